@@ -1,0 +1,1 @@
+"""End-of-day portfolio risk as Dagster assets."""

@@ -1,0 +1,1 @@
+"""Pure calculations on arrays and frames."""

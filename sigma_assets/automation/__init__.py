@@ -1,0 +1,1 @@
+"""What runs when: planner, jobs, schedule, sensors."""

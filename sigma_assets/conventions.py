@@ -1,0 +1,136 @@
+"""Constants of the field and the defaults of SPEC section 4: windows, factor ETFs, thresholds, with their sources."""
+
+from dataclasses import dataclass, field
+
+SESSIONS_PER_YEAR = 252
+OPTION_MULTIPLIER = 100
+
+INVESTMENT_CLASSES = ("PUBLIC", "OPTIONS", "PRIVATE")
+SUBTYPES = {
+    "PUBLIC": ("STOCK", "ETF", "MUTUAL_FUND", "BOND", "CASH"),
+    "OPTIONS": ("CALL", "PUT"),
+    "PRIVATE": (
+        "PRIVATE_EQUITY",
+        "VENTURE_CAPITAL",
+        "HEDGE_FUND",
+        "PRIVATE_REIT",
+        "REAL_ESTATE",
+        "CRYPTOCURRENCY",
+        "CRYPTO",
+        "ART",
+        "MONEY_MARKET",
+        "TREASURY_BILLS",
+        "CASH",
+        "COMMODITY",
+        "OTHER",
+    ),
+}
+ACCOUNT_TYPES = ("taxable", "ira", "roth_ira", "401k", "403b", "529", "hsa", "trust", "other")
+
+FACTOR_ETFS = (
+    "SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD",
+    "VTV", "VUG", "MTUM", "QUAL", "USMV", "DJP", "VNQ", "GLD",
+)  # fmt: skip
+
+STYLE_FACTORS = ("value", "growth", "momentum", "quality", "size", "low_volatility")
+SPREAD_FACTORS = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")
+FACTORS = ("market", "rates", *STYLE_FACTORS, *SPREAD_FACTORS)
+"""The twelve factors of symbol_factors, in column order."""
+EXPOSURE_FACTORS = (*STYLE_FACTORS, *SPREAD_FACTORS)
+"""The ten factors of factor_exposures: SPEC 4.6."""
+REGRESSIONS = ("market", "rates", "style", *SPREAD_FACTORS)
+"""The seven fits behind the twelve betas: the six style factors share one ridge fit, its R^2 and its observations."""
+REGRESSION_OF = {name: ("style" if name in STYLE_FACTORS else name) for name in FACTORS}
+
+
+@dataclass(frozen=True)
+class FactorModel:
+    """Which ETFs stand for which factor, and how betas are estimated (SPEC 4.1)."""
+
+    market: str = "SPY"
+    rates: str = "TLT"
+    styles: dict[str, str] = field(
+        default_factory=lambda: {
+            "value": "VTV",
+            "growth": "VUG",
+            "momentum": "MTUM",
+            "quality": "QUAL",
+            "size": "IWM",
+            "low_volatility": "USMV",
+        }
+    )
+    spreads: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: {
+            "growth_value_spread": ("VUG", "VTV"),
+            "momentum_spread": ("MTUM", "SPY"),
+            "size_spread": ("IWM", "SPY"),
+            "quality_spread": ("QUAL", "SPY"),
+        }
+    )
+    window: int = 90
+    min_observations: int = 30
+    spread_window: int = 180
+    spread_min_observations: int = 60
+    ridge_alpha: float = 1.0
+    beta_cap: float = 5.0
+    full_history_share: float = 0.9
+
+    @property
+    def etfs(self) -> tuple[str, ...]:
+        """Every ETF that the model regresses on, sorted."""
+        spread_legs = [leg for pair in self.spreads.values() for leg in pair]
+        return tuple(sorted({self.market, self.rates, *self.styles.values(), *spread_legs}))
+
+    @property
+    def longest_window(self) -> int:
+        """Returns needed before the first session: the longest window of any regression."""
+        return max(self.window, self.spread_window)
+
+
+@dataclass(frozen=True)
+class VolatilityModel:
+    """Windows of realised and expected volatility (SPEC 4.7; HAR-RV: Corsi 2009)."""
+
+    short_window: int = 21
+    long_window: int = 63
+    har_week: int = 5
+    har_month: int = 21
+    horizon: int = 21
+    max_targets: int = 252
+    min_targets: int = 60
+    variance_floor: float = 1e-8
+    percentile_window: int = 252
+    percentile_min: int = 126
+    trend_up: float = 1.15
+    trend_down: float = 0.85
+    min_coverage: float = 0.8
+
+    @property
+    def longest_window(self) -> int:
+        """Returns that the earliest HAR regressor of the longest regression reaches back to."""
+        har = self.max_targets + self.horizon + self.har_month - 1
+        percentile = self.percentile_window + self.short_window - 1
+        return max(har, percentile, self.long_window)
+
+
+@dataclass(frozen=True)
+class CorrelationModel:
+    """What enters the correlation matrix and what counts as a cluster (SPEC 4.8)."""
+
+    window: int = 90
+    min_observations: int = 30
+    min_weight: float = 0.01
+    min_value_usd: float = 10_000.0
+    cluster_threshold: float = 0.7
+
+
+@dataclass(frozen=True)
+class OptionModel:
+    """Inputs of the Black-Scholes value of an option without a quote (SPEC 4.9)."""
+
+    volatility_window: int = 63
+    risk_free_rate: float = 0.0
+
+
+STALE_SESSIONS_LIMIT = 5
+"""A lot whose price is older than this many sessions counts in lots_unpriced (SPEC 3)."""

@@ -1,0 +1,1 @@
+"""Holdings files: checked lots, or every problem at once."""

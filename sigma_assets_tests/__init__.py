@@ -1,0 +1,1 @@
+"""Tests: mirrors sigma_assets."""

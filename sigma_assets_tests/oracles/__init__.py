@@ -1,0 +1,1 @@
+"""Independent re-computations used as oracles."""
