@@ -1,0 +1,90 @@
+"""What a price source can do, and the shapes in which it answers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, Protocol
+
+import pandas as pd
+
+BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "split_factor", "dividend")
+"""Columns of `Bars.rows`: as traded; split_factor 1 and dividend 0 where nothing happened (SPEC 3)."""
+
+Reason = Literal["unknown_symbol", "not_yet_listed", "delisted", "late", "no_bar", "rejected"]
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """Sessions of a symbol that were asked for and that the source cannot serve.
+
+    Attributes
+    ----------
+    symbol : the symbol asked for.
+    sessions : what was asked for and not served.
+    reason : one of `Reason`; `unknown_symbol` and `delisted` speak of the symbol as a whole, from now on.
+    detail : what the source said, for people.
+    next_try : first day on which asking again makes sense; None = never.
+    """
+
+    symbol: str
+    sessions: tuple[date, ...]
+    reason: Reason
+    detail: str
+    next_try: date | None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One batch of an answer; complete in itself, so that an interrupted load keeps the batches it has.
+
+    Attributes
+    ----------
+    source : name of the source that answered.
+    rows : DataFrame with `BAR_COLUMNS`; session as datetime64[s], symbol as str, the others float64. At most one row per
+        (symbol, session), only sessions that were asked for, every close finite and > 0.
+    unserved : everything asked for in this batch that is not in `rows`.
+    renamed : old symbol -> new symbol, where the source knows of a rename; rows carry the symbol that was asked for.
+    requests, retries, waited_seconds : what the batch cost.
+    """
+
+    source: str
+    rows: pd.DataFrame
+    unserved: tuple[Unserved, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+
+
+Progress = Callable[[str, int, float], None]
+"""Called once per symbol with (symbol, sessions served, seconds)."""
+
+
+class PriceProvider(Protocol):
+    """A source of daily bars."""
+
+    @property
+    def name(self) -> str:
+        """Return the name stored with every price row; a simulated source says `simulated`."""
+
+    def last_session(self) -> date:
+        """Return the last session for which this source has data.
+
+        Raises
+        ------
+        ProviderError
+            The source cannot say (unreachable, no data at all).
+        """
+
+    def daily_bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
+        """Yield daily bars for the wanted sessions of each symbol, in as few calls as the source allows.
+
+        Every wanted (symbol, session) comes back exactly once: as a row or in an `Unserved`.
+
+        Raises
+        ------
+        ProviderUnavailableError
+            The source kept failing after retries; batches yielded before stand.
+        ProviderAccessError
+            Key or entitlement refused.
+        """
