@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 SESSIONS_PER_YEAR = 252
+YEAR_LOOKBACK = SESSIONS_PER_YEAR + 6
+"""Sessions that surely reach back to the last close on or before the same calendar day 12 months earlier."""
 OPTION_MULTIPLIER = 100
 
 INVESTMENT_CLASSES = ("PUBLIC", "OPTIONS", "PRIVATE")

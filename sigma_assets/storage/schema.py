@@ -26,7 +26,9 @@ def _text(name: str, comment: str, *, key: bool = False, null: bool = False) -> 
     return sa.Column(name, sa.Text, primary_key=key, nullable=null and not key, comment=comment)
 
 
-def _session(comment: str = "NYSE session", *, name: str = "session", key: bool = True, null: bool = False) -> sa.Column:
+def _session(
+    comment: str = "NYSE session", *, name: str = "session", key: bool = True, null: bool = False
+) -> sa.Column:
     return sa.Column(name, sa.Date, primary_key=key, nullable=null, comment=comment)
 
 
@@ -301,7 +303,13 @@ portfolio_snapshots = sa.Table(
     _count("short_positions", "open lots with quantity < 0"),
     _count("lots_unpriced", "open lots whose price is more than 5 sessions old or was never seen"),
     _count("lots_stale", "open lots whose price is older than this session"),
-    _number("hhi", "10,000 x sum of squared shares of gross, by symbol; null without positions", null=True, low=0, high=10000.01),
+    _number(
+        "hhi",
+        "10,000 x sum of squared shares of gross, by symbol; null without positions",
+        null=True,
+        low=0,
+        high=10000.01,
+    ),
     _number("effective_positions", "1 / sum of squared shares; null without positions", null=True, low=0),
     _number("top_3_weight", "share of gross of the 3 largest symbols", null=True, low=0, high=1.000001),
     _number("top_10_weight", "share of gross of the 10 largest symbols", null=True, low=0, high=1.000001),
@@ -330,8 +338,14 @@ position_values = sa.Table(
     _number("unrealized_pnl", "market_value - cost_basis, USD"),
     _number("daily_pnl", "P&L of this session, dividends included, USD"),
     _number("weight", "market_value / equity; null if equity is not > 0", null=True),
-    _text("risk_symbol", "symbol whose betas and returns apply: its own, the underlying of an option; null = none", null=True),
-    _number("risk_value", "market value, or delta-equivalent value of an option, USD; null without risk_symbol", null=True),
+    _text(
+        "risk_symbol",
+        "symbol whose betas and returns apply: its own, the underlying of an option; null = none",
+        null=True,
+    ),
+    _number(
+        "risk_value", "market value, or delta-equivalent value of an option, USD; null without risk_symbol", null=True
+    ),
     _number("risk_weight", "risk_value / equity; null if equity is not > 0 or without risk_symbol", null=True),
     comment="Value of each open lot",
 )
@@ -366,7 +380,9 @@ betas_by_portfolio = sa.Table(
         for factor in ("market", "rates")
         for column in (
             _number(f"{factor}_beta", f"sum of weight x {factor} beta; null = no lot has one", null=True),
-            _number(f"{factor}_coverage", f"share of |market value| with a {factor} beta", null=True, low=0, high=1.000001),
+            _number(
+                f"{factor}_coverage", f"share of |market value| with a {factor} beta", null=True, low=0, high=1.000001
+            ),
         )
     ),
     comment="Market and rates beta of each portfolio",
@@ -379,7 +395,10 @@ factor_exposures_by_position = sa.Table(
     _session(),
     _text("lot_id", "lot", key=True),
     _text("symbol", "listed instrument"),
-    *(_number(f"{factor}_exposure", f"weight x {factor} beta; null = unknown", null=True) for factor in EXPOSURE_FACTORS),
+    *(
+        _number(f"{factor}_exposure", f"weight x {factor} beta; null = unknown", null=True)
+        for factor in EXPOSURE_FACTORS
+    ),
     comment="Exposure of each open lot to the ten style and spread factors",
 )
 
@@ -388,7 +407,10 @@ factor_exposures_by_portfolio = sa.Table(
     metadata,
     _portfolio_key(),
     _session(),
-    *(_number(f"{factor}_exposure", f"sum over lots of weight x {factor} beta", null=True) for factor in EXPOSURE_FACTORS),
+    *(
+        _number(f"{factor}_exposure", f"sum over lots of weight x {factor} beta", null=True)
+        for factor in EXPOSURE_FACTORS
+    ),
     *(_number(f"{factor}_exposure_usd", f"{factor} exposure x equity, USD", null=True) for factor in EXPOSURE_FACTORS),
     *(
         _number(f"{factor}_coverage", f"share of |market value| with a {factor} beta", null=True, low=0, high=1.000001)
@@ -427,7 +449,9 @@ volatility_by_portfolio = sa.Table(
     _portfolio_key(),
     _session(),
     *_volatility_columns(),
-    _number("coverage", "mean share of |weight| with a return over the last 63 sessions", null=True, low=0, high=1.000001),
+    _number(
+        "coverage", "mean share of |weight| with a return over the last 63 sessions", null=True, low=0, high=1.000001
+    ),
     comment="Volatility of each portfolio at the weights of the session",
 )
 

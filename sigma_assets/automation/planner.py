@@ -1,0 +1,122 @@
+"""What to run: a pure function from what is missing to runs. Every entry point asks it, so none can skip anything."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from sigma_assets.frames import SessionArray
+
+MAX_CELLS = 25_000
+"""Most sessions x portfolios in one run: bounds its memory, its time and what a crash can cost."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: a rectangle of sessions x portfolios, and the assets that are missing all over it.
+
+    Attributes
+    ----------
+    assets : names, in the order of the pipeline.
+    first, last : its range of sessions, both included.
+    portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
+    """
+
+    assets: tuple[str, ...]
+    first: date
+    last: date
+    portfolio_ids: tuple[str, ...] = ()
+
+
+def plan_runs(
+    missing: Mapping[tuple[str | None, str], SessionArray],
+    *,
+    assets: Sequence[str],
+    order: Sequence[str],
+    calendar: SessionArray,
+) -> list[PlannedRun]:
+    """Return the runs that materialise exactly what is missing, earliest sessions first.
+
+    Portfolios that miss the same assets on the same sessions share a run, as far as they are neighbours in `order`
+    (a run's range is one slice of it).
+
+    Parameters
+    ----------
+    missing : (portfolio id or None, asset) -> sessions; absent or empty where nothing is missing.
+    assets : the assets of the job, in the order of the pipeline.
+    order : the dynamic portfolio partitions in insertion order.
+    calendar : all sessions, ascending; sessions that are neighbours in it can share a run.
+    """
+    columns: list[str | None] = list(order) if any(key[0] is not None for key in missing) else [None]
+    position = {portfolio_id: column for column, portfolio_id in enumerate(columns)}
+    mask = np.zeros((len(calendar), len(columns)), dtype=np.int64)
+    for (portfolio_id, asset), sessions in missing.items():
+        mask[np.searchsorted(calendar, sessions), position[portfolio_id]] |= 1 << assets.index(asset)
+    planned = [
+        PlannedRun(
+            assets=tuple(asset for bit, asset in enumerate(assets) if bits >> bit & 1),
+            first=calendar[top].item(),
+            last=calendar[bottom - 1].item(),
+            portfolio_ids=tuple(str(column) for column in columns[left:right] if column is not None),
+        )
+        for top, bottom, left, right, bits in _rectangles(mask)
+    ]
+    return sorted((part for run in planned for part in _parts(run, calendar)), key=lambda run: (run.first, run.last))
+
+
+def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[PlannedRun]:
+    """Return the planned runs that can start now: none touches a busy portfolio, no two touch the same one."""
+    taken, chosen = set(busy), []
+    for run in planned:
+        if taken.isdisjoint(run.portfolio_ids):
+            chosen.append(run)
+        taken.update(run.portfolio_ids)
+    return chosen
+
+
+def backoff_seconds(failures: int, *, first: float = 60.0, longest: float = 3600.0) -> float:
+    """Return how long to wait after so many failures in a row: doubles from `first` up to `longest`; 0 after none."""
+    return min(first * 2.0 ** (failures - 1), longest) if failures else 0.0
+
+
+def _rectangles(mask: np.ndarray) -> Iterable[tuple[int, int, int, int, int]]:
+    """Yield (top, bottom, left, right, bits): blocks of equal, non-zero bits; the same slice over consecutive rows."""
+    open_blocks: dict[tuple[int, int, int], int] = {}
+    previous: np.ndarray | None = None
+    for row in range(len(mask) + 1):
+        current = mask[row] if row < len(mask) else np.zeros(mask.shape[1], dtype=mask.dtype)
+        if previous is not None and np.array_equal(current, previous):
+            continue
+        blocks = set(_slices(current))
+        for block in [block for block in open_blocks if block not in blocks]:
+            left, right, bits = block
+            yield open_blocks.pop(block), row, left, right, bits
+        for block in blocks:
+            open_blocks.setdefault(block, row)
+        previous = current
+
+
+def _slices(bits: np.ndarray) -> Iterable[tuple[int, int, int]]:
+    edges = np.flatnonzero(np.diff(bits, prepend=0, append=0)).tolist()
+    for left, right in zip(edges, edges[1:], strict=False):
+        if bits[left]:
+            yield left, right, int(bits[left])
+
+
+def _parts(run: PlannedRun, calendar: SessionArray) -> Iterable[PlannedRun]:
+    """Yield the run cut into parts of at most MAX_CELLS: by portfolios first, then by sessions."""
+    top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
+    height = bottom - top + 1
+    width = max(len(run.portfolio_ids), 1)
+    step = max(min(width, MAX_CELLS // height), 1)
+    rows = max(min(height, MAX_CELLS // step), 1)
+    for left in range(0, width, step):
+        for start in range(top, bottom + 1, rows):
+            end = min(start + rows - 1, bottom)
+            yield replace(
+                run,
+                first=calendar[start].item(),
+                last=calendar[end].item(),
+                portfolio_ids=run.portfolio_ids[left : left + step],
+            )

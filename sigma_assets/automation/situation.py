@@ -1,0 +1,110 @@
+"""The state of the world that a plan starts from: portfolios, target session, what is missing, what is under way."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import numpy as np
+
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+from sigma_assets.automation.planner import PlannedRun, plan_runs
+from sigma_assets.frames import SessionArray
+from sigma_assets.partitions import portfolios_def
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.storage.portfolios import portfolios
+from sigma_assets.watermark import Materialized, RunCover, runs
+
+Missing = dict[tuple[str | None, str], SessionArray]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a plan starts from.
+
+    Attributes
+    ----------
+    target : last session that can be computed.
+    sessions : portfolio id -> the sessions that it should have, from its inception to the target.
+    missing : (portfolio id, asset) -> what it lacks of them.
+    in_flight : runs that have not ended; read before `missing`, so that what ends in between is not planned again.
+    order : the dynamic portfolio partitions.
+    """
+
+    target: date
+    sessions: dict[str, SessionArray]
+    missing: Missing
+    in_flight: list[RunCover]
+    order: list[str]
+
+    @property
+    def busy(self) -> set[str]:
+        """Portfolios that a run works on, or will."""
+        return {portfolio_id for run in self.in_flight for portfolio_id in run.portfolio_ids}
+
+
+def read_situation(
+    instance: dg.DagsterInstance,
+    tables: Tables,
+    price_source: PriceSource,
+    materialized: Materialized,
+    *,
+    target: date | None = None,
+) -> Situation:
+    """Read the state of the world; make every active portfolio a partition, and no removed one."""
+    in_flight = runs(instance, in_flight=True)
+    active = portfolios(tables.database)
+    order = sync_partitions(instance, list(active["portfolio_id"]))
+    last = target or price_source.target_session()
+    sessions = {
+        row.portfolio_id: tables.calendar.between(max(row.inception.date(), tables.settings.first_session), last)
+        for row in active.itertuples()
+    }
+    assets = names(PORTFOLIO_ASSETS)
+    materialized.look(instance, assets)
+    missing = {
+        (portfolio_id, asset): absent
+        for portfolio_id, days in sessions.items()
+        for asset in assets
+        if len(absent := materialized.missing(asset, portfolio_id, days))
+    }
+    return Situation(last, sessions, missing, in_flight, order)
+
+
+def sync_partitions(instance: dg.DagsterInstance, active: Collection[str]) -> list[str]:
+    """Make every active portfolio a dynamic partition and drop the others; return the partitions in their order."""
+    name = str(portfolios_def.name)
+    there = list(instance.get_dynamic_partitions(name))
+    new = [portfolio_id for portfolio_id in active if portfolio_id not in set(there)]
+    if new:
+        instance.add_dynamic_partitions(name, new)
+    for portfolio_id in set(there).difference(active):
+        instance.delete_dynamic_partition(name, portfolio_id)
+    return [*(portfolio_id for portfolio_id in there if portfolio_id in set(active)), *new]
+
+
+def portfolio_runs(
+    situation: Situation, calendar: SessionArray, only: Collection[str] | None = None
+) -> list[PlannedRun]:
+    """Return the runs that bring portfolios up to date: all of them, or some."""
+    missing = {key: days for key, days in situation.missing.items() if only is None or key[0] in only}
+    return plan_runs(missing, assets=names(PORTFOLIO_ASSETS), order=situation.order, calendar=calendar)
+
+
+def symbol_runs(
+    instance: dg.DagsterInstance, situation: Situation, materialized: Materialized, calendar: SessionArray
+) -> list[PlannedRun]:
+    """Return the runs that bring the universe up to date.
+
+    It has been due since its first materialised session; a universe that never ran starts with the first session that
+    any portfolio lacks.
+    """
+    assets = names(SYMBOL_ASSETS)
+    materialized.look(instance, assets)
+    starts = [there[0] for asset in assets if len(there := materialized.materialized(asset))]
+    starts = starts or [days[0] for days in situation.missing.values()]
+    if not starts:
+        return []
+    due = calendar[(calendar >= min(starts)) & (calendar <= np.datetime64(situation.target))]
+    missing = {(None, asset): absent for asset in assets if len(absent := materialized.missing(asset, None, due))}
+    return plan_runs(missing, assets=assets, order=[], calendar=calendar)

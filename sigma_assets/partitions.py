@@ -1,0 +1,79 @@
+"""Partitions: NYSE sessions, portfolios, session x portfolio; and what a run's range of them covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+import numpy as np
+
+from sigma_assets.frames import SessionArray
+from sigma_assets.settings import settings
+
+CLOSE_TIMEZONE = "Etc/GMT-3"
+"""Midnight there (UTC+3) is 16:00 EST or 17:00 EDT: a session becomes a partition just after its close, never before."""
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def _exclusions() -> list[str | datetime]:
+    calendar, first = settings().calendar, settings().first_session
+    last = calendar.sessions[-1].item()
+    weekdays = np.arange(np.datetime64(first), np.datetime64(last + timedelta(days=1)))
+    closed = weekdays[np.is_busday(weekdays) & ~np.isin(weekdays, calendar.sessions)]
+    return ["0 0 * * 6,0", *(datetime.combine(day.item(), datetime.min.time()) for day in closed)]
+
+
+sessions_def = dg.DailyPartitionsDefinition(
+    start_date=settings().calendar.on_or_after(settings().first_session).isoformat(),
+    timezone=CLOSE_TIMEZONE,
+    exclusions=_exclusions(),
+)
+portfolios_def = dg.DynamicPartitionsDefinition(name="portfolio")
+portfolio_sessions_def = dg.MultiPartitionsDefinition({"date": sessions_def, "portfolio": portfolios_def})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The sessions and portfolios that a run works on.
+
+    Attributes
+    ----------
+    sessions : datetime64[D] array, ascending.
+    portfolio_ids : empty for the universe-wide assets.
+    """
+
+    sessions: SessionArray
+    portfolio_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext) -> "Scope":
+        """Return the scope of the partitions that this step materialises."""
+        keys = context.partition_keys
+        if not isinstance(context.assets_def.partitions_def, dg.MultiPartitionsDefinition):
+            return cls(np.array(sorted(keys), dtype="datetime64[D]"))
+        pairs = [key.split("|") for key in keys]
+        days = sorted({day for day, _ in pairs})
+        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted({portfolio for _, portfolio in pairs})))
+
+    @property
+    def first(self) -> date:
+        """First session."""
+        return self.sessions[0].item()
+
+    @property
+    def last(self) -> date:
+        """Last session."""
+        return self.sessions[-1].item()
+
+
+def partition_key(session: date, portfolio_id: str | None = None) -> str:
+    """Return the key of a session, or of a session and a portfolio."""
+    return f"{session}|{portfolio_id}" if portfolio_id else str(session)
+
+
+def range_tags(first: date, last: date, portfolio_ids: Sequence[str] = ()) -> dict[str, str]:
+    """Return the run tags that select a range: sessions x a contiguous slice of the portfolios in insertion order."""
+    start, end = (portfolio_ids[0], portfolio_ids[-1]) if portfolio_ids else (None, None)
+    return {RANGE_START: partition_key(first, start), RANGE_END: partition_key(last, end)}

@@ -1,0 +1,215 @@
+"""Dagster's faces of the outside world: the tables and the price source, seen through a run's scope."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from time import monotonic
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from sigma_assets.conventions import FACTOR_ETFS, YEAR_LOOKBACK, VolatilityModel
+from sigma_assets.errors import ProviderError
+from sigma_assets.frames import PriceHistory, SessionArray
+from sigma_assets.partitions import Scope
+from sigma_assets.providers.base import PriceProvider
+from sigma_assets.providers.registry import make_provider
+from sigma_assets.settings import Settings
+from sigma_assets.storage import portfolios as portfolio_tables
+from sigma_assets.storage import prices as price_tables
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import check
+from sigma_assets.storage.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.schema import FAMILIES, metadata
+
+logger = logging.getLogger(__name__)
+
+
+class Tables:
+    """The database through the eyes of an asset: everything in scope, nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.calendar = settings.calendar
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, opened at first use; refuses a schema that is older or newer than this code."""
+        database = Database(self.settings.database)
+        check(database)
+        return database
+
+    def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the portfolios of the scope, their lots and their cash flows."""
+        ids = list(scope.portfolio_ids)
+        return (
+            portfolio_tables.portfolios(self.database, ids, include_removed=True),
+            portfolio_tables.lots(self.database, ids),
+            portfolio_tables.cash_flows(self.database, ids),
+        )
+
+    @property
+    def factor_etfs(self) -> list[str]:
+        """The ETFs that are always in scope: SPEC's seventeen and those of the factor model."""
+        return sorted({*FACTOR_ETFS, *self.settings.factor_model.etfs})
+
+    @property
+    def lookback(self) -> int:
+        """Sessions of prices before a session that some number of that session reads."""
+        models = (VolatilityModel(), self.settings.factor_model)
+        windows = [model.longest_window for model in models] + [self.settings.correlation_model.window]
+        return max(*windows, YEAR_LOOKBACK) + 1
+
+    def symbols(self, scope: Scope) -> list[str]:
+        """Return the symbols of the scope: held by its portfolios (the whole universe if it names none) + factor ETFs."""
+        if scope.portfolio_ids:
+            held = price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"]
+        else:
+            held = price_tables.universe(self.database)
+        return sorted({*held, *self.factor_etfs})
+
+    def window(self, scope: Scope, lookback: int) -> SessionArray:
+        """Return the sessions of the scope and so many before it, as far as the calendar reaches."""
+        position = int(np.searchsorted(self.calendar.sessions, scope.sessions[0]))
+        first = self.calendar.sessions[max(position - lookback, 0)]
+        return self.calendar.between(first.item(), scope.last)
+
+    def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
+        """Return the price history of some symbols over consecutive sessions."""
+        return price_tables.price_history(
+            self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
+        )
+
+    def valuation_inputs(
+        self, scope: Scope
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, PriceHistory, SessionArray]:
+        """Return what a valuation reads: portfolios, lots, flows, prices since the first entry, and the sessions."""
+        portfolios, lots, flows = self.holdings(scope)
+        earliest = min([scope.first, *portfolios["inception"].dt.date, *lots["entry_date"].dt.date])
+        start = self.calendar.on_or_before(earliest)
+        since_entry = Scope(self.calendar.between(start, scope.last), scope.portfolio_ids)
+        lookback = self.settings.option_model.volatility_window + 1
+        history = self.prices(self.symbols(scope), self.window(since_entry, lookback))
+        return portfolios, lots, flows, history, scope.sessions
+
+    def factors(self, scope: Scope) -> pd.DataFrame:
+        """Return the factor betas of the scope's symbols."""
+        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope))
+
+    def changed_prices(self, symbols: Sequence[str], sessions: SessionArray, since: int) -> pd.DataFrame:
+        """Return `symbol, session, revision` of the prices that were written by a load after `since`."""
+        first, last = sessions[0].item(), sessions[-1].item()
+        return price_tables.changed_prices(self.database, since, symbols=list(symbols), first=first, last=last)
+
+    def first_sessions(self, table: str, symbols: Sequence[str], last: date) -> pd.Series:
+        """Return the first session up to `last` on which each symbol has a row; symbols without any are absent."""
+        return price_tables.first_sessions(self.database, metadata.tables[table], list(symbols), last)
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a table in scope, all columns or some."""
+        return read_rows(self.database, metadata.tables[table], _rows(scope, symbols), columns)
+
+    def replace(
+        self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
+    ) -> dict[str, int]:
+        """Replace the rows of an asset's tables in scope, in one transaction; return the row count of each table."""
+        by_table = dict(zip(FAMILIES[asset], frames, strict=True))
+        counts = replace_rows(self.database, by_table, _rows(scope, symbols))
+        logger.info("wrote %s", ", ".join(f"{count} rows of {table}" for table, count in counts.items()))
+        return counts
+
+    def prices_revision(self) -> int:
+        """Return the newest price load: read it before the prices that it vouches for."""
+        return price_tables.latest_revision(self.database)
+
+    def holdings_revisions(self, scope: Scope) -> pd.DataFrame:
+        """Return, per portfolio and session, how many changes of lots and flows are in effect."""
+        return portfolio_tables.holdings_revisions(self.database, list(scope.portfolio_ids), scope.sessions)
+
+
+def _rows(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+    if symbols is not None:
+        return Rows(scope.first, scope.last, None, tuple(symbols))
+    return Rows(scope.first, scope.last, tuple(scope.portfolio_ids) or None, None)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load of prices cost and brought."""
+
+    symbols: int
+    rows: int
+    unserved: int
+    requests: int
+    retries: int
+    waited_seconds: float
+    seconds: float
+
+    def metadata(self) -> Mapping[str, float]:
+        """Return the figures as asset metadata."""
+        return {f"load/{name}": value for name, value in vars(self).items()}
+
+
+class PriceSource:
+    """The price provider and the table it fills: asks only for what is missing, keeps every batch it gets."""
+
+    def __init__(self, settings: Settings, tables: Tables) -> None:
+        self.settings = settings
+        self.tables = tables
+
+    @cached_property
+    def provider(self) -> PriceProvider:
+        """The source that SIGMA_PRICES names."""
+        return make_provider(self.settings)
+
+    def target_session(self) -> date:
+        """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
+        return min(self.settings.current_session(), self.provider.last_session())
+
+    def load_missing(self, symbols: Sequence[str], sessions: SessionArray) -> Loaded:
+        """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
+
+        Raises
+        ------
+        ProviderError
+            The source failed after retries. Batches that came before stay.
+        """
+        database, today = self.tables.database, datetime.now(UTC).date()
+        started = monotonic()
+        wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
+        figures = {"rows": 0, "unserved": 0, "requests": 0, "retries": 0, "waited_seconds": 0.0}
+        for bars in self._bars(wanted):
+            price_tables.write_prices(database, bars.rows, bars.source, datetime.now(UTC))
+            if bars.unserved:
+                price_tables.remember_unserved(database, bars.unserved, bars.source, datetime.now(UTC))
+            figures["rows"] += len(bars.rows)
+            figures["unserved"] += sum(len(entry.sessions) for entry in bars.unserved)
+            figures["requests"] += bars.requests
+            figures["retries"] += bars.retries
+            figures["waited_seconds"] += bars.waited_seconds
+        loaded = Loaded(symbols=len(wanted), seconds=monotonic() - started, **figures)
+        logger.info(
+            "loaded %d prices of %d symbols from %s in %.1f s; %d not served",
+            loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved,
+        )  # fmt: skip
+        return loaded
+
+    def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator:
+        if not wanted:
+            return
+        try:
+            yield from self.provider.daily_bars(wanted)
+        except ProviderError as error:
+            error.add_note(f"asked {self.provider.name} for {len(wanted)} symbols; batches received before are kept")
+            raise
+
+
+def recorded(counts: Mapping[str, int], scope: Scope, **figures: float) -> dg.MaterializeResult:
+    """Return the materialisation of a scope: row counts and figures as metadata."""
+    rows = sum(counts.values())
+    return dg.MaterializeResult(metadata={"rows": rows, "sessions": len(scope.sessions), **figures})
