@@ -4,21 +4,32 @@
 class SigmaError(Exception):
     """Base of all errors raised on purpose: the command line prints its message without a traceback."""
 
+    exit_code = 1
+    """What the command line returns: 1 failed, 2 bad usage or input."""
+
 
 class SettingsError(SigmaError):
     """A setting has a value that cannot be used."""
+
+    exit_code = 2
 
 
 class HoldingsError(SigmaError):
     """A holdings file or a portfolio cannot be imported; carries every problem found."""
 
+    exit_code = 2
+
 
 class PortfolioNotFoundError(SigmaError):
     """No portfolio has this id."""
 
+    exit_code = 2
+
 
 class CalendarError(SigmaError):
     """A date is not a session, or lies outside the calendar."""
+
+    exit_code = 2
 
 
 class StorageError(SigmaError):

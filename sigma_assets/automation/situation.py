@@ -49,13 +49,16 @@ def read_situation(
     price_source: PriceSource,
     materialized: Materialized,
     *,
-    target: date | None = None,
+    force: bool = False,
 ) -> Situation:
-    """Read the state of the world; make every active portfolio a partition, and no removed one."""
+    """Read the state of the world; make every active portfolio a partition, and no removed one.
+
+    With `force`, everything counts as missing.
+    """
     in_flight = runs(instance, in_flight=True)
     active = portfolios(tables.database)
     order = sync_partitions(instance, list(active["portfolio_id"]))
-    last = target or price_source.target_session()
+    last = price_source.target_session()
     sessions = {
         row.portfolio_id: tables.calendar.between(max(row.inception.date(), tables.settings.first_session), last)
         for row in active.itertuples()
@@ -66,7 +69,7 @@ def read_situation(
         (portfolio_id, asset): absent
         for portfolio_id, days in sessions.items()
         for asset in assets
-        if len(absent := materialized.missing(asset, portfolio_id, days))
+        if len(absent := days if force else materialized.missing(asset, portfolio_id, days))
     }
     return Situation(last, sessions, missing, in_flight, order)
 
@@ -91,10 +94,15 @@ def portfolio_runs(
     return plan_runs(missing, assets=names(PORTFOLIO_ASSETS), order=situation.order, calendar=calendar)
 
 
-def symbol_runs(
-    instance: dg.DagsterInstance, situation: Situation, materialized: Materialized, calendar: SessionArray
-) -> list[PlannedRun]:
-    """Return the runs that bring the universe up to date.
+def symbols_missing(
+    instance: dg.DagsterInstance,
+    situation: Situation,
+    materialized: Materialized,
+    calendar: SessionArray,
+    *,
+    force: bool = False,
+) -> Missing:
+    """Return what the universe lacks.
 
     It has been due since its first materialised session; a universe that never ran starts with the first session that
     any portfolio lacks.
@@ -103,8 +111,14 @@ def symbol_runs(
     materialized.look(instance, assets)
     starts = [there[0] for asset in assets if len(there := materialized.materialized(asset))]
     starts = starts or [days[0] for days in situation.missing.values()]
-    if not starts:
-        return []
-    due = calendar[(calendar >= min(starts)) & (calendar <= np.datetime64(situation.target))]
-    missing = {(None, asset): absent for asset in assets if len(absent := materialized.missing(asset, None, due))}
-    return plan_runs(missing, assets=assets, order=[], calendar=calendar)
+    due = calendar[(calendar >= min(starts, default=calendar[-1])) & (calendar <= np.datetime64(situation.target))]
+    return {
+        (None, asset): absent
+        for asset in assets
+        if len(absent := due if force else materialized.missing(asset, None, due))
+    }
+
+
+def symbol_runs(missing: Missing, calendar: SessionArray) -> list[PlannedRun]:
+    """Return the runs that bring the universe up to date."""
+    return plan_runs(missing, assets=names(SYMBOL_ASSETS), order=[], calendar=calendar)

@@ -1,0 +1,57 @@
+# make demo: everything, on simulated prices. make test: the test suite. make check: what a commit must pass.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := sigma_assets sigma_assets_tests benchmarks setup.py
+UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
+LOCK := requirements.lock
+
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+.PHONY: demo test check dev format lock clean
+
+demo: .venv/run
+	$(BIN)/sigma-assets demo
+
+test: .venv/test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+dev: .venv/run
+	$(BIN)/sigma-assets dev
+
+format: .venv/test
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# Exact versions for Python 3.11 to 3.13, used as constraints by both installs below.
+lock: .venv/uv
+	UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+	  --no-annotate --no-header pyproject.toml -o $(LOCK)
+
+clean:
+	rm -rf .venv .dagster build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "Python 3.11 to 3.13 is needed, found: $$($(PYTHON) --version). Try: make demo PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+# uv installs in a fifth of pip's time; where it cannot be had, pip does the same.
+.venv/uv: .venv/python
+	$(BIN)/pip install --quiet --disable-pip-version-check uv || echo "uv is not to be had: pip will do"
+	touch $@
+
+.venv/run: .venv/uv pyproject.toml $(LOCK)
+	$(UV) -c $(LOCK) -e . || $(BIN)/pip install --quiet -c $(LOCK) -e .
+	touch $@
+
+.venv/test: .venv/uv pyproject.toml $(LOCK)
+	$(UV) -c $(LOCK) -e '.[yahoo,test]' || $(BIN)/pip install --quiet -c $(LOCK) -e '.[yahoo,test]'
+	touch $@ .venv/run

@@ -1,0 +1,138 @@
+"""Running a plan in this process: real runs on the real instance, one after the other, with their events as they come."""
+
+import os
+import socket
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from time import sleep
+
+import dagster as dg
+import numpy as np
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from sigma_assets.automation.planner import PlannedRun, launchable
+from sigma_assets.automation.situation import Missing, Situation, portfolio_runs, read_situation, symbol_runs, symbols_missing
+from sigma_assets.partitions import range_tags
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.watermark import PORTFOLIO, PORTFOLIO_JOB, SOURCE, SYMBOL_JOB, Materialized
+
+OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asked to be brought up to date.
+
+    Attributes
+    ----------
+    portfolio_ids : these portfolios only, without the rest of the universe; None = everything.
+    first, last : only these sessions; None = no bound.
+    force : run again what is there.
+    """
+
+    portfolio_ids: tuple[str, ...] | None = None
+    first: date | None = None
+    last: date | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    planned: PlannedRun
+    run_id: str
+    succeeded: bool
+
+
+def tags_of(planned: PlannedRun, source: str) -> dict[str, str]:
+    """Return the tags of a planned run: its range, who asked for it, and its portfolio if it is one."""
+    tags = {SOURCE: source, **range_tags(planned.first, planned.last, planned.portfolio_ids)}
+    if len(planned.portfolio_ids) == 1:
+        tags[PORTFOLIO] = planned.portfolio_ids[0]
+    return tags
+
+
+def plan(
+    instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, materialized: Materialized, wish: Wish
+) -> tuple[Situation, list[PlannedRun]]:
+    """Return the situation and the runs that a wish needs: the universe first, then the portfolios."""
+    calendar = tables.calendar.sessions
+    situation = read_situation(instance, tables, price_source, materialized, force=wish.force)
+    situation = replace(situation, missing=_bounded(situation.missing, wish))
+    universe: Missing = {}
+    if wish.portfolio_ids is None:
+        universe = symbols_missing(instance, situation, materialized, calendar, force=wish.force)
+    planned = symbol_runs(_bounded(universe, wish), calendar)
+    return situation, [*planned, *portfolio_runs(situation, calendar, wish.portfolio_ids)]
+
+
+def bring_up_to_date(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    tables: Tables,
+    price_source: PriceSource,
+    wish: Wish,
+    *,
+    on_event: OnEvent,
+    on_wait: Callable[[Collection[str]], None],
+    source: str = "admin",
+) -> list[Outcome]:
+    """Run what a wish needs, one run at a time, waiting for portfolios that another run works on.
+
+    Returns
+    -------
+    One outcome per run, in the order in which they ran; empty when nothing was missing.
+    """
+    materialized = Materialized(tables.calendar.sessions)
+    outcomes: list[Outcome] = []
+    while True:
+        situation, planned = plan(instance, tables, price_source, materialized, wish)
+        waiting = [run for run in planned if not _settled(run, outcomes)]
+        ready = launchable(waiting, situation.busy)
+        if not waiting:
+            return outcomes
+        if ready:
+            outcomes.append(execute(definitions, instance, ready[0], source, on_event))
+        else:
+            on_wait(situation.busy)
+            sleep(1.0)
+
+
+def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:
+    """Return whether a run was done already, or touches a portfolio (or the universe) whose run failed just now."""
+    return any(
+        planned == outcome.planned
+        or (not outcome.succeeded and set(planned.portfolio_ids or "-") & set(outcome.planned.portfolio_ids or "-"))
+        for outcome in outcomes
+    )
+
+
+def execute(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, planned: PlannedRun, source: str, on_event: OnEvent
+) -> Outcome:
+    """Execute one planned run in this process and return how it ended."""
+    job = definitions.resolve_job_def(PORTFOLIO_JOB if planned.portfolio_ids else SYMBOL_JOB)
+    chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
+    job = job.get_subset(asset_selection=chosen)
+    run = instance.create_run_for_job(
+        job_def=job, asset_selection=chosen, tags={**tags_of(planned, source), **worker_tags()}
+    )
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        on_event(planned, event)
+    finished = instance.get_run_by_id(run.run_id)
+    return Outcome(planned, run.run_id, finished is not None and finished.is_success)
+
+
+def worker_tags() -> Mapping[str, str]:
+    """Return the tags by which a run in this process can be found dead: host, pid, and when the process started."""
+    return {"sigma/worker_host": socket.gethostname(), "sigma/worker_pid": str(os.getpid())}
+
+
+def _bounded(missing: Missing, wish: Wish) -> Missing:
+    first = np.datetime64(wish.first or date.min, "D")
+    last = np.datetime64(wish.last or date.max, "D")
+    inside = {key: days[(days >= first) & (days <= last)] for key, days in missing.items()}
+    return {key: days for key, days in inside.items() if len(days)}

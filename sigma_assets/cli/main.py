@@ -1,0 +1,61 @@
+"""The command `sigma-assets`."""
+
+import sys
+
+import click
+
+from sigma_assets.errors import SigmaError
+
+COMMANDS = {
+    "import": "sigma_assets.cli.portfolios:import_",
+    "portfolios": "sigma_assets.cli.portfolios:portfolios",
+    "remove": "sigma_assets.cli.portfolios:remove",
+    "flow": "sigma_assets.cli.portfolios:flow",
+    "positions": "sigma_assets.cli.portfolios:positions",
+    "run": "sigma_assets.cli.pipeline:run",
+    "missing": "sigma_assets.cli.pipeline:missing",
+    "runs": "sigma_assets.cli.history:runs",
+    "status": "sigma_assets.cli.history:status",
+    "export": "sigma_assets.cli.export:export",
+    "settings": "sigma_assets.cli.settings:settings",
+    "demo": "sigma_assets.cli.demo:demo",
+    "dev": "sigma_assets.cli.dev:dev",
+    "db": "sigma_assets.cli.db:db",
+}
+
+
+class LazyGroup(click.Group):
+    """Commands are imported when called: `--help` and `import` need not wait for Dagster."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of a user's first day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sigma_assets")
+def cli() -> None:
+    """End-of-day portfolio risk: import holdings, run what is missing, read the numbers.
+
+    Exit codes: 0 done, 1 failed, 2 bad usage or input.
+    """
+
+
+def main() -> None:
+    """Run the command line; an expected error prints its message, without a traceback."""
+    try:
+        cli()
+    except SigmaError as error:
+        click.echo(f"error: {error}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"  {note}", err=True)
+        sys.exit(error.exit_code)

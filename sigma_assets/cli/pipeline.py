@@ -1,0 +1,117 @@
+"""Commands that run the pipeline in this process, and show what is missing."""
+
+import sys
+from collections.abc import Collection
+from datetime import datetime
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from sigma_assets.cli.printing import console, json_option, show
+from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.errors import PortfolioNotFoundError
+
+day_option = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all.")
+@click.option("--start", type=day_option, help="Only sessions from this day on.")
+@click.option("--end", type=day_option, help="Only sessions up to this day.")
+@click.option("--force", is_flag=True, help="Run again what is there already.")
+@json_option
+def run(
+    portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, force: bool, as_json: bool
+) -> None:
+    """Bring everything that is missing up to date, in this process, through Dagster."""
+    prepare_home()
+    _known(portfolio_ids)
+    from sigma_assets.automation.execution import Wish
+
+    wish = Wish(portfolio_ids or None, start.date() if start else None, end.date() if end else None, force)
+    outcomes = execute_with_progress(wish, quiet=as_json)
+    rows = [
+        {
+            "run_id": outcome.run_id,
+            "portfolios": len(outcome.planned.portfolio_ids) or "universe",
+            "first": outcome.planned.first,
+            "last": outcome.planned.last,
+            "assets": len(outcome.planned.assets),
+            "status": "done" if outcome.succeeded else "failed",
+        }
+        for outcome in outcomes
+    ]
+    show(rows, as_json=as_json, nothing="nothing is missing")
+    if not all(outcome.succeeded for outcome in outcomes):
+        click.echo("some runs failed: `sigma-assets runs` says why", err=True)
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all.")
+@json_option
+def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
+    """Show the watermark: per portfolio and asset, which sessions are not there yet."""
+    prepare_home()
+    _known(portfolio_ids)
+    from sigma_assets.automation.execution import Wish, plan
+    from sigma_assets.definitions import price_source, tables
+    from sigma_assets.watermark import Materialized
+
+    with open_instance() as instance:
+        materialized = Materialized(tables.calendar.sessions)
+        situation, _ = plan(instance, tables, price_source, materialized, Wish(portfolio_ids or None))
+    rows = [
+        {
+            "portfolio_id": portfolio_id,
+            "asset": asset,
+            "missing": len(days),
+            "first": str(days[0]),
+            "last": str(days[-1]),
+            "target": situation.target,
+        }
+        for (portfolio_id, asset), days in situation.missing.items()
+        if not portfolio_ids or portfolio_id in portfolio_ids
+    ]
+    show(rows, as_json=as_json, nothing=f"nothing is missing up to {situation.target}")
+
+
+def execute_with_progress(wish: object, *, quiet: bool = False, source: str = "admin") -> list:
+    """Bring a wish up to date with a live progress display; return the outcomes."""
+    import dagster as dg
+
+    from sigma_assets.automation.execution import bring_up_to_date
+    from sigma_assets.definitions import defs, price_source, tables
+
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with open_instance() as instance, Progress(*columns, console=console, disable=quiet) as progress:
+        tasks: dict[object, int] = {}
+
+        def on_event(planned, event) -> None:  # noqa: ANN001
+            if planned not in tasks:
+                who = f"{len(planned.portfolio_ids)} portfolio(s)" if planned.portfolio_ids else "universe"
+                label = f"{who}, {planned.first} to {planned.last}"
+                tasks[planned] = progress.add_task(label, total=len(planned.assets))
+            if event.event_type == dg.DagsterEventType.STEP_SUCCESS and event.step_key in planned.assets:
+                progress.advance(tasks[planned])
+                progress.console.print(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
+            if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+                progress.console.print(f"  {event.step_key} failed: {event.message}", style="red")
+
+        def on_wait(busy: Collection[str]) -> None:
+            progress.console.print(f"waiting: another run works on {len(busy)} portfolio(s)")
+
+        return bring_up_to_date(
+            defs, instance, tables, price_source, wish, on_event=on_event, on_wait=on_wait, source=source
+        )
+
+
+def _known(portfolio_ids: Collection[str]) -> None:
+    from sigma_assets.storage.portfolios import portfolios
+
+    active = set(portfolios(open_database())["portfolio_id"])
+    unknown = [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in active]
+    if unknown:
+        raise PortfolioNotFoundError(f"no active portfolio {', '.join(unknown)}; `sigma-assets portfolios` lists them")

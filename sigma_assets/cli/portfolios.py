@@ -1,0 +1,94 @@
+"""Commands about portfolios: import, list, remove, cash flows, positions."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from sigma_assets.cli.printing import formatted, json_option, show, show_one
+from sigma_assets.cli.world import open_database
+from sigma_assets.conventions import ACCOUNT_TYPES
+from sigma_assets.errors import HoldingsError
+from sigma_assets.settings import settings
+from sigma_assets.storage import portfolios as tables
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="Name of the portfolio, unique among yours.")
+@click.option("--equity", required=True, help="Equity at inception, USD.")
+@click.option("--account-type", default="taxable", show_default=True, help=", ".join(ACCOUNT_TYPES))
+@json_option
+def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool) -> None:
+    """Check a holdings file and import it as a new portfolio: all of it, or nothing and every problem found."""
+    from sigma_assets.holdings.importer import check_portfolio, read_holdings
+
+    database = open_database()
+    existing = tables.portfolios(database)["name"]
+    problems = check_portfolio(name, equity, account_type, set(existing))
+    try:
+        lots = read_holdings(file.read_bytes(), file.name, datetime.now(UTC).date())
+    except HoldingsError as error:
+        raise HoldingsError.of([*problems, *error.problems]) from error
+    if problems:
+        raise HoldingsError.of(problems)
+    inception = lots["entry_date"].min().date()
+    _check_inception(inception, file)
+    portfolio = tables.NewPortfolio(name.strip(), account_type, float(equity), inception)
+    portfolio_id = tables.add_portfolio(database, portfolio, lots)
+    record = {"portfolio_id": portfolio_id, "name": name.strip(), "lots": len(lots), "inception": inception}
+    show_one(record, as_json=as_json, sentence=portfolio_id)
+
+
+def _check_inception(inception: date, file: Path) -> None:
+    first = settings().first_session
+    if inception < first:
+        raise HoldingsError(
+            f"{file.name}: the earliest entry date is {inception}, before the first session {first}."
+            f" Set SIGMA_FIRST_SESSION to {inception} or earlier, for every process"
+        )
+
+
+@click.command()
+@json_option
+def portfolios(as_json: bool) -> None:
+    """List the active portfolios."""
+    rows = tables.portfolios(open_database()).drop(columns=["deleted_at"]).to_dict("records")
+    show(
+        formatted(rows, initial_equity_usd=lambda value: f"{value:,.2f}", inception=lambda day: str(day)[:10]),
+        as_json=as_json,
+        nothing="no portfolios yet; import one: sigma-assets import FILE.csv --name NAME --equity USD",
+    )
+
+
+@click.command()
+@click.argument("portfolio_id")
+@json_option
+def remove(portfolio_id: str, as_json: bool) -> None:
+    """Remove a portfolio; its history stays readable."""
+    tables.remove_portfolio(open_database(), portfolio_id)
+    show_one({"portfolio_id": portfolio_id, "removed": True}, as_json=as_json, sentence=f"removed {portfolio_id}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("portfolio_id")
+@click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("amount", type=float)
+@json_option
+def flow(portfolio_id: str, day: datetime, amount: float, as_json: bool) -> None:
+    """Record a cash flow: a contribution, or a withdrawal if negative."""
+    flow_id = tables.add_cash_flow(open_database(), portfolio_id, day.date(), amount)
+    record = {"flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day.date(), "amount_usd": amount}
+    show_one(record, as_json=as_json, sentence=f"{amount:+,.2f} USD on {day.date()} recorded as {flow_id}")
+
+
+@click.command()
+@click.argument("portfolio_id")
+@json_option
+def positions(portfolio_id: str, as_json: bool) -> None:
+    """List the lots of a portfolio, as entered."""
+    rows = tables.lots(open_database(), [portfolio_id]).drop(columns=["portfolio_id"])
+    days = {name: lambda day: str(day)[:10] for name in ("entry_date", "exit_date", "expiration_date")}
+    kept = rows.dropna(axis="columns", how="all") if not as_json else rows
+    records = kept.astype(object).where(kept.notna(), None).to_dict("records")
+    show(formatted(records, **days), as_json=as_json, nothing="no lots")

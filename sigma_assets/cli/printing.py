@@ -1,0 +1,70 @@
+"""How results are shown: a table for people, JSON for programs."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "", nothing: str = "nothing to show") -> None:
+    """Print rows as a table, or as a JSON array."""
+    if as_json:
+        click.echo(json.dumps(list(rows), default=_plain, indent=2))
+    elif rows:
+        console.print(table(rows, title))
+    else:
+        console.print(nothing)
+
+
+def show_one(record: Mapping[str, Any], *, as_json: bool, sentence: str) -> None:
+    """Print a sentence, or the record as a JSON object."""
+    click.echo(json.dumps(dict(record), default=_plain, indent=2) if as_json else sentence)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """Return rows as a rich table; numbers to the right."""
+    columns = list(rows[0])
+    shown = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
+    for column in columns:
+        numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
+        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(row[column]) for column in columns))
+    return shown
+
+
+def formatted(rows: Iterable[Mapping[str, Any]], **formats: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """Return rows with some columns formatted; missing values stay missing."""
+    return [
+        {
+            name: formats[name](value) if name in formats and value is not None and value == value else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"cannot print {type(value).__name__} as JSON")

@@ -1,0 +1,120 @@
+"""The history: what Dagster's run storage knows of each run. Nothing is kept beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from sigma_assets.trading_calendar import TradingCalendar
+from sigma_assets.watermark import RunCover, runs
+
+
+@dataclass(frozen=True)
+class AssetRun:
+    """One asset of a run: how it ended and how long it took."""
+
+    asset: str
+    status: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """What happened in a run.
+
+    Attributes
+    ----------
+    assets : per asset, in the order in which they started.
+    cells_done, cells_total : sessions x portfolios x assets that are materialised, and that were asked for.
+    failures : asset, exception type, message; empty for a run that succeeded.
+    """
+
+    cover: RunCover
+    assets: tuple[AssetRun, ...]
+    cells_done: int
+    cells_total: int
+    failures: tuple[tuple[str, str, str], ...]
+
+    def record(self) -> dict[str, object]:
+        """Return the story as plain values."""
+        cover = self.cover
+        return {
+            "run_id": cover.run_id,
+            "source": cover.source,
+            "status": cover.status.value.lower(),
+            "job": cover.job,
+            "portfolio_ids": list(cover.portfolio_ids),
+            "first": cover.first,
+            "last": cover.last,
+            "started_at": _moment(cover.started),
+            "ended_at": _moment(cover.ended),
+            "seconds": round(cover.ended - cover.started, 2) if cover.ended and cover.started else None,
+            "asset_seconds": {asset.asset: asset.seconds for asset in self.assets},
+            "cells_done": self.cells_done,
+            "cells_total": self.cells_total,
+            "failures": [dict(zip(("asset", "type", "message"), failure, strict=True)) for failure in self.failures],
+        }
+
+
+def stories(
+    instance: dg.DagsterInstance, calendar: TradingCalendar, *, portfolio_id: str | None = None, limit: int = 20
+) -> list[RunStory]:
+    """Return the stories of the newest runs, newest first: all, or those that cover a portfolio."""
+    covers = runs(instance, limit=None if portfolio_id else limit)
+    chosen = [cover for cover in covers if portfolio_id is None or portfolio_id in cover.portfolio_ids]
+    return [_story(instance, cover, calendar) for cover in chosen[:limit]]
+
+
+def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalendar) -> RunStory:
+    run = instance.get_run_by_id(cover.run_id)
+    asked = {key.to_user_string() for key in (run.asset_selection or ())} if run else set()
+    steps = instance.get_run_step_stats(cover.run_id)
+    assets = tuple(
+        AssetRun(
+            step.step_key,
+            step.status.value.lower() if step.status else "unknown",
+            round(step.end_time - step.start_time, 3) if step.end_time and step.start_time else None,
+        )
+        for step in steps
+        if not asked or step.step_key in asked
+    )
+    sessions = len(calendar.between(date.fromisoformat(cover.first), date.fromisoformat(cover.last)))
+    cells = sessions * max(len(cover.portfolio_ids), 1)
+    done = sum(asset.status == "success" for asset in assets)
+    return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, _failures(instance, cover))
+
+
+def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str, str, str], ...]:
+    if cover.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+        return ()
+    failed = []
+    for record in instance.get_records_for_run(cover.run_id, of_type=_FAILURES).records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            kind = (cause.cls_name if cause else None) or "unknown"
+            failed.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
+        else:
+            failed.append(("", cover.status.value.lower(), event.message or ""))
+    steps = [failure for failure in failed if failure[0]]
+    return tuple(steps or failed)
+
+
+_FAILURES: set[dg.DagsterEventType] = {
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+}
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+
+
+def headline(failures: Sequence[tuple[str, str, str]]) -> str:
+    """Return failures in one line."""
+    return "; ".join(f"{asset or 'run'}: {kind}: {message.splitlines()[0] if message else ''}" for asset, kind, message in failures)
