@@ -13,10 +13,10 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.automation.planner import PlannedRun, launchable
+from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.automation.situation import Missing, Situation, portfolio_runs, read_situation, symbol_runs, symbols_missing
-from sigma_assets.partitions import range_tags
 from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.watermark import PORTFOLIO, PORTFOLIO_JOB, SOURCE, SYMBOL_JOB, Materialized
+from sigma_assets.watermark import Materialized
 
 OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
 
@@ -45,14 +45,6 @@ class Outcome:
     planned: PlannedRun
     run_id: str
     succeeded: bool
-
-
-def tags_of(planned: PlannedRun, source: str) -> dict[str, str]:
-    """Return the tags of a planned run: its range, who asked for it, and its portfolio if it is one."""
-    tags = {SOURCE: source, **range_tags(planned.first, planned.last, planned.portfolio_ids)}
-    if len(planned.portfolio_ids) == 1:
-        tags[PORTFOLIO] = planned.portfolio_ids[0]
-    return tags
 
 
 def plan(
@@ -114,7 +106,7 @@ def execute(
     definitions: dg.Definitions, instance: dg.DagsterInstance, planned: PlannedRun, source: str, on_event: OnEvent
 ) -> Outcome:
     """Execute one planned run in this process and return how it ended."""
-    job = definitions.resolve_job_def(PORTFOLIO_JOB if planned.portfolio_ids else SYMBOL_JOB)
+    job = definitions.resolve_job_def(job_of(planned))
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
     job = job.get_subset(asset_selection=chosen)
     run = instance.create_run_for_job(

@@ -1,0 +1,89 @@
+"""The demo: two sample portfolios on simulated prices, through the whole pipeline, and what their owners want to see."""
+
+import sys
+from datetime import UTC, datetime
+from time import monotonic
+
+import click
+import pandas as pd
+from rich.panel import Panel
+
+from sigma_assets.cli.pipeline import execute_with_progress
+from sigma_assets.cli.printing import console
+from sigma_assets.cli.report import report
+from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.errors import SigmaError
+from sigma_assets.settings import settings
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
+
+SESSIONS = 254
+
+
+@click.command()
+def demo() -> None:
+    """Import two sample portfolios, run everything on simulated prices, and show the numbers."""
+    started = monotonic()
+    prepare_home()
+    if not settings().prices.startswith("simulated"):
+        raise click.UsageError(f"the demo runs on simulated prices; SIGMA_PRICES is {settings().prices}: unset it")
+    imported = _import_samples()
+    from sigma_assets.automation.execution import Wish
+
+    console.rule("pipeline (simulated market)")
+    outcomes = execute_with_progress(Wish())
+    if not outcomes:
+        console.print("nothing is missing: every session of every portfolio is there already")
+    failed = [outcome.run_id for outcome in outcomes if not outcome.succeeded]
+    if failed:
+        raise SigmaError(f"runs failed: {', '.join(failed)}. `sigma-assets runs` says why")
+    for portfolio_id in imported:
+        report(open_database(), portfolio_id)
+    _show_phases()
+    console.print(
+        Panel(
+            "sigma-assets portfolios\n"
+            f"sigma-assets export volatility --portfolio {imported[0]} --start 2026-01-01\n"
+            "sigma-assets import FILE.csv --name NAME --equity USD && sigma-assets run\n"
+            "sigma-assets dev        # Dagster UI, sensors, schedule, onboarding page",
+            title="next",
+            title_align="left",
+        )
+    )
+    console.print(f"done in {monotonic() - started:.1f} s")
+    sys.exit(0)
+
+
+def _import_samples() -> list[str]:
+    """Import the sample portfolios that are not there yet; return the ids of both."""
+    from sigma_assets.definitions import price_source
+    from sigma_assets.holdings.importer import read_holdings
+    from sigma_assets.holdings.samples import sample_portfolios
+
+    database = open_database()
+    there = portfolios(database).set_index("name")["portfolio_id"].to_dict()
+    calendar = settings().calendar
+    last = price_source.target_session()
+    sessions = calendar.between(calendar.shift(last, 1 - SESSIONS), last)
+    ids = []
+    for sample in sample_portfolios(sessions):
+        if sample.name not in there:
+            today = datetime.now(UTC).date()
+            lots = read_holdings(sample.csv.encode(), f"{sample.name}.csv", today)
+            new = NewPortfolio(sample.name, "taxable", sample.initial_equity_usd, lots["entry_date"].min().date())
+            there[sample.name] = add_portfolio(database, new, lots)
+            console.print(f"imported {sample.name}: {len(lots)} lots")
+        ids.append(there[sample.name])
+    return ids
+
+
+def _show_phases() -> None:
+    from sigma_assets.run_history import stories
+
+    with open_instance() as instance:
+        newest = stories(instance, settings().calendar, limit=5)
+    seconds: dict[str, float] = {}
+    for story in newest:
+        for asset in story.assets:
+            seconds[asset.asset] = seconds.get(asset.asset, 0.0) + (asset.seconds or 0.0)
+    console.rule("seconds per phase, latest runs")
+    console.print(pd.Series(seconds).round(2).to_string())

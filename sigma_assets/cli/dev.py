@@ -1,0 +1,83 @@
+"""The command that starts everything on this machine: code server, daemon, webserver, status server."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from sigma_assets.cli.world import open_database, prepare_home
+
+CODE_SERVER_PORT = 4266
+STOP_SECONDS = 20
+
+
+@click.command()
+@click.option("--code-server-port", default=CODE_SERVER_PORT, show_default=True, type=click.IntRange(1024, 65535))
+def dev(code_server_port: int) -> None:
+    """Start code server, daemon (all sensors and the schedule on), webserver and status server; Ctrl-C stops all."""
+    configured = prepare_home()
+    open_database().dispose()
+    workspace = configured.home.resolve() / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_server_port}\n"
+        "      location_name: sigma_assets\n",
+        encoding="utf-8",
+    )
+    webserver = urlsplit(configured.dagster_url)
+    processes = _start(_commands(workspace, code_server_port, webserver.hostname or "127.0.0.1", webserver.port or 3000))
+    click.echo(f"Dagster: {configured.dagster_url}")
+    click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
+    click.echo("Ctrl-C stops everything")
+    sys.exit(_supervise(processes))
+
+
+def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[str, list[str]]:
+    python = [sys.executable, "-m"]
+    return {
+        "code server": [
+            *python, "dagster", "api", "grpc", "--module-name", "sigma_assets.definitions",
+            "--host", "127.0.0.1", "--port", str(port),
+        ],
+        "webserver": [
+            *python, "dagster_webserver", "--workspace", str(workspace), "--host", web_host, "--port", str(web_port),
+        ],
+        "daemon": [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
+        "status": [*python, "sigma_assets.cli.main", "serve"],
+    }  # fmt: skip
+
+
+def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
+    """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
+    return {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+
+
+def _supervise(processes: dict[str, subprocess.Popen]) -> int:
+    """Wait for a signal or for a process to end, then stop all; return 1 if one ended by itself."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(0.5):
+        for name, process in processes.items():
+            if process.poll() is not None:
+                click.echo(f"{name} ended with exit code {process.returncode}; stopping the others", err=True)
+                _stop(list(processes.values()))
+                return 1
+    _stop(list(processes.values()))
+    return 0
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    for process in reversed(processes):
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
