@@ -50,12 +50,15 @@ class Scope:
     @classmethod
     def of(cls, context: dg.AssetExecutionContext) -> "Scope":
         """Return the scope of the partitions that this step materialises."""
-        keys = context.partition_keys
-        if not isinstance(context.assets_def.partitions_def, dg.MultiPartitionsDefinition):
-            return cls(np.array(sorted(keys), dtype="datetime64[D]"))
-        pairs = [key.split("|") for key in keys]
-        days = sorted({day for day, _ in pairs})
-        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted({portfolio for _, portfolio in pairs})))
+        return cls.of_keys(context.partition_keys)
+
+    @classmethod
+    def of_keys(cls, keys: Sequence[str]) -> "Scope":
+        """Return the scope of partition keys: `2026-01-08` or `2026-01-08|<portfolio>`."""
+        pairs = [str(key).partition("|") for key in keys]
+        days = sorted({day for day, _, _ in pairs})
+        portfolio_ids = {portfolio_id for _, _, portfolio_id in pairs if portfolio_id}
+        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted(portfolio_ids)))
 
     @property
     def first(self) -> date:
