@@ -111,7 +111,7 @@ class SharedSqliteStorage(DagsterStorage, ConfigurableClass):
         return self._events
 
     @property
-    def schedule_storage(self) -> SharedSqliteScheduleStorage:
+    def schedule_storage(self) -> SqliteScheduleStorage:
         """Schedules, sensors, their ticks."""
         return self._schedules
 
