@@ -1,0 +1,187 @@
+"""The batched event log answers every question as Dagster's own does, and loses nothing between processes."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
+from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
+from dagster._core.events import AssetMaterializationPlannedData, AssetObservationData, StepMaterializationData
+from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqlEventLogStorage
+from dagster._core.storage.event_log.base import AssetRecordsFilter
+from sqlalchemy.exc import IntegrityError
+
+from sigma_assets.event_storage import BatchedSqliteEventLogStorage
+
+VALUES = dg.AssetKey("position_values")
+BETAS = dg.AssetKey("betas")
+MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
+RUN, OTHER_RUN = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+def entry(kind: dg.DagsterEventType, payload, *, run_id: str = RUN, second: int = 0) -> dg.EventLogEntry:
+    event = dg.DagsterEvent(kind.value, "portfolios", step_key="step", event_specific_data=payload)
+    return dg.EventLogEntry(
+        error_info=None,
+        level="debug",
+        user_message="",
+        run_id=run_id,
+        timestamp=1_700_000_000.25 + second,
+        step_key="step",
+        job_name="portfolios",
+        dagster_event=event,
+    )
+
+
+def materialization(asset: dg.AssetKey, session: str, portfolio: str, **where) -> dg.EventLogEntry:
+    key = dg.MultiPartitionKey({"date": session, "portfolio": portfolio})
+    tags = {"dagster/partition/date": session, "dagster/partition/portfolio": portfolio, "free": "not-indexed"}
+    made = dg.AssetMaterialization(asset, partition=key, tags=tags, metadata={"rows": 13})
+    return entry(MATERIALIZATION, StepMaterializationData(made), **where)
+
+
+def events_of_two_runs() -> list[dg.EventLogEntry]:
+    planned = AssetMaterializationPlannedData(VALUES, partition=None, partitions_subset=None)
+    observed = AssetObservationData(dg.AssetObservation(BETAS, tags={"dagster/partition/date": "2026-01-07"}))
+    return [
+        entry(dg.DagsterEventType.RUN_START, None),
+        entry(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, planned, second=1),
+        materialization(VALUES, "2026-01-06", "p1", second=2),
+        materialization(VALUES, "2026-01-07", "p1", second=3),
+        materialization(BETAS, "2026-01-06", "p1", second=4),
+        entry(
+            dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+            AssetCheckEvaluationPlanned(asset_key=VALUES, check_name="cash"),
+            second=5,
+        ),
+        materialization(VALUES, "2026-01-06", "p1", run_id=OTHER_RUN, second=6),
+        materialization(VALUES, "2026-01-06", "p2", run_id=OTHER_RUN, second=7),
+        entry(dg.DagsterEventType.ASSET_OBSERVATION, observed, second=8),
+        entry(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, planned, run_id=OTHER_RUN, second=9),
+        entry(dg.DagsterEventType.RUN_SUCCESS, None, second=10),
+    ]
+
+
+def answers(storage: SqlEventLogStorage) -> dict[str, object]:
+    """Every query through which the webserver, sensors and the watermark read the log."""
+    asset_records = storage.get_asset_records([VALUES, BETAS])
+    return {
+        "run": storage.get_records_for_run(RUN).records,
+        "other run": storage.get_records_for_run(OTHER_RUN, ascending=False).records,
+        "stats": storage.get_stats_for_run(RUN),
+        "materializations": storage.fetch_materializations(VALUES, limit=10),
+        "of partitions": storage.fetch_materializations(
+            AssetRecordsFilter(asset_key=VALUES, asset_partitions=["2026-01-06|p1"]), limit=10
+        ),
+        "observations": storage.fetch_observations(BETAS, limit=10),
+        "status changes": storage.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=10),
+        "storage ids": storage.get_latest_storage_id_by_partition(VALUES, MATERIALIZATION),
+        "storage ids of some": storage.get_latest_storage_id_by_partition(VALUES, MATERIALIZATION, {"2026-01-06|p2"}),
+        "materialized": storage.get_materialized_partitions(VALUES),
+        "tags": storage.get_event_tags_for_asset(VALUES),
+        "tags of p1": storage.get_event_tags_for_asset(VALUES, filter_tags={"dagster/partition/portfolio": "p1"}),
+        "tags by partition": storage.get_latest_tags_by_partition(VALUES, MATERIALIZATION, ["dagster/partition/date"]),
+        "planned": storage.get_latest_planned_materialization_info(VALUES),
+        "latest": storage.get_latest_materialization_events([VALUES, BETAS]),
+        "assets": sorted(storage.all_asset_keys()),
+        "records": sorted(repr(record.asset_entry) for record in asset_records),
+        "checks": storage.get_asset_check_execution_history(dg.AssetCheckKey(VALUES, "cash"), limit=5),
+        "last id": storage.get_maximum_record_id(),
+    }
+
+
+@pytest.fixture
+def storage(tmp_path: Path):
+    log = BatchedSqliteEventLogStorage(str(tmp_path / "batched"))
+    yield log
+    log.dispose()
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_batches_of_any_size_leave_what_single_events_leave_in_dagsters_own_log(storage, tmp_path, size):
+    events = events_of_two_runs()
+    stock = ConsolidatedSqliteEventLogStorage(str(tmp_path / "stock"))
+    for event in events:
+        stock.store_event(event)
+
+    for start in range(0, len(events), size):
+        storage.store_event_batch(events[start : start + size])
+
+    found, expected = answers(storage), answers(stock)
+    assert len(expected["materialized"]) == 3
+    assert len(expected["checks"]) == 1
+    for question, answer in expected.items():
+        assert without_write_times(found[question]) == without_write_times(answer), question
+
+
+def without_write_times(answer: object) -> object:
+    """Check executions carry the moment of their insertion, which is another one in each log."""
+    if isinstance(answer, list) and answer and hasattr(answer[0], "create_timestamp"):
+        return [record._replace(create_timestamp=0.0) for record in answer]
+    return answer
+
+
+def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
+    one_partition = DefaultPartitionsSubset({"2026-01-06|p1"})
+    planned = AssetCheckEvaluationPlanned(asset_key=VALUES, check_name="cash", partitions_subset=one_partition)
+    check = entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, planned)
+
+    with pytest.raises(IntegrityError, match="UNIQUE constraint failed: asset_check_executions"):
+        storage.store_event_batch([materialization(VALUES, "2026-01-06", "p1"), check, check])
+
+    assert storage.get_records_for_run(RUN).records == []
+    assert storage.get_materialized_partitions(VALUES) == set()
+    assert storage.get_event_tags_for_asset(VALUES) == []
+    storage.store_event(materialization(VALUES, "2026-01-06", "p1"))
+    assert storage.get_materialized_partitions(VALUES) == {"2026-01-06|p1"}
+
+
+WRITER = """
+import sys
+from sigma_assets_tests.instance.test_event_storage import VALUES, materialization
+from sigma_assets.event_storage import BatchedSqliteEventLogStorage
+
+directory, writer = sys.argv[1:]
+storage = BatchedSqliteEventLogStorage(directory)
+for batch in range(20):
+    sessions = [f"2026-{batch + 1:02}-{day:02}" for day in range(1, 26)]
+    storage.store_event_batch([materialization(VALUES, session, writer, run_id=writer) for session in sessions])
+    storage.add_dynamic_partitions("portfolio", [f"{writer}-{batch}"])
+    storage.store_event(materialization(VALUES, f"single-{batch}", writer, run_id=writer))
+"""
+
+
+def test_six_processes_that_create_the_log_together_lose_no_event(tmp_path):
+    directory = tmp_path / "shared"
+    writers = [f"writer-{number}" for number in range(6)]
+
+    processes = [subprocess.Popen([sys.executable, "-c", WRITER, str(directory), writer]) for writer in writers]
+
+    assert [process.wait() for process in processes] == [0] * 6
+    storage = BatchedSqliteEventLogStorage(str(directory))
+    for writer in writers:
+        records = storage.get_records_for_run(writer).records
+        assert len(records) == 20 * 26
+        assert len(storage.get_event_tags_for_asset(VALUES, filter_tags={"dagster/partition/portfolio": writer})) == 520
+    assert storage.get_maximum_record_id() == 6 * 520
+    assert len(storage.get_materialized_partitions(VALUES)) == 6 * 520
+    assert len(storage.get_dynamic_partitions("portfolio")) == 6 * 20
+    database_revision, wanted_revision = storage.alembic_version()
+    assert database_revision == wanted_revision
+
+
+def test_a_watcher_sees_events_as_they_are_stored(storage):
+    seen: list[str | None] = []
+    storage.watch(RUN, None, lambda event, _cursor: seen.append(event.dagster_event_type.value))
+
+    storage.store_event_batch(
+        [materialization(VALUES, "2026-01-06", "p1"), entry(dg.DagsterEventType.RUN_SUCCESS, None)]
+    )
+
+    deadline = time.monotonic() + 20
+    while len(seen) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert seen == ["ASSET_MATERIALIZATION", "PIPELINE_SUCCESS"]
