@@ -1,8 +1,6 @@
 """Running a plan in this process: real runs on the real instance, one after the other, with their events as they come."""
 
-import os
-import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from time import sleep
@@ -17,6 +15,7 @@ from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.automation.situation import Missing, Situation, portfolio_runs, read_situation, symbol_runs, symbols_missing
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.watermark import Materialized
+from sigma_assets.worker_process import this_worker_tags
 
 OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
 
@@ -110,17 +109,12 @@ def execute(
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
     job = job.get_subset(asset_selection=chosen)
     run = instance.create_run_for_job(
-        job_def=job, asset_selection=chosen, tags={**tags_of(planned, source), **worker_tags()}
+        job_def=job, asset_selection=chosen, tags={**tags_of(planned, source), **this_worker_tags()}
     )
     for event in execute_run_iterator(InMemoryJob(job), run, instance):
         on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
-
-
-def worker_tags() -> Mapping[str, str]:
-    """Return the tags by which a run in this process can be found dead: host, pid, and when the process started."""
-    return {"sigma/worker_host": socket.gethostname(), "sigma/worker_pid": str(os.getpid())}
 
 
 def _bounded(missing: Missing, wish: Wish) -> Missing:
