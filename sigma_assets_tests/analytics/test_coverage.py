@@ -1,0 +1,78 @@
+"""Coverage: what a portfolio needs on each session, and whether it is there, older, or not yet."""
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.coverage import coverage, needed_symbols
+
+SESSIONS = np.array(["2026-01-05", "2026-01-06", "2026-01-07"], dtype="datetime64[D]")
+
+
+def rows(*pairs: tuple[str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(pairs, columns=["symbol", "session"])
+    return frame.assign(session=pd.to_datetime(frame["session"]).dt.as_unit("s"))
+
+
+def since(**days: str) -> pd.Series:
+    return pd.Series({symbol: pd.Timestamp(day) for symbol, day in days.items()}, dtype="datetime64[s]")
+
+
+def lots(**changes) -> pd.DataFrame:
+    lot = {
+        "portfolio_id": "p", "symbol": "AAA", "investment_class": "PUBLIC", "underlying_symbol": None,
+        "entry_date": pd.Timestamp("2026-01-05"), "exit_date": pd.NaT,
+    }  # fmt: skip
+    return pd.DataFrame([lot | changes])
+
+
+def test_needed_symbols_span_from_the_first_entry_to_the_last_exit():
+    both = pd.concat([lots(exit_date=pd.Timestamp("2026-01-06")), lots(entry_date=pd.Timestamp("2026-01-07"))])
+
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), both)
+
+    assert needed["first_needed"].tolist() == [pd.Timestamp("2026-01-05")]
+    assert needed["last_needed"].isna().all()
+
+
+def test_an_option_needs_its_underlying_and_a_private_lot_nothing():
+    option = lots(symbol="AAA270115C00200000", investment_class="OPTIONS", underlying_symbol="AAA")
+    private = lots(symbol="CASH_USD", investment_class="PRIVATE")
+
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), pd.concat([option, private]))
+
+    assert needed["symbol"].tolist() == ["AAA"]
+
+
+def test_present_stale_and_missing_by_hand():
+    """AAA is there, then late; BBB appears on the last day; SPY is needed by all."""
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), pd.concat([lots(), lots(symbol="BBB")]))
+    available = rows(
+        ("AAA", "2026-01-05"), ("BBB", "2026-01-07"), *(("SPY", str(day)) for day in SESSIONS)
+    )  # fmt: skip
+
+    found = coverage(needed, available, since(AAA="2026-01-02", BBB="2026-01-07", SPY="2020-01-02"), SESSIONS, ["SPY"])
+
+    assert found["needed"].tolist() == [3, 3, 3]
+    assert found["present"].tolist() == [2, 1, 2]
+    assert found["stale"].tolist() == [0, 1, 1]
+    assert found["missing"].tolist() == [1, 1, 0]
+    assert found["missing_symbols"].tolist()[:2] == ["BBB", "BBB"]
+    assert pd.isna(found["missing_symbols"].iloc[2])
+
+
+def test_an_empty_portfolio_still_needs_the_factor_etfs():
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), lots().head(0))
+
+    found = coverage(needed, rows(("SPY", "2026-01-06")), since(SPY="2026-01-06"), SESSIONS, ["SPY"])
+
+    assert found["needed"].tolist() == [1, 1, 1]
+    assert found["missing"].tolist() == [1, 0, 0]
+    assert found["stale"].tolist() == [0, 0, 1]
+
+
+def test_a_symbol_is_not_needed_from_the_session_of_its_exit_on():
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), lots(exit_date=pd.Timestamp("2026-01-07")))
+
+    found = coverage(needed, rows(), since(), SESSIONS, [])
+
+    assert found["needed"].tolist() == [1, 1, 0]

@@ -1,0 +1,85 @@
+"""A late or corrected price touches exactly the sessions that read it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sigma_assets.automation.corrections import Reach, to_date_differs, touched_sessions
+from sigma_assets.frames import PriceHistory
+
+SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
+REACH = Reach({"price_coverage": 9, "portfolio_snapshots": 0, "betas": 5, "volatility": 9, "correlations": 3})
+
+
+@pytest.fixture
+def history() -> PriceHistory:
+    """FUND has a price each day but the 12th to 14th; SPY each day."""
+    close = np.full((30, 2), 10.0)
+    close[11:14, 0] = np.nan
+    ones, zeros = np.ones_like(close), np.zeros_like(close)
+    never = np.array(["NaT", "NaT"], dtype="datetime64[D]")
+    symbols = np.array(["FUND", "SPY"], dtype=object)
+    return PriceHistory(SESSIONS, symbols, close, ones, zeros, zeros, np.full(2, np.nan), never)
+
+
+@pytest.fixture
+def computed() -> pd.DataFrame:
+    return pd.DataFrame({"session": SESSIONS.astype("datetime64[s]"), "prices_revision": 7})
+
+
+def changed(symbol: str, day: int, revision: int = 8) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"symbol": [symbol], "session": [pd.Timestamp(2026, 1, day).as_unit("s")], "revision": [revision]}
+    )
+
+
+def numbers(touched: dict, asset: str) -> list[int]:
+    return [day.item().day for day in touched[asset]]
+
+
+def test_a_snapshot_depends_on_its_own_price_and_through_pnl_on_the_one_before(history, computed):
+    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+
+    assert numbers(touched, "portfolio_snapshots") == [5, 6]
+
+
+def test_a_price_is_carried_over_a_gap_until_the_next_one(history, computed):
+    touched = touched_sessions(changed("FUND", 11), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+
+    assert numbers(touched, "portfolio_snapshots") == [11, 12, 13, 14, 15]
+
+
+def test_windowed_assets_read_the_return_at_the_price_and_the_one_after(history, computed):
+    """The return of the 5th is in 5 windows from the 5th on, that of the 6th in 5 from the 6th on."""
+    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+
+    assert numbers(touched, "betas") == list(range(5, 11))
+    assert numbers(touched, "correlations") == list(range(5, 9))
+    assert numbers(touched, "price_coverage") == numbers(touched, "volatility") == list(range(5, 15))
+
+
+def test_a_factor_etf_that_is_not_held_touches_betas_only(history, computed):
+    touched = touched_sessions(changed("SPY", 5), history, computed, held={"FUND"}, factor_etfs={"SPY"}, reach=REACH)
+
+    assert set(touched) == {"betas", "price_coverage"}
+
+
+def test_a_portfolio_that_does_not_hold_the_symbol_is_not_touched(history, computed):
+    assert touched_sessions(changed("FUND", 5), history, computed, held={"SPY"}, factor_etfs=set(), reach=REACH) == {}
+
+
+def test_rows_computed_after_the_price_came_are_not_touched(history, computed):
+    computed.loc[computed.index >= 5, "prices_revision"] = 8
+
+    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+
+    assert numbers(touched, "betas") == [5]
+
+
+def test_figures_to_date_are_compared_with_what_is_stored():
+    stored = pd.DataFrame(
+        {"session": SESSIONS[:3].astype("datetime64[s]"), "max_drawdown": [0.0, -0.1, -0.1], "time_weighted_return": 0.1}
+    )
+    now = stored.assign(max_drawdown=[0.0, -0.1, -0.2])
+
+    assert to_date_differs(now, stored).tolist() == [SESSIONS[2].item()]

@@ -1,0 +1,114 @@
+"""The planner: exactly what is missing, no more, no less, in few runs."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sigma_assets.automation import planner
+from sigma_assets.automation.planner import PlannedRun, backoff_seconds, launchable, plan_runs
+
+CALENDAR = np.arange("2026-01-05", "2026-01-17", dtype="datetime64[D]")
+ASSETS = ("price_coverage", "betas", "volatility")
+
+
+def days(*numbers: int) -> np.ndarray:
+    return np.array([f"2026-01-{number:02d}" for number in numbers], dtype="datetime64[D]")
+
+
+def cells(run: PlannedRun) -> set[tuple[str, str, str]]:
+    inside = CALENDAR[(CALENDAR >= np.datetime64(run.first)) & (CALENDAR <= np.datetime64(run.last))]
+    portfolios = run.portfolio_ids or ("",)
+    return {(asset, str(day), key) for asset in run.assets for day in inside for key in portfolios}
+
+
+def test_laggards_catch_up_and_portfolios_that_miss_the_same_sessions_share_a_run():
+    """The example of SPEC 5: target 8 January, A done to the 7th, B and C to the 5th."""
+    missing = {("A", "betas"): days(8), ("B", "betas"): days(6, 7, 8), ("C", "betas"): days(6, 7, 8)}
+
+    planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C"], calendar=CALENDAR)
+
+    assert planned == [
+        PlannedRun(("betas",), date(2026, 1, 6), date(2026, 1, 7), ("B", "C")),
+        PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 8), ("A", "B", "C")),
+    ]
+
+
+def test_a_hole_in_the_middle_is_as_missing_as_a_late_end():
+    missing = {("A", "betas"): days(7, 10)}
+
+    planned = plan_runs(missing, assets=ASSETS, order=["A"], calendar=CALENDAR)
+
+    assert [(run.first.day, run.last.day) for run in planned] == [(7, 7), (10, 10)]
+
+
+def test_portfolios_that_are_no_neighbours_get_runs_of_their_own():
+    """A run's range is one slice of the partitions: a portfolio in between must not be run again."""
+    missing = {("A", "betas"): days(8), ("C", "betas"): days(8)}
+
+    planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C"], calendar=CALENDAR)
+
+    assert [run.portfolio_ids for run in planned] == [("A",), ("C",)]
+
+
+def test_only_the_missing_asset_runs():
+    missing = {("A", "price_coverage"): days(8), ("A", "volatility"): days(8)}
+
+    (planned,) = plan_runs(missing, assets=ASSETS, order=["A"], calendar=CALENDAR)
+
+    assert planned.assets == ("price_coverage", "volatility")
+
+
+def test_the_universe_has_no_portfolios():
+    (planned,) = plan_runs({(None, "betas"): days(8, 9)}, assets=ASSETS, order=["A"], calendar=CALENDAR)
+
+    assert planned == PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 9), ())
+
+
+def test_nothing_missing_plans_nothing():
+    assert plan_runs({}, assets=ASSETS, order=["A"], calendar=CALENDAR) == []
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["A", "B", "C", "D"]), st.sampled_from(ASSETS)),
+        st.sets(st.integers(0, len(CALENDAR) - 1), min_size=1).map(lambda rows: CALENDAR[sorted(rows)]),
+    ),
+    st.integers(1, 7),
+)
+def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells):
+    """Whatever is missing, and however small the runs must be: nothing is left out, nothing runs twice."""
+    wanted = {(asset, str(day), key) for (key, asset), sessions in missing.items() for day in sessions}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner, "MAX_CELLS", most_cells)
+        planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C", "D"], calendar=CALENDAR)
+
+    covered = [cell for run in planned for cell in cells(run)]
+    assert len(covered) == len(set(covered))
+    assert set(covered) == wanted
+    assert all(len(cells(run)) <= most_cells * len(run.assets) for run in planned)
+
+
+def test_two_runs_of_one_portfolio_never_start_together():
+    first = PlannedRun(("betas",), date(2026, 1, 6), date(2026, 1, 7), ("B", "C"))
+    second = PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 8), ("A", "B", "C"))
+    other = PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 8), ("D",))
+
+    assert launchable([first, second, other], busy=set()) == [first, other]
+    assert launchable([first, second, other], busy={"C"}) == [other]
+
+
+def test_a_waiting_run_keeps_its_place_before_later_ones_of_the_same_portfolio():
+    """B's earlier sessions wait for C; B's later ones must not overtake them."""
+    first = PlannedRun(("betas",), date(2026, 1, 6), date(2026, 1, 7), ("B", "C"))
+    second = PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 8), ("B",))
+
+    assert launchable([first, second], busy={"C"}) == []
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 60), (2, 120), (3, 240), (7, 3600), (60, 3600)])
+def test_the_back_off_doubles_up_to_an_hour(failures, seconds):
+    assert backoff_seconds(failures) == seconds
