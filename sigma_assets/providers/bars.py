@@ -56,9 +56,10 @@ class Absence:
 class SymbolLedger:
     """Collects the rows of one symbol, session by session in ascending order.
 
-    A split or a dividend on a session that never gets a price would be lost, and with it the return across it. So it moves
-    to the next priced session, if that follows without a gap in what was asked for; the session that it came from is
-    then closed (`next_try` None), since a late row of it would count the action twice.
+    A split or a dividend on a session that never gets a price would be lost, and with it the return across it. So it
+    moves to the next priced session, if that follows without a gap in what was asked for; the session that it came
+    from is then closed (`next_try` None), since a late row of it would count the action twice. A split that cannot be
+    read (NaN) blocks its session and those after it: every return and quantity across it would be wrong.
     """
 
     def __init__(self, symbol: str, actions: Mapping[date, Action], calendar: TradingCalendar, as_of: date) -> None:
@@ -81,6 +82,8 @@ class SymbolLedger:
             self.finish()
         action = self._carried.then(self._actions.get(session, NO_ACTION))
         quote = self._checked(session, list(quotes), absence)
+        if math.isnan(action.split_factor):
+            quote = Absence("rejected", "a split that cannot be read", self._as_of + timedelta(days=1))
         if isinstance(quote, Quote):
             self._settle_carried(session)
             self._rows.append(
@@ -150,7 +153,7 @@ def make_bars(
         rows += settled
         unserved += gaps
     table = pd.DataFrame(rows, columns=list(BAR_COLUMNS))
-    numbers = {column: "float64" for column in BAR_COLUMNS[2:]}
+    numbers = dict.fromkeys(BAR_COLUMNS[2:], "float64")
     table = table.astype({"symbol": "str", "session": "datetime64[s]", **numbers})
     return Bars(
         source=source,
@@ -161,6 +164,12 @@ def make_bars(
         retries=cost.retries,
         waited_seconds=cost.waited_seconds,
     )
+
+
+def by_symbol(wanted: Mapping[str, Iterable[date]]) -> dict[str, list[date]]:
+    """Return what is wanted with symbols and sessions sorted, each session once, symbols without sessions left out."""
+    tidy = {symbol: sorted(set(sessions)) for symbol, sessions in sorted(wanted.items())}
+    return {symbol: sessions for symbol, sessions in tidy.items() if sessions}
 
 
 def unserved_all(symbol: str, sessions: Iterable[date], absence: Absence) -> Unserved:

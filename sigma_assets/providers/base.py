@@ -41,8 +41,8 @@ class Bars:
     Attributes
     ----------
     source : name of the source that answered.
-    rows : DataFrame with `BAR_COLUMNS`; session as datetime64[s], symbol as str, the others float64. At most one row per
-        (symbol, session), only sessions that were asked for, every close finite and > 0.
+    rows : DataFrame with `BAR_COLUMNS`; session as datetime64[s], symbol as str, the others float64. At most one row
+        per (symbol, session), only sessions that were asked for, every close finite and > 0.
     unserved : everything asked for in this batch that is not in `rows`.
     renamed : old symbol -> new symbol, where the source knows of a rename; rows carry the symbol that was asked for.
     requests, retries, waited_seconds : what the batch cost.

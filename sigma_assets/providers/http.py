@@ -118,8 +118,8 @@ class Caller:
     def _unavailable(self, what: str, number: int, error: TransientError, wait: float) -> ProviderUnavailableError:
         asked = f"; it asks to wait {wait:.0f} s" if wait > self._longest_wait else ""
         return ProviderUnavailableError(
-            f"{self._source}: {what}: no usable answer after {number} attempt{'s' * (number > 1)}, the last: {error}{asked}."
-            " Prices fetched before are kept; the rest is asked for again by the next run"
+            f"{self._source}: {what}: no usable answer after {number} attempt(s); the last: {error}{asked}."
+            " Prices fetched before are kept; the next run asks for the rest"
         )
 
     def _keep_pace(self) -> None:
@@ -136,7 +136,7 @@ class Caller:
 
 
 class Failures:
-    """Symbols whose calls failed: one is left out and named at the end, several in a row mean that the source is down."""
+    """Symbols whose calls failed: one is left out and named at the end, several in a row mean a source that is down."""
 
     def __init__(self) -> None:
         self._errors: dict[str, ProviderUnavailableError] = {}
@@ -168,7 +168,7 @@ class Failures:
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as an HTTP-date; None if it says nothing.
+    """Return the seconds that a Retry-After header (seconds or an HTTP-date) asks for; None if it says nothing.
 
     A header that cannot be read counts as absent: back-off then decides.
     """

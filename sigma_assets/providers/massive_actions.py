@@ -25,7 +25,7 @@ def actions_by_symbol(
     """Return the actions of each ticker per session, between the first and the last session that any of them wants.
 
     An action dated on a day without trading belongs to the next session, so the days asked for start right after the
-    session before the first one.
+    session before the first one. A split that cannot be read has the factor NaN.
     """
     days = [session for sessions in wanted.values() for session in sessions]
     first, last = calendar.shift(min(days), -1) + timedelta(days=1), max(days)
@@ -66,12 +66,13 @@ def _session(calendar: TradingCalendar, record: Record, field: str) -> date:
 
 def _factor(record: Record) -> float:
     before, after = (number(record.get(field), "massive") for field in ("split_from", "split_to"))
-    if not (before > 0 and after > 0 and math.isfinite(after / before)):
-        raise ProviderError(
-            f"massive: split of {record.get('ticker')} on {record.get('execution_date')} is {after} for {before}:"
-            " returns across it would be wrong, so nothing is stored"
-        )
-    return after / before
+    if before > 0 and after > 0 and math.isfinite(after / before):
+        return after / before
+    logger.warning(
+        "split of %s on %s cannot be read: %s for %s",
+        record.get("ticker"), record.get("execution_date"), after, before,
+    )  # fmt: skip
+    return math.nan
 
 
 def _in_dollars(record: Record) -> bool:

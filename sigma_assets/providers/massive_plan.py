@@ -1,4 +1,4 @@
-"""Which calls fetch the wanted (symbol, session) pairs: one symbol's history each, or the whole market of one session."""
+"""Which calls fetch the wanted (symbol, session) pairs: histories of symbols, whole markets of sessions."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
