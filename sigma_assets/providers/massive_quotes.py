@@ -100,8 +100,8 @@ class MassiveQuotes:
         if absence.reason == "late":
             return {}, absence
         raise ProviderUnavailableError(
-            f"massive: no symbol of the whole market has a bar on {session}, an NYSE session; if the exchange was closed,"
-            " add the day to the extra closures, else try again later"
+            f"massive: no symbol of the whole market has a bar on {session}, an NYSE session; if the exchange was"
+            " closed, add the day to the extra closures, else try again later"
         )
 
     def standing(self, symbol: str, *, earlier_name: bool = False) -> Standing:
@@ -133,7 +133,8 @@ class MassiveQuotes:
                 unpublished += 1
                 if unpublished > UNPUBLISHED_SESSIONS:
                     raise ProviderUnavailableError(str(error)) from error
-                found.absences[asked[-1]] = self._unpublished(asked.pop(), str(error))
+                last = asked.pop()
+                found.absences[last] = self._unpublished(last, str(error))
             except OutsidePlanError as error:
                 later = self._later_plan_start(asked[0])
                 if later is None:
