@@ -94,7 +94,7 @@ class YahooProvider:
             ledger = SymbolLedger(symbol, history.actions, self._calendar, self._as_of)
             for session in sessions:
                 quotes = [history.quotes[session]] if session in history.quotes else []
-                ledger.enter(session, quotes, self._absence(history, session, sessions))
+                ledger.enter(session, quotes, self._absence(history, session))
             ledger.finish()
             bars = make_bars(self.name, [ledger], self._cost())
             logger.info("%s: %d sessions in %.1f s", symbol, len(bars.rows), time.perf_counter() - start)
@@ -114,8 +114,8 @@ class YahooProvider:
         days = (self._today() - first).days
         return next((period for period, covered in PERIODS.items() if covered > days), "max")
 
-    def _absence(self, history: YahooHistory, session: date, sessions: Sequence[date]) -> Absence | None:
-        """Return why a session has no bar, where Yahoo says so; None = its age decides."""
+    def _absence(self, history: YahooHistory, session: date) -> Absence:
+        """Return why a session has no bar, in Yahoo's words or by its age."""
         again = self._as_of + timedelta(days=ASK_AGAIN_DAYS)
         if history.is_unknown:
             return Absence("unknown_symbol", f"yahoo: {history.refusal}", again)
@@ -123,9 +123,8 @@ class YahooProvider:
             return Absence("not_covered", f"yahoo: {history.refusal}", again)
         if history.last_trade is not None and session > history.last_trade + timedelta(days=QUIET_DAYS):
             return Absence("delisted", f"yahoo: last traded on {history.last_trade}", again)
-        first = min(history.quotes, default=None)
-        if first is not None and session < first and first > self._today() - timedelta(days=PERIODS["1mo"]):
-            return Absence("not_yet_listed", f"yahoo: history begins on {first}", None)
+        if history.first_trade is not None and session < history.first_trade:
+            return Absence("not_yet_listed", f"yahoo: first traded on {history.first_trade}", None)
         return missing(session, self._as_of, "yahoo has no close")
 
     def _warn_of_odd_days(self, symbol: str, history: YahooHistory) -> None:
