@@ -10,7 +10,7 @@ import pandas as pd
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "split_factor", "dividend")
 """Columns of `Bars.rows`: as traded; split_factor 1 and dividend 0 where nothing happened (SPEC 3)."""
 
-Reason = Literal["unknown_symbol", "not_yet_listed", "delisted", "late", "no_bar", "rejected"]
+Reason = Literal["unknown_symbol", "not_yet_listed", "delisted", "late", "no_bar", "rejected", "not_covered"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Unserved:
     ----------
     symbol : the symbol asked for.
     sessions : what was asked for and not served.
-    reason : one of `Reason`; `unknown_symbol` and `delisted` speak of the symbol as a whole, from now on.
+    reason : one of `Reason`; `unknown_symbol` and `delisted` speak of the symbol as a whole, from now on; `not_covered`
+        says that the source does not offer it by its nature or plan, so that another source may.
     detail : what the source said, for people.
     next_try : first day on which asking again makes sense; None = never.
     """
@@ -40,8 +41,8 @@ class Bars:
     Attributes
     ----------
     source : name of the source that answered.
-    rows : DataFrame with `BAR_COLUMNS`; session as datetime64[s], symbol as str, the others float64. At most one row per
-        (symbol, session), only sessions that were asked for, every close finite and > 0.
+    rows : DataFrame with `BAR_COLUMNS`; session as datetime64[s], symbol as str, the others float64. At most one row
+        per (symbol, session), only sessions that were asked for, every close finite and > 0.
     unserved : everything asked for in this batch that is not in `rows`.
     renamed : old symbol -> new symbol, where the source knows of a rename; rows carry the symbol that was asked for.
     requests, retries, waited_seconds : what the batch cost.

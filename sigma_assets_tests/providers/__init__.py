@@ -1,0 +1,1 @@
+"""Tests of the price sources, against loopback servers that answer like the real ones."""
