@@ -146,8 +146,12 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
         DomainCheck("complete", "every symbol has a price on every session", WARN, _prices_complete),
         DomainCheck("moves_plausible", "no large move without a known action", WARN, _suspicious_moves),
     ),
-    "symbol_factors": (DomainCheck("complete", "every priced symbol has betas", WARN, _rows_for_priced("symbol_factors")),),
-    "symbol_metrics": (DomainCheck("complete", "every priced symbol has metrics", WARN, _rows_for_priced("symbol_metrics")),),
+    "symbol_factors": (
+        DomainCheck("complete", "every priced symbol has betas", WARN, _rows_for_priced("symbol_factors")),
+    ),
+    "symbol_metrics": (
+        DomainCheck("complete", "every priced symbol has metrics", WARN, _rows_for_priced("symbol_metrics")),
+    ),
     "price_coverage": (
         DomainCheck("complete", "every holding has a price by its session", WARN, _coverage_complete("price_coverage")),
         DomainCheck("moves_plausible", "no large move without a known action", WARN, _suspicious_moves),
@@ -164,9 +168,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
         DomainCheck("exposures_add_up", "gross, net and equity are what they say", ERROR, _exposures_add_up),
         DomainCheck("lots_priced", "every lot has a price of the last 5 sessions", WARN, _lots_priced),
     ),
-    "position_values": (
-        DomainCheck("values_add_up", "market values sum to net exposure", ERROR, _values_add_up),
-    ),
+    "position_values": (DomainCheck("values_add_up", "market values sum to net exposure", ERROR, _values_add_up),),
     "betas": (
         DomainCheck("sum_of_positions", "portfolio betas are the sums of their positions", ERROR, _betas_add_up),
         DomainCheck("every_holding", "every holding with a risk symbol has betas", WARN, _every_holding_has_betas),

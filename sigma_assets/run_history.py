@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.trading_calendar import TradingCalendar
-from sigma_assets.watermark import RunCover, runs
+from sigma_assets.watermark import RunCover, cover_of, runs
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,12 @@ def stories(
     return [_story(instance, cover, calendar) for cover in chosen[:limit]]
 
 
+def story_of(instance: dg.DagsterInstance, run_id: str, calendar: TradingCalendar) -> RunStory | None:
+    """Return the story of one run; None if it is not one of ours (it covers no partitions)."""
+    cover = cover_of(instance, run_id)
+    return _story(instance, cover, calendar) if cover else None
+
+
 def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalendar) -> RunStory:
     run = instance.get_run_by_id(cover.run_id)
     asked = {key.to_user_string() for key in (run.asset_selection or ())} if run else set()
@@ -117,4 +123,6 @@ def _moment(timestamp: float | None) -> datetime | None:
 
 def headline(failures: Sequence[tuple[str, str, str]]) -> str:
     """Return failures in one line."""
-    return "; ".join(f"{asset or 'run'}: {kind}: {message.splitlines()[0] if message else ''}" for asset, kind, message in failures)
+    return "; ".join(
+        f"{asset or 'run'}: {kind}: {message.splitlines()[0] if message else ''}" for asset, kind, message in failures
+    )

@@ -114,9 +114,19 @@ def runs(
         created_after=created_after,
         tags={PORTFOLIO: portfolio_id} if portfolio_id else None,
     )
+    return _covers(instance, instance.get_run_records(chosen, limit=limit))
+
+
+def cover_of(instance: dg.DagsterInstance, run_id: str) -> RunCover | None:
+    """Return what one run covers; None if it is unknown or covers no partitions."""
+    found = _covers(instance, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
+    return found[0] if found else None
+
+
+def _covers(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> list[RunCover]:
     order = instance.get_dynamic_partitions(str(portfolios_def.name))
     positions = {key: position for position, key in enumerate(order)}
-    covers = [_cover(record, order, positions) for record in instance.get_run_records(chosen, limit=limit)]
+    covers = [_cover(record, order, positions) for record in records]
     return [cover for cover in covers if cover is not None]
 
 

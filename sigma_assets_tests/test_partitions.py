@@ -12,7 +12,6 @@ from sigma_assets.settings import settings
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-
 def test_partitions_are_exactly_the_sessions_of_the_exchange():
     calendar = settings().calendar
     now = datetime(2026, 1, 9, 20, 0, tzinfo=NEW_YORK)

@@ -82,7 +82,9 @@ def weighted_sum_breaks(portfolios: pd.DataFrame, positions: pd.DataFrame, colum
     gap = np.abs(found - wanted)
     gap[np.isnan(found) & np.isnan(wanted)] = 0.0
     gap[np.isnan(gap)] = np.inf
-    return _broken(portfolios, pd.Series(gap.max(axis=1, initial=0.0), portfolios.index), pd.Series(1.0, portfolios.index))
+    return _broken(
+        portfolios, pd.Series(gap.max(axis=1, initial=0.0), portfolios.index), pd.Series(1.0, portfolios.index)
+    )
 
 
 def _event_sessions(lots: pd.DataFrame, flows: pd.DataFrame, calendar: SessionArray) -> pd.DataFrame:

@@ -12,7 +12,14 @@ from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.automation.planner import PlannedRun, launchable
 from sigma_assets.automation.requests import job_of, tags_of
-from sigma_assets.automation.situation import Missing, Situation, portfolio_runs, read_situation, symbol_runs, symbols_missing
+from sigma_assets.automation.situation import (
+    Missing,
+    Situation,
+    portfolio_runs,
+    read_situation,
+    symbol_runs,
+    symbols_missing,
+)
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.watermark import Materialized
 from sigma_assets.worker_process import this_worker_tags

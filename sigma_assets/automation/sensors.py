@@ -191,9 +191,7 @@ def _materialized_since(situation: Situation, portfolio_id: str, asset: str, fir
 
 
 def _plan(again: Missing, situation: Situation, tables: Tables) -> list[PlannedRun]:
-    return plan_runs(
-        again, assets=names(PORTFOLIO_ASSETS), order=situation.order, calendar=tables.calendar.sessions
-    )
+    return plan_runs(again, assets=names(PORTFOLIO_ASSETS), order=situation.order, calendar=tables.calendar.sessions)
 
 
 def _decide(planned: Iterable[PlannedRun], busy: set[str], source: str, nothing: str) -> Decisions:
@@ -203,5 +201,3 @@ def _decide(planned: Iterable[PlannedRun], busy: set[str], source: str, nothing:
         yield run_request(run, source)
     if not ready:
         yield dg.SkipReason(f"{len(wanted)} runs wait for portfolios that are busy" if wanted else nothing)
-
-

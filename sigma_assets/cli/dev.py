@@ -29,7 +29,9 @@ def dev(code_server_port: int) -> None:
         encoding="utf-8",
     )
     webserver = urlsplit(configured.dagster_url)
-    processes = _start(_commands(workspace, code_server_port, webserver.hostname or "127.0.0.1", webserver.port or 3000))
+    processes = _start(
+        _commands(workspace, code_server_port, webserver.hostname or "127.0.0.1", webserver.port or 3000)
+    )
     click.echo(f"Dagster: {configured.dagster_url}")
     click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
     click.echo("Ctrl-C stops everything")

@@ -44,16 +44,16 @@ def export(
         return
     dates = {name: frame[name].dt.strftime("%Y-%m-%d") for name in frame.select_dtypes("datetime")}
     plain = frame.assign(**dates)
-    text = plain.to_csv(index=False) if form == "csv" else plain.to_json(orient="records", indent=2, double_precision=15)
+    text = (
+        plain.to_csv(index=False) if form == "csv" else plain.to_json(orient="records", indent=2, double_precision=15)
+    )
     if output is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
     else:
         output.write_text(text, encoding="utf-8")
 
 
-def tidy(
-    asset: str, portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None
-) -> pd.DataFrame:
+def tidy(asset: str, portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None) -> pd.DataFrame:
     """Return the rows of an asset's table in tidy form."""
     from sigma_assets.analytics import exposures, regression
     from sigma_assets.storage.prices import held_symbols

@@ -41,13 +41,37 @@ def report(database: Database, portfolio_id: str) -> None:
     console.rule(f"{name}: {len(snapshots)} sessions to {last}")
     _print("equity and P&L, USD", [_equity(snapshots.iloc[-1])])
     _print("exposure", [_exposure(snapshots.iloc[-1])])
-    _print("betas", [_pick(row, "market_beta", "market_coverage", "rates_beta", "rates_coverage") for row in newest["betas_by_portfolio"]])
+    _print(
+        "betas",
+        [
+            _pick(row, "market_beta", "market_coverage", "rates_beta", "rates_coverage")
+            for row in newest["betas_by_portfolio"]
+        ],
+    )
     _print("factor exposures", _factors(newest["factor_exposures_by_portfolio"]))
-    _print("volatility per year", [_pick(row, "realized_21d", "realized_63d", "expected_21d", "trend", "percentile") for row in newest["volatility_by_portfolio"]])
+    _print(
+        "volatility per year",
+        [
+            _pick(row, "realized_21d", "realized_63d", "expected_21d", "trend", "percentile")
+            for row in newest["volatility_by_portfolio"]
+        ],
+    )
     strongest = sorted(newest["correlations_by_pair"], key=lambda row: -abs(row["correlation"]))[:5]
     _print("strongest correlations", [_pick(row, "symbol", "other_symbol", "correlation") for row in strongest])
-    _print("correlation summary", [_pick(row, "mean_correlation", "effective_bets", "symbols_included", "concentration") for row in newest["correlations_by_portfolio"]])
-    _print("clusters", [_pick(row, "name", "members", "mean_correlation", "share_of_gross") for row in newest["correlations_by_cluster"]])
+    _print(
+        "correlation summary",
+        [
+            _pick(row, "mean_correlation", "effective_bets", "symbols_included", "concentration")
+            for row in newest["correlations_by_portfolio"]
+        ],
+    )
+    _print(
+        "clusters",
+        [
+            _pick(row, "name", "members", "mean_correlation", "share_of_gross")
+            for row in newest["correlations_by_cluster"]
+        ],
+    )
 
 
 def _equity(snapshot: pd.Series) -> dict[str, Any]:

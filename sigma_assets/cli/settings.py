@@ -10,5 +10,7 @@ from sigma_assets.settings import settings as current_settings
 @json_option
 def settings(as_json: bool) -> None:
     """Show every setting: its variable, its value now, its meaning. Secrets are not shown."""
-    rows = [{"variable": variable, "value": value, "meaning": doc} for variable, value, doc in current_settings().shown()]
+    rows = [
+        {"variable": variable, "value": value, "meaning": doc} for variable, value, doc in current_settings().shown()
+    ]
     show(rows, as_json=as_json)

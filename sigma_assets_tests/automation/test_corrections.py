@@ -78,7 +78,11 @@ def test_rows_computed_after_the_price_came_are_not_touched(history, computed):
 
 def test_figures_to_date_are_compared_with_what_is_stored():
     stored = pd.DataFrame(
-        {"session": SESSIONS[:3].astype("datetime64[s]"), "max_drawdown": [0.0, -0.1, -0.1], "time_weighted_return": 0.1}
+        {
+            "session": SESSIONS[:3].astype("datetime64[s]"),
+            "max_drawdown": [0.0, -0.1, -0.1],
+            "time_weighted_return": 0.1,
+        }
     )
     now = stored.assign(max_drawdown=[0.0, -0.1, -0.2])
 
