@@ -50,7 +50,7 @@ def test_an_unknown_role_is_refused():
 def test_secrets_are_neither_shown_nor_echoed_in_errors():
     settings = read_settings({"MASSIVE_API_KEY": "k3y-s3cret", "SIGMA_DATABASE_URL": "postgresql://u:s3cret@h/d"})
 
-    shown = dict((variable, value) for variable, value, _ in settings.shown())
+    shown = {variable: value for variable, value, _ in settings.shown()}
 
     assert shown["MASSIVE_API_KEY"] == shown["SIGMA_DATABASE_URL"] == HIDDEN
     assert "s3cret" not in repr(settings.shown())

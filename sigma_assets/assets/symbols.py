@@ -4,9 +4,9 @@ import dagster as dg
 
 from sigma_assets.assets.declarations import OWNERS, columns_of, single_run
 from sigma_assets.assets.market import market_prices
+from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 from sigma_assets.partitions import Scope, sessions_def
 from sigma_assets.resources import Tables, recorded
-from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 
 
 @dg.asset(

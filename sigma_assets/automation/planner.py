@@ -1,5 +1,6 @@
 """What to run: a pure function from what is missing to runs. Every entry point asks it, so none can skip anything."""
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -99,7 +100,7 @@ def _rectangles(mask: np.ndarray) -> Iterable[tuple[int, int, int, int, int]]:
 
 def _slices(bits: np.ndarray) -> Iterable[tuple[int, int, int]]:
     edges = np.flatnonzero(np.diff(bits, prepend=0, append=0)).tolist()
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         if bits[left]:
             yield left, right, int(bits[left])
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from sigma_assets.automation.jobs import portfolios_job, symbols_job
-from sigma_assets.automation.requests import run_request
 from sigma_assets.automation.planner import launchable
+from sigma_assets.automation.requests import run_request
 from sigma_assets.automation.sensors import materialized, universe_missing
 from sigma_assets.automation.situation import portfolio_runs, read_situation, symbol_runs
 from sigma_assets.resources import PriceSource, Tables

@@ -89,7 +89,7 @@ def execute_with_progress(wish: object, *, quiet: bool = False, source: str = "a
     with open_instance() as instance, Progress(*columns, console=console, disable=quiet) as progress:
         tasks: dict[object, int] = {}
 
-        def on_event(planned, event) -> None:  # noqa: ANN001
+        def on_event(planned, event) -> None:
             if planned not in tasks:
                 who = f"{len(planned.portfolio_ids)} portfolio(s)" if planned.portfolio_ids else "universe"
                 label = f"{who}, {planned.first} to {planned.last}"
