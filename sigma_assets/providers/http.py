@@ -59,7 +59,7 @@ class Caller:
     Parameters
     ----------
     source : name of the service, for messages.
-    calls_per_minute : at most so many attempts in any 60 seconds; None = no limit.
+    calls_per_minute : at most so many attempts in any 60 seconds; None or 0 = no limit.
     attempts : how often one call is tried before the source counts as unavailable.
     longest_wait : a Retry-After beyond this many seconds ends the call at once; back-off never waits longer.
     clock, sleep : for tests.
@@ -77,7 +77,7 @@ class Caller:
     ) -> None:
         self.meter = Meter()
         self._source = source
-        self._calls_per_minute = calls_per_minute
+        self._calls_per_minute = calls_per_minute or None
         self._attempts = attempts
         self._longest_wait = longest_wait
         self._clock = clock

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import warnings
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -70,9 +71,11 @@ def fetch(name: str, period: str, calendar: TradingCalendar, *, timeout_seconds:
     ticker = yfinance.Ticker(name, session=session)
     ticker._tz = str(NEW_YORK)  # else it asks Yahoo for the time zone first: a second call for each symbol
     try:
-        frame = ticker.history(
-            period=period, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=timeout_seconds
-        )
+        with warnings.catch_warnings():  # yfinance lets pandas' deprecations print a line for each symbol
+            warnings.simplefilter("ignore", DeprecationWarning)
+            frame = ticker.history(
+                period=period, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=timeout_seconds
+            )
         return _as_traded(name, frame, ticker._price_history, calendar)
     except yfinance.exceptions.YFRateLimitError as error:
         raise TransientError("HTTP 429: too many requests", throttled=True) from error
