@@ -190,7 +190,7 @@ price_gaps = sa.Table(
     metadata,
     _text("symbol", "listed instrument", key=True),
     _session("session that was asked for and had no price"),
-    _text("reason", "unknown_symbol, not_yet_listed, delisted, late, no_bar or rejected"),
+    _text("reason", "unknown_symbol, not_yet_listed, delisted, late, no_bar, rejected or not_covered"),
     _text("detail", "what the source said"),
     _text("source", "price source"),
     _moment("asked_at", "when it was last asked for"),
