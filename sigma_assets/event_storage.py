@@ -36,7 +36,6 @@ class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        os.makedirs(base_dir, exist_ok=True)
         self._tables: set[str] = set()
         self._thread = threading.local()
         self._watcher: SqlPollingEventWatcher | None = None
