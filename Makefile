@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := sigma_assets sigma_assets_tests benchmarks setup.py
-UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
