@@ -106,7 +106,9 @@ class PostgresServer:
         """Return what to put before a command: another user if we are root, and death with us where Linux offers it."""
         setpriv = shutil.which("setpriv")
         if setpriv is None and self._user:
-            raise NoPostgresError("PostgreSQL refuses root, and setpriv (util-linux) is not there to become another user")
+            raise NoPostgresError(
+                "PostgreSQL refuses root, and setpriv (util-linux) is not there to become another user"
+            )
         if setpriv is None:
             return []
         if not self._user:
@@ -123,7 +125,9 @@ def _installation() -> Path:
         return Path(on_path).resolve().parent
     folders = [folder for folder in Path("/usr/lib/postgresql").glob("*/bin") if (folder / "initdb").exists()]
     if not folders:
-        raise NoPostgresError(f"no PostgreSQL: set {URL_VARIABLE}, or install it (initdb on PATH or in /usr/lib/postgresql)")
+        raise NoPostgresError(
+            f"no PostgreSQL: set {URL_VARIABLE}, or install it (initdb on PATH or in /usr/lib/postgresql)"
+        )
     return max(folders, key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0)
 
 

@@ -6,6 +6,7 @@ SQL here has `:name` parameters on both databases. Dates in parameters are ISO t
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ def quoted(names: Iterable[str], alias: str = "") -> str:
     """Return column names for SQL, comma-separated."""
     prefix = f"{alias}." if alias else ""
     return ", ".join(f'{prefix}"{name}"' for name in names)
+
+
+def utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC: SQLite keeps no time zone, so what it stores must be UTC by itself."""
+    return moment.astimezone(UTC)
 
 
 def among(connection: sa.Connection, column: str, parameter: str) -> str:
@@ -65,7 +71,8 @@ def insert(connection: sa.Connection, table: str, columns: Mapping[str, ColumnVa
         if connection.dialect.name == "sqlite":
             marks = ", ".join("?" * len(batch))
             rows = zip(*(column.as_list() for column in batch.values()), strict=True)
-            connection.connection.cursor().executemany(f"INSERT INTO {table} ({quoted(batch)}) VALUES ({marks})", rows)
+            cursor: Any = connection.connection.cursor()
+            cursor.executemany(f"INSERT INTO {table} ({quoted(batch)}) VALUES ({marks})", rows)
         else:
             _copy_in(connection, f"COPY {table} ({quoted(batch)}) FROM STDIN (FORMAT csv)", batch)
 
@@ -117,8 +124,8 @@ def fetch_frame(
 ) -> pd.DataFrame:
     """Return the rows of a query over columns of the schema.
 
-    Date -> datetime64[s]; DateTime -> datetime64[us, UTC]; Double -> float64, null = NaN; whole numbers -> int64, or Int64
-    where the column may be null; Boolean -> bool; Text -> object with str, null = None.
+    Date -> datetime64[s]; DateTime -> datetime64[us, UTC]; Double -> float64, null = NaN; whole numbers -> int64, or
+    Int64 where the column may be null; Boolean -> bool; Text -> object with str, null = None.
     """
     arrays = fetch(connection, query, parameters, {column.name: column.type for column in columns})
     return pd.DataFrame({column.name: _series(column, arrays[column.name]) for column in columns})

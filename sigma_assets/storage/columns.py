@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class ColumnValues:
             text = np.array([None, *(_iso(value) for value in distinct)], dtype=object)
             return text[codes + 1].tolist()
         if kind != "O" and self.absent.any():
-            return np.where(self.absent, None, self.values.astype(object)).tolist()
+            return [None if null else value for value, null in zip(self.values.tolist(), self.absent, strict=True)]
         return self.values.tolist()
 
     def as_arrow(self) -> pa.Array:
@@ -77,11 +76,6 @@ def checked_columns(
             raise _refused(column, frame, int(absent.argmax()), "no value", "a value in every row")
     _check_unique(table, frame, stored)
     return stored
-
-
-def utc_text(moment: datetime) -> str:
-    """Return an aware moment as the text that is stored on SQLite, `2026-01-08 21:30:00.000000`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _check_names(table: sa.Table, frame: pd.DataFrame, wanted: list[str]) -> None:
@@ -154,7 +148,10 @@ def _texts(column: sa.Column, frame: pd.DataFrame, series: pd.Series) -> ColumnV
     }:
         row = next(row for row, value in enumerate(texts) if not absent[row] and not isinstance(value, str))
         raise _refused(column, frame, row, repr(texts[row]), "text")
-    return ColumnValues(np.where(absent, None, texts) if absent.any() else texts, absent)
+    if absent.any():
+        texts = texts.copy()
+        texts[absent] = None
+    return ColumnValues(texts, absent)
 
 
 def _numbers(column: sa.Column, frame: pd.DataFrame, series: pd.Series) -> ColumnValues:

@@ -22,7 +22,7 @@ LOCKED_ONE_BY_ONE = 64
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows: sessions from `first` to `last`, both included, of some portfolios and some symbols; None = of all."""
+    """Which rows: sessions from `first` to `last`, both included, of some portfolios and symbols; None = of all."""
 
     first: date
     last: date
@@ -79,8 +79,8 @@ def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str]
     Returns
     -------
     DataFrame
-        Date -> datetime64[s]; Double -> float64, null = NaN; counts -> int64, or Int64 where null is allowed; Boolean ->
-        bool; Text -> object with str, null = None; moments -> datetime64[us, UTC].
+        Date -> datetime64[s]; Double -> float64, null = NaN; counts -> int64, or Int64 where null is allowed; Boolean
+        -> bool; Text -> object with str, null = None; moments -> datetime64[us, UTC].
 
     Raises
     ------
@@ -117,9 +117,10 @@ def _check_inside(table: sa.Table, frame: pd.DataFrame, columns: Mapping[str, Co
     _refuse_outside(table, frame, (days < np.datetime64(scope.first)) | (days > np.datetime64(scope.last)), scope)
     for name, allowed in scope._lists().items():
         if name in columns:
-            inside = pd.Index(allowed, dtype=object).get_indexer_for(pd.unique(columns[name].values)) >= 0
-            codes = pd.factorize(columns[name].values)[0]
-            _refuse_outside(table, frame, ~inside[codes] if len(codes) else np.zeros(0, dtype=bool), scope)
+            permitted = set(allowed)
+            codes, distinct = pd.factorize(columns[name].values)
+            outside = np.array([value not in permitted for value in distinct], dtype=bool)
+            _refuse_outside(table, frame, outside[codes], scope)
 
 
 def _refuse_outside(table: sa.Table, frame: pd.DataFrame, outside: npt.NDArray[np.bool_], scope: Rows) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations.runner import config, upgrade
@@ -29,7 +29,8 @@ def draft(message: str) -> Path:
         def write(connection: sa.Connection) -> str:
             alembic.attributes["connection"] = connection
             script = command.revision(alembic, message, autogenerate=True, rev_id=f"{number:04d}")
-            return str(script.path) if not isinstance(script, list) else str(script[0].path)
+            assert isinstance(script, Script), "one revision was asked for"
+            return str(script.path)
 
         path = db.in_transaction(write)
         db.dispose()

@@ -1,7 +1,7 @@
 """The triggers of migration 0002 that keep `holdings_changes`. Never edited once released: a change is a new migration.
 
 The day from which a change has effect:
-lot added or removed: its entry; only its exit changed: the earlier exit; anything else of it changed: the earlier entry;
+lot added or removed: its entry; only its exit changed: the earlier exit; anything else of it: the earlier entry;
 flow: its day, the earlier one of two. A row that moves to another portfolio is journalled for both.
 """
 
