@@ -1,0 +1,191 @@
+"""One database, SQLite or PostgreSQL, that the rest of the code need not tell apart."""
+
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from sigma_assets.errors import StorageError
+from sigma_assets.storage.failures import DATABASE_ERRORS, is_transient, storage_error
+from sigma_assets.storage.schema import SCHEMA
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 30
+"""How long a SQLite writer waits for another one."""
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.1
+RETRY_SECONDS = 60.0
+"""Work is not begun again later than this after its first beginning."""
+
+_POSTGRES = ("postgres", "postgresql", "postgresql+psycopg2")
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+
+Outcome = TypeVar("Outcome")
+
+
+class Database:
+    """Connections to our tables.
+
+    Parameters
+    ----------
+    url : `sqlite:///path/to/file` (made if absent, folders too) or `postgresql://user:password@host:port/name`;
+        `postgres://` and `postgresql+psycopg2://` mean the same.
+
+    Raises
+    ------
+    StorageError
+        The URL names another kind of database, or cannot be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _normalised(url)
+        self.dialect = self._url.get_backend_name()
+        engine = _sqlite_engine(self._url) if self.dialect == "sqlite" else _postgres_engine(self._url)
+        self._writes = engine.execution_options(sigma_writes=True)
+        self._reads = engine.execution_options(postgresql_readonly=True)
+
+    def __repr__(self) -> str:
+        return f"Database({self.place})"
+
+    @property
+    def place(self) -> str:
+        """Return which database this is, for messages: never the password."""
+        if self.dialect == "sqlite":
+            return f"SQLite {self._url.database}"
+        port = f":{self._url.port}" if self._url.port else ""
+        return f"PostgreSQL {self._url.database or '(default)'} at {self._url.host or 'the local socket'}{port}"
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open one write transaction: committed at the end of the block, rolled back by any exception.
+
+        Raises
+        ------
+        StorageError
+            The database cannot be reached, or refused; names it, without the password, and the next step.
+        """
+        with self._named_errors(), self._connect(self._writes) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Open one read-only transaction; errors as in `begin`."""
+        with self._named_errors(), self._connect(self._reads) as connection, connection.begin():
+            yield connection
+
+    def in_transaction(self, work: Callable[[sa.Connection], Outcome]) -> Outcome:
+        """Do work in a write transaction, and again from its start when a conflict or a restart interrupts it.
+
+        `work` must end in the same state when done twice: a connection that breaks at the commit leaves it open whether
+        the first time counted.
+        """
+        return self._repeated(self._writes, work)
+
+    def in_snapshot(self, work: Callable[[sa.Connection], Outcome]) -> Outcome:
+        """Do work in a read-only transaction, and again when it is interrupted."""
+        return self._repeated(self._reads, work)
+
+    def dispose(self) -> None:
+        """Close every idle connection."""
+        self._writes.dispose()
+
+    def _repeated(self, engine: sa.Engine, work: Callable[[sa.Connection], Outcome]) -> Outcome:
+        def attempt() -> Outcome:
+            with engine.connect() as connection, connection.begin():
+                return work(connection)
+
+        with self._named_errors():
+            return self._persistently(attempt)
+
+    def _connect(self, engine: sa.Engine) -> sa.Connection:
+        return self._persistently(engine.connect)
+
+    def _persistently(self, attempt: Callable[[], Outcome]) -> Outcome:
+        started = time.monotonic()
+        for failures in range(1, ATTEMPTS):
+            try:
+                return attempt()
+            except DATABASE_ERRORS as error:
+                pause = FIRST_PAUSE_SECONDS * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
+                if not is_transient(error) or time.monotonic() + pause - started > RETRY_SECONDS:
+                    raise
+                logger.warning("%s: attempt %d of %d failed, next in %.1f s", self.place, failures, ATTEMPTS, pause)
+                time.sleep(pause)
+        return attempt()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            raise storage_error(error, self.place, self._url.password) from error
+
+
+def _normalised(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # from None: the original may quote the URL, password included
+        raise StorageError(
+            "the database URL cannot be read; expected sqlite:///path/to/file or postgresql://user:password@host/name"
+        ) from None
+    if parsed.drivername in _POSTGRES:
+        return parsed.set(drivername="postgresql+psycopg2")
+    if parsed.drivername in _SQLITE:
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+            raise StorageError(f"database URL {parsed}: name a file, as in sqlite:///path/to/sigma.sqlite")
+        return parsed.set(drivername="sqlite+pysqlite")
+    raise StorageError(
+        f"database URL {parsed.render_as_string(hide_password=True)}: {parsed.drivername} is not supported;"
+        " expected sqlite:///path/to/file or postgresql://user:password@host/name"
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    file = Path(str(url.database))
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def make_folder(*_: Any) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, see `begin` below
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise StorageError(f"SQLite {file}: no write-ahead log here; put the file on a local disk")
+        for setting in ("synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY", "cache_size = -32768"):
+            connection.execute(f"PRAGMA {setting}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("sigma_writes", False)
+        connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
+        # a deferred BEGIN fails at once, without waiting, when it turns into a writer behind another one
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    defaults = {"application_name": "sigma_assets", "connect_timeout": "10", "client_encoding": "utf8"}
+    arguments = {name: value for name, value in defaults.items() if name not in url.query}
+    engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.autocommit = True  # so that a rollback does not undo the settings
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
+        connection.autocommit = False
+
+    return engine

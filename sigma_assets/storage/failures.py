@@ -1,0 +1,79 @@
+"""What went wrong in the database: worth another try or not, and what a person should do about it."""
+
+import sqlite3
+
+import psycopg2
+import sqlalchemy as sa
+
+from sigma_assets.errors import StorageError
+
+DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycopg2.Error)
+"""Everything that a driver, or SQLAlchemy around it, raises when the database says no."""
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_TRY_AGAIN_STATES = {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"}
+_UNREACHABLE_FOR_GOOD = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted", "SSL")
+
+_NEXT_STEPS = {
+    "53100": "The disk is full: free some space and run again",
+    "42P01": "Tables are missing: run `sigma-assets db upgrade`",
+    "42703": "Columns are missing: run `sigma-assets db upgrade`",
+    "42501": "Grant the database user the rights it lacks",
+    "25006": "The database is read-only: point the URL to one that can be written",
+    "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
+    "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
+    "sqlite:FULL": "The disk is full: free some space and run again",
+    "sqlite:READONLY": "Make the file and its folder writable",
+    "sqlite:CANTOPEN": "Make the folder readable and writable",
+    "sqlite:NOTADB": "The file is no SQLite database: move it away, or correct the database URL",
+    "sqlite:CORRUPT": "The file is damaged: restore it from a backup",
+}
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same work may succeed a moment later: a lock, a conflict, a server that restarts."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_name(cause) in {"BUSY", "LOCKED"}
+    if not isinstance(cause, psycopg2.Error):
+        return False
+    if cause.pgcode:
+        return cause.pgcode in _TRY_AGAIN_STATES or cause.pgcode.startswith("08")
+    lost = isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    return lost and not any(words in str(cause) for words in _UNREACHABLE_FOR_GOOD)
+
+
+def storage_error(error: BaseException, place: str, secret: str | None) -> StorageError:
+    """Return the error that a user sees: place, reason, next step, and no password.
+
+    Parameters
+    ----------
+    place : the database in words, without credentials.
+    secret : the password, removed should a driver have quoted it.
+    """
+    cause = getattr(error, "orig", None) or error
+    reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0].strip()
+    if secret:
+        reason = reason.replace(secret, "***")
+    return StorageError(f"{place}: {reason}. {_next_step(cause, reason)}. What was being written is rolled back")
+
+
+def _next_step(cause: BaseException, reason: str) -> str:
+    if isinstance(cause, psycopg2.Error):
+        if cause.pgcode is None:
+            return "Check that the server runs and that the database URL is right"
+        return _NEXT_STEPS.get(cause.pgcode, f"PostgreSQL calls it {cause.pgcode}; the server's log says more")
+    if isinstance(cause, sqlite3.Error):
+        if "no such table" in reason or "no such column" in reason:
+            return _NEXT_STEPS["42P01"]
+        name = _sqlite_name(cause)
+        return _NEXT_STEPS.get(f"sqlite:{name}", f"SQLite calls it {name or type(cause).__name__}")
+    return "Every connection of this process is in use: close some, or run less at once"
+
+
+def _sqlite_name(cause: sqlite3.Error) -> str:
+    """Return the primary code: `BUSY` for SQLITE_BUSY_SNAPSHOT too."""
+    name = getattr(cause, "sqlite_errorname", "") or ""
+    return name.removeprefix("SQLITE_").split("_")[0]

@@ -1,0 +1,183 @@
+"""Changes of holdings after the import, and which sessions they touch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.errors import HoldingsError
+from sigma_assets.storage import bulk, schema
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.selection import require_active, selected
+
+LOT_COLUMNS = tuple(column.name for column in schema.lots.columns if column.name not in ("lot_id", "portfolio_id"))
+"""Columns of a lot that a person enters."""
+
+# a step per day with changes: from that day to the next step, so many changes are in effect
+_STEPS = """
+    WITH days AS (
+        SELECT portfolio_id, effective_from, count(*) AS changes FROM holdings_changes
+        GROUP BY portfolio_id, effective_from
+        UNION ALL
+        SELECT portfolio_id, {beginning}, 0 FROM portfolios
+    ), steps AS (
+        SELECT portfolio_id, effective_from,
+            sum(changes) OVER (PARTITION BY portfolio_id ORDER BY effective_from) AS revision,
+            lead(effective_from, 1, {end}) OVER (PARTITION BY portfolio_id ORDER BY effective_from) AS until
+        FROM days
+    )"""
+
+
+def close_lot(db: Database, lot_id: str, day: date, price: float, quantity: float | None = None) -> str:
+    """Close a lot, wholly or in part, and return the id of the closed one.
+
+    A part becomes a lot of its own, closed; the rest stays open under its id.
+
+    Parameters
+    ----------
+    day : its exit date; from then on it is not held.
+    price : exit price per share in USD; 0 for what expired worthless.
+    quantity : how much to close, signed like the lot and in the shares that were entered (before later splits); by
+        default all of it.
+
+    Raises
+    ------
+    HoldingsError
+        No open lot has this id, the exit lies before the entry, or price or quantity make no sense.
+    """
+    if not np.isfinite(price) or price < 0:
+        raise HoldingsError(f"lot {lot_id}: exit price {price}; expected a number >= 0 in USD")
+    with db.begin() as connection:
+        lot = _lot(connection, lot_id)
+        if lot["exit_date"] is not None:
+            raise HoldingsError(
+                f"lot {lot_id} ({lot['symbol']}) was closed on {lot['exit_date']} already; correct it instead"
+            )
+        if day < lot["entry_date"]:
+            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit {day} lies before its entry {lot['entry_date']}")
+        exit_values = {"exit_date": day, "exit_price": price}
+        if quantity is None or quantity == lot["quantity"]:
+            _update(connection, lot_id, exit_values)
+            return lot_id
+        rest = lot["quantity"] - quantity
+        if not np.isfinite(quantity) or quantity * lot["quantity"] <= 0 or rest * lot["quantity"] <= 0:
+            raise HoldingsError(
+                f"lot {lot_id} ({lot['symbol']}): cannot close {quantity} of {lot['quantity']};"
+                " expected the same sign, and not more than there is"
+            )
+        closed = {**lot, "lot_id": str(uuid4()), "quantity": quantity, **exit_values}
+        _update(connection, lot_id, {"quantity": rest})
+        connection.execute(sa.insert(schema.lots).values(closed))
+        return str(closed["lot_id"])
+
+
+def correct_lot(db: Database, lot_id: str, **changes: Any) -> None:
+    """Change columns of a lot that were entered wrongly, as in `correct_lot(db, lot_id, quantity=120.0)`.
+
+    Raises
+    ------
+    HoldingsError
+        No lot has this id, a column is unknown, or the exit would lie before the entry or lack its price or date.
+    """
+    unknown = [name for name in changes if name not in LOT_COLUMNS]
+    if unknown or not changes:
+        raise HoldingsError(
+            f"lot {lot_id}: cannot correct {', '.join(unknown) or 'nothing'}; choose from {', '.join(LOT_COLUMNS)}"
+        )
+    with db.begin() as connection:
+        lot = {**_lot(connection, lot_id), **changes}
+        if (lot["exit_date"] is None) != (lot["exit_price"] is None):
+            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit date and exit price go together; found only one")
+        if lot["exit_date"] is not None and lot["exit_date"] < lot["entry_date"]:
+            raise HoldingsError(
+                f"lot {lot_id} ({lot['symbol']}): exit {lot['exit_date']} before entry {lot['entry_date']}"
+            )
+        for name in ("quantity", "entry_price", "exit_price", "strike_price"):
+            value = lot[name]
+            if value is not None and (not np.isfinite(value) or (value < 0 and name != "quantity")):
+                raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): {name} {value}; expected a finite number")
+        if not lot["quantity"]:
+            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): quantity {lot['quantity']}; expected other than 0")
+        _update(connection, lot_id, changes)
+
+
+def holdings_revisions(db: Database, ids: Sequence[str], sessions: Iterable[date | np.datetime64]) -> pd.DataFrame:
+    """Return how many changes of lots and flows are in effect by each session, per portfolio.
+
+    Returns
+    -------
+    DataFrame `portfolio_id, session, holdings_revision`, one row for each pair, in the order given, sessions ascending.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        An id is unknown.
+    """
+    days = np.unique(np.array(list(sessions), dtype="datetime64[D]")).astype("datetime64[s]")
+
+    def read(connection: sa.Connection) -> dict[str, np.ndarray]:
+        condition, parameters = selected(connection, ids)
+        query = f"SELECT portfolio_id, effective_from FROM holdings_changes WHERE {condition} ORDER BY effective_from"
+        return bulk.fetch(connection, query, parameters, {"portfolio_id": sa.Text(), "effective_from": sa.Date()})
+
+    journal = db.in_snapshot(read)
+    changes = pd.Series(journal["effective_from"]).groupby(journal["portfolio_id"])
+    by_portfolio = {str(portfolio): np.asarray(group) for portfolio, group in changes}
+    none = np.empty(0, dtype="datetime64[s]")
+    counts = [by_portfolio.get(portfolio, none).searchsorted(days, side="right") for portfolio in ids]
+    return pd.DataFrame(
+        {
+            "portfolio_id": pd.Series(np.repeat(np.array(ids, dtype=object), len(days)), dtype=object),
+            "session": np.tile(days, len(ids)),
+            "holdings_revision": np.concatenate([*counts, np.empty(0, dtype=np.int64)]).astype(np.int64),
+        }
+    )
+
+
+def changed_holdings(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the portfolios whose lots or flows changed since rows were computed from them.
+
+    Returns
+    -------
+    DataFrame `portfolio_id, first_session`: the earliest session of `price_coverage` whose `holdings_revision` is no
+    longer true. A portfolio that is up to date, or was never computed, has no row.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        An id is unknown.
+    """
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        condition, parameters = selected(connection, ids)
+        sqlite = connection.dialect.name == "sqlite"
+        beginning, end = (f"'{day}'" if sqlite else f"DATE '{day}'" for day in ("0001-01-01", "9999-12-31"))
+        order = bulk.ordered(connection, schema.price_coverage, ("portfolio_id",)).replace('"', "")
+        # CROSS JOIN makes SQLite look up coverage by step: by its key, not by going through every step for every row
+        query = (
+            f"{_STEPS.format(beginning=beginning, end=end)}"
+            " SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c WHERE c.portfolio_id = s.portfolio_id AND c.session >= s.effective_from"
+            f" AND c.session < s.until AND c.holdings_revision <> s.revision AND s.{condition}"
+            f" GROUP BY c.portfolio_id ORDER BY c.{order}"
+        )
+        columns = [schema.price_coverage.c.portfolio_id, schema.price_coverage.c.session]
+        return bulk.fetch_frame(connection, query, parameters, columns)
+
+    return db.in_snapshot(read).rename(columns={"session": "first_session"})
+
+
+def _lot(connection: sa.Connection, lot_id: str) -> dict[str, Any]:
+    query = sa.select(schema.lots).where(schema.lots.c.lot_id == lot_id).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise HoldingsError(f"no lot has the id {lot_id}")
+    require_active(connection, row["portfolio_id"])
+    return dict(row)
+
+
+def _update(connection: sa.Connection, lot_id: str, values: dict[str, Any]) -> None:
+    connection.execute(sa.update(schema.lots).where(schema.lots.c.lot_id == lot_id).values(values))

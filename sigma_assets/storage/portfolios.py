@@ -1,0 +1,144 @@
+"""Portfolios, their lots and their cash flows: what a person enters. Changes of them are in `holdings`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.errors import HoldingsError
+from sigma_assets.storage import bulk, schema
+from sigma_assets.storage.columns import checked_columns
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.holdings import LOT_COLUMNS, changed_holdings, close_lot, correct_lot, holdings_revisions
+from sigma_assets.storage.selection import require_active, selected
+
+__all__ = [
+    "LOT_COLUMNS", "NewPortfolio", "add_cash_flow", "add_portfolio", "cash_flows", "changed_holdings", "close_lot",
+    "correct_lot", "holdings_revisions", "lots", "portfolios", "remove_portfolio",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NewPortfolio:
+    """A portfolio to be added (SPEC 2); `initial_equity_usd` in USD, `inception` the first day of its history."""
+
+    name: str
+    account_type: str
+    initial_equity_usd: float
+    inception: date
+    currency: str = "USD"
+
+
+def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame) -> str:
+    """Store a portfolio with its lots, all or nothing, and return its new id (a uuid).
+
+    Parameters
+    ----------
+    lots : DataFrame with `LOT_COLUMNS`; may have no rows.
+
+    Raises
+    ------
+    HoldingsError
+        An active portfolio has this name.
+    StorageError
+        The lots do not fit the table.
+    """
+    portfolio_id = str(uuid4())
+    rows = lots.assign(portfolio_id=portfolio_id, lot_id=[str(uuid4()) for _ in range(len(lots))])
+    columns = checked_columns(schema.lots, rows)
+    values = {**asdict(portfolio), "portfolio_id": portfolio_id, "created_at": datetime.now(UTC)}
+    with db.begin() as connection:
+        try:
+            connection.execute(sa.insert(schema.portfolios).values(values))
+        except sa.exc.IntegrityError as error:
+            raise HoldingsError(
+                f"a portfolio named {portfolio.name!r} exists; choose another name, or remove that one first"
+            ) from error
+        bulk.insert(connection, "lots", columns)
+    return portfolio_id
+
+
+def portfolios(db: Database, ids: Sequence[str] | None = None, *, include_removed: bool = False) -> pd.DataFrame:
+    """Return portfolios in the order of their creation: the given ones, else the active ones or all.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        An id is unknown.
+    """
+    condition = "true" if include_removed and ids is None else None
+    return _table(db, schema.portfolios, ("created_at", "portfolio_id"), ids, condition)
+
+
+def lots(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the lots of the given portfolios, else of the active ones.
+
+    Returns
+    -------
+    DataFrame sorted by portfolio_id, entry_date, symbol, lot_id: sums over lots are taken in this order. Dates as
+    datetime64[s], NaT where null; text None where null.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        An id is unknown.
+    """
+    return _table(db, schema.lots, ("portfolio_id", "entry_date", "symbol", "lot_id"), ids)
+
+
+def cash_flows(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the cash flows of the given portfolios, else of the active ones, by portfolio_id, flow_date, flow_id."""
+    return _table(db, schema.cash_flows, ("portfolio_id", "flow_date", "flow_id"), ids)
+
+
+def remove_portfolio(db: Database, portfolio_id: str) -> None:
+    """Mark a portfolio as removed; its history stays readable and its name is free again.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        No active portfolio has this id.
+    """
+    with db.begin() as connection:
+        require_active(connection, portfolio_id)
+        table = schema.portfolios
+        removal = sa.update(table).where(table.c.portfolio_id == portfolio_id).values(deleted_at=datetime.now(UTC))
+        connection.execute(removal)
+
+
+def add_cash_flow(db: Database, portfolio_id: str, day: date, amount_usd: float) -> str:
+    """Store a contribution (+) or withdrawal (-) in USD and return its new id.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        No active portfolio has this id.
+    HoldingsError
+        The amount is zero or not finite.
+    """
+    if not np.isfinite(amount_usd) or amount_usd == 0:
+        raise HoldingsError(f"cash flow of {amount_usd} on {day}; expected an amount in USD, + in and - out")
+    flow_id = str(uuid4())
+    flow = {"flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day, "amount_usd": amount_usd}
+    with db.begin() as connection:
+        require_active(connection, portfolio_id)
+        connection.execute(sa.insert(schema.cash_flows).values(flow))
+    return flow_id
+
+
+def _table(
+    db: Database, table: sa.Table, order: tuple[str, ...], ids: Sequence[str] | None, condition: str | None = None
+) -> pd.DataFrame:
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        chosen, parameters = selected(connection, ids)
+        query = (
+            f"SELECT {bulk.quoted(table.columns.keys())} FROM {table.name}"
+            f" WHERE {condition or chosen} ORDER BY {bulk.ordered(connection, table, order)}"
+        )
+        return bulk.fetch_frame(connection, query, parameters, list(table.columns))
+
+    return db.in_snapshot(read)

@@ -1,0 +1,175 @@
+"""Which prices are missing and worth asking for; what a source could not serve is remembered."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.storage import bulk
+from sigma_assets.storage.columns import checked_columns
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import price_gaps
+from sigma_assets.storage.schema import symbols as symbols_table
+
+_STATUS_OF = {"unknown_symbol": "unknown", "delisted": "delisted"}
+"""Reasons that speak of a symbol as a whole."""
+
+
+class UnservedLike(Protocol):
+    """What a price source says it cannot serve; the price protocol's `Unserved` is one."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def sessions(self) -> Sequence[date]: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def next_try(self) -> date | None: ...
+
+
+def missing_prices(
+    db: Database, symbols: Iterable[str], sessions: Iterable[date], today: date
+) -> dict[str, list[date]]:
+    """Return, per symbol, the sessions without a price that a source should be asked for today, ascending.
+
+    Left out: gaps and symbols that a source could not serve, until their `next_try`; for ever where that is null.
+    """
+    names = np.array(sorted(set(symbols)), dtype=object)
+    days = np.unique(np.array(list(sessions), dtype="datetime64[D]"))
+    if not len(names) or not len(days):
+        return {}
+
+    def read(connection: sa.Connection) -> dict[str, list[date]]:
+        parameters = {
+            "symbols": bulk.as_list_parameter(connection, names),
+            "days": bulk.as_list_parameter(connection, days.astype(str)),
+            "first": str(days[0]),
+            "last": str(days[-1]),
+            "today": today.isoformat(),
+        }
+        open_names = np.setdiff1d(names, _ruled_out(connection, parameters))
+        open_names = np.setdiff1d(open_names, _complete(connection, parameters, len(days)))
+        known = np.zeros((len(open_names), len(days)), dtype=bool)
+        parameters["symbols"] = bulk.as_list_parameter(connection, open_names)
+        for table, condition in (("market_prices", ""), ("price_gaps", "AND (next_try IS NULL OR next_try > :today)")):
+            _mark(connection, known, open_names, days, table, condition, parameters)
+        listed = days.tolist()
+        return {
+            name: [listed[position] for position in np.flatnonzero(~row)]
+            for name, row in zip(open_names, known, strict=True)
+            if not row.all()
+        }
+
+    return db.in_snapshot(read)
+
+
+def remember_unserved(db: Database, entries: Iterable[UnservedLike], source: str, asked_at: datetime) -> None:
+    """Remember what a source could not serve; an unknown or delisted symbol is remembered as a whole, too.
+
+    A (symbol, session) that has a price by now is not a gap. Asked twice, the later answer stands.
+    """
+    listed = list(entries)
+    gaps = [
+        (entry.symbol, session, entry.reason, entry.detail, source, asked_at, entry.next_try)
+        for entry in listed
+        for session in entry.sessions
+    ]
+    remarks = {
+        entry.symbol: (entry.symbol, _STATUS_OF[entry.reason], entry.detail, None, source, entry.next_try, asked_at)
+        for entry in listed
+        if entry.reason in _STATUS_OF
+    }
+
+    def write(connection: sa.Connection) -> None:
+        _upsert(connection, price_gaps, gaps, _without_price)
+        _upsert(connection, symbols_table, list(remarks.values()), keep=("renamed_to",))
+
+    db.in_transaction(write)
+
+
+def remember_renamed(db: Database, renamed: Mapping[str, str], source: str, at: datetime) -> None:
+    """Remember the new symbols of those that a source says were renamed; what else is known of them stays."""
+    rows = [(old, "active", None, new, source, None, at) for old, new in renamed.items()]
+
+    def write(connection: sa.Connection) -> None:
+        _upsert(connection, symbols_table, rows, keep=("status", "detail", "next_try"))
+
+    db.in_transaction(write)
+
+
+_without_price = (
+    "NOT EXISTS (SELECT 1 FROM market_prices p WHERE p.symbol = incoming.symbol AND p.session = incoming.session)"
+)
+
+
+def _ruled_out(connection: sa.Connection, parameters: Mapping[str, object]) -> np.ndarray:
+    query = (
+        "SELECT symbol FROM symbols WHERE status IN ('unknown', 'delisted')"
+        f" AND (next_try IS NULL OR next_try > :today) AND {bulk.among(connection, 'symbol', 'symbols')}"
+    )
+    return bulk.fetch(connection, query, parameters, {"symbol": sa.Text()})["symbol"]
+
+
+def _complete(connection: sa.Connection, parameters: Mapping[str, object], count: int) -> np.ndarray:
+    """Return the symbols that have a price on every day: most of them, most days, and counting is cheap."""
+    day = "session" if connection.dialect.name == "sqlite" else "CAST(session AS text)"
+    query = (
+        f"SELECT symbol FROM market_prices WHERE {bulk.among(connection, 'symbol', 'symbols')}"
+        f" AND session BETWEEN :first AND :last AND {bulk.among(connection, day, 'days')}"
+        f" GROUP BY symbol HAVING count(*) = {count}"
+    )
+    return bulk.fetch(connection, query, parameters, {"symbol": sa.Text()})["symbol"]
+
+
+def _mark(
+    connection: sa.Connection,
+    known: np.ndarray,
+    names: np.ndarray,
+    days: np.ndarray,
+    table: str,
+    condition: str,
+    parameters: Mapping[str, object],
+) -> None:
+    """Set in `known`, of shape (n_symbols, n_days), what a table has."""
+    query = (
+        f"SELECT symbol, session FROM {table} WHERE {bulk.among(connection, 'symbol', 'symbols')}"
+        f" AND session BETWEEN :first AND :last {condition}"
+    )
+    found = bulk.fetch(connection, query, parameters, {"symbol": sa.Text(), "session": sa.Date()})
+    codes, distinct = pd.factorize(found["symbol"])
+    rows = pd.Index(names, dtype=object).get_indexer(pd.Index(distinct, dtype=object))[codes]
+    moments = found["session"].astype("datetime64[D]")
+    columns = np.searchsorted(days, moments)
+    wanted = columns < len(days)
+    wanted[wanted] = days[columns[wanted]] == moments[wanted]
+    known[rows[wanted], columns[wanted]] = True
+
+
+def _upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[tuple[object, ...]],
+    condition: str = "true",
+    keep: Sequence[str] = (),
+) -> None:
+    """Insert or update rows, given in the order of the table's columns; those in `keep` are only set on insert."""
+    names = list(table.columns.keys())
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
+    key = list(table.primary_key.columns.keys())
+    frame = frame.drop_duplicates(key, keep="last").sort_values(key)
+    moments = [name for name in names if isinstance(table.c[name].type, sa.DateTime)]
+    frame[moments] = frame[moments].apply(pd.to_datetime, utc=True)
+    staged = bulk.stage(connection, table, checked_columns(table, frame))
+    updates = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in (*key, *keep))
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table.name} ({bulk.quoted(names)}) SELECT {bulk.quoted(names)} FROM {staged} AS incoming"
+            f" WHERE {condition} ORDER BY {bulk.quoted(key)} ON CONFLICT ({bulk.quoted(key)}) DO UPDATE SET {updates}"
+        )
+    )

@@ -1,0 +1,161 @@
+"""Computed rows: a scope of sessions, portfolios and symbols is replaced as a whole, or read as a whole."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.errors import StorageError
+from sigma_assets.storage import bulk
+from sigma_assets.storage.columns import ColumnValues, checked_columns
+from sigma_assets.storage.database import Database
+
+LOCKED_ONE_BY_ONE = 64
+"""A writer of more portfolios than this locks the whole table: PostgreSQL has a bounded number of locks."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows: sessions from `first` to `last`, both included, of some portfolios and symbols; None = of all."""
+
+    first: date
+    last: date
+    portfolio_ids: Sequence[str] | None = None
+    symbols: Sequence[str] | None = None
+
+    def _lists(self) -> dict[str, Sequence[str]]:
+        lists = {"portfolio_id": self.portfolio_ids, "symbol": self.symbols}
+        return {column: values for column, values in lists.items() if values is not None}
+
+
+def replace_rows(db: Database, frames: Mapping[sa.Table, pd.DataFrame], scope: Rows) -> dict[str, int]:
+    """Replace all rows of a scope, in all the given tables, in one transaction.
+
+    Doing it twice leaves the same rows. Of two writers at once one comes after the other: never a mix.
+
+    Parameters
+    ----------
+    frames : per table a DataFrame with exactly its columns, in any order; dates as datetime64 or date, NaN, NaT or None
+        where there is no value. A frame without rows empties the scope.
+
+    Returns
+    -------
+    rows written per table name.
+
+    Raises
+    ------
+    StorageError
+        A frame does not fit its table, or has rows outside the scope; nothing is changed.
+    """
+    checked: dict[sa.Table, dict[str, ColumnValues]] = {}
+    for table, frame in frames.items():
+        checked[table] = checked_columns(table, frame)
+        _check_inside(table, frame, checked[table], scope)
+
+    def replace(connection: sa.Connection) -> dict[str, int]:
+        _lock(connection, frames, scope)
+        for table, columns in checked.items():
+            condition, parameters = _condition(connection, table, scope)
+            connection.execute(sa.text(f"DELETE FROM {table.name} WHERE {condition}"), parameters)
+            bulk.insert(connection, table.name, columns)
+        return {table.name: len(frame) for table, frame in frames.items()}
+
+    return db.in_transaction(replace)
+
+
+def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a scope, sorted by the key of the table, text by code point.
+
+    Parameters
+    ----------
+    columns : which ones, in this order; by default all.
+
+    Returns
+    -------
+    DataFrame
+        Date -> datetime64[s]; Double -> float64, null = NaN; counts -> int64, or Int64 where null is allowed; Boolean
+        -> bool; Text -> object with str, null = None; moments -> datetime64[us, UTC].
+
+    Raises
+    ------
+    StorageError
+        The table has no such column, or none of the scope's.
+    """
+    names = list(columns) if columns is not None else list(table.columns.keys())
+    unknown = [name for name in names if name not in table.columns]
+    if unknown:
+        raise StorageError(f"{table.name}: no column {', '.join(unknown)}; there are {', '.join(table.columns.keys())}")
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        condition, parameters = _condition(connection, table, scope)
+        order = bulk.ordered(connection, table, table.primary_key.columns.keys())
+        query = f"SELECT {bulk.quoted(names)} FROM {table.name} WHERE {condition} ORDER BY {order}"
+        return bulk.fetch_frame(connection, query, parameters, [table.c[name] for name in names])
+
+    return db.in_snapshot(read)
+
+
+def _condition(connection: sa.Connection, table: sa.Table, scope: Rows) -> tuple[str, dict[str, Any]]:
+    conditions = ["session BETWEEN :first AND :last"]
+    parameters: dict[str, Any] = {"first": scope.first.isoformat(), "last": scope.last.isoformat()}
+    for column, values in scope._lists().items():
+        if column not in table.columns:
+            raise StorageError(f"{table.name}: a scope of {column}s was asked for, but it has no column {column}")
+        conditions.append(bulk.among(connection, column, f"{column}s"))
+        parameters[f"{column}s"] = bulk.as_list_parameter(connection, values)
+    return " AND ".join(conditions), parameters
+
+
+def _check_inside(table: sa.Table, frame: pd.DataFrame, columns: Mapping[str, ColumnValues], scope: Rows) -> None:
+    days = columns["session"].values
+    _refuse_outside(table, frame, (days < np.datetime64(scope.first)) | (days > np.datetime64(scope.last)), scope)
+    for name, allowed in scope._lists().items():
+        if name in columns:
+            permitted = set(allowed)
+            codes, distinct = pd.factorize(columns[name].values)
+            outside = np.array([value not in permitted for value in distinct], dtype=bool)
+            _refuse_outside(table, frame, outside[codes], scope)
+
+
+def _refuse_outside(table: sa.Table, frame: pd.DataFrame, outside: npt.NDArray[np.bool_], scope: Rows) -> None:
+    if outside.any():
+        row = frame.iloc[int(outside.argmax())]
+        key = ", ".join(f"{name} {row[name]}" for name in table.primary_key.columns.keys())  # noqa: SIM118 (no dict)
+        lists = ", ".join(f"{len(values)} {column}s" for column, values in scope._lists().items())
+        raise StorageError(
+            f"{table.name}: {int(outside.sum())} rows outside the scope, the first is {key};"
+            f" expected sessions from {scope.first} to {scope.last}"
+            + (f" of the {lists} of the scope" if lists else "")
+        )
+
+
+def _lock(connection: sa.Connection, tables: Iterable[sa.Table], scope: Rows) -> None:
+    """Queue up behind writers of the same rows; SQLite has one writer anyway.
+
+    A few portfolios: each of them, and the tables shared with writers of other portfolios. Else: the tables alone. Keys
+    are taken in ascending order, tables before portfolios, so that no two writers wait for each other.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    portfolios = scope.portfolio_ids if scope.portfolio_ids is not None else ()
+    few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE
+    names = [f"table {table.name}" for table in tables]
+    _advisory_lock(connection, "pg_advisory_xact_lock_shared" if few else "pg_advisory_xact_lock", names)
+    if few:
+        _advisory_lock(connection, "pg_advisory_xact_lock", [f"portfolio {portfolio}" for portfolio in portfolios])
+
+
+def _advisory_lock(connection: sa.Connection, function: str, names: Iterable[str]) -> None:
+    keys = sorted(lock_key(name) for name in names)
+    connection.execute(sa.text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": keys})
+
+
+def lock_key(name: str) -> int:
+    """Return the number of an advisory lock of PostgreSQL: the same in every process, distinct from others' locks."""
+    return int.from_bytes(hashlib.blake2b(f"sigma_assets {name}".encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,115 @@
+"""Fixtures shared by all tests: a fresh, migrated database of each kind."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.storage import migrations
+from sigma_assets.storage.database import Database
+from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
+
+_numbers = itertools.count(1)
+
+
+@lru_cache(maxsize=1)
+def _start_server() -> PostgresServer | str:
+    try:
+        return PostgresServer()
+    except NoPostgresError as error:
+        return str(error)
+
+
+@pytest.fixture
+def postgres_server() -> PostgresServer:
+    """Return the server of the test session; skips without one, but fails where CI=true."""
+    server = _start_server()
+    if isinstance(server, PostgresServer):
+        return server
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(server)
+    pytest.skip(server)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated SQLite file, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "sigma.sqlite"
+    db = Database(f"sqlite:///{file}")
+    migrations.upgrade(db)
+    with db.begin():
+        pass
+    db.dispose()
+    return file
+
+
+@lru_cache(maxsize=1)
+def _postgres_template(server: PostgresServer) -> str:
+    name = f"sigma_template_{os.getpid()}"
+    _admin(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    db = Database(_url(server, name))
+    migrations.upgrade(db)
+    db.dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a fresh, migrated database; the test runs once per kind."""
+    if request.param == "sqlite":
+        file = request.getfixturevalue("tmp_path") / "sigma.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    yield from _postgres_database(server, f"TEMPLATE {_postgres_template(server)}")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Return a fresh, migrated database; the test runs once per kind."""
+    yield from _opened(database_url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a database without our tables; the test runs once per kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('tmp_path') / 'new' / 'sigma.sqlite'}"
+        return
+    yield from _postgres_database(request.getfixturevalue("postgres_server"), "TEMPLATE template1")
+
+
+@pytest.fixture
+def empty_database(empty_database_url: str) -> Iterator[Database]:
+    """Return a database without our tables; the test runs once per kind."""
+    yield from _opened(empty_database_url)
+
+
+def _opened(url: str) -> Iterator[Database]:
+    db = Database(url)
+    yield db
+    db.dispose()
+
+
+def _postgres_database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = f"sigma_test_{os.getpid()}_{next(_numbers)}"
+    _admin(server, f"CREATE DATABASE {name} {template}")
+    yield _url(server, name)
+    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _url(server: PostgresServer, name: str) -> str:
+    return server.url.set(database=name).render_as_string(hide_password=False)
+
+
+def _admin(server: PostgresServer, *statements: str) -> None:
+    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)

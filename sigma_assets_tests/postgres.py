@@ -1,0 +1,148 @@
+"""A PostgreSQL server for the tests: SIGMA_TEST_DATABASE_URL, else a temporary one made from a local installation."""
+
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg2
+import sqlalchemy as sa
+
+URL_VARIABLE = "SIGMA_TEST_DATABASE_URL"
+START_SECONDS = 30
+
+
+class NoPostgresError(Exception):
+    """There is no server for the tests, and why."""
+
+
+class PostgresServer:
+    """A server on which tests make and drop databases of their own.
+
+    Attributes
+    ----------
+    url : address of a database that always exists, with the right to make others.
+    is_ours : whether it is temporary, so that a test may restart it.
+    """
+
+    def __init__(self) -> None:
+        given = os.environ.get(URL_VARIABLE)
+        self.is_ours = not given
+        self._process: subprocess.Popen[bytes] | None = None
+        if given:
+            self.url = sa.make_url(given).set(drivername="postgresql+psycopg2")
+            return
+        self._binaries = _installation()
+        self._folder = Path(tempfile.mkdtemp(prefix="sigma_pg_", dir="/tmp"))
+        atexit.register(self.stop)
+        self._user = _unprivileged_user()
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        self.url = sa.URL.create(
+            "postgresql+psycopg2", "sigma", "not-checked-by-trust", "127.0.0.1", _free_port(), "postgres"
+        )
+        self._run("initdb", "-U", "sigma", "-A", "trust", "-E", "UTF8", "--no-sync", "-D", str(self._folder / "data"))
+        self.start()
+
+    def start(self) -> None:
+        """Start the temporary server and wait until it answers."""
+        log = (self._folder / "log").open("ab")
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.url.port,
+            "unix_socket_directories": self._folder,
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": 60,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [*self._as_user(), str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *options],
+            cwd=self._folder,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise RuntimeError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def halt(self) -> None:
+        """Stop the temporary server at once, breaking every connection; its files stay."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_SECONDS)
+
+    def stop(self) -> None:
+        """End the temporary server for good."""
+        if self.is_ours:
+            self.halt()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url.set(drivername="postgresql").render_as_string(hide_password=False)).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._as_user(), str(self._binaries / program), *arguments]
+        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stdout[-1000:]} {done.stderr[-1000:]}")
+
+    def _as_user(self) -> list[str]:
+        """Return what to put before a command: another user if we are root, and death with us where Linux offers it."""
+        setpriv = shutil.which("setpriv")
+        if setpriv is None and self._user:
+            raise NoPostgresError(
+                "PostgreSQL refuses root, and setpriv (util-linux) is not there to become another user"
+            )
+        if setpriv is None:
+            return []
+        if not self._user:
+            return [setpriv, "--pdeathsig", "INT"]
+        account = pwd.getpwnam(self._user)
+        ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+        return [setpriv, *ids, "--pdeathsig", "INT"]
+
+
+def _installation() -> Path:
+    """Return the folder of `initdb` and `postgres`, the newest version first."""
+    on_path = shutil.which("initdb")
+    if on_path and (Path(on_path).resolve().parent / "postgres").exists():
+        return Path(on_path).resolve().parent
+    folders = [folder for folder in Path("/usr/lib/postgresql").glob("*/bin") if (folder / "initdb").exists()]
+    if not folders:
+        raise NoPostgresError(
+            f"no PostgreSQL: set {URL_VARIABLE}, or install it (initdb on PATH or in /usr/lib/postgresql)"
+        )
+    return max(folders, key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0)
+
+
+def _unprivileged_user() -> str | None:
+    """Return the user to run as, because PostgreSQL refuses root; None if we are nobody special already."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in names:
+            return name
+    raise NoPostgresError("PostgreSQL refuses root, and there is no user postgres or nobody to run it")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,75 @@
+"""The schema that migrations make is the one of schema.py, whoever migrates and however often."""
+
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from sigma_assets.errors import SchemaVersionError
+from sigma_assets.storage import migrations
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations.runner import VERSION_TABLE
+from sigma_assets.storage.schema import metadata
+
+
+def test_migrated_schema_is_the_schema_of_the_code(database: Database) -> None:
+    """Columns, types, keys, indexes, nullability, and on PostgreSQL comments."""
+    options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+
+    with database.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    assert differences == []
+
+
+def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:
+    assert migrations.current(empty_database) is None
+
+    first = migrations.upgrade(empty_database)
+    second = migrations.upgrade(empty_database)
+
+    assert first == second == migrations.current(empty_database)
+    migrations.check(empty_database)
+
+
+def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, empty_database_url: str) -> None:
+    program = (
+        "import sys; from sigma_assets.storage.database import Database; from sigma_assets.storage import migrations;"
+        "print(migrations.upgrade(Database(sys.argv[1])))"
+    )
+
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, empty_database_url], stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    versions = {process.communicate()[0].decode().strip() for process in processes}
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert versions == {migrations.current(empty_database)}
+
+
+def test_a_database_without_tables_is_named_with_the_command_that_helps(empty_database: Database) -> None:
+    with pytest.raises(SchemaVersionError, match=r"has no tables.*sigma-assets db upgrade"):
+        migrations.check(empty_database)
+
+
+def test_an_older_schema_asks_for_an_upgrade(database: Database) -> None:
+    _pretend(database, "0001")
+
+    with pytest.raises(SchemaVersionError, match=r"0001, older than this code.*sigma-assets db upgrade"):
+        migrations.check(database)
+
+
+def test_a_newer_schema_is_refused_by_check_and_by_upgrade(database: Database) -> None:
+    _pretend(database, "9999")
+
+    for step in (migrations.check, migrations.upgrade):
+        with pytest.raises(SchemaVersionError, match=r"9999, newer than this code"):
+            step(database)
+
+
+def _pretend(database: Database, version: str) -> None:
+    with database.begin() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = :version"), {"version": version})
