@@ -1,0 +1,191 @@
+"""Factor betas of each symbol from windows of total returns (SPEC 4.1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sigma_assets.analytics.least_squares import BoolArray, Fit, factor_design, fit
+from sigma_assets.analytics.returns import total_returns
+from sigma_assets.conventions import FACTORS, REGRESSION_OF, REGRESSIONS, SPREAD_FACTORS, STYLE_FACTORS, FactorModel
+from sigma_assets.frames import FloatArray, PriceHistory, SessionArray
+
+MEASURES = (
+    *(f"{factor}_beta" for factor in FACTORS),
+    *(f"{factor}_std_error" for factor in FACTORS),
+    "market_alpha",
+    *(f"{name}_r_squared" for name in REGRESSIONS),
+    *(f"{name}_observations" for name in REGRESSIONS),
+)
+"""Columns after (session, symbol), in the order of the table."""
+
+_BLOCK = 2**15
+"""Regressions at once: large enough to hide Python's pace, small enough for the cache."""
+_GAP_BLOCK = 2**12
+
+_Cells = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
+
+
+@dataclass(frozen=True)
+class _Regression:
+    """One of the seven fits: whose betas it gives, on which returns, over which window."""
+
+    name: str
+    factors: tuple[str, ...]
+    returns: FloatArray  # (n_rows, n_factors), NaN where unknown
+    window: int
+    min_observations: int
+    penalty: float
+
+
+def symbol_factors(history: PriceHistory, sessions: SessionArray, model: FactorModel) -> pd.DataFrame:
+    """Return the twelve factor betas of every symbol, per session.
+
+    Parameters
+    ----------
+    history : prices from at least `model.longest_window` sessions before the first of `sessions`, if they exist. A
+        factor ETF that it lacks leaves the regressions on it unknown.
+    sessions : sessions to compute, each in `history`; session d reads rows up to d only.
+    model : factor ETFs, windows and thresholds.
+
+    Returns
+    -------
+    DataFrame sorted by session and symbol, one row for each pair with at least one known beta
+        `session` (datetime64[s]), `symbol` (str), then `MEASURES` as float64: betas (capped), their standard errors
+        (of the uncapped beta), market alpha per day, and R^2 and observations of each regression. NaN = not known; all
+        measures of a regression but R^2 are known or unknown together. A symbol that trades no more keeps
+        its betas while its window holds enough returns.
+
+    Raises
+    ------
+    KeyError
+        One of `sessions` is not in `history`.
+    """
+    days = np.unique(np.asarray(sessions, dtype="datetime64[D]"))
+    # Windows that reach before the history find rows without any return.
+    returns = np.pad(total_returns(history), ((model.longest_window, 0), (0, 0)), constant_values=np.nan)
+    rows = history.rows(days) + model.longest_window if len(days) else np.empty(0, dtype=np.intp)
+    table = np.full((len(MEASURES), len(days), len(history.symbols)), np.nan)
+    for regression in _regressions(history, returns, model):
+        _fill(table, regression, returns, rows, model.beta_cap)
+    return _as_rows(table, days, history.symbols)
+
+
+def tidy_symbol_factors(wide: pd.DataFrame, model: FactorModel) -> pd.DataFrame:
+    """Return one row per session, symbol and factor with a known beta, for exports.
+
+    Parameters
+    ----------
+    wide : DataFrame with the columns of `symbol_factors`.
+    model : its windows decide `quality`, its cap `is_capped`.
+
+    Returns
+    -------
+    DataFrame sorted by session and symbol, factors in the order of `FACTORS`, with the columns
+        `session, symbol, factor, beta, r_squared, observations, std_error, quality, is_capped, alpha`. `quality` is
+        `full_history` from 0.9 x window observations on, else `limited_history`; alpha is known for `market` only.
+    """
+    parts = []
+    for factor in FACTORS:
+        known = wide[wide[f"{factor}_beta"].notna()]
+        beta, observations = known[f"{factor}_beta"], known[f"{REGRESSION_OF[factor]}_observations"]
+        window = model.spread_window if factor in SPREAD_FACTORS else model.window
+        is_full = observations >= model.full_history_share * window
+        columns = {
+            "session": known["session"],
+            "symbol": known["symbol"],
+            "factor": pd.Series(factor, index=known.index, dtype="str"),
+            "beta": beta,
+            "r_squared": known[f"{REGRESSION_OF[factor]}_r_squared"],
+            "observations": observations.astype("int64"),
+            "std_error": known[f"{factor}_std_error"],
+            "quality": pd.Series(np.where(is_full, "full_history", "limited_history"), index=known.index, dtype="str"),
+            "is_capped": beta.abs() == model.beta_cap,
+            "alpha": known["market_alpha"] if factor == "market" else pd.Series(np.nan, index=known.index),
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts).sort_values(["session", "symbol"], kind="stable", ignore_index=True)
+
+
+def _regressions(history: PriceHistory, returns: FloatArray, model: FactorModel) -> Iterator[_Regression]:
+    unknown = np.full(len(returns), np.nan)
+    of = {etf: returns[:, history.column(etf)] if etf in history.symbols else unknown for etf in model.etfs}
+    long, short = (model.spread_window, model.spread_min_observations), (model.window, model.min_observations)
+    yield _Regression("market", ("market",), of[model.market][:, None], *short, 0.0)
+    yield _Regression("rates", ("rates",), of[model.rates][:, None], *short, 0.0)
+    styles = np.stack([of[model.styles[factor]] for factor in STYLE_FACTORS], axis=1)
+    yield _Regression("style", STYLE_FACTORS, styles, *short, model.ridge_alpha)
+    for factor in SPREAD_FACTORS:
+        leg, other_leg = model.spreads[factor]
+        yield _Regression(factor, (factor,), (of[leg] - of[other_leg])[:, None], *long, 0.0)
+
+
+def _fill(
+    table: FloatArray, regression: _Regression, returns: FloatArray, rows: npt.NDArray[np.intp], beta_cap: float
+) -> None:
+    """Write the measures of one regression into their rows of the table.
+
+    Symbols with a return wherever the factors have one share the factor side of a session. The others get windows of
+    their own; the arithmetic is the same.
+    """
+    window_rows = rows + np.arange(1 - regression.window, 1)[:, None]
+    factors = np.moveaxis(regression.returns[window_rows], 1, 2)
+    valid = np.isfinite(factors).all(axis=1)
+    factors = np.where(valid[:, None, :], factors, 0.0)
+    options = {"penalty": regression.penalty, "min_observations": regression.min_observations}
+    shared = factor_design(factors, valid, **options)
+    width = max(1, _BLOCK // max(1, len(rows)))
+    for first in range(0, returns.shape[1], width):
+        block = slice(first, first + width)
+        targets = returns[:, block][window_rows]
+        both = valid[:, :, None] & np.isfinite(targets)
+        common = both.sum(axis=0)
+        complete = common == valid.sum(axis=0)[:, None]
+        targets = np.where(both, targets, 0.0)
+        _write(table, regression, fit(shared, targets), (slice(None), block), beta_cap, complete)
+        gaps = np.nonzero(~complete & (common >= regression.min_observations))
+        for start in range(0, len(gaps[0]), _GAP_BLOCK):
+            at, column = gaps[0][start : start + _GAP_BLOCK], gaps[1][start : start + _GAP_BLOCK]
+            own = factor_design(factors[:, :, at], both[:, at, column], **options)
+            alone = fit(own, targets[:, at, column, None])
+            _write(table, regression, alone, (at[:, None], first + column[:, None]), beta_cap)
+
+
+def _write(
+    table: FloatArray,
+    regression: _Regression,
+    fitted: Fit,
+    cells: _Cells,
+    beta_cap: float,
+    known: BoolArray | None = None,
+) -> None:
+    is_known = np.isfinite(fitted.beta).all(axis=0)
+    if known is not None:
+        is_known &= known
+    measures = {
+        f"{regression.name}_r_squared": fitted.r_squared,
+        f"{regression.name}_observations": np.broadcast_to(fitted.observations[:, None], is_known.shape),
+    }
+    for position, factor in enumerate(regression.factors):
+        measures[f"{factor}_beta"] = np.clip(fitted.beta[position], -beta_cap, beta_cap)
+        measures[f"{factor}_std_error"] = fitted.std_error[position]
+    if regression.name == "market":
+        measures["market_alpha"] = fitted.alpha
+    for name, values in measures.items():
+        table[MEASURES.index(name)][cells] = np.where(is_known, values, np.nan)
+
+
+def _as_rows(table: FloatArray, days: SessionArray, symbols: npt.NDArray[np.object_]) -> pd.DataFrame:
+    flat = table.reshape(len(MEASURES), -1)
+    known = np.isfinite(flat[: len(FACTORS)]).any(axis=0)
+    if not known.all():
+        flat = flat[:, known]
+    rows = pd.DataFrame(flat.T, columns=list(MEASURES), copy=False)
+    pair = np.nonzero(known)[0]
+    names = pd.Series(symbols, dtype="str")
+    n_symbols = max(1, len(symbols))
+    rows.insert(0, "session", days.astype("datetime64[s]")[pair // n_symbols])
+    rows.insert(1, "symbol", names.take(pair % n_symbols).array)
+    return rows
