@@ -11,17 +11,19 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from sigma_assets.analytics.valuation import portfolio_snapshots
 from sigma_assets.conventions import FACTOR_ETFS, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.errors import ProviderError
 from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.partitions import Scope
-from sigma_assets.providers.base import PriceProvider
+from sigma_assets.providers.base import Bars, PriceProvider
 from sigma_assets.providers.registry import make_provider
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
 from sigma_assets.storage import prices as price_tables
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import check
+from sigma_assets.storage.price_changes import changed_prices, first_sessions, portfolios_behind_prices
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import FAMILIES, metadata
 
@@ -102,11 +104,23 @@ class Tables:
     def changed_prices(self, symbols: Sequence[str], sessions: SessionArray, since: int) -> pd.DataFrame:
         """Return `symbol, session, revision` of the prices that were written by a load after `since`."""
         first, last = sessions[0].item(), sessions[-1].item()
-        return price_tables.changed_prices(self.database, since, symbols=list(symbols), first=first, last=last)
+        return changed_prices(self.database, since, list(symbols), first, last)
+
+    def portfolios_behind_prices(self, since: int) -> list[str]:
+        """Return the portfolios that may have been computed from prices older than loads after `since`."""
+        return portfolios_behind_prices(self.database, since, self.factor_etfs)
+
+    def risk_symbols(self, scope: Scope) -> set[str]:
+        """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""
+        return set(price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
+
+    def computed_snapshots(self, scope: Scope) -> pd.DataFrame:
+        """Return the snapshots of the scope as they would be computed now, without writing them."""
+        return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
 
     def first_sessions(self, table: str, symbols: Sequence[str], last: date) -> pd.Series:
         """Return the first session up to `last` on which each symbol has a row; symbols without any are absent."""
-        return price_tables.first_sessions(self.database, metadata.tables[table], list(symbols), last)
+        return first_sessions(self.database, metadata.tables[table], list(symbols), last)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
@@ -184,9 +198,7 @@ class PriceSource:
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
         figures = {"rows": 0, "unserved": 0, "requests": 0, "retries": 0, "waited_seconds": 0.0}
         for bars in self._bars(wanted):
-            price_tables.write_prices(database, bars.rows, bars.source, datetime.now(UTC))
-            if bars.unserved:
-                price_tables.remember_unserved(database, bars.unserved, bars.source, datetime.now(UTC))
+            self._keep(bars)
             figures["rows"] += len(bars.rows)
             figures["unserved"] += sum(len(entry.sessions) for entry in bars.unserved)
             figures["requests"] += bars.requests
@@ -199,7 +211,16 @@ class PriceSource:
         )  # fmt: skip
         return loaded
 
-    def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator:
+    def _keep(self, bars: Bars) -> None:
+        now = datetime.now(UTC)
+        if len(bars.rows):
+            price_tables.write_prices(self.tables.database, bars.rows, bars.source, now)
+        if bars.unserved:
+            price_tables.remember_unserved(self.tables.database, bars.unserved, bars.source, now)
+        if bars.renamed:
+            price_tables.remember_renamed(self.tables.database, bars.renamed, bars.source, now)
+
+    def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         if not wanted:
             return
         try:

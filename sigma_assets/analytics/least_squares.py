@@ -62,6 +62,24 @@ class Design:
     observations: FloatArray
 
 
+@dataclass(frozen=True)
+class Targets:
+    """The other side: centred returns, shared by all designs on the same sessions.
+
+    Attributes
+    ----------
+    valid : bool array of shape (window, n_windows)
+    mean : float array of shape (n_windows, n_symbols); NaN where no session is valid.
+    centred : float array of shape (window, n_windows, n_symbols); 0 where not valid.
+    squares : float array of shape (n_windows, n_symbols); sum of squares of `centred`.
+    """
+
+    valid: BoolArray
+    mean: FloatArray
+    centred: FloatArray
+    squares: FloatArray
+
+
 def factor_design(factors: FloatArray, valid: BoolArray, *, penalty: float, min_observations: int) -> Design:
     """Prepare regressions on standardised factors.
 
@@ -89,46 +107,64 @@ def factor_design(factors: FloatArray, valid: BoolArray, *, penalty: float, min_
     inverse = _inverse(np.where(np.isfinite(deviation).all(axis=0), penalised, np.nan))
     shrinkage = _inner(inverse[:, :, None, :], gram[:, None, :, :])  # inverse and gram are symmetric
     spread = _inner(shrinkage.swapaxes(0, 1), inverse)
-    parameters = shrinkage[diagonal, diagonal]
-    return Design(
-        valid, scores, mean, deviation, inverse, spread, _inner(np.ones_like(parameters), parameters), observations
-    )
+    parameters = _total(shrinkage[diagonal, diagonal])
+    return Design(valid, scores, mean, deviation, inverse, spread, parameters, observations)
 
 
-def fit(design: Design, targets: FloatArray) -> Fit:
+def centre(targets: FloatArray, valid: BoolArray) -> Targets:
+    """Prepare targets for designs on the same valid sessions.
+
+    Parameters
+    ----------
+    targets : float array of shape (window, n_windows, n_symbols)
+        Returns; finite everywhere, and known wherever valid.
+    valid : bool array of shape (window, n_windows)
+    """
+    if valid.all():  # the same numbers, without multiplying by one
+        mean = _total(targets) / len(targets)
+        centred = targets - mean
+    else:
+        weight = valid[:, :, None].astype(float)
+        counted = valid.sum(axis=0)[:, None]
+        mean = _inner(weight, targets) / np.where(counted > 0, counted, np.nan)
+        centred = (targets - mean) * weight
+    return Targets(valid, mean, centred, _inner(centred, centred))
+
+
+def fit(design: Design, targets: Targets) -> Fit:
     """Regress each target on the factors of a design.
 
     Ridge as in scikit-learn's `Ridge` on standardised factors, intercept unpenalised. Standard errors: classical for
     ordinary least squares; for ridge the sampling variance s^2 A Z'Z A with A = (Z'Z + penalty I)^-1 and
     s^2 = RSS / (n - 1 - trace(Z A Z')) (Hastie and Tibshirani 1990, sections 3.5 and 3.8). Both are the same formula.
-
-    Parameters
-    ----------
-    targets : float array of shape (window, n_windows, n_symbols)
-        Returns; finite everywhere, and known wherever the design is valid.
     """
-    weight = design.valid[:, :, None].astype(float)
-    observations = design.observations[:, None]
-    mean = _inner(weight, targets) / observations
-    centred = (targets - mean) * weight
-    total_squares = _inner(centred, centred)
     scores = design.scores[:, :, :, None]
-    loading = _inner(design.inverse[..., None], _inner(scores, centred[:, None])[:, None])
-    residual_squares = np.zeros_like(mean)
-    for session_scores, session_target in zip(scores, centred, strict=True):
+    loading = _inner(design.inverse[..., None], _inner(scores, targets.centred[:, None])[:, None])
+    residual_squares = np.zeros_like(targets.mean)
+    for session_scores, session_target in zip(scores, targets.centred, strict=True):
         residual = session_target - _inner(session_scores, loading)
-        residual_squares += residual * residual
+        residual *= residual
+        residual_squares += residual
+    observations = design.observations[:, None]
     freedom = observations - 1.0 - design.parameters[:, None]
     variance = residual_squares / np.where(freedom > 0, freedom, np.nan)
     beta = loading / design.deviation[..., None]
-    moved = np.where(total_squares > observations * FLAT**2, total_squares, np.nan)
+    moved = np.where(targets.squares > observations * FLAT**2, targets.squares, np.nan)
     return Fit(
         beta=beta,
         std_error=np.sqrt(np.maximum(design.spread[..., None], 0.0) * variance) / design.deviation[..., None],
-        alpha=mean - _inner(beta, design.mean[..., None]),
+        alpha=targets.mean - _inner(beta, design.mean[..., None]),
         r_squared=1.0 - residual_squares / moved,
         observations=design.observations,
     )
+
+
+def _total(items: FloatArray) -> FloatArray:
+    """Return the sum over the first axis, added in its order."""
+    total = items[0].copy()
+    for item in items[1:]:
+        total += item
+    return total
 
 
 def _inner(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> FloatArray:

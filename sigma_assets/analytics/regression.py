@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.analytics.least_squares import BoolArray, Fit, factor_design, fit
+from sigma_assets.analytics.least_squares import BoolArray, Design, Fit, Targets, centre, factor_design, fit
 from sigma_assets.analytics.returns import total_returns
 from sigma_assets.conventions import FACTORS, REGRESSION_OF, REGRESSIONS, SPREAD_FACTORS, STYLE_FACTORS, FactorModel
 from sigma_assets.frames import FloatArray, PriceHistory, SessionArray
@@ -21,9 +21,9 @@ MEASURES = (
 )
 """Columns after (session, symbol), in the order of the table."""
 
-_BLOCK = 2**15
+_BLOCK = 2**14
 """Regressions at once: large enough to hide Python's pace, small enough for the cache."""
-_GAP_BLOCK = 2**12
+_GAP_BLOCK = 2**10
 
 _Cells = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
 
@@ -38,6 +38,19 @@ class _Regression:
     window: int
     min_observations: int
     penalty: float
+
+    def design(self, factors: FloatArray, valid: BoolArray) -> Design:
+        return factor_design(factors, valid, penalty=self.penalty, min_observations=self.min_observations)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A regression with its factor windows: (window, n_factors, n_sessions), 0 where not valid (window, n_sessions)."""
+
+    regression: _Regression
+    factors: FloatArray
+    valid: BoolArray
+    design: Design
 
 
 def symbol_factors(history: PriceHistory, sessions: SessionArray, model: FactorModel) -> pd.DataFrame:
@@ -68,8 +81,12 @@ def symbol_factors(history: PriceHistory, sessions: SessionArray, model: FactorM
     returns = np.pad(total_returns(history), ((model.longest_window, 0), (0, 0)), constant_values=np.nan)
     rows = history.rows(days) + model.longest_window if len(days) else np.empty(0, dtype=np.intp)
     table = np.full((len(MEASURES), len(days), len(history.symbols)), np.nan)
-    for regression in _regressions(history, returns, model):
-        _fill(table, regression, returns, rows, model.beta_cap)
+    window_rows = rows + np.arange(1 - model.longest_window, 1)[:, None]
+    prepared = [_prepare(regression, window_rows) for regression in _regressions(history, returns, model)]
+    width = max(1, _BLOCK // max(1, len(rows)))
+    for first in range(0, len(history.symbols), width):
+        block = slice(first, first + width)
+        _fill(table[:, :, block], prepared, returns[:, block][window_rows], model.beta_cap)
     return _as_rows(table, days, history.symbols)
 
 
@@ -122,35 +139,37 @@ def _regressions(history: PriceHistory, returns: FloatArray, model: FactorModel)
         yield _Regression(factor, (factor,), (of[leg] - of[other_leg])[:, None], *long, 0.0)
 
 
-def _fill(
-    table: FloatArray, regression: _Regression, returns: FloatArray, rows: npt.NDArray[np.intp], beta_cap: float
-) -> None:
-    """Write the measures of one regression into their rows of the table.
+def _prepare(regression: _Regression, window_rows: npt.NDArray[np.intp]) -> _Prepared:
+    factors = np.moveaxis(regression.returns[window_rows[-regression.window :]], 1, 2)
+    valid = np.isfinite(factors).all(axis=1)
+    factors = np.where(valid[:, None, :], factors, 0.0)
+    return _Prepared(regression, factors, valid, regression.design(factors, valid))
+
+
+def _fill(table: FloatArray, prepared: list[_Prepared], targets: FloatArray, beta_cap: float) -> None:
+    """Write all measures of some symbols into their columns of the table.
 
     Symbols with a return wherever the factors have one share the factor side of a session. The others get windows of
     their own; the arithmetic is the same.
     """
-    window_rows = rows + np.arange(1 - regression.window, 1)[:, None]
-    factors = np.moveaxis(regression.returns[window_rows], 1, 2)
-    valid = np.isfinite(factors).all(axis=1)
-    factors = np.where(valid[:, None, :], factors, 0.0)
-    options = {"penalty": regression.penalty, "min_observations": regression.min_observations}
-    shared = factor_design(factors, valid, **options)
-    width = max(1, _BLOCK // max(1, len(rows)))
-    for first in range(0, returns.shape[1], width):
-        block = slice(first, first + width)
-        targets = returns[:, block][window_rows]
-        both = valid[:, :, None] & np.isfinite(targets)
-        common = both.sum(axis=0)
-        complete = common == valid.sum(axis=0)[:, None]
-        targets = np.where(both, targets, 0.0)
-        _write(table, regression, fit(shared, targets), (slice(None), block), beta_cap, complete)
-        gaps = np.nonzero(~complete & (common >= regression.min_observations))
-        for start in range(0, len(gaps[0]), _GAP_BLOCK):
-            at, column = gaps[0][start : start + _GAP_BLOCK], gaps[1][start : start + _GAP_BLOCK]
-            own = factor_design(factors[:, :, at], both[:, at, column], **options)
-            alone = fit(own, targets[:, at, column, None])
-            _write(table, regression, alone, (at[:, None], first + column[:, None]), beta_cap)
+    missing = np.isnan(targets)
+    targets = np.where(missing, 0.0, targets)
+    centred: Targets | None = None
+    for one in prepared:
+        window = targets[-len(one.valid) :]
+        if centred is None or not np.array_equal(centred.valid, one.valid):
+            centred = centre(window, one.valid)
+        gaps = (one.valid[:, :, None] & missing[-len(one.valid) :]).any(axis=0)
+        _write(table, one.regression, fit(one.design, centred), np.s_[:, :], beta_cap, ~gaps)
+        pairs = np.nonzero(gaps)
+        for start in range(0, len(pairs[0]), _GAP_BLOCK):
+            at, column = pairs[0][start : start + _GAP_BLOCK], pairs[1][start : start + _GAP_BLOCK]
+            both = one.valid[:, at] & ~missing[-len(one.valid) :, at, column]
+            enough = both.sum(axis=0) >= one.regression.min_observations
+            at, column, both = at[enough], column[enough], both[:, enough]
+            own = one.regression.design(one.factors[:, :, at], both)
+            alone = fit(own, centre(window[:, at, column, None], both))
+            _write(table, one.regression, alone, (at[:, None], column[:, None]), beta_cap)
 
 
 def _write(

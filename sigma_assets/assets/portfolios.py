@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sigma_assets.analytics import correlation, exposures, snapshots, valuation
+from sigma_assets.analytics import correlation, exposures, valuation
 from sigma_assets.analytics import volatility as volatilities
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import OWNERS, columns_of, single_run
@@ -24,7 +24,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
     scope = Scope.of(context)
-    rows = snapshots.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
+    rows = valuation.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
     return recorded(tables.replace("portfolio_snapshots", [rows], scope), scope)
 
 

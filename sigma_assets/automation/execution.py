@@ -9,6 +9,12 @@ import dagster as dg
 import numpy as np
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from sigma_assets.automation.planner import PlannedRun, launchable
 from sigma_assets.automation.requests import job_of, tags_of
@@ -112,16 +118,26 @@ def execute(
     definitions: dg.Definitions, instance: dg.DagsterInstance, planned: PlannedRun, source: str, on_event: OnEvent
 ) -> Outcome:
     """Execute one planned run in this process and return how it ended."""
-    job = definitions.resolve_job_def(job_of(planned))
+    name = job_of(planned)
+    job = definitions.resolve_job_def(name)
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
-    job = job.get_subset(asset_selection=chosen)
     run = instance.create_run_for_job(
-        job_def=job, asset_selection=chosen, tags={**tags_of(planned, source), **this_worker_tags()}
+        job_def=job.get_subset(asset_selection=chosen),
+        asset_selection=chosen,
+        tags={**tags_of(planned, source), **this_worker_tags()},
+        remote_job_origin=_origin(name),
     )
     for event in execute_run_iterator(InMemoryJob(job), run, instance):
         on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
+
+
+def _origin(job: str) -> RemoteJobOrigin:
+    """Return the job of the code location, so that the UI shows the run as one of its own."""
+    target = LoadableTargetOrigin(module_name="sigma_assets.definitions")
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="sigma_assets")
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
 
 
 def _bounded(missing: Missing, wish: Wish) -> Missing:

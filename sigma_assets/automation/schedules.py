@@ -4,18 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from sigma_assets.automation.jobs import portfolios_job, symbols_job
-from sigma_assets.automation.planner import launchable
+from sigma_assets.automation.jobs import symbols_job
 from sigma_assets.automation.requests import run_request
 from sigma_assets.automation.sensors import materialized, universe_missing
-from sigma_assets.automation.situation import portfolio_runs, read_situation, symbol_runs
+from sigma_assets.automation.situation import read_situation, symbol_runs
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import settings
 from sigma_assets.watermark import SYMBOL_JOB
 
 
 @dg.schedule(
-    target=[symbols_job, portfolios_job],
+    job=symbols_job,
     cron_schedule=f"{settings().cutoff.minute} {settings().cutoff.hour} * * 1-5",
     execution_timezone="America/New_York",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -23,15 +22,12 @@ from sigma_assets.watermark import SYMBOL_JOB
 def nightly(
     context: dg.ScheduleEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Start what the target session needs. A tick that was missed, or comes late, finds whatever is missing by then."""
+    """Start what the universe lacks. A tick that was missed, or comes late, finds whatever is missing by then."""
     situation = read_situation(context.instance, tables, price_source, materialized())
     if any(run.job == SYMBOL_JOB for run in situation.in_flight):
         yield dg.SkipReason("the universe's run is under way")
         return
     planned = symbol_runs(universe_missing(context.instance, situation, tables), tables.calendar.sessions)
-    planned = planned or portfolio_runs(situation, tables.calendar.sessions)
-    ready = launchable(planned, situation.busy)
-    for run in ready:
-        yield run_request(run, "cron")
-    if not ready:
-        yield dg.SkipReason(f"nothing is missing up to {situation.target}")
+    yield from (run_request(run, "cron") for run in planned)
+    if not planned:
+        yield dg.SkipReason(f"the universe lacks nothing up to {situation.target}")

@@ -115,13 +115,16 @@ def price_correction(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
     """Run again the sessions of each portfolio that a late or corrected price touches; no others."""
+    since, newest = int(context.cursor or 0), tables.prices_revision()
     situation = read_situation(context.instance, tables, price_source, materialized())
-    stale = [key for key in tables.portfolios_behind_prices(situation.order) if key not in situation.busy]
+    behind = [key for key in tables.portfolios_behind_prices(since) if key in situation.sessions] if newest > since else []
     again: Missing = {}
-    for portfolio_id in stale[:CORRECTED_PER_TICK]:
+    for portfolio_id in behind[:CORRECTED_PER_TICK]:
         again |= corrected(situation, tables, portfolio_id)
-    more = f"; {len(stale) - CORRECTED_PER_TICK} more follow" if len(stale) > CORRECTED_PER_TICK else ""
-    yield from _decide(_plan(again, situation, tables), situation.busy, "cron", f"no prices changed{more}")
+    planned = _plan(again, situation, tables)
+    if not planned and len(behind) <= CORRECTED_PER_TICK:
+        context.update_cursor(str(newest))
+    yield from _decide(planned, situation.busy, "cron", f"no prices changed since load {since}")
 
 
 def new_portfolios(instance: dg.DagsterInstance, situation: Situation) -> list[str]:

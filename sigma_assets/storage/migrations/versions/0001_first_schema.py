@@ -827,7 +827,7 @@ def upgrade() -> None:
         sa.Column("option_type", sa.Text(), nullable=True, comment="CALL or PUT"),
         sa.ForeignKeyConstraint(["portfolio_id"], ["portfolios.portfolio_id"], name=op.f("fk_lots_portfolio_id")),
         sa.PrimaryKeyConstraint("lot_id", name=op.f("pk_lots")),
-        comment="Lots: one purchase or short sale each; open on d iff entry_date <= d and (no exit_date or exit_date > d)",  # noqa: E501
+        comment="Lots: one purchase or short sale each; open on d iff entry_date <= d and (no exit_date or exit_date > d)",
     )
     op.create_index(op.f("ix_lots_portfolio_id"), "lots", ["portfolio_id"], unique=False)
     op.create_index(op.f("ix_lots_symbol"), "lots", ["symbol"], unique=False)

@@ -1,0 +1,78 @@
+"""Which prices changed since when, and which portfolios may have been computed from the old ones."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.storage import bulk
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import market_prices, price_coverage
+
+
+def changed_prices(db: Database, since: int, symbols: Sequence[str], first: date, last: date) -> pd.DataFrame:
+    """Return `symbol, session, revision` of the prices of some symbols and sessions written by loads after `since`."""
+    columns = [market_prices.c.symbol, market_prices.c.session, market_prices.c.revision]
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        query = (
+            "SELECT symbol, session, revision FROM market_prices WHERE revision > :since"
+            f" AND session BETWEEN :first AND :last AND {bulk.among(connection, 'symbol', 'symbols')}"
+            f" ORDER BY {bulk.ordered(connection, market_prices, ('session', 'symbol'))}"
+        )
+        parameters = {
+            "since": since,
+            "first": first.isoformat(),
+            "last": last.isoformat(),
+            "symbols": bulk.as_list_parameter(connection, symbols),
+        }
+        return bulk.fetch_frame(connection, query, parameters, columns)
+
+    return db.in_snapshot(read)
+
+
+def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str]) -> list[str]:
+    """Return the active portfolios that may have been computed from prices older than loads after `since`, sorted.
+
+    A portfolio that is not among them is up to date; one that is may be: only the sessions tell.
+
+    Parameters
+    ----------
+    everyones : symbols that every portfolio depends on, held or not.
+    """
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        order = bulk.ordered(connection, price_coverage, ("portfolio_id",))
+        query = (
+            "WITH changed AS (SELECT symbol, min(session) AS session, max(revision) AS revision FROM market_prices"
+            " WHERE revision > :since GROUP BY symbol),"
+            " held AS (SELECT portfolio_id, symbol FROM lots WHERE investment_class <> 'PRIVATE' UNION"
+            " SELECT portfolio_id, underlying_symbol FROM lots WHERE underlying_symbol IS NOT NULL),"
+            " reach AS ("
+            " SELECT p.portfolio_id, min(c.session) AS session, max(c.revision) AS revision FROM changed c"
+            f" JOIN portfolios p ON p.deleted_at IS NULL WHERE {bulk.among(connection, 'c.symbol', 'everyones')}"
+            " OR EXISTS (SELECT 1 FROM held h WHERE h.portfolio_id = p.portfolio_id AND h.symbol = c.symbol)"
+            " GROUP BY p.portfolio_id)"
+            " SELECT DISTINCT portfolio_id FROM (SELECT r.portfolio_id FROM reach r JOIN price_coverage v"
+            " ON v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.prices_revision < r.revision) AS behind"
+            f" ORDER BY {order}"
+        )
+        parameters = {"since": since, "everyones": bulk.as_list_parameter(connection, everyones)}
+        return bulk.fetch_frame(connection, query, parameters, [price_coverage.c.portfolio_id])
+
+    return list(db.in_snapshot(read)["portfolio_id"])
+
+
+def first_sessions(db: Database, table: sa.Table, symbols: Sequence[str], last: date) -> pd.Series:
+    """Return, per symbol, the first session up to `last` with a row in a table; symbols without any are absent."""
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        query = (
+            f"SELECT symbol, min(session) AS session FROM {table.name} WHERE session <= :last"
+            f" AND {bulk.among(connection, 'symbol', 'symbols')} GROUP BY symbol"
+        )
+        parameters = {"last": last.isoformat(), "symbols": bulk.as_list_parameter(connection, symbols)}
+        return bulk.fetch_frame(connection, query, parameters, [table.c.symbol, table.c.session])
+
+    return db.in_snapshot(read).set_index("symbol")["session"]
