@@ -7,7 +7,6 @@ from sigma_assets.automation.alerts import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
 from sigma_assets.automation.sensors import catch_up, holdings_change, onboarding, price_correction
-from sigma_assets.checks import asset_checks
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import settings
 
@@ -16,7 +15,6 @@ price_source = PriceSource(settings(), tables)
 
 defs = dg.Definitions(
     assets=[*SYMBOL_ASSETS, *PORTFOLIO_ASSETS],
-    asset_checks=asset_checks,
     jobs=[symbols_job, portfolios_job],
     schedules=[nightly],
     sensors=[onboarding, catch_up, holdings_change, price_correction, failure_alert],

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from time import monotonic
 
-import dagster as dg
 import numpy as np
 import pandas as pd
 
@@ -228,9 +227,3 @@ class PriceSource:
         except ProviderError as error:
             error.add_note(f"asked {self.provider.name} for {len(wanted)} symbols; batches received before are kept")
             raise
-
-
-def recorded(counts: Mapping[str, int], scope: Scope, **figures: float) -> dg.MaterializeResult:
-    """Return the materialisation of a scope: row counts and figures as metadata."""
-    rows = sum(counts.values())
-    return dg.MaterializeResult(metadata={"rows": rows, "sessions": len(scope.sessions), **figures})

@@ -1,4 +1,4 @@
-"""What all assets declare alike: run policy, owners, and the columns of their tables."""
+"""What all assets declare and report alike: run policy, owners, columns, checks, row counts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
+from sigma_assets.checks import results_of, specs_of
+from sigma_assets.partitions import Scope
+from sigma_assets.resources import Tables
 from sigma_assets.storage.schema import FAMILIES
 
 OWNERS = ["team:risk"]
@@ -14,6 +17,25 @@ PRICE_POOL = "price_provider"
 
 single_run = dg.BackfillPolicy.single_run()
 """One run for a whole range of partitions, however it is asked for."""
+
+
+def declared(asset: str) -> dict[str, Any]:
+    """Return what every asset declares: run policy, owners, columns of its tables, checks."""
+    return {
+        "backfill_policy": single_run,
+        "owners": OWNERS,
+        "kinds": {"table"},
+        "metadata": columns_of(asset),
+        "check_specs": specs_of(asset),
+    }
+
+
+def recorded(
+    asset: str, counts: Mapping[str, int], tables: Tables, scope: Scope, **figures: float
+) -> dg.MaterializeResult:
+    """Return the materialisation of a scope: rows written and other figures, and what the checks found."""
+    metadata = {"rows": sum(counts.values()), "sessions": len(scope.sessions), **figures}
+    return dg.MaterializeResult(metadata=metadata, check_results=results_of(asset, tables, scope))
 
 
 def columns_of(asset: str) -> Mapping[str, Any]:

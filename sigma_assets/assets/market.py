@@ -2,18 +2,15 @@
 
 import dagster as dg
 
-from sigma_assets.assets.declarations import OWNERS, PRICE_POOL, columns_of, single_run
+from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
 from sigma_assets.partitions import Scope, sessions_def
-from sigma_assets.resources import PriceSource, Tables, recorded
+from sigma_assets.resources import PriceSource, Tables
 
 
 @dg.asset(
     partitions_def=sessions_def,
-    backfill_policy=single_run,
     group_name="market",
-    kinds={"table"},
-    owners=OWNERS,
-    metadata=columns_of("market_prices"),
+    **declared("market_prices"),
     pool=PRICE_POOL,
 )
 def market_prices(
@@ -23,4 +20,4 @@ def market_prices(
     factor ETFs. Only what is missing is asked for, look-back included; rows are never rewritten for a later split."""
     scope = Scope.of(context)
     loaded = price_source.load_missing(tables.symbols(scope), tables.window(scope, tables.lookback))
-    return recorded({"market_prices": loaded.rows}, scope, **loaded.metadata())
+    return recorded("market_prices", {"market_prices": loaded.rows}, tables, scope, **loaded.metadata())

@@ -117,7 +117,9 @@ def price_correction(
     """Run again the sessions of each portfolio that a late or corrected price touches; no others."""
     since, newest = int(context.cursor or 0), tables.prices_revision()
     situation = read_situation(context.instance, tables, price_source, materialized())
-    behind = [key for key in tables.portfolios_behind_prices(since) if key in situation.sessions] if newest > since else []
+    behind = (
+        [key for key in tables.portfolios_behind_prices(since) if key in situation.sessions] if newest > since else []
+    )
     again: Missing = {}
     for portfolio_id in behind[:CORRECTED_PER_TICK]:
         again |= corrected(situation, tables, portfolio_id)
