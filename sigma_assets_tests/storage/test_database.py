@@ -62,9 +62,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_exception_rolls_the_transaction_back(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.begin() as connection:
-        connection.execute(_flow_journal("a"))
-        raise RuntimeError("in the middle")
+    def interrupted() -> None:
+        with database.begin() as connection:
+            connection.execute(_flow_journal("a"))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        interrupted()
 
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM holdings_changes").scalar_one() == 0

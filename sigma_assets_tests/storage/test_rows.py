@@ -183,7 +183,7 @@ def test_infinite_numbers_are_refused(database: Database) -> None:
 
 
 def test_a_scope_that_the_table_cannot_have_is_refused(database: Database) -> None:
-    with pytest.raises(StorageError, match="symbol_metrics: .* no column portfolio_id"):
+    with pytest.raises(StorageError, match=r"symbol_metrics: .* no column portfolio_id"):
         read_rows(database, schema.symbol_metrics, Rows(JANUARY.first, JANUARY.last, portfolio_ids=["a"]))
 
 
