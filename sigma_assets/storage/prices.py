@@ -1,4 +1,4 @@
-"""Prices as traded: written by revision, and which changed since when. The other price modules are reached from here."""
+"""Prices as traded: written by revision, and which changed since when; the way to the other price modules."""
 
 from datetime import date, datetime
 
