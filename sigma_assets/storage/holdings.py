@@ -160,7 +160,8 @@ def changed_holdings(db: Database, ids: Sequence[str] | None = None) -> pd.DataF
         # CROSS JOIN makes SQLite look up coverage by step: by its key, not by going through every step for every row
         query = (
             f"{_STEPS.format(beginning=beginning, end=end)}"
-            " SELECT portfolio_id, session FROM (SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c"
+            " SELECT portfolio_id, session FROM"
+            " (SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c"
             " WHERE c.portfolio_id = s.portfolio_id AND c.session >= s.effective_from"
             f" AND c.session < s.until AND c.holdings_revision <> s.revision AND s.{condition}"
             f" GROUP BY c.portfolio_id) AS changed ORDER BY {order}"
