@@ -132,8 +132,8 @@ def _correlations_agree(tables: Tables, scope: Scope) -> Findings:
     mean = tables.rows("correlations_by_pair", scope).groupby(["portfolio_id", "session"])["correlation"].mean()
     wanted = mean.reindex(pd.MultiIndex.from_frame(summary[["portfolio_id", "session"]])).to_numpy()
     gap = (summary["mean_correlation"] - wanted).abs()
-    broken = summary[gap.gt(1e-9) | (summary["mean_correlation"].isna() != np.isnan(wanted))]
-    return _named(broken.assign(gap=gap), "mean correlation and its pairs differ by {:.3g}")
+    is_broken = gap.gt(1e-9) | (summary["mean_correlation"].isna() != np.isnan(wanted))
+    return _named(summary.assign(gap=gap)[is_broken], "mean correlation and its pairs differ by {:.3g}")
 
 
 def _named(broken: pd.DataFrame, words: str) -> Findings:
