@@ -80,20 +80,17 @@ def insert(connection: sa.Connection, table: str, columns: Mapping[str, ColumnVa
 
 
 def stage(connection: sa.Connection, table: sa.Table, columns: Mapping[str, ColumnValues]) -> str:
-    """Put rows into a temporary table that lives as long as the transaction, and return its name.
-
-    Its key is that of `table`.
-    """
+    """Put rows into a temporary table that lives as long as the transaction, and return its name."""
     name = f"incoming_{table.name}"
     types = ", ".join(f'"{column}" {table.c[column].type.compile(connection.dialect)}' for column in columns)
-    key = f"PRIMARY KEY ({quoted(column.name for column in table.primary_key)})"
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{name}")
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, {key}) WITHOUT ROWID")
+        key = quoted(column.name for column in table.primary_key)  # PostgreSQL joins by hashing, SQLite only by a key
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, PRIMARY KEY ({key})) WITHOUT ROWID")
         insert(connection, name, columns)
     else:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{name}")
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, {key}) ON COMMIT DROP")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}) ON COMMIT DROP")
         insert(connection, name, columns)
         connection.exec_driver_sql(f"ANALYZE {name}")
     return name
