@@ -16,7 +16,7 @@ from sigma_assets.errors import ProviderError
 from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.partitions import Scope
 from sigma_assets.providers.base import Bars, PriceProvider
-from sigma_assets.providers.registry import make_provider
+from sigma_assets.providers.registry import Surroundings, make_provider
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
 from sigma_assets.storage import prices as price_tables
@@ -174,11 +174,23 @@ class PriceSource:
     def __init__(self, settings: Settings, tables: Tables) -> None:
         self.settings = settings
         self.tables = tables
+        self._made: tuple[date, PriceProvider] | None = None
 
-    @cached_property
+    @property
     def provider(self) -> PriceProvider:
-        """The source that SIGMA_PRICES names."""
-        return make_provider(self.settings)
+        """The source that SIGMA_PRICES names, as of the calendar's current session."""
+        current = self.settings.current_session()
+        if self._made is None or self._made[0] != current:
+            around = Surroundings(
+                calendar=self.settings.calendar,
+                current_session=current,
+                massive_api_key=self.settings.massive_api_key,
+                massive_calls_per_minute=self.settings.massive_calls_per_minute,
+                massive_url=self.settings.massive_url,
+                yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
+            )
+            self._made = (current, make_provider(self.settings.prices, around))
+        return self._made[1]
 
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""

@@ -85,9 +85,7 @@ def _priced_since(history: PriceHistory) -> SessionArray:
     return np.where(np.isnat(history.prior_session), first, history.prior_session)
 
 
-def _volatility(
-    history: PriceHistory, returns: FloatArray, rows: npt.NDArray[np.intp], window: int
-) -> FloatArray:
+def _volatility(history: PriceHistory, returns: FloatArray, rows: npt.NDArray[np.intp], window: int) -> FloatArray:
     known = np.isfinite(last_known_close(history, before=True)[0])
     padding = ((0, 0), (window - 1, 0))
     series = np.pad(returns.T, padding, constant_values=np.nan)

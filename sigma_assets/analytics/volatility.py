@@ -89,7 +89,9 @@ def describe_series(returns: FloatArray, known: BoolArray, model: VolatilityMode
 def _describe(returns: FloatArray, known: BoolArray, model: VolatilityModel) -> pd.DataFrame:
     trailing = model.percentile_window + model.short_window - 1
     short = realized_volatility(returns[:, -trailing:], known[:, -trailing:], model.short_window)
-    long = realized_volatility(returns[:, -model.long_window :], known[:, -model.long_window :], model.long_window)[:, 0]
+    long = realized_volatility(returns[:, -model.long_window :], known[:, -model.long_window :], model.long_window)[
+        :, 0
+    ]
     now = short[:, -1]
     variance, r_squared, observations = expected_variance(returns, model)
     ratio = np.divide(now, long, out=np.full(len(now), np.nan), where=long > 0)
@@ -135,7 +137,8 @@ class _Windows:
 def _by_symbol(weights: pd.DataFrame, windows: _Windows, model: VolatilityModel) -> pd.DataFrame:
     pairs = weights[["session", "risk_symbol"]].drop_duplicates().sort_values(["session", "risk_symbol"])
     blocks = [
-        windows.of(list(group["risk_symbol"]), np.datetime64(session, "D")) for session, group in pairs.groupby("session")
+        windows.of(list(group["risk_symbol"]), np.datetime64(session, "D"))
+        for session, group in pairs.groupby("session")
     ]
     returns = np.concatenate([block[0] for block in blocks] or [np.empty((0, model.longest_window))])
     known = np.concatenate([block[1] for block in blocks] or [np.empty((0, model.longest_window), dtype=bool)])

@@ -1,5 +1,7 @@
 """Assets of portfolios: value, P&L, betas, exposures, volatility, correlations; per session and portfolio."""
 
+from typing import Any
+
 import dagster as dg
 
 from sigma_assets.analytics import correlation, exposures, valuation
@@ -10,7 +12,7 @@ from sigma_assets.conventions import VolatilityModel
 from sigma_assets.partitions import Scope, portfolio_sessions_def
 from sigma_assets.resources import Tables
 
-BY_PORTFOLIO = {
+BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,
     "group_name": "portfolios",
 }

@@ -3,13 +3,24 @@
 import sys
 from collections.abc import Collection
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from sigma_assets.cli.printing import console, json_option, show
 from sigma_assets.cli.world import open_database, open_instance, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
+
+if TYPE_CHECKING:
+    from sigma_assets.automation.execution import Outcome, Wish
 
 day_option = click.DateTime(["%Y-%m-%d"])
 
@@ -76,7 +87,7 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     show(rows, as_json=as_json, nothing=f"nothing is missing up to {situation.target}")
 
 
-def execute_with_progress(wish: object, *, quiet: bool = False, source: str = "admin") -> list:
+def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
     """Bring a wish up to date with a live progress display; return the outcomes."""
     import dagster as dg
 
