@@ -207,15 +207,19 @@ class PriceSource:
         database, today = self.tables.database, datetime.now(UTC).date()
         started = monotonic()
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
-        figures = {"rows": 0, "unserved": 0, "requests": 0, "retries": 0, "waited_seconds": 0.0}
+        batches = []
         for bars in self._bars(wanted):
             self._keep(bars)
-            figures["rows"] += len(bars.rows)
-            figures["unserved"] += sum(len(entry.sessions) for entry in bars.unserved)
-            figures["requests"] += bars.requests
-            figures["retries"] += bars.retries
-            figures["waited_seconds"] += bars.waited_seconds
-        loaded = Loaded(symbols=len(wanted), seconds=monotonic() - started, **figures)
+            batches.append(bars)
+        loaded = Loaded(
+            symbols=len(wanted),
+            rows=sum(len(bars.rows) for bars in batches),
+            unserved=sum(len(entry.sessions) for bars in batches for entry in bars.unserved),
+            requests=sum(bars.requests for bars in batches),
+            retries=sum(bars.retries for bars in batches),
+            waited_seconds=sum(bars.waited_seconds for bars in batches),
+            seconds=monotonic() - started,
+        )
         logger.info(
             "loaded %d prices of %d symbols from %s in %.1f s; %d not served",
             loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved,

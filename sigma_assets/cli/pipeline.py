@@ -92,15 +92,16 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
+    from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.definitions import defs, price_source, tables
 
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
     with open_instance() as instance, Progress(*columns, console=console, disable=quiet) as progress:
-        tasks: dict[object, int] = {}
+        tasks: dict[PlannedRun, TaskID] = {}
 
-        def on_event(planned, event) -> None:
+        def on_event(planned: PlannedRun, event: dg.DagsterEvent) -> None:
             if planned not in tasks:
                 who = f"{len(planned.portfolio_ids)} portfolio(s)" if planned.portfolio_ids else "universe"
                 label = f"{who}, {planned.first} to {planned.last}"
