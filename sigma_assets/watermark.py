@@ -81,6 +81,8 @@ class RunCover:
     ----------
     portfolio_ids : the portfolios that its partition range spans; empty for a run of the universe.
     first, last : first and last session of its range.
+    assets : what it was asked for; empty for all assets of its job.
+    is_exact : whether `portfolio_ids` is what it spans; not so once a portfolio at an end of its range was removed.
     """
 
     run_id: str
@@ -93,6 +95,8 @@ class RunCover:
     first: str
     last: str
     portfolio_ids: tuple[str, ...] = field(repr=False)
+    assets: frozenset[str] = field(default=frozenset(), repr=False)
+    is_exact: bool = field(default=True, repr=False)
 
     @property
     def in_flight(self) -> bool:
@@ -148,6 +152,8 @@ def _cover(record: dg.RunRecord, order: Sequence[str], positions: Mapping[str, i
         first=first,
         last=last,
         portfolio_ids=_between(order, positions, from_portfolio, to_portfolio),
+        assets=frozenset(key.to_user_string() for key in run.asset_selection or ()),
+        is_exact=from_portfolio == to_portfolio or (from_portfolio in positions and to_portfolio in positions),
     )
 
 
