@@ -12,7 +12,7 @@ from rich.panel import Panel
 from sigma_assets.cli.pipeline import execute_with_progress
 from sigma_assets.cli.printing import console
 from sigma_assets.cli.report import report
-from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import SigmaError
 from sigma_assets.providers.base import PriceProvider
 from sigma_assets.settings import settings
@@ -56,11 +56,11 @@ def demo() -> None:
 
 def _import_samples() -> list[str]:
     """Import the sample portfolios that are not there yet; return the ids of both."""
-    from sigma_assets.definitions import price_source
     from sigma_assets.holdings.reader import read_holdings
     from sigma_assets.holdings.samples import SAMPLE_SESSIONS, sample_books
 
     database = open_database()
+    _, price_source = open_market()
     there = portfolios(database).set_index("name")["portfolio_id"].to_dict()
     calendar = settings().calendar
     last = price_source.target_session()

@@ -11,12 +11,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
 from sigma_assets.cli.printing import console, json_option, show
-from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.definitions import price_source, tables
     from sigma_assets.watermark import Materialized
 
+    tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
         situation, _ = plan(instance, tables, price_source, materialized, Wish(portfolio_ids or None))
@@ -93,8 +94,9 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
 
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.planner import PlannedRun
-    from sigma_assets.definitions import defs, price_source, tables
+    from sigma_assets.definitions import defs
 
+    tables, price_source = open_market()
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
