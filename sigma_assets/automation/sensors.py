@@ -42,7 +42,7 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 
 def materialized(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
     """Return this process's index of an instance's event log, kept from tick to tick."""
-    return _index(instance.run_storage.get_run_storage_id(), tables)
+    return _index(str(instance.run_storage.get_run_storage_id()), tables)  # type: ignore[attr-defined]
 
 
 @cache

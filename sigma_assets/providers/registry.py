@@ -55,10 +55,10 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
 
 def _simulated(words: str, around: Surroundings) -> PriceProvider:
     """Return the simulated market: `simulated`, or `simulated:seed=7,last=2026-01-08,symbols=1193`."""
-    from sigma_assets.providers.simulated import DEFAULT_SEED, SimulatedProvider
+    from sigma_assets.providers.simulated import SimulatedProvider
 
     options = _options(words, ("seed", "last", "symbols"))
-    seed, symbols = options.get("seed", str(DEFAULT_SEED)), options.get("symbols", "0")
+    seed, symbols = options.get("seed", "0"), options.get("symbols", "0")
     if not seed.isdigit() or not symbols.isdigit():
         raise SettingsError(f"SIGMA_PRICES=simulated:{words}: seed and symbols are whole numbers")
     last = _day(options["last"], words) if "last" in options else None
