@@ -117,9 +117,7 @@ def test_a_short_gains_when_the_price_falls_and_pays_dividends():
 
 def test_a_partial_close_is_two_lots():
     """Of 10 bought at 100, 4 are sold at 110 on Wednesday, when the close is 108."""
-    holdings = book(
-        [lot("L1", "AAA", 6, 100.0, MON), lot("L2", "AAA", 4, 100.0, MON, exit_date=WED, exit_price=110.0)]
-    )
+    holdings = book([lot("L1", "AAA", 6, 100.0, MON), lot("L2", "AAA", 4, 100.0, MON, exit_date=WED, exit_price=110.0)])
 
     snapshot = snapshots(holdings, prices([100.0, 105.0, 108.0, 109.0]))
 
