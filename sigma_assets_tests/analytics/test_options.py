@@ -23,7 +23,7 @@ def test_price_of_hull_example_15_6():
 
 
 def test_delta_of_hull_example_19_1():
-    """Hull, 9th ed., example 19.1: S 49, K 50, r 5 %, 20 %, 20 weeks: the delta of the call is 0.522, of the put -0.478."""
+    """Hull, 9th ed., example 19.1: S 49, K 50, r 5 %, 20 %, 20 weeks: deltas 0.522 and -0.478."""
     delta = black_scholes_delta(49, 50, 0.3846, 0.2, is_call=[True, False], risk_free_rate=0.05)
 
     assert delta.round(3).tolist() == [0.522, -0.478]

@@ -252,7 +252,7 @@ def test_private_lots_are_carried_at_cost_whatever_a_listed_namesake_does():
 
 
 def test_concentration_by_hand():
-    """Values 500 and 300 long, 200 short, and a symbol of which 100 is held and 100 is sold: shares 0.5, 0.3, 0.2, 0."""
+    """Values 500 and 300 long, 200 short, and a symbol bought and sold in equal parts: shares 0.5, 0.3, 0.2, 0."""
     closes = {"AAA": [10.0], "BBB": [10.0], "CCC": [10.0], "DDD": [10.0]}
     quantities = [("AAA", 20), ("AAA", 30), ("BBB", 30), ("CCC", -20), ("DDD", 10), ("DDD", -10)]
     holdings = book([lot(f"L{n}", symbol, count, 10.0, MON) for n, (symbol, count) in enumerate(quantities)])
