@@ -13,7 +13,7 @@ from sigma_assets_tests.analytics.books import Book, assert_same_bits, positions
 from sigma_assets_tests.analytics.random_books import LOOK_BACK, Case, random_case
 
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=12, deadline=None)
 both = pytest.mark.parametrize("value", [snapshots, positions])
 
 

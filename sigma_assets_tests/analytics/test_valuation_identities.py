@@ -22,7 +22,7 @@ from sigma_assets_tests.analytics.random_books import Case, random_case
 from sigma_assets_tests.oracles import ledger
 
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=15, deadline=None)
 USD = 1e-6
 COUNTS = ["positions", "long_positions", "short_positions", "lots_unpriced", "lots_stale"]
 

@@ -242,6 +242,42 @@ def test_a_split_makes_no_jump_where_an_option_is_carried_at_an_old_price():
     assert unquoted["market_value"].tolist() == [1_000.0] * 8
 
 
+def test_a_quote_of_the_session_of_a_split_is_per_new_contract():
+    closes = swinging()
+    closes[: LOOK_BACK + 1] = NAN
+    split_day = DAYS[LOOK_BACK + 3]
+
+    position = positions(calls(2), market(closes, quotes={split_day: 4.5}, splits={("UND", split_day): 2.0}))
+
+    assert position["price"].tolist() == [5.0] * 3 + [4.5] * 5
+    assert position["market_value"].tolist() == [1_000.0] * 3 + [1_800.0] * 5
+
+
+def test_an_option_entered_after_its_expiration_is_settled_on_the_session_of_its_entry():
+    closes = swinging()
+    closes[LOOK_BACK:] = 112.0
+    holdings = calls(entry_date=LATER, expiration_date=DAYS[LOOK_BACK - 2])
+
+    snapshot = snapshots(holdings, market(closes)).set_index("session")
+
+    assert snapshot.loc[ENTRY, "equity"] == 10_000.0
+    assert snapshot.loc[LATER, "realized_pnl"] == 700.0
+    assert positions(holdings, market(closes)).empty
+
+
+def test_an_underlying_known_before_the_history_is_not_new_where_its_history_starts_with_a_gap():
+    """64 sessions before the entry, the first three of them without a close; a close before them is known, or is not."""
+    closes = swinging()[LOOK_BACK - 64 :]
+    closes[:3] = NAN
+    listed_now = price_history(SESSIONS[LOOK_BACK - 64 :], {"UND": closes})
+    prior = {"prior_close": np.array([100.0]), "prior_session": SESSIONS[[LOOK_BACK - 65]]}
+    known_before = type(listed_now)(**{**vars(listed_now), **prior})
+    holdings = book(calls().lots.to_dict("records"), inception=ENTRY)
+
+    assert positions(holdings, known_before, SESSIONS[[LOOK_BACK]])["is_modelled"].tolist() == [True]
+    assert positions(holdings, listed_now, SESSIONS[[LOOK_BACK]])["is_modelled"].tolist() == [False]
+
+
 def test_a_history_too_short_for_the_volatility_of_a_known_underlying_is_refused():
     history = price_history(SESSIONS[LOOK_BACK:], {"UND": swinging()[LOOK_BACK:]})
     known_before = {"prior_close": np.array([100.0]), "prior_session": SESSIONS[[LOOK_BACK - 1]]}
