@@ -266,7 +266,7 @@ def test_an_option_entered_after_its_expiration_is_settled_on_the_session_of_its
 
 
 def test_an_underlying_known_before_the_history_is_not_new_where_its_history_starts_with_a_gap():
-    """64 sessions before the entry, the first three of them without a close; a close before them is known, or is not."""
+    """64 sessions before the entry, the first three of them without a close; one before them is known, or is not."""
     closes = swinging()[LOOK_BACK - 64 :]
     closes[:3] = NAN
     listed_now = price_history(SESSIONS[LOOK_BACK - 64 :], {"UND": closes})
