@@ -1,93 +1,139 @@
-"""Expected variance by a heterogeneous autoregression of realised variance (HAR-RV).
+"""Expected volatility of the coming weeks: HAR-RV of Corsi (2009) on daily variance (SPEC 4.7)."""
 
-Source: F. Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, Journal of Financial Econometrics
-7(2), 174-196; here on squared daily returns, with a direct forecast of the mean over the horizon.
-"""
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
+from sigma_assets.analytics.windows import RowArray, trailing_mean
 from sigma_assets.conventions import SESSIONS_PER_YEAR, VolatilityModel
 from sigma_assets.frames import FloatArray
 
-MIN_PRESENT = 0.8
-"""Least share of a mean's variances that must be there; the others are skipped."""
-SINGULAR = 1e-10
-"""Directions of the regressors with less than this share of the largest one's variance carry no information."""
+_SERIES = 4  # day, week, month, target
+_LEFT, _RIGHT = np.triu_indices(_SERIES)
+_MOMENT = {pair: number for number, pair in enumerate(zip(_LEFT.tolist(), _RIGHT.tolist(), strict=True))}
+
+NO_SPREAD = 1e-10
+"""A series whose standard deviation is below this share of its mean is constant but for rounding."""
+_RANK_TOLERANCE = 1e-10
 
 
-def expected_variance(
-    returns: FloatArray, model: VolatilityModel
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
-    """Return the forecast of the mean annual variance over the next `model.horizon` sessions, per series.
+@dataclass(frozen=True)
+class HarForecast:
+    """Arrays of shape (n_rows, n_symbols); NaN = not known.
+
+    Attributes
+    ----------
+    volatility : expected volatility over the horizon, per year.
+    r_squared : of the regression; NaN also where its targets do not vary.
+    observations : targets in the regression.
+    """
+
+    volatility: FloatArray
+    r_squared: FloatArray
+    observations: FloatArray
+
+
+def har_forecast(returns: FloatArray, rows: RowArray, model: VolatilityModel) -> HarForecast:
+    """Return the volatility expected over the next `model.horizon` sessions.
+
+    Least squares, with intercept, of the mean variance of sessions t+1 .. t+horizon on the variance of t and its means
+    over a week and a month, where the variance of a session is its squared return x 252; t runs over the last
+    `model.max_targets` sessions whose target is known at the row. Means skip missing returns and need most of them; a
+    t without all three regressors and target drops out.
+
+    Regressors are centred and scaled to unit variance; where they are collinear the solution of minimum norm in these
+    units is taken, and a regressor that does not vary gets no weight. So constant variance forecasts itself.
 
     Parameters
     ----------
-    returns : float array of shape (n_series, model.longest_window), ending now; NaN is a missing return.
-
-    Returns
-    -------
-    variance : float array of shape (n_series,), per year, floored; NaN with too few targets or no variance today.
-    r_squared : of the regression; NaN where the targets do not vary.
-    observations : targets in the regression.
+    returns : float array of shape (n_sessions, n_symbols), daily simple returns; NaN is a missing return.
+    rows : rows to forecast at; none reads a later row.
     """
-    variances = returns * returns * SESSIONS_PER_YEAR
-    week, month = _means(variances, model.har_week), _means(variances, model.har_month)
-    ahead = _means(variances, model.horizon)
-    last = variances.shape[1] - 1 - model.horizon
-    first = last - model.max_targets + 1
-    at = slice(first, last + 1)
-    regressors = np.stack(
-        [variances[:, at], week[:, first - model.har_week + 1 :][:, : model.max_targets]]
-        + [month[:, first - model.har_month + 1 :][:, : model.max_targets]],
-        axis=2,
+    series = _har_series(returns, model)
+    moments = _moments(series, rows, model)
+    today = series[:-1, rows]
+    slopes, explained = _solve(moments)
+    forecast = moments.mean[-1].copy()
+    for regressor in range(_SERIES - 1):
+        forecast += slopes[regressor] * (today[regressor] - moments.mean[regressor])
+    is_known = (moments.count >= model.min_targets) & np.isfinite(forecast)
+    varies = is_known & moments.varies[-1]
+    total = np.where(varies, moments.products[_MOMENT[3, 3]], 1.0)
+    variance = np.maximum(np.where(is_known, forecast, 0.0), model.variance_floor)
+    return HarForecast(
+        volatility=np.where(is_known, np.sqrt(variance), np.nan),
+        r_squared=np.where(varies, np.minimum(explained / total, 1.0), np.nan),
+        observations=np.where(is_known, moments.count, np.nan),
     )
-    targets = ahead[:, first + 1 :][:, : model.max_targets]
-    now = np.stack([variances[:, -1], week[:, -1], month[:, -1]], axis=1)
-    return _forecast(regressors, targets, now, model)
 
 
-def _means(values: FloatArray, window: int) -> FloatArray:
-    """Return means over windows, skipping NaN; NaN where less than 80 % is there. Column k is the window that starts at k."""
-    present = np.isfinite(values)
-    count = sliding_window_view(present, window, axis=1).sum(axis=2)
-    total = sliding_window_view(np.where(present, values, 0.0), window, axis=1).sum(axis=2)
-    enough = count >= np.ceil(MIN_PRESENT * window)
-    return np.where(enough, total / np.where(enough, count, 1), np.nan)
+def _har_series(returns: FloatArray, model: VolatilityModel) -> FloatArray:
+    """Return day, week, month and target of every session: shape (4, n_sessions, n_symbols)."""
+    variance = returns * returns * SESSIONS_PER_YEAR
+    target = np.full(variance.shape, np.nan)
+    target[: -model.horizon] = trailing_mean(variance, model.horizon)[model.horizon :]
+    week, month = trailing_mean(variance, model.har_week), trailing_mean(variance, model.har_month)
+    return np.stack([variance, week, month, target])
 
 
-def _forecast(
-    regressors: FloatArray, targets: FloatArray, now: FloatArray, model: VolatilityModel
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
-    """Fit one regression with intercept per series and evaluate it at `now`.
+@dataclass(frozen=True)
+class _Moments:
+    count: FloatArray  # (n_rows, n_symbols)
+    mean: FloatArray  # (4, n_rows, n_symbols)
+    products: FloatArray  # (10, n_rows, n_symbols): sums of centred products, upper triangle
 
-    Where regressors are collinear (a constant variance, say) the solution of least norm in units of their own deviation
-    is taken: what they cannot tell apart gets no weight of its own.
+    @property
+    def varies(self) -> npt.NDArray[np.bool_]:
+        """Whether each of the four series varies by more than rounding."""
+        squares = self.products[[_MOMENT[series, series] for series in range(_SERIES)]]
+        return np.sqrt(squares / np.maximum(self.count, 1.0)) > NO_SPREAD * self.mean
+
+
+def _moments(series: FloatArray, rows: RowArray, model: VolatilityModel) -> _Moments:
+    """Return count, means and centred products of the regression that ends at each row."""
+    usable = np.isfinite(series).all(axis=0)
+    # Row 0 stands for all sessions before the history: nothing is usable there.
+    weight = np.pad(usable.astype(float), ((1, 0), (0, 0)))
+    filled = np.pad(np.where(usable, series, 0.0), ((0, 0), (1, 0), (0, 0)))
+    shape = (len(rows), series.shape[2])
+    count, total = np.zeros(shape), np.zeros((_SERIES, *shape))
+    steps = [np.maximum(rows - model.horizon - lag + 1, 0) for lag in range(model.max_targets)]
+    for step in steps:
+        count += weight[step]
+        total += filled[:, step]
+    mean = total / np.maximum(count, 1.0)
+    products = np.zeros((len(_LEFT), *shape))
+    for step in steps:
+        centred = (filled[:, step] - mean) * weight[step]
+        products += centred[_LEFT] * centred[_RIGHT]
+    return _Moments(count, mean, products)
+
+
+def _solve(moments: _Moments) -> tuple[FloatArray, FloatArray]:
+    """Return slopes (3, n_rows, n_symbols) and the explained sum of squares (n_rows, n_symbols).
+
+    Sums are written out rather than left to BLAS, whose order of summation depends on how many symbols come together.
     """
-    used = np.isfinite(targets) & np.isfinite(regressors).all(axis=2)
-    count = used.sum(axis=1)
-    safe = np.maximum(count, 1)
-    x = np.where(used[:, :, None], regressors, 0.0)
-    y = np.where(used, targets, 0.0)
-    x_mean = np.ascontiguousarray(x.transpose(0, 2, 1)).sum(axis=2) / safe[:, None]
-    y_mean = y.sum(axis=1) / safe
-    x = np.where(used[:, :, None], x - x_mean[:, None, :], 0.0)
-    y = np.where(used, y - y_mean[:, None], 0.0)
-    gram = x.transpose(0, 2, 1) @ x
-    size = np.sqrt(np.diagonal(gram, axis1=1, axis2=2))
-    unit = np.where(size > 1e-12 * np.abs(x_mean) * np.sqrt(safe)[:, None], size, np.inf)
-    scaled = gram / unit[:, :, None] / unit[:, None, :]
-    moment = (x.transpose(0, 2, 1) @ y[:, :, None])[:, :, 0] / unit
-    beta = (np.linalg.pinv(scaled, rcond=SINGULAR, hermitian=True) @ moment[:, :, None])[:, :, 0] / unit
-    forecast = y_mean + ((now - x_mean) * beta).sum(axis=1)
-    residual = y - (x @ beta[:, :, None])[:, :, 0]
-    total = (y * y).sum(axis=1)
-    varies = total > (1e-12 * y_mean) ** 2 * safe
-    r_squared = 1.0 - np.divide((residual * residual).sum(axis=1), total, out=np.ones(len(total)), where=varies)
-    enough = count >= model.min_targets
-    return (
-        np.where(enough, np.maximum(forecast, model.variance_floor), np.nan),
-        np.where(enough & varies, r_squared, np.nan),
-        count,
-    )
+    n_regressors = _SERIES - 1
+    varies = moments.varies[:-1]
+    scale = np.stack([np.sqrt(moments.products[_MOMENT[i, i]]) for i in range(n_regressors)])
+    scale = np.where(varies, scale, 1.0)
+    shared = np.zeros((*moments.count.shape, n_regressors, n_regressors))
+    for i in range(n_regressors):
+        for j in range(i, n_regressors):
+            product = moments.products[_MOMENT[i, j]] / (scale[i] * scale[j])
+            shared[..., i, j] = shared[..., j, i] = np.where(varies[i] & varies[j], product, 0.0)
+    with_target = [np.where(varies[i], moments.products[_MOMENT[i, 3]] / scale[i], 0.0) for i in range(n_regressors)]
+    values, vectors = np.linalg.eigh(shared)
+    slopes = np.zeros((n_regressors, *moments.count.shape))
+    explained = np.zeros(moments.count.shape)
+    for k in range(n_regressors):
+        projection = np.zeros(moments.count.shape)
+        for i in range(n_regressors):
+            projection += vectors[..., i, k] * with_target[i]
+        inverse = np.where(values[..., k] > _RANK_TOLERANCE, 1.0 / np.maximum(values[..., k], _RANK_TOLERANCE), 0.0)
+        explained += projection * projection * inverse
+        for i in range(n_regressors):
+            slopes[i] += vectors[..., i, k] * projection * inverse
+    return slopes / scale, explained

@@ -1,178 +1,164 @@
-"""Realised and expected volatility of symbols, and of portfolios at the weights of a session (SPEC 4.7).
-
-Everything is computed per series: one window of returns ending at one session. So a number depends on that window alone,
-not on what else is computed with it.
-"""
+"""Realised and expected volatility of symbols and of portfolios (SPEC 4.7)."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 
-from sigma_assets.analytics.har import expected_variance
-from sigma_assets.analytics.returns import last_known_close, total_returns
-from sigma_assets.conventions import SESSIONS_PER_YEAR, VolatilityModel
+from sigma_assets.analytics.held import HeldSymbols, held_symbols
+from sigma_assets.analytics.returns import total_returns
+from sigma_assets.analytics.volatility_measures import COLUMNS, NUMBERS, measures, trend
+from sigma_assets.analytics.windows import RowArray, first_known_rows, first_return_rows, trailing_volatility
+from sigma_assets.conventions import VolatilityModel
 from sigma_assets.frames import FloatArray, PriceHistory
 
-BoolArray = npt.NDArray[np.bool_]
-KEY = ["portfolio_id", "session"]
-MIN_PRESENT = 0.8
-"""Least share of a window's returns that must be there; the others are skipped."""
-SERIES_AT_ONCE = 512
+_ROUNDING = 1e-12
+_CELLS = 2**14
+"""Symbol-sessions at once: large enough to hide Python's pace, small enough for the cache."""
+_PORTFOLIO_SESSIONS = 512
+"""Portfolio-sessions at once; each carries a series of its own."""
 
 
-def realized_volatility(returns: FloatArray, known: BoolArray, window: int) -> FloatArray:
-    """Return the annualised volatility of the last `window` returns at each position of each series.
+def realized_volatility(
+    returns: FloatArray, rows: RowArray, window: int, *, first_rows: RowArray | None = None
+) -> FloatArray:
+    """Return realised volatility: sample standard deviation of the last `window` returns x sqrt(252).
 
     Parameters
     ----------
-    returns : float array of shape (n_series, n_sessions); NaN is a missing return and is skipped, never filled.
-    known : bool array of the same shape; False before the first return that can be known. A window that starts before
-        it has no volatility: n returns need n + 1 prices.
+    returns : float array of shape (n_sessions, n_symbols)
+        Daily simple returns; NaN is a missing return and is skipped.
+    rows : int array of shape (n_rows,); row d uses the rows d-window+1 .. d.
+    first_rows : int array of shape (n_symbols,)
+        First row on which each symbol can have a return, see `first_return_rows`; by default its first known return.
 
     Returns
     -------
-    float array of shape (n_series, n_sessions - window + 1)
-        Sample standard deviation (ddof 1) times sqrt(252); NaN where less than 80 % of the window's returns are there.
+    float array of shape (n_rows, n_symbols), per year
+        NaN where the window starts before the symbol's first return (a window of n returns needs n + 1 prices: a short
+        history is unknown) or fewer than 80 % of its returns are there.
     """
-    present = np.isfinite(returns)
-    windows = sliding_window_view(np.where(present, returns, 0.0), window, axis=1)
-    there = sliding_window_view(present, window, axis=1)
-    count = there.sum(axis=2)
-    enough = known[:, : known.shape[1] - window + 1] & (count >= np.ceil(MIN_PRESENT * window)) & (count >= 2)
-    safe = np.where(enough, count, 2)
-    mean = windows.sum(axis=2) / safe
-    deviations = np.where(there, windows - mean[:, :, None], 0.0)
-    variance = (deviations * deviations).sum(axis=2) / (safe - 1)
-    return np.where(enough, np.sqrt(variance * SESSIONS_PER_YEAR), np.nan)
+    first = first_known_rows(returns) if first_rows is None else first_rows
+    return trailing_volatility(returns, rows, window, first)
 
 
 def volatility(
     position_values: pd.DataFrame, history: PriceHistory, model: VolatilityModel
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the volatility of each portfolio and of each symbol that it holds, per session.
+    """Return the volatility of portfolios at the weights of the session, and of the symbols that they hold.
 
     Parameters
     ----------
-    position_values : rows of position_values: their risk_symbol and risk_weight count.
-    history : prices of these symbols for `model.longest_window` sessions before the first session, if they exist.
+    position_values : DataFrame with the columns of the table; lots without `risk_symbol` (private) are left out, and
+        where equity is not positive (`risk_weight` null) the portfolio has no row.
+    history : prices from `model.longest_window` + 1 sessions before the first session, if they exist. A symbol that it
+        lacks counts as one without returns.
 
     Returns
     -------
-    by_portfolio, by_symbol : DataFrames with the columns of volatility_by_portfolio and volatility_by_symbol
-        A row where at least the realised 21-day volatility is known. A portfolio's returns hold the weights of its
-        session over the window; a symbol without a return on a date is left out of it, and a date on which less than
-        80 % of the absolute weight has a return drops out.
+    by_portfolio, by_symbol : DataFrames with the columns of their tables, sorted by key
+        One row where at least `realized_21d` is known. `trend_ratio` and `trend` are null where `realized_63d` is 0.
+
+    Raises
+    ------
+    KeyError
+        A session of `position_values` is not in `history`.
     """
-    held = position_values.dropna(subset=["risk_symbol", "risk_weight"])
-    weights = held.groupby([*KEY, "risk_symbol"], sort=True)["risk_weight"].sum().rename("weight").reset_index()
-    windows = _Windows(history, model.longest_window)
-    by_symbol = _by_symbol(weights, windows, model)
-    return _by_portfolio(weights, windows, model), by_symbol
-
-
-def describe_series(returns: FloatArray, known: BoolArray, model: VolatilityModel) -> pd.DataFrame:
-    """Return the volatility measures of series of `model.longest_window` returns, at their last session.
-
-    Returns
-    -------
-    DataFrame with `realized_21d, realized_63d, expected_21d, r_squared, observations, trend, trend_ratio, percentile`,
-    one row per series; NaN (None for the trend) where unknown.
-    """
-    parts = [
-        _describe(returns[start : start + SERIES_AT_ONCE], known[start : start + SERIES_AT_ONCE], model)
-        for start in range(0, max(len(returns), 1), SERIES_AT_ONCE)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _describe(returns: FloatArray, known: BoolArray, model: VolatilityModel) -> pd.DataFrame:
-    trailing = model.percentile_window + model.short_window - 1
-    short = realized_volatility(returns[:, -trailing:], known[:, -trailing:], model.short_window)
-    long = realized_volatility(returns[:, -model.long_window :], known[:, -model.long_window :], model.long_window)[
-        :, 0
-    ]
-    now = short[:, -1]
-    variance, r_squared, observations = expected_variance(returns, model)
-    ratio = np.divide(now, long, out=np.full(len(now), np.nan), where=long > 0)
-    values = np.isfinite(short).sum(axis=1)
-    share = np.divide((short <= now[:, None]).sum(axis=1), values, out=np.full(len(now), np.nan), where=values > 0)
-    trend = np.where(ratio > model.trend_up, "increasing", np.where(ratio < model.trend_down, "decreasing", "stable"))
-    return pd.DataFrame(
-        {
-            "realized_21d": now,
-            "realized_63d": long,
-            "expected_21d": np.sqrt(variance),
-            "r_squared": r_squared,
-            "observations": observations,
-            "trend": np.where(np.isfinite(ratio), trend.astype(object), None),
-            "trend_ratio": ratio,
-            "percentile": np.where(np.isfinite(now) & (values >= model.percentile_min), share, np.nan),
-        }
+    held = held_symbols(position_values, symbol="risk_symbol", value="risk_weight")
+    returns = total_returns(history)
+    column_of_symbol = {symbol: column for column, symbol in enumerate(history.symbols)}
+    column = np.array([column_of_symbol.get(symbol, -1) for symbol in held.symbol], dtype=np.intp)
+    rows = history.rows(held.session)
+    return (
+        _portfolio_volatility(held, rows, column, returns, model),
+        _symbol_volatility(held, rows, column, returns, first_return_rows(history), model),
     )
 
 
-class _Windows:
-    """Windows of returns ending at a session, per symbol; NaN before the history starts."""
-
-    def __init__(self, history: PriceHistory, length: int) -> None:
-        self.history, self.length = history, length
-        before = last_known_close(history, before=True)[0]
-        padding = ((0, 0), (length - 1, 1))  # the last column stands for symbols without any price
-        self._returns = np.pad(total_returns(history).T, padding, constant_values=np.nan)[:, :-1]
-        self._known = np.pad(np.isfinite(before).T, padding, constant_values=False)[:, :-1]
-        self._column = {symbol: column for column, symbol in enumerate(history.symbols)}
-
-    def of(self, symbols: list[str], session: np.datetime64) -> tuple[FloatArray, BoolArray]:
-        """Return the returns of symbols in the window ending at a session: shape (n_symbols, length), and what is known."""
-        row = int(self.history.rows(np.array([session]))[0])
-        window = slice(row, row + self.length)
-        columns = [self._column.get(symbol, -1) for symbol in symbols]
-        absent = np.array(columns) < 0
-        returns, known = self._returns[columns, window], self._known[columns, window]
-        returns[absent], known[absent] = np.nan, False
-        return returns, known
-
-
-def _by_symbol(weights: pd.DataFrame, windows: _Windows, model: VolatilityModel) -> pd.DataFrame:
-    pairs = weights[["session", "risk_symbol"]].drop_duplicates().sort_values(["session", "risk_symbol"])
-    blocks = [
-        windows.of(list(group["risk_symbol"]), np.datetime64(session, "D"))
-        for session, group in pairs.groupby("session")
-    ]
-    returns = np.concatenate([block[0] for block in blocks] or [np.empty((0, model.longest_window))])
-    known = np.concatenate([block[1] for block in blocks] or [np.empty((0, model.longest_window), dtype=bool)])
-    measures = describe_series(returns, known, model)
-    table = pd.concat([pairs.reset_index(drop=True), measures], axis="columns")
-    rows = weights[[*KEY, "risk_symbol"]].merge(table, on=["session", "risk_symbol"], how="left")
-    rows = rows.rename(columns={"risk_symbol": "symbol"})
-    return rows[rows["realized_21d"].notna()].reset_index(drop=True)
+def _symbol_volatility(
+    held: HeldSymbols,
+    rows: RowArray,
+    column: RowArray,
+    returns: FloatArray,
+    first_rows: RowArray,
+    model: VolatilityModel,
+) -> pd.DataFrame:
+    """Measure each symbol once per session, whoever holds it, and hand the numbers out to the holders."""
+    days, day = np.unique(rows, return_inverse=True)
+    columns = np.unique(column[column >= 0])
+    # All that the first session's windows can reach; what lies before is cut off for speed.
+    start = max(0, int(days[0]) - model.longest_window) if len(days) else 0
+    numbers = np.full((len(NUMBERS), len(days), len(columns) + 1), np.nan)
+    width = max(1, _CELLS // max(1, len(days)))
+    for first in range(0, len(columns), width):
+        block = columns[first : first + width]
+        part = np.take(returns[start:], block, axis=1)
+        numbers[:, :, first : first + len(block)] = measures(
+            part, days - start, np.maximum(first_rows[block] - start, 0), model
+        )
+    place = np.where(column >= 0, np.searchsorted(columns, column), len(columns))
+    of_held = numbers[:, day[held.item], place]
+    keys = {
+        "portfolio_id": held.portfolio_id[held.item],
+        "session": held.session[held.item],
+        "symbol": held.symbol,
+    }
+    return _as_rows(keys, of_held, model)
 
 
-def _by_portfolio(weights: pd.DataFrame, windows: _Windows, model: VolatilityModel) -> pd.DataFrame:
-    keys, returns, coverage = [], [], []
-    for (portfolio_id, session), group in weights.groupby(KEY, sort=True):
-        series, share = _portfolio_returns(group, windows, np.datetime64(session, "D"), model)
-        keys.append((portfolio_id, session))
-        returns.append(series)
-        coverage.append(share[-model.long_window :].mean())
-    series = np.array(returns).reshape(len(keys), model.longest_window)
-    known = np.maximum.accumulate(np.isfinite(series), axis=1)
-    table = describe_series(series, known, model)
-    table.insert(0, "portfolio_id", pd.Series([key[0] for key in keys], dtype=object))
-    table.insert(1, "session", pd.Series([key[1] for key in keys], dtype="datetime64[s]"))
-    table["coverage"] = np.array(coverage, dtype=float)
-    return table[table["realized_21d"].notna()].reset_index(drop=True)
+def _portfolio_volatility(
+    held: HeldSymbols, rows: RowArray, column: RowArray, returns: FloatArray, model: VolatilityModel
+) -> pd.DataFrame:
+    n_items, length = len(rows), model.longest_window
+    # The last column belongs to symbols without prices; the first rows to sessions before the history.
+    padded = np.pad(returns, ((length, 0), (0, 1)), constant_values=np.nan)
+    known = np.isfinite(padded)
+    padded[~known] = 0.0
+    numbers = np.full((len(NUMBERS), n_items), np.nan)
+    coverage = np.full(n_items, np.nan)
+    last = np.array([length - 1])
+    spans = list(held.spans())
+    for first in range(0, n_items, _PORTFOLIO_SESSIONS):
+        block = spans[first : first + _PORTFOLIO_SESSIONS]
+        series = np.full((length, len(block)), np.nan)
+        for place, (item, span) in enumerate(block):
+            window = slice(rows[item] + 1, rows[item] + 1 + length)
+            weights = held.value[span]
+            series[:, place], daily_coverage = _portfolio_returns(padded, known, window, column[span], weights, model)
+            coverage[item] = daily_coverage[-model.long_window :].mean()
+        chunk = slice(first, first + len(block))
+        numbers[:, chunk] = measures(series, last, first_known_rows(series), model)[:, 0]
+    keys = {"portfolio_id": held.portfolio_id, "session": held.session}
+    return _as_rows(keys, numbers, model).assign(coverage=coverage[np.isfinite(numbers[0])])
 
 
 def _portfolio_returns(
-    group: pd.DataFrame, windows: _Windows, session: np.datetime64, model: VolatilityModel
+    returns: FloatArray,
+    known: np.ndarray,
+    window: slice,
+    columns: RowArray,
+    weights: FloatArray,
+    model: VolatilityModel,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a portfolio's returns at constant weights, and the share of absolute weight that has a return, per date."""
-    weight = group["weight"].to_numpy(dtype=float)
-    by_date = np.ascontiguousarray(windows.of(list(group["risk_symbol"]), session)[0].T)
-    present = np.isfinite(by_date)
-    total = np.abs(weight).sum()
-    share = np.where(present, np.abs(weight), 0.0).sum(axis=1) / total if total > 0 else np.zeros(len(by_date))
-    series = np.where(present, by_date * weight, 0.0).sum(axis=1)
-    return np.where(share >= model.min_coverage, series, np.nan), share
+    """Return what these weights would have earned on each session of the window, and the share of them with a return.
+
+    A symbol without a return earns nothing on that session, its weight is not spread over the others. NaN where the
+    share is below `model.min_coverage`, or a weight is unknown.
+    """
+    size = np.abs(weights)
+    earned = (np.take(returns[window], columns, axis=1) * weights).sum(axis=1)
+    present = np.take(known[window], columns, axis=1)
+    total = np.where(np.ones_like(present), size, 0.0).sum(axis=1)
+    coverage = np.where(present, size, 0.0).sum(axis=1) / np.where(total > 0, total, np.nan)
+    return np.where(coverage >= model.min_coverage - _ROUNDING, earned, np.nan), coverage
+
+
+def _as_rows(keys: dict[str, np.ndarray], numbers: FloatArray, model: VolatilityModel) -> pd.DataFrame:
+    """Return one row per key with a known `realized_21d`."""
+    is_known = np.isfinite(numbers[0])
+    numbers_of_rows = dict(zip(NUMBERS, numbers[:, is_known], strict=True))
+    rows: dict[str, object] = {
+        name: values[is_known].astype("datetime64[s]") if name == "session" else pd.array(values[is_known], dtype="str")
+        for name, values in keys.items()
+    }
+    rows |= numbers_of_rows
+    rows["trend"] = trend(numbers_of_rows["trend_ratio"], model)
+    return pd.DataFrame(rows)[[*keys, *COLUMNS]]
