@@ -12,6 +12,7 @@ import pandas as pd
 from sigma_assets.conventions import STALE_SESSIONS_LIMIT
 from sigma_assets.errors import PriceFileError
 from sigma_assets.frames import SessionArray
+from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
 from sigma_assets.providers.price_files import SUFFIXES, Origin, read_raw_prices
 from sigma_assets.providers.price_rows import checked_rows, merged_rows
@@ -73,7 +74,7 @@ class FilesProvider:
         found: list[np.ndarray] = []
         unserved: list[Unserved] = []
         for symbol, days in wanted.items():
-            asked = np.unique(np.array(list(days), dtype="datetime64[D]"))
+            asked = asked_sessions(days)
             span = prices.spans.get(symbol, slice(0, 0))
             have = prices.sessions[span]
             position = np.searchsorted(have, asked)
