@@ -7,19 +7,21 @@ from sigma_assets.automation.alerts import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
 from sigma_assets.automation.sensors import catch_up, holdings_change, onboarding, price_correction
-from sigma_assets.checks import asset_checks
 from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.settings import settings
+from sigma_assets.settings import Settings, settings
 
-tables = Tables(settings())
-price_source = PriceSource(settings(), tables)
 
-defs = dg.Definitions(
-    assets=[*SYMBOL_ASSETS, *PORTFOLIO_ASSETS],
-    asset_checks=asset_checks,
-    jobs=[symbols_job, portfolios_job],
-    schedules=[nightly],
-    sensors=[onboarding, catch_up, holdings_change, price_correction, failure_alert],
-    resources={"tables": tables, "price_source": price_source},
-    executor=dg.in_process_executor,
-)
+def definitions_for(configured: Settings) -> dg.Definitions:
+    """Return the definitions of a deployment with these settings."""
+    tables = Tables(configured)
+    return dg.Definitions(
+        assets=[*SYMBOL_ASSETS, *PORTFOLIO_ASSETS],
+        jobs=[symbols_job, portfolios_job],
+        schedules=[nightly],
+        sensors=[onboarding, catch_up, holdings_change, price_correction, failure_alert],
+        resources={"tables": tables, "price_source": PriceSource(configured, tables)},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions_for(settings())

@@ -1,13 +1,13 @@
 """Dagster's faces of the outside world: the tables and the price source, seen through a run's scope."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from time import monotonic
 
-import dagster as dg
 import numpy as np
 import pandas as pd
 
@@ -17,7 +17,7 @@ from sigma_assets.errors import ProviderError
 from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.partitions import Scope
 from sigma_assets.providers.base import Bars, PriceProvider
-from sigma_assets.providers.registry import make_provider
+from sigma_assets.providers.registry import Surroundings, make_provider
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
 from sigma_assets.storage import prices as price_tables
@@ -175,18 +175,36 @@ class PriceSource:
     def __init__(self, settings: Settings, tables: Tables) -> None:
         self.settings = settings
         self.tables = tables
+        self._made: tuple[date, PriceProvider] | None = None
 
-    @cached_property
+    @property
     def provider(self) -> PriceProvider:
-        """The source that SIGMA_PRICES names."""
-        return make_provider(self.settings)
+        """The source that SIGMA_PRICES names, as of the calendar's current session."""
+        current = self.settings.current_session()
+        if self._made is None or self._made[0] != current:
+            around = Surroundings(
+                calendar=self.settings.calendar,
+                current_session=current,
+                massive_api_key=self.settings.massive_api_key,
+                massive_calls_per_minute=self.settings.massive_calls_per_minute,
+                massive_url=self.settings.massive_url,
+                yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
+            )
+            self._made = (current, make_provider(self.settings.prices, around))
+        return self._made[1]
 
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
         return min(self.settings.current_session(), self.provider.last_session())
 
-    def load_missing(self, symbols: Sequence[str], sessions: SessionArray) -> Loaded:
+    def load_missing(
+        self, symbols: Sequence[str], sessions: SessionArray, on_symbols: Callable[[int, str | None], None]
+    ) -> Loaded:
         """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
+
+        Parameters
+        ----------
+        on_symbols : called with how many symbols are complete now, and a line about one of them.
 
         Raises
         ------
@@ -196,15 +214,23 @@ class PriceSource:
         database, today = self.tables.database, datetime.now(UTC).date()
         started = monotonic()
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
-        figures = {"rows": 0, "unserved": 0, "requests": 0, "retries": 0, "waited_seconds": 0.0}
+        on_symbols(len(set(symbols)) - len(wanted), None)
+        open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
+        costs = []
         for bars in self._bars(wanted):
             self._keep(bars)
-            figures["rows"] += len(bars.rows)
-            figures["unserved"] += sum(len(entry.sessions) for entry in bars.unserved)
-            figures["requests"] += bars.requests
-            figures["retries"] += bars.retries
-            figures["waited_seconds"] += bars.waited_seconds
-        loaded = Loaded(symbols=len(wanted), seconds=monotonic() - started, **figures)
+            costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
+            for symbol, count in _answered(bars).items():
+                open_pairs[symbol] -= count
+                if open_pairs[symbol] <= 0:
+                    line = f"{symbol}: {len(wanted[symbol])} sessions in {monotonic() - started:.1f} s"
+                    on_symbols(1, line)
+        rows, requests, retries, waited = (
+            (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
+        )
+        unserved = sum(map(len, wanted.values())) - int(rows)
+        seconds = monotonic() - started
+        loaded = Loaded(len(wanted), int(rows), unserved, int(requests), int(retries), float(waited), seconds)
         logger.info(
             "loaded %d prices of %d symbols from %s in %.1f s; %d not served",
             loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved,
@@ -230,7 +256,9 @@ class PriceSource:
             raise
 
 
-def recorded(counts: Mapping[str, int], scope: Scope, **figures: float) -> dg.MaterializeResult:
-    """Return the materialisation of a scope: row counts and figures as metadata."""
-    rows = sum(counts.values())
-    return dg.MaterializeResult(metadata={"rows": rows, "sessions": len(scope.sessions), **figures})
+def _answered(bars: Bars) -> Counter[str]:
+    """Return how many of the sessions asked for a batch answers, served or not, per symbol."""
+    answered = Counter(bars.rows["symbol"].tolist())
+    for entry in bars.unserved:
+        answered[entry.symbol] += len(entry.sessions)
+    return answered

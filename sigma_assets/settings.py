@@ -64,6 +64,9 @@ class Settings:
         "SIGMA_MASSIVE_CALLS_PER_MINUTE", 5, "pace of the source massive: 5 on the free tier, 0 = unlimited (paid)"
     )
     massive_url: str = _setting("SIGMA_MASSIVE_URL", "https://api.massive.com", "address of the source massive")
+    yahoo_calls_per_minute: int = _setting(
+        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "pace of the source yahoo; 0 = unlimited"
+    )
     dagster_url: str = _setting(
         "SIGMA_DAGSTER_URL", "http://127.0.0.1:3000", "address of the Dagster webserver: links and run requests"
     )
@@ -180,7 +183,12 @@ def _parse(name: str, text: str, default: Any) -> Any:
 
 
 def _checked_number(name: str, number: float) -> float:
-    may_be_zero = name in {"risk_free_rate", "massive_calls_per_minute", "correlation_min_weight"}
+    may_be_zero = name in {
+        "risk_free_rate",
+        "massive_calls_per_minute",
+        "yahoo_calls_per_minute",
+        "correlation_min_weight",
+    }
     may_be_zero |= name in {"correlation_min_value_usd", "ridge_alpha"}
     if number != number or number in (float("inf"), float("-inf")):
         raise ValueError("expected a finite number")

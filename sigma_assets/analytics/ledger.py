@@ -51,17 +51,8 @@ def ledgers(
 ) -> Iterator[Ledger]:
     """Yield the ledger of each portfolio, sorted by portfolio_id, that has begun by the last session wanted.
 
-    Arguments are those of `position_values`. The path always starts at inception, whatever sessions are wanted, so a
-    ledger of one session holds the very numbers of a ledger of all.
-
-    Raises
-    ------
-    HoldingsError
-        A lot has an exit date without an exit price, or an option lacks a term of its contract.
-    ValueError
-        The price history starts too late for these lots.
-    KeyError
-        A session is not in the price history.
+    Arguments and errors are those of `position_values`. The path always starts at inception, whatever sessions are
+    wanted, so a ledger of one session holds the very numbers of a ledger of all.
     """
     wanted = np.unique(np.asarray(sessions, dtype="datetime64[D]"))
     if not len(wanted) or portfolios.empty:

@@ -61,8 +61,7 @@ def lot_paths(lots: Lots, prices: PriceRows, window: slice, first: int, *, optio
     split_factor = np.multiply.accumulate(splits, axis=1)
     quantity = lots.quantity[:, None] * split_factor
     pays = is_held & lots.is_public[:, None]
-    # + 0.0 turns the -0.0 of a short without a dividend into 0.0
-    dividends = np.where(pays, quantity * prices.dividend[lots.price_row, window], 0.0) + 0.0
+    dividends = np.where(pays, quantity * prices.dividend[lots.price_row, window], 0.0)
 
     marks = _marks(lots, prices, window, split_factor=split_factor, is_open=is_open, options=options)
     per_price = quantity * lots.multiplier[:, None]

@@ -105,7 +105,7 @@ def _discounted(
 
 
 def _d1(spot: FloatArray, discounted: FloatArray, deviation: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # infinite: sure to be exercised, or not
         d1 = np.log(spot / discounted) / deviation + 0.5 * deviation
     return np.where((deviation == 0) & (spot == discounted), 0.0, d1)  # 0 / 0: the limit at the money
 

@@ -109,7 +109,7 @@ def tidy_symbol_factors(wide: pd.DataFrame, model: FactorModel) -> pd.DataFrame:
         known = wide[wide[f"{factor}_beta"].notna()]
         beta, observations = known[f"{factor}_beta"], known[f"{REGRESSION_OF[factor]}_observations"]
         window = model.spread_window if factor in SPREAD_FACTORS else model.window
-        is_full = observations >= model.full_history_share * window
+        is_full = observations / window >= model.full_history_share
         columns = {
             "session": known["session"],
             "symbol": known["symbol"],
@@ -129,19 +129,19 @@ def tidy_symbol_factors(wide: pd.DataFrame, model: FactorModel) -> pd.DataFrame:
 def _regressions(history: PriceHistory, returns: FloatArray, model: FactorModel) -> Iterator[_Regression]:
     unknown = np.full(len(returns), np.nan)
     of = {etf: returns[:, history.column(etf)] if etf in history.symbols else unknown for etf in model.etfs}
-    long, short = (model.spread_window, model.spread_min_observations), (model.window, model.min_observations)
-    yield _Regression("market", ("market",), of[model.market][:, None], *short, 0.0)
-    yield _Regression("rates", ("rates",), of[model.rates][:, None], *short, 0.0)
+    single, spread = (model.window, model.min_observations), (model.spread_window, model.spread_min_observations)
+    yield _Regression("market", ("market",), of[model.market][:, None], *single, 0.0)
+    yield _Regression("rates", ("rates",), of[model.rates][:, None], *single, 0.0)
     styles = np.stack([of[model.styles[factor]] for factor in STYLE_FACTORS], axis=1)
-    yield _Regression("style", STYLE_FACTORS, styles, *short, model.ridge_alpha)
+    yield _Regression("style", STYLE_FACTORS, styles, *single, model.ridge_alpha)
     for factor in SPREAD_FACTORS:
         leg, other_leg = model.spreads[factor]
-        yield _Regression(factor, (factor,), (of[leg] - of[other_leg])[:, None], *long, 0.0)
+        yield _Regression(factor, (factor,), (of[leg] - of[other_leg])[:, None], *spread, 0.0)
 
 
 def _prepare(regression: _Regression, window_rows: npt.NDArray[np.intp]) -> _Prepared:
     factors = np.moveaxis(regression.returns[window_rows[-regression.window :]], 1, 2)
-    valid = np.isfinite(factors).all(axis=1)
+    valid: BoolArray = np.asarray(np.isfinite(factors).all(axis=1))
     factors = np.where(valid[:, None, :], factors, 0.0)
     return _Prepared(regression, factors, valid, regression.design(factors, valid))
 
@@ -159,7 +159,7 @@ def _fill(table: FloatArray, prepared: list[_Prepared], targets: FloatArray, bet
         window = targets[-len(one.valid) :]
         if centred is None or not np.array_equal(centred.valid, one.valid):
             centred = centre(window, one.valid)
-        gaps = (one.valid[:, :, None] & missing[-len(one.valid) :]).any(axis=0)
+        gaps: BoolArray = np.asarray((one.valid[:, :, None] & missing[-len(one.valid) :]).any(axis=0))
         _write(table, one.regression, fit(one.design, centred), np.s_[:, :], beta_cap, ~gaps)
         pairs = np.nonzero(gaps)
         for start in range(0, len(pairs[0]), _GAP_BLOCK):

@@ -8,25 +8,22 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.analytics.coverage import coverage, needed_symbols
-from sigma_assets.assets.declarations import OWNERS, PRICE_POOL, columns_of, single_run
-from sigma_assets.assets.market import market_prices
+from sigma_assets.assets.declarations import PRICE_POOL, declared, replaced
+from sigma_assets.assets.market import loaded_prices, market_prices
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.conventions import YEAR_LOOKBACK
 from sigma_assets.partitions import Scope, portfolio_sessions_def
-from sigma_assets.resources import PriceSource, Tables, recorded
+from sigma_assets.resources import PriceSource, Tables
 
 on_its_session = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="date")
 
 
 @dg.asset(
     partitions_def=portfolio_sessions_def,
-    backfill_policy=single_run,
     deps=[dg.AssetDep(market_prices, partition_mapping=on_its_session)],
     group_name="portfolios",
-    kinds={"table"},
-    owners=OWNERS,
-    metadata=columns_of("price_coverage"),
+    **declared("price_coverage"),
     pool=PRICE_POOL,
 )
 def price_coverage(
@@ -36,50 +33,52 @@ def price_coverage(
     Loads what is missing, look-back included, for these symbols only."""
     scope = Scope.of(context)
     holdings = tables.holdings_revisions(scope)
-    loaded = price_source.load_missing(tables.symbols(scope), tables.window(scope, tables.lookback))
+    loaded = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = _coverage(tables, "market_prices", scope).assign(prices_revision=revision)
     rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
-    return recorded(tables.replace("price_coverage", [rows], scope), scope, **loaded.metadata())
+    return replaced(context, tables, scope, [rows], None, **loaded.metadata())
 
 
 @dg.asset(
     partitions_def=portfolio_sessions_def,
-    backfill_policy=single_run,
     deps=[price_coverage, dg.AssetDep(symbol_factors, partition_mapping=on_its_session)],
     group_name="portfolios",
-    kinds={"table"},
-    owners=OWNERS,
-    metadata=columns_of("factor_coverage"),
+    **declared("factor_coverage"),
 )
 def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """How many of a portfolio's symbols (and the factor ETFs) have factor betas on each session. Computes what is
     missing or older than its prices, for these symbols only."""
     scope = Scope.of(context)
     lookback = tables.settings.factor_model.longest_window
-    due = due_symbols(tables, "symbol_factors", tables.symbols(scope), scope, lookback)
+    symbols = tables.symbols(scope)
+    due = due_symbols(tables, "symbol_factors", symbols, scope, lookback)
     written = write_symbol_factors(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
-    return recorded(written | tables.replace("factor_coverage", [rows], scope), scope, symbols_computed=len(due))
+    done = ("symbols", len(symbols))
+    return replaced(
+        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
+    )
 
 
 @dg.asset(
     partitions_def=portfolio_sessions_def,
-    backfill_policy=single_run,
     deps=[price_coverage, dg.AssetDep(symbol_metrics, partition_mapping=on_its_session)],
     group_name="portfolios",
-    kinds={"table"},
-    owners=OWNERS,
-    metadata=columns_of("metric_coverage"),
+    **declared("metric_coverage"),
 )
 def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """How many of a portfolio's symbols (and the factor ETFs) have metrics on each session. Computes what is missing
     or older than its prices, for these symbols only."""
     scope = Scope.of(context)
-    due = due_symbols(tables, "symbol_metrics", tables.symbols(scope), scope, YEAR_LOOKBACK)
+    symbols = tables.symbols(scope)
+    due = due_symbols(tables, "symbol_metrics", symbols, scope, YEAR_LOOKBACK)
     written = write_symbol_metrics(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
-    return recorded(written | tables.replace("metric_coverage", [rows], scope), scope, symbols_computed=len(due))
+    done = ("symbols", len(symbols))
+    return replaced(
+        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
+    )
 
 
 def _coverage(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:

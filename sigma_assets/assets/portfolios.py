@@ -1,70 +1,69 @@
 """Assets of portfolios: value, P&L, betas, exposures, volatility, correlations; per session and portfolio."""
 
+from typing import Any
+
 import dagster as dg
 
 from sigma_assets.analytics import correlation, exposures, valuation
 from sigma_assets.analytics import volatility as volatilities
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
-from sigma_assets.assets.declarations import OWNERS, columns_of, single_run
+from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
 from sigma_assets.conventions import VolatilityModel
 from sigma_assets.partitions import Scope, portfolio_sessions_def
-from sigma_assets.resources import Tables, recorded
+from sigma_assets.resources import Tables
 
-BY_PORTFOLIO = {
+BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,
-    "backfill_policy": single_run,
     "group_name": "portfolios",
-    "kinds": {"table"},
-    "owners": OWNERS,
 }
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[price_coverage], metadata=columns_of("portfolio_snapshots"))
+@dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("portfolio_snapshots"))
 def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
     scope = Scope.of(context)
     rows = valuation.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
-    return recorded(tables.replace("portfolio_snapshots", [rows], scope), scope)
+    return replaced(context, tables, scope, [rows], dates(scope))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[price_coverage], metadata=columns_of("position_values"))
+@dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("position_values"))
 def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = Scope.of(context)
     rows = valuation.position_values(*tables.valuation_inputs(scope), options=tables.settings.option_model)
-    return recorded(tables.replace("position_values", [rows], scope), scope, positions=rows["lot_id"].nunique())
+    return replaced(context, tables, scope, [rows], lots_in(rows))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], metadata=columns_of("betas"))
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("betas"))
 def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
     scope = Scope.of(context)
     positions, factors = tables.rows("position_values", scope), tables.factors(scope)
-    return recorded(tables.replace("betas", exposures.betas(positions, factors), scope), scope)
+    return replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], metadata=columns_of("factor_exposures"))
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
 def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
     scope = Scope.of(context)
     positions, factors = tables.rows("position_values", scope), tables.factors(scope)
-    return recorded(tables.replace("factor_exposures", exposures.factor_exposures(positions, factors), scope), scope)
+    return replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], metadata=columns_of("volatility"))
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
 def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Realised and expected (HAR-RV) volatility, trend and percentile, of each portfolio and each symbol that it holds."""
     scope, model = Scope.of(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    return recorded(tables.replace("volatility", volatilities.volatility(positions, history, model), scope), scope)
+    return replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], metadata=columns_of("correlations"))
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
 def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Correlation matrix of each portfolio's larger public holdings, its summary, and clusters of lookalikes."""
     scope, model = Scope.of(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    return recorded(tables.replace("correlations", correlation.correlations(positions, history, model), scope), scope)
+    return replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))

@@ -39,7 +39,7 @@ def due_symbols(tables: Tables, table: str, symbols: Sequence[str], scope: Scope
     computed[rows_of, columns_of] = rows["prices_revision"]
     newest = _newest_prices(tables, symbols, sessions, since=int(rows["prices_revision"].min()) if len(rows) else -1)
     due = (computed < newest)[-len(scope.sessions) :] | (computed[-len(scope.sessions) :] < 0)
-    return [symbol for symbol, is_due in zip(symbols, due.any(axis=0), strict=True) if is_due]
+    return [symbol for symbol, is_due in zip(symbols, np.atleast_1d(due.any(axis=0)), strict=True) if is_due]
 
 
 def _newest_prices(tables: Tables, symbols: Sequence[str], sessions: SessionArray, since: int) -> np.ndarray:

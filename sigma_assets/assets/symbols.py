@@ -2,38 +2,34 @@
 
 import dagster as dg
 
-from sigma_assets.assets.declarations import OWNERS, columns_of, single_run
+from sigma_assets.assets.declarations import declared, recorded
 from sigma_assets.assets.market import market_prices
 from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 from sigma_assets.partitions import Scope, sessions_def
-from sigma_assets.resources import Tables, recorded
+from sigma_assets.resources import Tables
 
 
 @dg.asset(
     partitions_def=sessions_def,
-    backfill_policy=single_run,
     deps=[market_prices],
     group_name="symbols",
-    kinds={"table", "scikitlearn"},
-    owners=OWNERS,
-    metadata=columns_of("symbol_factors"),
+    **declared("symbol_factors"),
 )
 def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Twelve factor betas of every symbol: market, rates, six styles (ridge) and four spreads, over rolling windows."""
     scope = Scope.of(context)
-    return recorded(write_symbol_factors(tables, tables.symbols(scope), scope), scope)
+    symbols = tables.symbols(scope)
+    return recorded(context, tables, scope, write_symbol_factors(tables, symbols, scope), ("symbols", len(symbols)))
 
 
 @dg.asset(
     partitions_def=sessions_def,
-    backfill_policy=single_run,
     deps=[market_prices],
     group_name="symbols",
-    kinds={"table"},
-    owners=OWNERS,
-    metadata=columns_of("symbol_metrics"),
+    **declared("symbol_metrics"),
 )
 def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Close, total returns over the usual periods and realised volatility of every symbol."""
     scope = Scope.of(context)
-    return recorded(write_symbol_metrics(tables, tables.symbols(scope), scope), scope)
+    symbols = tables.symbols(scope)
+    return recorded(context, tables, scope, write_symbol_metrics(tables, symbols, scope), ("symbols", len(symbols)))

@@ -6,8 +6,8 @@ import dagster as dg
 
 from sigma_assets.automation.jobs import symbols_job
 from sigma_assets.automation.requests import run_request
-from sigma_assets.automation.sensors import materialized, universe_missing
-from sigma_assets.automation.situation import read_situation, symbol_runs
+from sigma_assets.automation.sensors import look_around, universe_missing
+from sigma_assets.automation.situation import symbol_runs
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import settings
 from sigma_assets.watermark import SYMBOL_JOB
@@ -23,7 +23,7 @@ def nightly(
     context: dg.ScheduleEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Start what the universe lacks. A tick that was missed, or comes late, finds whatever is missing by then."""
-    situation = read_situation(context.instance, tables, price_source, materialized())
+    situation = look_around(context.instance, tables, price_source)
     if any(run.job == SYMBOL_JOB for run in situation.in_flight):
         yield dg.SkipReason("the universe's run is under way")
         return

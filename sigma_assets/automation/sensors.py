@@ -1,7 +1,7 @@
 """Sensors: onboarding, catching up, changed holdings, changed prices. Each asks the one planner what to run."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 import dagster as dg
@@ -20,10 +20,11 @@ from sigma_assets.automation.situation import (
     symbols_missing,
 )
 from sigma_assets.conventions import VolatilityModel
+from sigma_assets.frames import SessionArray
 from sigma_assets.partitions import Scope
 from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.settings import settings
 from sigma_assets.storage.portfolios import changed_holdings, portfolios
+from sigma_assets.trading_calendar import NEW_YORK
 from sigma_assets.watermark import SYMBOL_JOB, Materialized, RunCover, runs
 
 IMPORT_GRACE = timedelta(seconds=2)
@@ -39,10 +40,19 @@ Decisions = Iterator[dg.RunRequest | dg.SkipReason]
 RUNNING = dg.DefaultSensorStatus.RUNNING
 
 
+def materialized(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
+    """Return this process's index of an instance's event log, kept from tick to tick."""
+    return _index(str(instance.run_storage.get_run_storage_id()), tables)  # type: ignore[attr-defined]
+
+
 @cache
-def materialized() -> Materialized:
-    """Return this process's index of the event log."""
-    return Materialized(settings().calendar.sessions)
+def _index(storage_id: str, tables: Tables) -> Materialized:
+    return Materialized(tables.calendar.sessions)
+
+
+def look_around(instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource) -> Situation:
+    """Return the situation now."""
+    return read_situation(instance, tables, price_source, materialized(instance, tables))
 
 
 @dg.sensor(job=portfolios_job, minimum_interval_seconds=2, default_status=RUNNING)
@@ -50,10 +60,10 @@ def onboarding(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
     """Give every new portfolio its whole history, in one run of its own, whatever else is going on."""
-    situation = read_situation(context.instance, tables, price_source, materialized())
+    situation = look_around(context.instance, tables, price_source)
     created = portfolios(tables.database).set_index("portfolio_id")["created_at"]
     settled = set(created.index[created <= datetime.now(UTC) - IMPORT_GRACE])
-    new = [key for key in new_portfolios(context.instance, situation) if key in settled]
+    new = [key for key in new_portfolios(context.instance, situation, tables) if key in settled]
     planned = [run for key in new for run in portfolio_runs(situation, tables.calendar.sessions, [key])]
     yield from _decide(planned, situation.busy, "onboarding", f"{len(situation.order)} portfolios, none is new")
 
@@ -68,7 +78,7 @@ def catch_up(
     """
     now = datetime.now(UTC)
     history = runs(context.instance, created_after=now - HISTORY)
-    situation = read_situation(context.instance, tables, price_source, materialized())
+    situation = look_around(context.instance, tables, price_source)
     lacking = universe_missing(context.instance, situation, tables)
     if any(run.job == SYMBOL_JOB and run.in_flight for run in situation.in_flight):
         yield dg.SkipReason("the universe's run is under way; portfolios follow it")
@@ -81,7 +91,7 @@ def catch_up(
     if lacking and not tried:
         yield dg.SkipReason(f"the nightly schedule starts the universe's run for {situation.target}")
         return
-    new = set(new_portfolios(context.instance, situation))
+    new = set(new_portfolios(context.instance, situation, tables))
     held_back = {
         portfolio_id
         for portfolio_id in {key for key, _ in situation.missing}
@@ -99,13 +109,13 @@ def holdings_change(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
     """Run again, for each portfolio whose lots or cash flows changed, the sessions from the change on; no others."""
-    situation = read_situation(context.instance, tables, price_source, materialized())
-    changed = changed_holdings(tables.database, situation.order)
+    situation = look_around(context.instance, tables, price_source)
+    changed, index = changed_holdings(tables.database, situation.order), materialized(context.instance, tables)
     again: Missing = {
         (row.portfolio_id, asset): days
         for row in changed.itertuples()
         for asset in names(PORTFOLIO_ASSETS)
-        if len(days := _materialized_since(situation, row.portfolio_id, asset, row.first_session.date()))
+        if len(days := _since(index.materialized(asset, row.portfolio_id), row.first_session.date(), situation.target))
     }
     yield from _decide(_plan(again, situation, tables), situation.busy, "settings", "no holdings changed")
 
@@ -116,8 +126,10 @@ def price_correction(
 ) -> Decisions:
     """Run again the sessions of each portfolio that a late or corrected price touches; no others."""
     since, newest = int(context.cursor or 0), tables.prices_revision()
-    situation = read_situation(context.instance, tables, price_source, materialized())
-    behind = [key for key in tables.portfolios_behind_prices(since) if key in situation.sessions] if newest > since else []
+    situation = look_around(context.instance, tables, price_source)
+    behind = (
+        [key for key in tables.portfolios_behind_prices(since) if key in situation.sessions] if newest > since else []
+    )
     again: Missing = {}
     for portfolio_id in behind[:CORRECTED_PER_TICK]:
         again |= corrected(situation, tables, portfolio_id)
@@ -127,13 +139,11 @@ def price_correction(
     yield from _decide(planned, situation.busy, "cron", f"no prices changed since load {since}")
 
 
-def new_portfolios(instance: dg.DagsterInstance, situation: Situation) -> list[str]:
+def new_portfolios(instance: dg.DagsterInstance, situation: Situation, tables: Tables) -> list[str]:
     """Return the portfolios that never had a run and have nothing materialised, in partition order."""
-    first_asset = names(PORTFOLIO_ASSETS)[0]
+    first_asset, index = names(PORTFOLIO_ASSETS)[0], materialized(instance, tables)
     untouched = [
-        key
-        for key in situation.order
-        if not len(materialized().materialized(first_asset, key)) and key not in situation.busy
+        key for key in situation.order if not len(index.materialized(first_asset, key)) and key not in situation.busy
     ]
     return [key for key in untouched if not runs(instance, portfolio_id=key, limit=1)]
 
@@ -142,13 +152,11 @@ def universe_missing(instance: dg.DagsterInstance, situation: Situation, tables:
     """Return what the universe lacks for the nightly run; a universe that never ran starts with the target session."""
     tonight = {key: days[-1:] for key, days in situation.missing.items() if days[-1] == np.datetime64(situation.target)}
     started = Situation(situation.target, situation.sessions, tonight, situation.in_flight, situation.order)
-    return symbols_missing(instance, started, materialized(), tables.calendar.sessions)
+    return symbols_missing(instance, started, materialized(instance, tables), tables.calendar.sessions)
 
 
 def cutoff_of(situation: Situation, tables: Tables) -> datetime:
     """Return the moment at which the target session's prices were due."""
-    from sigma_assets.trading_calendar import NEW_YORK
-
     return datetime.combine(situation.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
 
 
@@ -188,9 +196,8 @@ def corrected(situation: Situation, tables: Tables, portfolio_id: str) -> Missin
     return {(portfolio_id, asset): days for asset, days in touched.items()}
 
 
-def _materialized_since(situation: Situation, portfolio_id: str, asset: str, first: object) -> np.ndarray:
-    there = materialized().materialized(asset, portfolio_id)
-    return there[(there >= np.datetime64(str(first))) & (there <= np.datetime64(situation.target))]
+def _since(there: SessionArray, first: date, target: date) -> SessionArray:
+    return there[(there >= np.datetime64(first)) & (there <= np.datetime64(target))]
 
 
 def _plan(again: Missing, situation: Situation, tables: Tables) -> list[PlannedRun]:

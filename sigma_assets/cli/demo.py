@@ -1,22 +1,22 @@
 """The demo: two sample portfolios on simulated prices, through the whole pipeline, and what their owners want to see."""
 
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from time import monotonic
 
 import click
-import pandas as pd
 from rich.panel import Panel
 
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.printing import console
+from sigma_assets.cli.printing import console, table
 from sigma_assets.cli.report import report
-from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import SigmaError
+from sigma_assets.providers.base import PriceProvider
 from sigma_assets.settings import settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
-
-SESSIONS = 254
+from sigma_assets.trading_calendar import as_dates
 
 
 @click.command()
@@ -55,35 +55,45 @@ def demo() -> None:
 
 def _import_samples() -> list[str]:
     """Import the sample portfolios that are not there yet; return the ids of both."""
-    from sigma_assets.definitions import price_source
-    from sigma_assets.holdings.importer import read_holdings
-    from sigma_assets.holdings.samples import sample_portfolios
+    from sigma_assets.holdings.reader import read_holdings
+    from sigma_assets.holdings.samples import SAMPLE_SESSIONS, sample_books
 
     database = open_database()
+    _, price_source = open_market()
     there = portfolios(database).set_index("name")["portfolio_id"].to_dict()
     calendar = settings().calendar
     last = price_source.target_session()
-    sessions = calendar.between(calendar.shift(last, 1 - SESSIONS), last)
+    sessions = calendar.between(calendar.shift(last, 1 - SAMPLE_SESSIONS), last)
     ids = []
-    for sample in sample_portfolios(sessions):
-        if sample.name not in there:
-            today = datetime.now(UTC).date()
-            lots = read_holdings(sample.csv.encode(), f"{sample.name}.csv", today)
-            new = NewPortfolio(sample.name, "taxable", sample.initial_equity_usd, lots["entry_date"].min().date())
-            there[sample.name] = add_portfolio(database, new, lots)
-            console.print(f"imported {sample.name}: {len(lots)} lots")
-        ids.append(there[sample.name])
+    for book in sample_books(as_dates(sessions), _close_of(price_source.provider)):
+        if book.name not in there:
+            lots = read_holdings(book.csv.encode(), book.file_name, datetime.now(UTC).date())
+            inception = lots["entry_date"].min().date()
+            new = NewPortfolio(book.name, book.account_type, book.initial_equity_usd, inception)
+            there[book.name] = add_portfolio(database, new, lots)
+            console.print(f"imported {book.name}: {len(lots)} lots")
+        ids.append(there[book.name])
     return ids
+
+
+def _close_of(provider: PriceProvider) -> Callable[[str, date], float]:
+    """Return a function that asks a price source for one close."""
+
+    def close_of(symbol: str, session: date) -> float:
+        (bars,) = provider.daily_bars({symbol: [session]})
+        return float(bars.rows["close"].iloc[0])
+
+    return close_of
 
 
 def _show_phases() -> None:
     from sigma_assets.run_history import stories
 
     with open_instance() as instance:
-        newest = stories(instance, settings().calendar, limit=5)
-    seconds: dict[str, float] = {}
-    for story in newest:
-        for asset in story.assets:
-            seconds[asset.asset] = seconds.get(asset.asset, 0.0) + (asset.seconds or 0.0)
-    console.rule("seconds per phase, latest runs")
-    console.print(pd.Series(seconds).round(2).to_string())
+        newest = stories(instance, settings().calendar, limit=2)
+    rows = [
+        {"phase": asset.asset, "seconds": asset.seconds, "run": story.cover.run_id[:8]}
+        for story in reversed(newest)
+        for asset in story.assets
+    ]
+    console.print(table(rows, "Seconds per phase, latest runs"))

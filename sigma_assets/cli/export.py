@@ -42,7 +42,7 @@ def export(
     if form == "parquet":
         frame.to_parquet(output, index=False)
         return
-    dates = {name: frame[name].dt.strftime("%Y-%m-%d") for name in frame.select_dtypes("datetime")}
+    dates = {str(name): frame[name].dt.strftime("%Y-%m-%d") for name in frame.select_dtypes("datetime")}
     plain = frame.assign(**dates)
     text = (
         plain.to_csv(index=False) if form == "csv" else plain.to_json(orient="records", indent=2, double_precision=15)

@@ -3,7 +3,7 @@
 import click
 
 from sigma_assets.cli.printing import console, json_option, show, show_one, table
-from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
 
 
@@ -50,13 +50,13 @@ def status(portfolio_id: str, as_json: bool) -> None:
     """Show how far a portfolio is: sessions done per asset, and its last run."""
     prepare_home()
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.definitions import price_source, tables
     from sigma_assets.run_history import headline, stories
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.watermark import Materialized
 
     if portfolio_id not in set(portfolios(open_database())["portfolio_id"]):
         raise PortfolioNotFoundError(f"no active portfolio {portfolio_id}; `sigma-assets portfolios` lists them")
+    tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
         situation, _ = plan(instance, tables, price_source, materialized, Wish((portfolio_id,)))

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "sigma_assets.cli.demo:demo",
     "dev": "sigma_assets.cli.dev:dev",
     "db": "sigma_assets.cli.db:db",
+    "serve": "sigma_assets.cli.serve:serve",
 }
 
 
@@ -59,3 +60,7 @@ def main() -> None:
         for note in getattr(error, "__notes__", ()):
             click.echo(f"  {note}", err=True)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

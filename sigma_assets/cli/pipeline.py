@@ -3,13 +3,25 @@
 import sys
 from collections.abc import Collection
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from sigma_assets.cli.printing import console, json_option, show
-from sigma_assets.cli.world import open_database, open_instance, prepare_home
+from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
+
+if TYPE_CHECKING:
+    from sigma_assets.automation.execution import Outcome, Wish
 
 day_option = click.DateTime(["%Y-%m-%d"])
 
@@ -55,9 +67,9 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.definitions import price_source, tables
     from sigma_assets.watermark import Materialized
 
+    tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
         situation, _ = plan(instance, tables, price_source, materialized, Wish(portfolio_ids or None))
@@ -76,20 +88,22 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     show(rows, as_json=as_json, nothing=f"nothing is missing up to {situation.target}")
 
 
-def execute_with_progress(wish: object, *, quiet: bool = False, source: str = "admin") -> list:
+def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
     """Bring a wish up to date with a live progress display; return the outcomes."""
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
-    from sigma_assets.definitions import defs, price_source, tables
+    from sigma_assets.automation.planner import PlannedRun
+    from sigma_assets.definitions import defs
 
+    tables, price_source = open_market()
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
     with open_instance() as instance, Progress(*columns, console=console, disable=quiet) as progress:
-        tasks: dict[object, int] = {}
+        tasks: dict[PlannedRun, TaskID] = {}
 
-        def on_event(planned, event) -> None:
+        def on_event(planned: PlannedRun, event: dg.DagsterEvent) -> None:
             if planned not in tasks:
                 who = f"{len(planned.portfolio_ids)} portfolio(s)" if planned.portfolio_ids else "universe"
                 label = f"{who}, {planned.first} to {planned.last}"

@@ -21,7 +21,8 @@ from sigma_assets.storage import portfolios as tables
 @json_option
 def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool) -> None:
     """Check a holdings file and import it as a new portfolio: all of it, or nothing and every problem found."""
-    from sigma_assets.holdings.importer import check_portfolio, read_holdings
+    from sigma_assets.holdings.portfolio import check_portfolio
+    from sigma_assets.holdings.reader import read_holdings
 
     database = open_database()
     existing = tables.portfolios(database)["name"]
@@ -29,9 +30,9 @@ def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool
     try:
         lots = read_holdings(file.read_bytes(), file.name, datetime.now(UTC).date())
     except HoldingsError as error:
-        raise HoldingsError.of([*problems, *error.problems]) from error
+        raise HoldingsError.of(file.name, [*problems, *error.problems]) from error
     if problems:
-        raise HoldingsError.of(problems)
+        raise HoldingsError.of(file.name, problems)
     inception = lots["entry_date"].min().date()
     _check_inception(inception, file)
     portfolio = tables.NewPortfolio(name.strip(), account_type, float(equity), inception)

@@ -13,6 +13,8 @@ from sigma_assets.storage.migrations import check, upgrade
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from sigma_assets.resources import PriceSource, Tables
+
 CONFIGURATION = "dagster.yaml"
 
 
@@ -47,6 +49,14 @@ def open_database() -> Database:
     else:
         check(database)
     return database
+
+
+def open_market() -> "tuple[Tables, PriceSource]":
+    """Return the tables and the price source, as assets see them."""
+    from sigma_assets.resources import PriceSource, Tables
+
+    tables = Tables(settings())
+    return tables, PriceSource(settings(), tables)
 
 
 def open_instance() -> "DagsterInstance":

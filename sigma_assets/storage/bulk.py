@@ -22,6 +22,8 @@ from sigma_assets.storage.columns import ColumnValues
 ROWS_AT_ONCE = 25_000
 """Rows held as Python objects or text at one time: bounds memory, and is past where speed still grows."""
 BYTES_AT_ONCE = 8 << 20
+FETCHED_AT_ONCE = 2_000
+"""SQLite rows fetched at one time: fewer than fit the processor's cache, more than the loop around them costs."""
 
 Parameters = Mapping[str, Any]
 
@@ -78,20 +80,17 @@ def insert(connection: sa.Connection, table: str, columns: Mapping[str, ColumnVa
 
 
 def stage(connection: sa.Connection, table: sa.Table, columns: Mapping[str, ColumnValues]) -> str:
-    """Put rows into a temporary table that lives as long as the transaction, and return its name.
-
-    Its key is that of `table`.
-    """
+    """Put rows into a temporary table that lives as long as the transaction, and return its name."""
     name = f"incoming_{table.name}"
     types = ", ".join(f'"{column}" {table.c[column].type.compile(connection.dialect)}' for column in columns)
-    key = f"PRIMARY KEY ({quoted(column.name for column in table.primary_key)})"
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{name}")
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, {key}) WITHOUT ROWID")
+        key = quoted(column.name for column in table.primary_key)  # PostgreSQL joins by hashing, SQLite only by a key
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, PRIMARY KEY ({key})) WITHOUT ROWID")
         insert(connection, name, columns)
     else:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{name}")
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}, {key}) ON COMMIT DROP")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({types}) ON COMMIT DROP")
         insert(connection, name, columns)
         connection.exec_driver_sql(f"ANALYZE {name}")
     return name
@@ -157,7 +156,7 @@ def _sqlite_batches(
 ) -> Iterable[list[npt.NDArray[Any]]]:
     cursor = connection.connection.cursor()
     cursor.execute(query, dict(parameters))
-    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+    while rows := cursor.fetchmany(FETCHED_AT_ONCE):
         columns = zip(*rows, strict=True)
         yield [_from_sqlite(values, kind) for values, kind in zip(columns, types.values(), strict=True)]
 
@@ -242,5 +241,7 @@ def _from_arrow(values: pa.ChunkedArray, kind: TypeEngine) -> npt.NDArray[Any]:
     if isinstance(kind, sa.DateTime):
         return values.to_numpy().astype("datetime64[us]")
     if isinstance(kind, sa.Text):
-        return values.dictionary_encode().to_pandas().to_numpy(dtype=object)
+        encoded = values.combine_chunks().dictionary_encode()
+        distinct = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+        return distinct[encoded.indices.fill_null(-1).to_numpy()]
     return values.to_numpy().astype(np.float64)

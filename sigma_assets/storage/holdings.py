@@ -156,13 +156,15 @@ def changed_holdings(db: Database, ids: Sequence[str] | None = None) -> pd.DataF
         condition, parameters = selected(connection, ids)
         sqlite = connection.dialect.name == "sqlite"
         beginning, end = (f"'{day}'" if sqlite else f"DATE '{day}'" for day in ("0001-01-01", "9999-12-31"))
-        order = bulk.ordered(connection, schema.price_coverage, ("portfolio_id",)).replace('"', "")
+        order = bulk.ordered(connection, schema.price_coverage, ("portfolio_id",))
         # CROSS JOIN makes SQLite look up coverage by step: by its key, not by going through every step for every row
         query = (
             f"{_STEPS.format(beginning=beginning, end=end)}"
-            " SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c WHERE c.portfolio_id = s.portfolio_id AND c.session >= s.effective_from"
+            " SELECT portfolio_id, session FROM"
+            " (SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c"
+            " WHERE c.portfolio_id = s.portfolio_id AND c.session >= s.effective_from"
             f" AND c.session < s.until AND c.holdings_revision <> s.revision AND s.{condition}"
-            f" GROUP BY c.portfolio_id ORDER BY c.{order}"
+            f" GROUP BY c.portfolio_id) AS changed ORDER BY {order}"
         )
         columns = [schema.price_coverage.c.portfolio_id, schema.price_coverage.c.session]
         return bulk.fetch_frame(connection, query, parameters, columns)

@@ -163,8 +163,9 @@ def _upsert(
     frame = pd.DataFrame(rows, columns=names, dtype=object)
     key = list(table.primary_key.columns.keys())
     frame = frame.drop_duplicates(key, keep="last").sort_values(key)
-    moments = [name for name in names if isinstance(table.c[name].type, sa.DateTime)]
-    frame[moments] = frame[moments].apply(pd.to_datetime, utc=True)
+    for name in names:
+        if isinstance(table.c[name].type, sa.DateTime):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
     staged = bulk.stage(connection, table, checked_columns(table, frame))
     updates = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in (*key, *keep))
     connection.execute(

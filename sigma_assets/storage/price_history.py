@@ -15,8 +15,8 @@ from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import market_prices
 from sigma_assets.trading_calendar import TradingCalendar
 
-_WHOLE_READ_SHARE = 4
-"""SQLite reads sessions as they lie in the file, all symbols, when more than one in so many of them is wanted."""
+_WHOLE_READ_SHARE = 0.8
+"""SQLite reads whole sessions, as they lie in the file, when more than this share of their symbols is wanted."""
 
 
 def price_history(
@@ -87,7 +87,7 @@ def _reads_whole_sessions(connection: sa.Connection, symbols: int) -> bool:
     if connection.dialect.name != "sqlite":
         return False
     recent = "SELECT count(*) FROM market_prices WHERE session = (SELECT max(session) FROM market_prices)"
-    return symbols * _WHOLE_READ_SHARE > connection.exec_driver_sql(recent).scalar_one()
+    return symbols > _WHOLE_READ_SHARE * connection.exec_driver_sql(recent).scalar_one()
 
 
 def _refuse_other_days(days: SessionArray, rows: npt.NDArray[np.intp], sessions: SessionArray) -> None:

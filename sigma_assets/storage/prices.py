@@ -1,4 +1,4 @@
-"""Prices as traded: written by revision, and which changed since when. The other price modules are reached from here."""
+"""Prices as traded: written by revision, and which changed since when; the way to the other price modules."""
 
 from datetime import date, datetime
 
@@ -22,6 +22,8 @@ __all__ = [
 
 _BAR = ("session", "symbol", "open", "high", "low", "close", "volume", "split_factor", "dividend")
 _VALUES = _BAR[2:]
+_MANY_ROWS = 50_000
+"""After so many rows PostgreSQL is told to count again at once: until it does, small loads read the whole table."""
 
 
 def write_prices(db: Database, rows: pd.DataFrame, source: str, loaded_at: datetime) -> int | None:
@@ -121,4 +123,6 @@ def _merge(connection: sa.Connection, incoming: str, source: str, loaded_at: dat
         f" ON CONFLICT (session, symbol) DO UPDATE SET {updates}"
     )
     connection.execute(sa.text(upsert), {"revision": revision})
+    if changed >= _MANY_ROWS and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE market_prices")
     return int(revision)

@@ -1,0 +1,133 @@
+"""Which price source a setting names, such as `files:PATH`; or several in order, such as `massive,yahoo`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sigma_assets.errors import SettingsError
+from sigma_assets.providers.base import PriceProvider
+from sigma_assets.trading_calendar import TradingCalendar
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a source may need besides its own words in SIGMA_PRICES.
+
+    Attributes
+    ----------
+    calendar : the exchange's sessions.
+    current_session : the last one that is over; a source is made anew for the next one.
+    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute : the settings of these names.
+    """
+
+    calendar: TradingCalendar
+    current_session: date
+    massive_api_key: str = ""
+    massive_calls_per_minute: int = 5
+    massive_url: str = ""
+    yahoo_calls_per_minute: int = 60
+
+
+Factory = Callable[[str, Surroundings], PriceProvider]
+"""Makes a source from what stands behind the colon of its spec."""
+
+
+def make_provider(spec: str, around: Surroundings) -> PriceProvider:
+    """Return the price source that a spec names; several, comma-separated, are asked in order, symbol by symbol.
+
+    Raises
+    ------
+    SettingsError
+        There is no such source, or its options cannot be used.
+    """
+    parts = [part.strip() for part in re.split(rf",(?=\s*(?:{'|'.join(FACTORIES)})\b)", spec)]
+    sources = []
+    for part in parts:
+        name, _, options = part.partition(":")
+        if name not in FACTORIES:
+            raise SettingsError(f"unknown price source {part!r}; expected one of: {', '.join(USAGE.values())}")
+        sources.append(FACTORIES[name](options.strip(), around))
+    if len(sources) == 1:
+        return sources[0]
+    from sigma_assets.providers.routing import RoutedProvider
+
+    return RoutedProvider(sources)
+
+
+def _simulated(options: str, around: Surroundings) -> PriceProvider:
+    from sigma_assets.providers.simulated import SimulatedProvider
+
+    given = {}
+    for option in filter(None, (part.strip() for part in options.split(","))):
+        key, _, value = option.partition("=")
+        if key not in ("seed", "last", "symbols") or not value or key in given:
+            raise SettingsError(f"simulated market: found {option!r}, expected {USAGE['simulated']}, each at most once")
+        given[key] = value
+    last = _session_option(given["last"], around.calendar) if "last" in given else around.current_session
+    seed, symbols = (_count_option(key, given.get(key, "0")) for key in ("seed", "symbols"))
+    return SimulatedProvider(around.calendar, last, seed=seed, extra_symbols=symbols)
+
+
+def _files(options: str, around: Surroundings) -> PriceProvider:
+    from sigma_assets.providers.files import FilesProvider
+
+    if not options:
+        raise SettingsError(f"price files: no path given, expected {USAGE['files']}")
+    return FilesProvider(Path(options).expanduser(), around.calendar)
+
+
+def _massive(options: str, around: Surroundings) -> PriceProvider:
+    from sigma_assets.providers.massive import MassiveProvider
+
+    _no_options("massive", options)
+    return MassiveProvider(
+        around.massive_api_key,
+        around.calendar,
+        around.current_session,
+        calls_per_minute=around.massive_calls_per_minute,
+        base_url=around.massive_url,
+    )
+
+
+def _yahoo(options: str, around: Surroundings) -> PriceProvider:
+    from sigma_assets.providers.yahoo import YahooProvider
+
+    _no_options("yahoo", options)
+    return YahooProvider(around.calendar, around.current_session, calls_per_minute=around.yahoo_calls_per_minute)
+
+
+def _no_options(name: str, options: str) -> None:
+    if options:
+        raise SettingsError(
+            f"price source {name}: found {options!r}, expected {name} alone; its settings are variables"
+        )
+
+
+def _session_option(text: str, calendar: TradingCalendar) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"simulated market: found last={text}, expected a session as YYYY-MM-DD") from error
+    if not calendar.is_session(day):
+        raise SettingsError(
+            f"simulated market: last={text} is no NYSE session, expected one from {calendar.sessions[0]}"
+        )
+    return day
+
+
+def _count_option(key: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise SettingsError(f"simulated market: found {key}={text}, expected a whole number of 0 or more")
+    return int(text)
+
+
+FACTORIES: dict[str, Factory] = {"simulated": _simulated, "files": _files, "massive": _massive, "yahoo": _yahoo}
+"""Sources by the name before the colon; each factory imports its module itself, so that unused ones cost nothing."""
+USAGE: dict[str, str] = {
+    "simulated": "simulated[:seed=7,last=2026-01-08,symbols=1193]",
+    "files": "files:PATH (a .csv, .csv.gz or .parquet file, or a folder of them)",
+    "massive": "massive (with MASSIVE_API_KEY)",
+    "yahoo": "yahoo",
+}

@@ -1,0 +1,335 @@
+"""A holdings file is taken whole or not at all, and every problem in it is named with its line (SPEC 2.1)."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigma_assets.errors import HoldingsError, Problem
+from sigma_assets.holdings.reader import LOT_COLUMNS, read_holdings
+from sigma_assets.holdings.table import HEADER, MAX_BYTES
+from sigma_assets.storage import schema
+
+TODAY = date(2026, 1, 8)
+SHORT_HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date"
+GOOD_ROW = "AAPL,10,150.25,2024-01-02"
+OCC = "AAPL260619C00150000"
+PUT = {"underlying_symbol": "AAPL", "strike_price": "5", "expiration_date": "2026-06-19", "option_type": "PUT"}
+
+
+def read(text: str | bytes, file_name: str = "book.csv") -> pd.DataFrame:
+    content = text if isinstance(text, bytes) else text.encode()
+    return read_holdings(content, file_name, TODAY)
+
+
+def problems_of(text: str | bytes, file_name: str = "book.csv") -> tuple[Problem, ...]:
+    with pytest.raises(HoldingsError) as refusal:
+        read(text, file_name)
+    return refusal.value.problems
+
+
+def codes_of(text: str | bytes, file_name: str = "book.csv") -> list[tuple[str, int | None]]:
+    return [(problem.code, problem.line) for problem in problems_of(text, file_name)]
+
+
+def row(**cells: str) -> str:
+    """Return a file of one lot; keywords are header names with underscores."""
+    lot = {"symbol": "AAPL", "quantity": "10", "entry_price_per_share": "150.25", "entry_date": "2024-01-02"} | cells
+    return f"{HEADER}\n" + ",".join(lot.get(name.lower().replace(" ", "_"), "") for name in HEADER.split(","))
+
+
+def test_columns_are_those_of_the_table_lots_without_its_ids():
+    assert tuple(column.name for column in schema.lots.columns)[2:] == LOT_COLUMNS
+
+
+def test_a_lot_is_read_with_its_types_and_nulls():
+    lots = read(f"{SHORT_HEADER}\naapl,-10.5,150.25,2024-01-02\n")
+
+    assert list(lots.columns) == list(LOT_COLUMNS)
+    assert lots.loc[0, ["symbol", "quantity", "entry_price", "investment_class"]].tolist() == [
+        "AAPL",
+        -10.5,
+        150.25,
+        "PUBLIC",
+    ]
+    assert lots["entry_date"].to_list() == [pd.Timestamp("2024-01-02")]
+    assert lots["entry_date"].dtype == lots["exit_date"].dtype == lots["expiration_date"].dtype == "datetime64[s]"
+    assert lots["exit_date"].isna().all()
+    assert np.isnan(lots.loc[0, "exit_price"])
+    assert lots.loc[0, "underlying_symbol"] is None
+
+
+def test_the_header_comes_in_any_order_and_case():
+    lots = read("entry date,QUANTITY,Entry  Price per Share,symbol\n2024-01-02,3,1.5,MSFT")
+
+    assert lots.loc[0, ["symbol", "quantity", "entry_price"]].tolist() == ["MSFT", 3.0, 1.5]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_byte_order_mark_and_every_line_end_are_fine_and_lines_are_counted_alike(newline):
+    good = newline.join(["# mine", "", SHORT_HEADER, ",,,", GOOD_ROW, "  ", "# it's \"open, to the end"])
+    bad = good + newline + "MSFT,x,1,2024-01-02"
+
+    lots = read(b"\xef\xbb\xbf" + good.encode())
+
+    assert lots["symbol"].to_list() == ["AAPL"]
+    assert codes_of(bad) == [("ERR_POS_005", 8)]
+
+
+def test_a_quoted_field_over_two_lines_counts_as_two_lines():
+    text = f'{SHORT_HEADER}\n"AA\nPL",10,1,2024-01-02\nMSFT,x,1,2024-01-02\n'
+
+    assert codes_of(text) == [("ERR_POS_003", 2), ("ERR_POS_005", 4)]
+
+
+def test_quoted_cells_and_blanks_around_cells_are_fine():
+    assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02"'.replace('" ,', '",'))["quantity"].to_list() == [10.0]
+
+
+def test_all_problems_of_all_rows_are_reported_together_with_line_column_value_and_expectation():
+    text = f"# a book\n{SHORT_HEADER}\n{GOOD_ROW}\nMS FT,nan,-1.23456,2026-01-09\n,0,,2024-02-30\n"
+
+    problems = problems_of(text)
+
+    assert [(each.code, each.line, each.column, each.value) for each in problems] == [
+        ("ERR_POS_003", 4, "Symbol", "MS FT"),
+        ("ERR_POS_005", 4, "Quantity", "nan"),
+        ("ERR_POS_010", 4, "Entry Price Per Share", "-1.23456"),
+        ("ERR_POS_011", 4, "Entry Price Per Share", "-1.23456"),
+        ("ERR_POS_014", 4, "Entry Date", "2026-01-09"),
+        ("ERR_POS_001", 5, "Symbol", None),
+        ("ERR_POS_006", 5, "Quantity", "0"),
+        ("ERR_POS_008", 5, "Entry Price Per Share", None),
+        ("ERR_POS_013", 5, "Entry Date", "2024-02-30"),
+    ]
+    assert all(each.expected and each.message for each in problems)
+
+
+def test_the_message_names_file_line_column_value_expectation_and_code():
+    with pytest.raises(HoldingsError) as refusal:
+        read(row(quantity="ten"))
+
+    assert str(refusal.value).startswith("book.csv:2: column Quantity: found 'ten', expected a plain number")
+    assert str(refusal.value).endswith("[ERR_POS_005]")
+
+
+def test_the_message_lists_fifty_problems_and_counts_the_rest():
+    with pytest.raises(HoldingsError) as refusal:
+        read("\n".join([SHORT_HEADER, *(f"S{number},x,1,2024-01-02" for number in range(1200))]))
+
+    assert len(refusal.value.problems) == 1200
+    assert len(str(refusal.value).splitlines()) == 51
+    assert str(refusal.value).endswith("... and 1,150 more")
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"symbol": ""}, "ERR_POS_001"),
+        ({"symbol": "A" * 101}, "ERR_POS_002"),
+        ({"symbol": "=cmd()"}, "ERR_POS_003"),
+        ({"symbol": "ſPY"}, "ERR_POS_003"),
+        ({"quantity": ""}, "ERR_POS_004"),
+        ({"quantity": "ten"}, "ERR_POS_005"),
+        *(({"quantity": text}, "ERR_POS_005") for text in ("nan", "inf", "-inf", "1e400", "1e3", "1_000", "١٢", "$5")),
+        ({"quantity": "9" * 400}, "ERR_POS_005"),
+        ({"quantity": '"1,000"'}, "ERR_POS_005"),
+        ({"quantity": "0"}, "ERR_POS_006"),
+        ({"quantity": "-0.000"}, "ERR_POS_006"),
+        ({"quantity": "1.1234567"}, "ERR_POS_007"),
+        ({"entry_price_per_share": ""}, "ERR_POS_008"),
+        ({"entry_price_per_share": "nan"}, "ERR_POS_009"),
+        ({"entry_price_per_share": "1e400"}, "ERR_POS_009"),
+        ({"entry_price_per_share": "0"}, "ERR_POS_010"),
+        ({"entry_price_per_share": "-3"}, "ERR_POS_010"),
+        ({"entry_price_per_share": "1.23456"}, "ERR_POS_011"),
+        ({"entry_date": ""}, "ERR_POS_012"),
+        ({"entry_date": "01/02/2024"}, "ERR_POS_013"),
+        ({"entry_date": "20240102"}, "ERR_POS_013"),
+        ({"entry_date": "2023-02-29"}, "ERR_POS_013"),
+        ({"entry_date": "2026-01-09"}, "ERR_POS_014"),
+        ({"entry_date": "1926-01-07"}, "ERR_POS_015"),
+        ({"investment_class": "CRYPTO"}, "ERR_POS_016"),
+        ({"investment_class": "PUBLIC", "investment_subtype": "ART"}, "ERR_POS_017"),
+        ({"exit_date": "2024-01-01", "exit_price_per_share": "1"}, "ERR_POS_018"),
+        (PUT | {"underlying_symbol": "", "investment_class": "OPTIONS"}, "ERR_POS_019"),
+        (PUT | {"underlying_symbol": "A B"}, "ERR_POS_019"),
+        (PUT | {"strike_price": ""}, "ERR_POS_020"),
+        (PUT | {"strike_price": "inf"}, "ERR_POS_020"),
+        (PUT | {"strike_price": "0"}, "ERR_POS_020"),
+        (PUT | {"expiration_date": ""}, "ERR_POS_021"),
+        (PUT | {"expiration_date": "June"}, "ERR_POS_021"),
+        (PUT | {"option_type": ""}, "ERR_POS_022"),
+        (PUT | {"option_type": "STRADDLE"}, "ERR_POS_022"),
+        ({"exit_date": "2024-03-01"}, "ERR_POS_024"),
+        ({"exit_price_per_share": "7"}, "ERR_POS_024"),
+        ({"exit_date": "soon", "exit_price_per_share": "7"}, "ERR_POS_013"),
+        ({"exit_date": "2027-01-04", "exit_price_per_share": "7"}, "ERR_POS_014"),
+        ({"exit_date": "2024-03-01", "exit_price_per_share": "nan"}, "ERR_POS_009"),
+    ],
+)  # fmt: skip
+def test_each_problem_of_a_lot_has_its_code(cells, code):
+    assert codes_of(row(**cells)) == [(code, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "file_name", "found"),
+    [
+        (b"x" * (MAX_BYTES + 1), "book.csv", [("ERR_CSV_001", None)]),
+        (f"{SHORT_HEADER}\n{GOOD_ROW}".encode(), "book.xlsx", [("ERR_CSV_002", None)]),
+        (b"", "book.csv", [("ERR_CSV_003", None)]),
+        (b"\xef\xbb\xbf\n# nothing\n , \n", "book.csv", [("ERR_CSV_003", None)]),
+        (SHORT_HEADER.encode(), "book.csv", [("ERR_CSV_003", None)]),
+        (b"Symbol,Quantity\nAAPL,10", "book.csv", [("ERR_CSV_004", 1), ("ERR_CSV_004", 1)]),
+        (GOOD_ROW.encode(), "book.csv", [("ERR_CSV_005", 1)]),
+        (SHORT_HEADER.replace(",", ";").encode(), "book.csv", [("ERR_CSV_005", 1)]),
+        (f"{SHORT_HEADER}\n{GOOD_ROW}\nM\xfcnchen".encode("latin-1"), "book.csv", [("ERR_CSV_006", 3)]),
+        (SHORT_HEADER.encode("utf-16"), "book.csv", [("ERR_CSV_006", 1)]),
+        (f"{SHORT_HEADER}\r\nA\0B,1,1,2024-01-02".encode(), "book.csv", [("ERR_CSV_006", 2)]),
+        (f"{SHORT_HEADER}\n{GOOD_ROW},9\nAAPL,10".encode(), "book.csv", [("ERR_CSV_006", 2), ("ERR_CSV_006", 3)]),
+        (f'{SHORT_HEADER}\n{GOOD_ROW}\n"AAPL,10\n1\n'.encode(), "book.csv", [("ERR_CSV_006", 3)]),
+        (f'{SHORT_HEADER}\n"AA"PL,1\nKO,0,1,2024-01-02'.encode(), "b.csv", [("ERR_CSV_006", 2), ("ERR_POS_006", 3)]),
+        (f"{SHORT_HEADER},symbol\n{GOOD_ROW},X".encode(), "book.csv", [("ERR_CSV_006", 1)]),
+        (b"," * 1_000_000, "book.csv", [("ERR_CSV_003", None)]),
+        (b"Symbol" + b",a" * 1_000_000, "book.csv", [("ERR_CSV_006", 1)]),
+        (SHORT_HEADER.encode() + b"\n" + b",a" * 1_000_000, "book.csv", [("ERR_CSV_006", 2)]),
+    ],
+)  # fmt: skip
+def test_each_problem_of_a_file_has_its_code(content, file_name, found):
+    assert codes_of(content, file_name) == found
+
+
+def test_a_column_that_is_not_ours_is_refused_once_if_anything_stands_in_it():
+    text = f"{SHORT_HEADER},Exit Dat,\n{GOOD_ROW},,\nMSFT,1,1,2024-01-02,2024-03-01,\nKO,1,1,2024-01-02,2024-03-01,"
+
+    (problem,) = problems_of(text)
+
+    assert (problem.code, problem.line, problem.column, problem.value) == ("ERR_CSV_006", 3, "Exit Dat", "2024-03-01")
+    assert "did you mean Exit Date?" in problem.expected
+
+
+def test_an_empty_column_that_is_not_ours_is_harmless():
+    assert len(read(f"{SHORT_HEADER},Notes,\n{GOOD_ROW},,")) == 1
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"),
+    [(OCC, "OPTIONS"), ("CASH_USD", "PRIVATE"), ("BRK.B", "PUBLIC"), ("AAPL261319C00150000", "PUBLIC")],
+)
+def test_a_blank_class_is_told_from_the_symbol(symbol, expected):
+    assert read(row(symbol=symbol))["investment_class"].to_list() == [expected]
+
+
+def test_an_occ_code_fills_the_option_columns():
+    lot = read(row(symbol=OCC)).loc[0]
+
+    assert [lot["underlying_symbol"], lot["strike_price"], lot["option_type"]] == ["AAPL", 150.0, "CALL"]
+    assert lot["expiration_date"] == pd.Timestamp("2026-06-19")
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"underlying_symbol": "MSFT"}, "ERR_POS_019"),
+        ({"strike_price": "15"}, "ERR_POS_020"),
+        ({"expiration_date": "2026-06-18"}, "ERR_POS_021"),
+        ({"option_type": "PUT"}, "ERR_POS_022"),
+        ({"investment_subtype": "PUT"}, "ERR_POS_017"),
+        ({"investment_class": "PUBLIC"}, "ERR_POS_016"),
+    ],
+)
+def test_columns_that_contradict_the_occ_code_are_problems(cells, code):
+    assert codes_of(row(symbol=OCC, **cells)) == [(code, 2)]
+
+
+@pytest.mark.parametrize(("root", "underlying"), [("BRKB", "BRK.B"), ("SPXW", "SPX"), ("AAPL1", "AAPL")])
+def test_a_root_may_differ_from_its_underlying_as_exchanges_have_it(root, underlying):
+    lots = read(row(symbol=f"{root}260619P00150500", underlying_symbol=underlying))
+
+    assert lots.loc[0, ["underlying_symbol", "strike_price"]].tolist() == [underlying, 150.5]
+
+
+def test_an_adjusted_root_does_not_say_its_underlying():
+    assert codes_of(row(symbol="AAPL1260619P00150500")) == [("ERR_POS_019", 2)]
+
+
+def test_an_option_that_expired_before_its_entry_is_a_problem():
+    assert codes_of(row(symbol="AAPL230120C00150000")) == [("ERR_POS_021", 2)]
+
+
+def test_the_subtype_says_the_option_type_where_nothing_else_does():
+    lots = read(row(**PUT | {"symbol": "MYPUT", "investment_subtype": "put", "option_type": ""}))
+
+    assert lots.loc[0, "option_type"] == "PUT"
+
+
+def test_trailing_zeros_are_not_decimals():
+    assert read(row(quantity="1.00000000", entry_price_per_share="2.500000")).loc[0, "entry_price"] == 2.5
+
+
+@pytest.mark.parametrize("day", ["1926-01-08", "2026-01-08"])
+def test_a_lot_may_be_a_century_old_and_may_be_of_today(day):
+    assert read(row(entry_date=day))["entry_date"].to_list() == [pd.Timestamp(day)]
+
+
+def test_the_same_symbol_on_the_same_day_twice_is_a_duplicate_of_its_first_line():
+    text = f"{SHORT_HEADER}\n{GOOD_ROW}\nAAPL,1,1,2024-01-03\naapl,7,9,2024-01-02\n"
+
+    (problem,) = problems_of(text)
+
+    assert (problem.code, problem.line) == ("ERR_POS_023", 4)
+    assert "line 2" in problem.expected
+
+
+def test_options_of_one_symbol_and_day_are_duplicates_only_if_the_contract_is_the_same():
+    header = f"{SHORT_HEADER},Underlying Symbol,Strike Price,Expiration Date,Option Type"
+    lots = [f"MYOPT,1,2,2024-01-02,AAPL,{strike},2026-06-19,CALL" for strike in ("150", "160", "150.0")]
+
+    assert len(read("\n".join([header, *lots[:2]]))) == 2
+    assert codes_of("\n".join([header, *lots])) == [("ERR_POS_023", 4)]
+
+
+def test_ten_megabytes_of_nonsense_are_refused_with_a_bounded_list():
+    content = SHORT_HEADER.encode() + b"\na" * 5_000_000
+
+    assert len(problems_of(content)) == 100_001
+
+
+def lots_or_problems(content: bytes) -> pd.DataFrame | HoldingsError:
+    try:
+        return read(content)
+    except HoldingsError as refusal:
+        return refusal
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([b"", SHORT_HEADER.encode() + b"\n", HEADER.encode() + b"\r\n"]))
+def test_any_bytes_are_either_lots_or_a_list_of_problems(tail, head):
+    answer = lots_or_problems(head + tail)
+
+    if isinstance(answer, HoldingsError):
+        assert all(problem.describe("book.csv").isprintable() for problem in answer.problems)
+    else:
+        assert len(answer)
+
+
+_CELL = st.one_of(
+    st.sampled_from(["", "AAPL", OCC, "CASH_USD", "10", "-1.5", "0", "nan", "2024-01-02", "2026-06-19", "CALL"]),
+    st.text(max_size=8),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(_CELL, min_size=12, max_size=12), min_size=1, max_size=4))
+def test_any_cells_are_either_one_lot_per_row_or_a_list_of_problems(rows):
+    quoted = [",".join('"' + cell.replace('"', '""') + '"' for cell in cells) for cells in rows]
+    answer = lots_or_problems("\n".join([HEADER, *quoted]).encode(errors="replace"))
+
+    if isinstance(answer, HoldingsError):
+        assert answer.problems
+    else:
+        assert np.isfinite(answer[["quantity", "entry_price"]].to_numpy()).all()
+        assert len(answer) <= len(rows)

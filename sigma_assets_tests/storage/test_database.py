@@ -1,0 +1,128 @@
+"""Connections: addresses, transactions, and messages without secrets."""
+
+import traceback
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.errors import StorageError
+from sigma_assets.storage.database import Database
+from sigma_assets_tests.postgres import PostgresServer
+
+SECRET = "hunter2secret"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_every_way_to_write_postgresql_means_psycopg2(scheme: str) -> None:
+    database = Database(f"{scheme}://sigma:{SECRET}@db.example/risk")
+
+    assert database.dialect == "postgresql"
+    assert repr(database) == "Database(PostgreSQL risk at db.example)"
+
+
+@pytest.mark.parametrize(
+    "url", [f"mysql://sigma:{SECRET}@h/d", f"sigma:{SECRET}", f"postgresql://u:{SECRET}@h:port/d", "sqlite://", ""]
+)
+def test_other_addresses_are_refused_without_their_password(url: str) -> None:
+    with pytest.raises(StorageError) as refused:
+        Database(url)
+
+    assert "sqlite:///" in str(refused.value)
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+def test_an_unreachable_server_is_named_without_the_password() -> None:
+    database = Database(f"postgresql://sigma:{SECRET}@127.0.0.1:1/risk")
+
+    with pytest.raises(
+        StorageError, match=r"PostgreSQL risk at 127\.0\.0\.1:1: .*Check that the server runs"
+    ) as raised:
+        database.begin().__enter__()
+
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_sqlite_file_and_its_folders_are_made(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b" / "sigma.sqlite"
+
+    with Database(f"sqlite:///{file}").begin() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+
+    assert file.exists()
+    assert mode == "wal"
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database " * 100)
+
+    with pytest.raises(StorageError, match=r"notes\.txt: file is not a database\. The file is no SQLite database"):
+        Database(f"sqlite:///{file}").begin().__enter__()
+
+
+def test_an_exception_rolls_the_transaction_back(database: Database) -> None:
+    def interrupted() -> None:
+        with database.begin() as connection:
+            connection.execute(_flow_journal("a"))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM holdings_changes").scalar_one() == 0
+
+
+def test_a_reader_cannot_write(database: Database) -> None:
+    with pytest.raises(StorageError, match="read"), database.read() as connection:
+        connection.execute(_flow_journal("a"))
+
+    with database.begin() as connection:
+        connection.execute(_flow_journal("a"))
+
+
+def test_a_missing_table_says_how_to_make_it(empty_database: Database) -> None:
+    with pytest.raises(StorageError, match="sigma-assets db upgrade"), empty_database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM portfolios")
+
+
+def test_connections_heal_after_the_server_restarts(database: Database, request: pytest.FixtureRequest) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no server")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    if not server.is_ours:
+        pytest.skip("the server given is not ours to restart")
+    with database.begin() as connection:
+        connection.execute(_flow_journal("before"))
+
+    server.halt()
+    server.start()
+
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT portfolio_id FROM holdings_changes").scalar_one() == "before"
+
+
+def test_interrupted_work_is_done_again_whole(database: Database) -> None:
+    """A conflict that the database reports rolls the first try back; the second one counts."""
+    tries: list[int] = []
+
+    def work(connection: sa.Connection) -> None:
+        tries.append(len(tries))
+        connection.execute(_flow_journal(f"try {len(tries)}"))
+        if len(tries) == 1 and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$")
+
+    database.in_transaction(work)
+
+    with database.read() as connection:
+        written = connection.exec_driver_sql("SELECT portfolio_id FROM holdings_changes").scalars().all()
+    assert written == [f"try {len(tries)}"]
+    assert len(tries) == (2 if database.dialect == "postgresql" else 1)
+
+
+def _flow_journal(portfolio_id: str) -> sa.TextClause:
+    return sa.text(
+        "INSERT INTO holdings_changes (portfolio_id, effective_from, kind, changed_at)"
+        " VALUES (:id, '2026-01-02', 'flow_added', '2026-01-02 12:00:00')"
+    ).bindparams(id=portfolio_id)
