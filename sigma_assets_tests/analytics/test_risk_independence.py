@@ -146,3 +146,17 @@ def test_metrics_do_not_look_ahead():
     changed = replace(HISTORY, close=np.where(later[:, None], 1.0, HISTORY.close))
 
     _same(symbol_metrics(changed, SESSIONS[4:5]), symbol_metrics(until(HISTORY, session), SESSIONS[4:5]))
+
+
+@CALCULATIONS
+@pytest.mark.parametrize("silent", [slice(300, 370), slice(345, 370), slice(330, 372)])
+def test_a_gap_where_the_history_begins_is_known_to_be_one(calculate: Calculate, silent: slice):
+    """A history that starts amid a gap has the last close as a seed: the symbol is silent there, not yet unborn."""
+    history = random_history(640, 4, seed=6, gaps=False)
+    history.close[silent, 2] = np.nan
+    positions = random_books(history, history.sessions[-1:], 3, seed=7)
+    start = len(history.sessions) - 1 - (VolatilityModel().longest_window + 1)
+    assert silent.start <= start <= silent.stop
+
+    for found, expected in zip(calculate(positions, tail(history, start)), calculate(positions, history), strict=True):
+        _same(found, expected)

@@ -6,6 +6,7 @@ import pytest
 
 from sigma_assets.analytics.returns import total_returns
 from sigma_assets.analytics.volatility import realized_volatility, volatility
+from sigma_assets.analytics.windows import first_return_rows
 from sigma_assets.conventions import VolatilityModel
 from sigma_assets.storage import schema
 from sigma_assets_tests.analytics.risk_paths import SESSIONS, book, history_of, history_of_returns, random_history
@@ -174,3 +175,15 @@ def test_columns_are_those_of_the_tables_also_when_nothing_is_held():
 def test_a_session_outside_the_history_is_an_error():
     with pytest.raises(KeyError, match="sessions outside"):
         volatility(book({"S00": 1.0}, np.datetime64("2019-01-02")), random_history(400, 3, seed=7), MODEL)
+
+
+def test_the_first_return_comes_after_the_first_close_wherever_the_history_begins():
+    nan = np.nan
+    history = history_of(
+        {"GAP": [nan, nan, 1.0, 2.0], "NEW": [nan, 1.0, nan, 2.0], "NONE": [nan] * 4, "OLD": [1.0] * 4}
+    )
+    assert first_return_rows(history).tolist() == [3, 2, 5, 1]
+
+    history.prior_close[:] = [1.0, nan, nan, 1.0]
+
+    assert first_return_rows(history).tolist() == [0, 2, 5, 0]
