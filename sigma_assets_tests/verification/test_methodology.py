@@ -160,8 +160,8 @@ def weighted_book():
     values = table["risk_weight"] * factor_books.EQUITY
     lots = [factor_books.lot("L1", "LONG", values[0]), factor_books.lot("L2", "SHORT", values[1])]
     known = {
-        symbol: {"market": market, "value": value}
-        for symbol, market, value in zip(["LONG", "SHORT"], table["market_beta"], table["value_beta"], strict=True)
+        symbol: {"market": row["market_beta"], "value": row["value_beta"]}
+        for symbol, (_, row) in zip(["LONG", "SHORT"], table.iloc[:2].iterrows(), strict=True)
     }
     return factor_books.positions(*lots, factor_books.private_lot("L3", values[2])), factor_books.factors(known)
 
