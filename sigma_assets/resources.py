@@ -1,7 +1,8 @@
 """Dagster's faces of the outside world: the tables and the price source, seen through a run's scope."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -196,8 +197,14 @@ class PriceSource:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
         return min(self.settings.current_session(), self.provider.last_session())
 
-    def load_missing(self, symbols: Sequence[str], sessions: SessionArray) -> Loaded:
+    def load_missing(
+        self, symbols: Sequence[str], sessions: SessionArray, on_symbols: Callable[[int, str | None], None]
+    ) -> Loaded:
         """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
+
+        Parameters
+        ----------
+        on_symbols : called with how many symbols are complete now, and a line about one of them.
 
         Raises
         ------
@@ -207,19 +214,23 @@ class PriceSource:
         database, today = self.tables.database, datetime.now(UTC).date()
         started = monotonic()
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
-        batches = []
+        on_symbols(len(set(symbols)) - len(wanted), None)
+        open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
+        costs = []
         for bars in self._bars(wanted):
             self._keep(bars)
-            batches.append(bars)
-        loaded = Loaded(
-            symbols=len(wanted),
-            rows=sum(len(bars.rows) for bars in batches),
-            unserved=sum(len(entry.sessions) for bars in batches for entry in bars.unserved),
-            requests=sum(bars.requests for bars in batches),
-            retries=sum(bars.retries for bars in batches),
-            waited_seconds=sum(bars.waited_seconds for bars in batches),
-            seconds=monotonic() - started,
+            costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
+            for symbol, count in _answered(bars).items():
+                open_pairs[symbol] -= count
+                if open_pairs[symbol] <= 0:
+                    line = f"{symbol}: {len(wanted[symbol])} sessions in {monotonic() - started:.1f} s"
+                    on_symbols(1, line)
+        rows, requests, retries, waited = (
+            (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
+        unserved = sum(map(len, wanted.values())) - int(rows)
+        seconds = monotonic() - started
+        loaded = Loaded(len(wanted), int(rows), unserved, int(requests), int(retries), float(waited), seconds)
         logger.info(
             "loaded %d prices of %d symbols from %s in %.1f s; %d not served",
             loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved,
@@ -243,3 +254,11 @@ class PriceSource:
         except ProviderError as error:
             error.add_note(f"asked {self.provider.name} for {len(wanted)} symbols; batches received before are kept")
             raise
+
+
+def _answered(bars: Bars) -> Counter[str]:
+    """Return how many of the sessions asked for a batch answers, served or not, per symbol."""
+    answered = Counter(bars.rows["symbol"].tolist())
+    for entry in bars.unserved:
+        answered[entry.symbol] += len(entry.sessions)
+    return answered

@@ -8,8 +8,8 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.analytics.coverage import coverage, needed_symbols
-from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
-from sigma_assets.assets.market import market_prices
+from sigma_assets.assets.declarations import PRICE_POOL, declared, replaced
+from sigma_assets.assets.market import loaded_prices, market_prices
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.conventions import YEAR_LOOKBACK
@@ -33,13 +33,11 @@ def price_coverage(
     Loads what is missing, look-back included, for these symbols only."""
     scope = Scope.of(context)
     holdings = tables.holdings_revisions(scope)
-    loaded = price_source.load_missing(tables.symbols(scope), tables.window(scope, tables.lookback))
+    loaded = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = _coverage(tables, "market_prices", scope).assign(prices_revision=revision)
     rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
-    return recorded(
-        "price_coverage", tables.replace("price_coverage", [rows], scope), tables, scope, **loaded.metadata()
-    )
+    return replaced(context, tables, scope, [rows], None, **loaded.metadata())
 
 
 @dg.asset(
@@ -53,15 +51,13 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     missing or older than its prices, for these symbols only."""
     scope = Scope.of(context)
     lookback = tables.settings.factor_model.longest_window
-    due = due_symbols(tables, "symbol_factors", tables.symbols(scope), scope, lookback)
+    symbols = tables.symbols(scope)
+    due = due_symbols(tables, "symbol_factors", symbols, scope, lookback)
     written = write_symbol_factors(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
-    return recorded(
-        "factor_coverage",
-        written | tables.replace("factor_coverage", [rows], scope),
-        tables,
-        scope,
-        symbols_computed=len(due),
+    done = ("symbols", len(symbols))
+    return replaced(
+        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 
@@ -75,15 +71,13 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     """How many of a portfolio's symbols (and the factor ETFs) have metrics on each session. Computes what is missing
     or older than its prices, for these symbols only."""
     scope = Scope.of(context)
-    due = due_symbols(tables, "symbol_metrics", tables.symbols(scope), scope, YEAR_LOOKBACK)
+    symbols = tables.symbols(scope)
+    due = due_symbols(tables, "symbol_metrics", symbols, scope, YEAR_LOOKBACK)
     written = write_symbol_metrics(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
-    return recorded(
-        "metric_coverage",
-        written | tables.replace("metric_coverage", [rows], scope),
-        tables,
-        scope,
-        symbols_computed=len(due),
+    done = ("symbols", len(symbols))
+    return replaced(
+        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 

@@ -1,11 +1,13 @@
 """What all assets declare and report alike: run policy, owners, columns, checks, row counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.assets.progress import Progress
 from sigma_assets.checks import results_of, specs_of
 from sigma_assets.partitions import Scope
 from sigma_assets.resources import Tables
@@ -30,12 +32,52 @@ def declared(asset: str) -> dict[str, Any]:
     }
 
 
-def recorded(
-    asset: str, counts: Mapping[str, int], tables: Tables, scope: Scope, **figures: float
+def replaced(
+    context: dg.AssetExecutionContext,
+    tables: Tables,
+    scope: Scope,
+    frames: Sequence[pd.DataFrame],
+    done: tuple[str, int] | None,
+    **figures: float,
 ) -> dg.MaterializeResult:
-    """Return the materialisation of a scope: rows written and other figures, and what the checks found."""
+    """Replace the rows of an asset's tables in scope, check them, and return the materialisation.
+
+    Parameters
+    ----------
+    frames : one per table of the asset's family, in its order.
+    done : what was worked on, for whoever watches: unit (symbols, dates or positions) and how many;
+        None if that was told already.
+    """
+    counts = tables.replace(context.asset_key.to_user_string(), frames, scope)
+    return recorded(context, tables, scope, counts, done, **figures)
+
+
+def recorded(
+    context: dg.AssetExecutionContext,
+    tables: Tables,
+    scope: Scope,
+    counts: Mapping[str, int],
+    done: tuple[str, int] | None,
+    **figures: float,
+) -> dg.MaterializeResult:
+    """Return the materialisation of a scope: rows written and other figures, and what the checks found in them."""
+    if done is not None:
+        progress = Progress(context, *done)
+        progress.advance(done[1])
+        progress.finish()
     metadata = {"rows": sum(counts.values()), "sessions": len(scope.sessions), **figures}
-    return dg.MaterializeResult(metadata=metadata, check_results=results_of(asset, tables, scope))
+    checks = results_of(context.asset_key.to_user_string(), tables, scope)
+    return dg.MaterializeResult(metadata=metadata, check_results=checks)
+
+
+def dates(scope: Scope) -> tuple[str, int]:
+    """Return the sessions of a scope as what was worked on."""
+    return "dates", len(scope.sessions)
+
+
+def lots_in(positions: pd.DataFrame) -> tuple[str, int]:
+    """Return the lots in rows of position_values as what was worked on."""
+    return "positions", int(positions["lot_id"].nunique())
 
 
 def columns_of(asset: str) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import dagster as dg
 from sigma_assets.analytics import correlation, exposures, valuation
 from sigma_assets.analytics import volatility as volatilities
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
-from sigma_assets.assets.declarations import declared, recorded
+from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
 from sigma_assets.conventions import VolatilityModel
 from sigma_assets.partitions import Scope, portfolio_sessions_def
 from sigma_assets.resources import Tables
@@ -24,7 +24,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
     prices, never a roll-forward of the row before."""
     scope = Scope.of(context)
     rows = valuation.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
-    return recorded("portfolio_snapshots", tables.replace("portfolio_snapshots", [rows], scope), tables, scope)
+    return replaced(context, tables, scope, [rows], dates(scope))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("position_values"))
@@ -32,13 +32,7 @@ def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = Scope.of(context)
     rows = valuation.position_values(*tables.valuation_inputs(scope), options=tables.settings.option_model)
-    return recorded(
-        "position_values",
-        tables.replace("position_values", [rows], scope),
-        tables,
-        scope,
-        positions=rows["lot_id"].nunique(),
-    )
+    return replaced(context, tables, scope, [rows], lots_in(rows))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("betas"))
@@ -46,7 +40,7 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
     scope = Scope.of(context)
     positions, factors = tables.rows("position_values", scope), tables.factors(scope)
-    return recorded("betas", tables.replace("betas", exposures.betas(positions, factors), scope), tables, scope)
+    return replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
@@ -54,12 +48,7 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
     scope = Scope.of(context)
     positions, factors = tables.rows("position_values", scope), tables.factors(scope)
-    return recorded(
-        "factor_exposures",
-        tables.replace("factor_exposures", exposures.factor_exposures(positions, factors), scope),
-        tables,
-        scope,
-    )
+    return replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
@@ -68,12 +57,7 @@ def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Table
     scope, model = Scope.of(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    return recorded(
-        "volatility",
-        tables.replace("volatility", volatilities.volatility(positions, history, model), scope),
-        tables,
-        scope,
-    )
+    return replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
@@ -82,9 +66,4 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     scope, model = Scope.of(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    return recorded(
-        "correlations",
-        tables.replace("correlations", correlation.correlations(positions, history, model), scope),
-        tables,
-        scope,
-    )
+    return replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))

@@ -18,7 +18,8 @@ from sigma_assets.resources import Tables
 def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Twelve factor betas of every symbol: market, rates, six styles (ridge) and four spreads, over rolling windows."""
     scope = Scope.of(context)
-    return recorded("symbol_factors", write_symbol_factors(tables, tables.symbols(scope), scope), tables, scope)
+    symbols = tables.symbols(scope)
+    return recorded(context, tables, scope, write_symbol_factors(tables, symbols, scope), ("symbols", len(symbols)))
 
 
 @dg.asset(
@@ -30,4 +31,5 @@ def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
 def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Close, total returns over the usual periods and realised volatility of every symbol."""
     scope = Scope.of(context)
-    return recorded("symbol_metrics", write_symbol_metrics(tables, tables.symbols(scope), scope), tables, scope)
+    symbols = tables.symbols(scope)
+    return recorded(context, tables, scope, write_symbol_metrics(tables, symbols, scope), ("symbols", len(symbols)))

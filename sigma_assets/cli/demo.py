@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime
 from time import monotonic
 
 import click
-import pandas as pd
 from rich.panel import Panel
 
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.printing import console
+from sigma_assets.cli.printing import console, table
 from sigma_assets.cli.report import report
 from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import SigmaError
@@ -91,10 +90,10 @@ def _show_phases() -> None:
     from sigma_assets.run_history import stories
 
     with open_instance() as instance:
-        newest = stories(instance, settings().calendar, limit=5)
-    seconds: dict[str, float] = {}
-    for story in newest:
-        for asset in story.assets:
-            seconds[asset.asset] = seconds.get(asset.asset, 0.0) + (asset.seconds or 0.0)
-    console.rule("seconds per phase, latest runs")
-    console.print(pd.Series(seconds).round(2).to_string())
+        newest = stories(instance, settings().calendar, limit=2)
+    rows = [
+        {"phase": asset.asset, "seconds": asset.seconds, "run": story.cover.run_id[:8]}
+        for story in reversed(newest)
+        for asset in story.assets
+    ]
+    console.print(table(rows, "Seconds per phase, latest runs"))

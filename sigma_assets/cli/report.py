@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
+from rich.table import Table
 
 from sigma_assets.cli.printing import console, table
 from sigma_assets.conventions import EXPOSURE_FACTORS
@@ -37,51 +37,70 @@ def report(database: Database, portfolio_id: str) -> None:
             "correlations_by_portfolio", "correlations_by_pair", "correlations_by_cluster",
         )
     }  # fmt: skip
-    name = portfolios(database, [portfolio_id])["name"].iloc[0]
-    console.rule(f"{name}: {len(snapshots)} sessions to {last}")
-    _print("equity and P&L, USD", [_equity(snapshots.iloc[-1])])
-    _print("exposure", [_exposure(snapshots.iloc[-1])])
-    _print(
-        "betas",
-        [
-            _pick(row, "market_beta", "market_coverage", "rates_beta", "rates_coverage")
-            for row in newest["betas_by_portfolio"]
-        ],
+    name = portfolios(database, [portfolio_id], include_removed=True)["name"].iloc[0]
+    snapshot = snapshots.iloc[-1].to_dict()
+    sources = set(read_rows(database, metadata.tables["market_prices"], Rows(last, last), ["source"])["source"])
+    console.rule(f"{name}: {len(snapshots)} sessions to {last}, {', '.join(sorted(sources))} prices", align="left")
+    betas, volatility = _only(newest["betas_by_portfolio"]), _only(newest["volatility_by_portfolio"])
+    correlations = _only(newest["correlations_by_portfolio"])
+    facts = Table.grid(padding=(0, 4))
+    facts.add_row(
+        _facts("Equity and P&L, USD", snapshot, _EQUITY),
+        _facts("Exposure, USD", snapshot, _EXPOSURE),
+        _facts("Risk", betas | volatility | correlations, _RISK),
     )
-    _print("factor exposures", _factors(newest["factor_exposures_by_portfolio"]))
-    _print(
-        "volatility per year",
-        [
-            _pick(row, "realized_21d", "realized_63d", "expected_21d", "trend", "percentile")
-            for row in newest["volatility_by_portfolio"]
-        ],
-    )
+    console.print(facts)
+    _print("Factor exposures", _factors(newest["factor_exposures_by_portfolio"]))
     strongest = sorted(newest["correlations_by_pair"], key=lambda row: -abs(row["correlation"]))[:5]
-    _print("strongest correlations", [_pick(row, "symbol", "other_symbol", "correlation") for row in strongest])
-    _print(
-        "correlation summary",
-        [
-            _pick(row, "mean_correlation", "effective_bets", "symbols_included", "concentration")
-            for row in newest["correlations_by_portfolio"]
-        ],
-    )
-    _print(
-        "clusters",
-        [
-            _pick(row, "name", "members", "mean_correlation", "share_of_gross")
-            for row in newest["correlations_by_cluster"]
-        ],
-    )
+    _print("Strongest correlations", [_pick(row, "symbol", "other_symbol", "correlation") for row in strongest])
+    clusters = [
+        _pick(row, "name", "members", "mean_correlation", "share_of_gross") for row in newest["correlations_by_cluster"]
+    ]
+    _print("Clusters", clusters)
 
 
-def _equity(snapshot: pd.Series) -> dict[str, Any]:
-    columns = ("equity", "daily_pnl", "cumulative_pnl", "time_weighted_return", "max_drawdown", "cash")
-    return _pick(snapshot.to_dict(), *columns)
+_EQUITY = {
+    "equity": "{:,.0f}",
+    "daily_pnl": "{:+,.0f}",
+    "cumulative_pnl": "{:+,.0f}",
+    "time_weighted_return": "{:+.1%}",
+    "max_drawdown": "{:.1%}",
+    "cash": "{:,.0f}",
+}
+_EXPOSURE = {
+    "long_value": "{:,.0f}",
+    "short_value": "{:,.0f}",
+    "gross_exposure": "{:,.0f}",
+    "net_exposure": "{:,.0f}",
+    "leverage": "{:.2f}",
+    "positions": "{:d}",
+    "top_3_weight": "{:.0%}",
+}
+_RISK = {
+    "market_beta": "{:.2f}",
+    "rates_beta": "{:.2f}",
+    "realized_21d": "{:.1%}",
+    "realized_63d": "{:.1%}",
+    "expected_21d": "{:.1%}",
+    "trend": "{}",
+    "mean_correlation": "{:.2f}",
+    "effective_bets": "{:.1f}",
+}
 
 
-def _exposure(snapshot: pd.Series) -> dict[str, Any]:
-    columns = ("long_value", "short_value", "gross_exposure", "net_exposure", "leverage", "positions", "top_3_weight")
-    return _pick(snapshot.to_dict(), *columns)
+def _only(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one row of a portfolio's newest session; nothing where it has none."""
+    return rows[0] if rows else {}
+
+
+def _facts(title: str, values: dict[str, Any], formats: dict[str, str]) -> Table:
+    shown = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1))
+    shown.add_column()
+    shown.add_column(justify="right")
+    for name, form in formats.items():
+        value = values.get(name)
+        shown.add_row(name, form.format(value) if value is not None and value == value else "-")
+    return shown
 
 
 def _factors(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

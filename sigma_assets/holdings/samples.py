@@ -20,20 +20,21 @@ CloseOf = Callable[[str, date], float]
 """Close of a symbol on a session, as traded, USD."""
 
 _BALANCED = (
-    ("AAPL", 400, "STOCK"),
-    ("NVDA", 300, "STOCK"),
-    ("WMT", 500, "STOCK"),
-    ("JNJ", 450, "STOCK"),
-    ("JPM", 350, "STOCK"),
-    ("XOM", 600, "STOCK"),
-    ("PG", 400, "STOCK"),
-    ("VUG", 200, "ETF"),
-    ("VTV", 400, "ETF"),
-    ("LQD", 600, "ETF"),
-    ("VFIAX", 150, "MUTUAL_FUND"),
-    ("FCNTX", 2500, "MUTUAL_FUND"),
-    ("VBTLX", 6000, "MUTUAL_FUND"),
+    ("AAPL", 95_000, "STOCK"),
+    ("NVDA", 80_000, "STOCK"),
+    ("WMT", 75_000, "STOCK"),
+    ("JNJ", 90_000, "STOCK"),
+    ("JPM", 85_000, "STOCK"),
+    ("XOM", 70_000, "STOCK"),
+    ("PG", 80_000, "STOCK"),
+    ("VUG", 110_000, "ETF"),
+    ("VTV", 110_000, "ETF"),
+    ("LQD", 90_000, "ETF"),
+    ("VFIAX", 110_000, "MUTUAL_FUND"),
+    ("FCNTX", 60_000, "MUTUAL_FUND"),
+    ("VBTLX", 80_000, "MUTUAL_FUND"),
 )
+"""Symbol, amount to invest in USD, subtype."""
 
 
 @dataclass(frozen=True)
@@ -73,34 +74,40 @@ def sample_books(sessions: Sequence[date], close_of: CloseOf) -> tuple[SampleBoo
 
 def _balanced(window: list[date], close_of: CloseOf) -> str:
     entry = window[0]
-    lots = [
-        _lot(symbol, quantity, close_of(symbol, entry), entry, "PUBLIC", kind) for symbol, quantity, kind in _BALANCED
-    ]
+    lots = [_purchase(symbol, amount, entry, kind, close_of) for symbol, amount, kind in _BALANCED]
     return _file(f"13 holdings, 3 of them factor ETFs, entered {entry}: initial equity 1200000", lots)
 
 
 def _long_short(window: list[date], close_of: CloseOf) -> str:
     first, second, third, fourth = window[0], window[54], window[134], window[194]
 
-    def stock(symbol: str, quantity: int, entry: date, exit_date: date | None = None) -> str:
-        exit_price = None if exit_date is None else close_of(symbol, exit_date)
-        return _lot(symbol, quantity, close_of(symbol, entry), entry, "PUBLIC", "STOCK", exit_date, exit_price)
+    def stock(symbol: str, amount: int, entry: date, exit_date: date | None = None) -> str:
+        return _purchase(symbol, amount, entry, "STOCK", close_of, exit_date)
 
     lots = [
-        stock("MSFT", 500, first),
-        stock("KO", 1500, first),
-        stock("BAC", -2500, first),
-        stock("GE", -700, second),
-        stock("AMD", 900, second, fourth),
-        stock("TSLA", -250, third),
-        stock("BRK.B", 200, third),
-        stock("DIS", 800, first, second),
-        stock("LLY", 120, fourth),
-        _lot("QQQ", -150, close_of("QQQ", third), third, "PUBLIC", "ETF"),
+        stock("MSFT", 120_000, first),
+        stock("KO", 80_000, first),
+        stock("BAC", -70_000, first),
+        stock("GE", -60_000, second),
+        stock("AMD", 60_000, second, fourth),
+        stock("TSLA", -50_000, third),
+        stock("BRK.B", 110_000, third),
+        stock("DIS", 60_000, first, second),
+        stock("LLY", 90_000, fourth),
+        _purchase("QQQ", -90_000, third, "ETF", close_of),
         _protective_put("SPY", 5, close_of, fourth, window[-1]),
         _lot("HARBOR_FUND_II", 1, 60_000.0, second, "PRIVATE", "PRIVATE_EQUITY"),
     ]
     return _file("shorts, staggered entries, two closed lots, an option, a private lot: initial equity 750000", lots)
+
+
+def _purchase(
+    symbol: str, amount_usd: int, entry: date, subtype: str, close_of: CloseOf, exit_date: date | None = None
+) -> str:
+    """Return a lot of about an amount (negative = sold short), in whole shares."""
+    price = close_of(symbol, entry)
+    exit_price = None if exit_date is None else close_of(symbol, exit_date)
+    return _lot(symbol, round(amount_usd / price), price, entry, "PUBLIC", subtype, exit_date, exit_price)
 
 
 def _protective_put(underlying: str, contracts: int, close_of: CloseOf, entry: date, last: date) -> str:

@@ -1,4 +1,4 @@
-"""From SIGMA_PRICES to a price source: one of the sources below, or several in order."""
+"""Which price source a setting names, such as `files:PATH`; or several in order, such as `massive,yahoo`."""
 
 import re
 from collections.abc import Callable
@@ -19,33 +19,36 @@ class Surroundings:
     ----------
     calendar : the exchange's sessions.
     current_session : the last one that is over; a source is made anew for the next one.
-    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute : as in the settings of these names.
+    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute : the settings of these names.
     """
 
     calendar: TradingCalendar
     current_session: date
-    massive_api_key: str
-    massive_calls_per_minute: int
-    massive_url: str
-    yahoo_calls_per_minute: int
+    massive_api_key: str = ""
+    massive_calls_per_minute: int = 5
+    massive_url: str = ""
+    yahoo_calls_per_minute: int = 60
+
+
+Factory = Callable[[str, Surroundings], PriceProvider]
+"""Makes a source from what stands behind the colon of its spec."""
 
 
 def make_provider(spec: str, around: Surroundings) -> PriceProvider:
-    """Return the source that SIGMA_PRICES names; several, comma-separated, are asked in order, per symbol.
+    """Return the price source that a spec names; several, comma-separated, are asked in order, symbol by symbol.
 
     Raises
     ------
     SettingsError
-        A source is unknown, or its words cannot be used.
+        There is no such source, or its options cannot be used.
     """
-    names = "|".join(_FACTORIES)
-    parts = [part.strip() for part in re.split(rf",(?=\s*(?:{names})\b)", spec)]
+    parts = [part.strip() for part in re.split(rf",(?=\s*(?:{'|'.join(FACTORIES)})\b)", spec)]
     sources = []
     for part in parts:
-        name, _, words = part.partition(":")
-        if name not in _FACTORIES:
-            raise SettingsError(f"SIGMA_PRICES={spec!r}: no price source {name!r}; there are {', '.join(_FACTORIES)}")
-        sources.append(_FACTORIES[name](words, around))
+        name, _, options = part.partition(":")
+        if name not in FACTORIES:
+            raise SettingsError(f"unknown price source {part!r}; expected one of: {', '.join(USAGE.values())}")
+        sources.append(FACTORIES[name](options.strip(), around))
     if len(sources) == 1:
         return sources[0]
     from sigma_assets.providers.routing import RoutedProvider
@@ -53,34 +56,32 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
     return RoutedProvider(sources)
 
 
-def _simulated(words: str, around: Surroundings) -> PriceProvider:
-    """Return the simulated market: `simulated`, or `simulated:seed=7,last=2026-01-08,symbols=1193`."""
+def _simulated(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.simulated import SimulatedProvider
 
-    options = _options(words, ("seed", "last", "symbols"))
-    seed, symbols = options.get("seed", "0"), options.get("symbols", "0")
-    if not seed.isdigit() or not symbols.isdigit():
-        raise SettingsError(f"SIGMA_PRICES=simulated:{words}: seed and symbols are whole numbers")
-    last = _day(options["last"], words) if "last" in options else None
-    return SimulatedProvider(
-        around.calendar, last or around.current_session, seed=int(seed), extra_symbols=int(symbols)
-    )
+    given = {}
+    for option in filter(None, (part.strip() for part in options.split(","))):
+        key, _, value = option.partition("=")
+        if key not in ("seed", "last", "symbols") or not value or key in given:
+            raise SettingsError(f"simulated market: found {option!r}, expected {USAGE['simulated']}, each at most once")
+        given[key] = value
+    last = _session_option(given["last"], around.calendar) if "last" in given else around.current_session
+    seed, symbols = (_count_option(key, given.get(key, "0")) for key in ("seed", "symbols"))
+    return SimulatedProvider(around.calendar, last, seed=seed, extra_symbols=symbols)
 
 
-def _files(words: str, around: Surroundings) -> PriceProvider:
+def _files(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.files import FilesProvider
 
-    if not words:
-        raise SettingsError(
-            "SIGMA_PRICES=files: no path; expected files:PATH, a CSV or Parquet file or a folder of them"
-        )
-    return FilesProvider(Path(words).expanduser(), around.calendar)
+    if not options:
+        raise SettingsError(f"price files: no path given, expected {USAGE['files']}")
+    return FilesProvider(Path(options).expanduser(), around.calendar)
 
 
-def _massive(words: str, around: Surroundings) -> PriceProvider:
+def _massive(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.massive import MassiveProvider
 
-    _options(words, ())
+    _no_options("massive", options)
     return MassiveProvider(
         around.massive_api_key,
         around.calendar,
@@ -90,36 +91,43 @@ def _massive(words: str, around: Surroundings) -> PriceProvider:
     )
 
 
-def _yahoo(words: str, around: Surroundings) -> PriceProvider:
+def _yahoo(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.yahoo import YahooProvider
 
-    _options(words, ())
+    _no_options("yahoo", options)
     return YahooProvider(around.calendar, around.current_session, calls_per_minute=around.yahoo_calls_per_minute)
 
 
-_FACTORIES: dict[str, Callable[[str, Surroundings], PriceProvider]] = {
-    "simulated": _simulated,
-    "files": _files,
-    "massive": _massive,
-    "yahoo": _yahoo,
-}
-
-
-def _options(words: str, known: tuple[str, ...]) -> dict[str, str]:
-    options = {}
-    for part in filter(None, words.split(",")):
-        name, separator, value = (piece.strip() for piece in part.partition("="))
-        if not separator or name not in known:
-            expected = ", ".join(f"{each}=..." for each in known) or "nothing after the name"
-            raise SettingsError(f"SIGMA_PRICES: {part.strip()!r} is not understood; expected {expected}")
-        options[name] = value
-    return options
-
-
-def _day(text: str, words: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
+def _no_options(name: str, options: str) -> None:
+    if options:
         raise SettingsError(
-            f"SIGMA_PRICES=simulated:{words}: last={text!r}; expected a date such as 2026-01-08"
-        ) from None
+            f"price source {name}: found {options!r}, expected {name} alone; its settings are variables"
+        )
+
+
+def _session_option(text: str, calendar: TradingCalendar) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"simulated market: found last={text}, expected a session as YYYY-MM-DD") from error
+    if not calendar.is_session(day):
+        raise SettingsError(
+            f"simulated market: last={text} is no NYSE session, expected one from {calendar.sessions[0]}"
+        )
+    return day
+
+
+def _count_option(key: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise SettingsError(f"simulated market: found {key}={text}, expected a whole number of 0 or more")
+    return int(text)
+
+
+FACTORIES: dict[str, Factory] = {"simulated": _simulated, "files": _files, "massive": _massive, "yahoo": _yahoo}
+"""Sources by the name before the colon; each factory imports its module itself, so that unused ones cost nothing."""
+USAGE: dict[str, str] = {
+    "simulated": "simulated[:seed=7,last=2026-01-08,symbols=1193]",
+    "files": "files:PATH (a .csv, .csv.gz or .parquet file, or a folder of them)",
+    "massive": "massive (with MASSIVE_API_KEY)",
+    "yahoo": "yahoo",
+}

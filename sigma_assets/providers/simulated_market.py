@@ -1,8 +1,8 @@
 """Price paths of the simulated market: every bar follows from the seed, the symbol and the session, and nothing else.
 
 Returns are linear in independent drivers with fat tails (Student's t) under one common stochastic volatility, so that
-regressions on the factor ETFs have known true coefficients. All draws are made session by session from the first one
-on, from streams that numpy keeps the same between its versions (`RandomState`, NEP 19): a longer history adds bars only.
+regressions on the factor ETFs have known true coefficients. All draws are made session by session from the first
+on, from streams that numpy keeps the same between versions (`RandomState`, NEP 19): a longer history only adds bars.
 """
 
 import math

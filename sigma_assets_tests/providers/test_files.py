@@ -17,7 +17,7 @@ from sigma_assets.providers.files import FilesProvider
 from sigma_assets.trading_calendar import nyse_calendar
 
 CALENDAR = nyse_calendar()
-TRIAL_DATA = Path(os.environ.get("SIGMA_TRIAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+TRIAL_DATA = Path(os.environ.get("SIGMA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 REAL_PRICES = TRIAL_DATA / "prices_2015_2019.csv.gz"
 TWO, THREE, FOUR, FIVE = date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4), date(2024, 1, 5)
 

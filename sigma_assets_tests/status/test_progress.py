@@ -72,7 +72,7 @@ def test_every_step_done_is_not_yet_completed_while_the_run_is_on():
 def test_percent_is_the_weighted_share_of_phases_and_of_the_step_under_way():
     """Prices done (4 of 15), factors (2 of 15) at 13 of 26 symbols: 5 / 15."""
     halfway = StepEvent("progress", "factor_coverage", 1_005.0, current=13, total=26, unit="symbols")
-    seen = events(*worked("price_coverage"), ("start", "factor_coverage")) + (halfway,)
+    seen = (*events(*worked("price_coverage"), ("start", "factor_coverage")), halfway)
 
     progress = onboarding_progress(0, [run(events=seen)])
 

@@ -523,7 +523,7 @@ def upgrade() -> None:
             "reason",
             sa.Text(),
             nullable=False,
-            comment="unknown_symbol, not_yet_listed, delisted, late, no_bar or rejected",
+            comment="unknown_symbol, not_yet_listed, delisted, late, no_bar, rejected or not_covered",
         ),
         sa.Column("detail", sa.Text(), nullable=False, comment="what the source said"),
         sa.Column("source", sa.Text(), nullable=False, comment="price source"),
