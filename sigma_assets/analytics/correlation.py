@@ -45,7 +45,8 @@ def correlations(
     column_of_symbol = {symbol: column for column, symbol in enumerate(history.symbols)}
     column = np.array([column_of_symbol.get(symbol, -1) for symbol in held.symbol], dtype=np.intp)
     # Symbols x sessions, so that a window is contiguous; the last row belongs to symbols without prices.
-    returns = np.pad(total_returns(history).T, ((0, 1), (model.window, 0)), constant_values=np.nan)
+    returns = np.full((len(history.symbols) + 1, model.window + len(history.sessions)), np.nan)
+    returns[:-1, model.window :] = total_returns(history).T
     rows = history.rows(held.session)
     matrices = []
     for item, span in held.spans():
@@ -53,7 +54,7 @@ def correlations(
         is_large = (value >= model.min_weight * gross[item]) & (value >= model.min_value_usd) & (value > 0)
         large = np.flatnonzero(is_large)
         windows = returns[column[span][large], rows[item] + 1 : rows[item] + 1 + model.window]
-        correlation, observations = pairwise_correlation(windows)
+        correlation, observations = pairwise_correlation(np.ascontiguousarray(windows))
         kept = _kept(correlation, observations, value[large], model.min_observations)
         if len(kept) >= 2:
             square = np.ix_(kept, kept)

@@ -97,12 +97,14 @@ def _period_returns(history: PriceHistory, days: SessionArray, rows: RowArray) -
 
 def _check_reach(history: PriceHistory, days: SessionArray) -> None:
     """Refuse a history that starts after a reference date without the close that was the last one then."""
-    for name, dates in reference_dates(days[:1]).items():
-        too_late = (dates[0] < history.sessions[0]) & (history.prior_session > dates[0])
-        if too_late.any():
-            symbol = history.symbols[too_late.argmax()]
+    if len(days) == 0:
+        return
+    for name, (reference,) in reference_dates(days[:1]).items():
+        is_too_late = (reference < history.sessions[0]) & (history.prior_session > reference)
+        if is_too_late.any():
+            column = int(is_too_late.argmax())
             raise ValueError(
-                f"symbol_metrics: {name} of {symbol} on {days[0]} refers to {dates[0]}, but its history starts on"
-                f" {history.prior_session[too_late.argmax()]} though earlier prices may exist."
+                f"symbol_metrics: {name} of {history.symbols[column]} on {days[0]} needs its last close on or before"
+                f" {reference}; found none, and the history starts on {history.sessions[0]}, after earlier prices."
                 f" Read the prices from {LOOKBACK_SESSIONS} sessions before {days[0]} on"
             )

@@ -56,6 +56,7 @@ def volatility(
     -------
     by_portfolio, by_symbol : DataFrames with the columns of their tables, sorted by key
         One row where at least `realized_21d` is known. `trend_ratio` and `trend` are null where `realized_63d` is 0.
+        A portfolio whose weights net to 0 in every symbol has no row: there is nothing to cover.
 
     Raises
     ------

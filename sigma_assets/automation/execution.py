@@ -30,6 +30,9 @@ from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.watermark import Materialized
 from sigma_assets.worker_process import this_worker_tags
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The run's log goes to the event log alone; on the terminal it would tear up the progress display."""
+
 OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
 
 
@@ -129,6 +132,7 @@ def execute(
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
     run = instance.create_run_for_job(
         job_def=job.get_subset(asset_selection=chosen),
+        run_config=QUIET,
         asset_selection=chosen,
         tags={**tags_of(planned, source, again=again), **this_worker_tags()},
         remote_job_origin=_origin(name),

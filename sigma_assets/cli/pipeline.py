@@ -16,7 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sigma_assets.cli.printing import console, json_option, show
+from sigma_assets.cli.printing import console, errors, json_option, show
 from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
 
@@ -94,7 +94,8 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
 
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.planner import PlannedRun
-    from sigma_assets.definitions import defs
+    from sigma_assets.definitions import definitions_for
+    from sigma_assets.settings import settings
 
     tables, price_source = open_market()
     columns = (
@@ -103,6 +104,10 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
     with open_instance() as instance, Progress(*columns, console=console, disable=quiet) as progress:
         tasks: dict[PlannedRun, TaskID] = {}
 
+        def say(line: str) -> None:
+            if not quiet:
+                progress.console.print(line)
+
         def on_event(planned: PlannedRun, event: dg.DagsterEvent) -> None:
             if planned not in tasks:
                 who = f"{len(planned.portfolio_ids)} portfolio(s)" if planned.portfolio_ids else "universe"
@@ -110,15 +115,22 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
                 tasks[planned] = progress.add_task(label, total=len(planned.assets))
             if event.event_type == dg.DagsterEventType.STEP_SUCCESS and event.step_key in planned.assets:
                 progress.advance(tasks[planned])
-                progress.console.print(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
+                say(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
             if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-                progress.console.print(f"  {event.step_key} failed: {event.message}", style="red")
+                errors.print(f"  {event.step_key} failed: {event.message}", style="red")
 
         def on_wait(busy: Collection[str]) -> None:
-            progress.console.print(f"waiting: another run works on {len(busy)} portfolio(s)")
+            say(f"waiting: another run works on {len(busy)} portfolio(s)")
 
         return bring_up_to_date(
-            defs, instance, tables, price_source, wish, on_event=on_event, on_wait=on_wait, source=source
+            definitions_for(settings()),
+            instance,
+            tables,
+            price_source,
+            wish,
+            on_event=on_event,
+            on_wait=on_wait,
+            source=source,
         )
 
 

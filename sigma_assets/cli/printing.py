@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 console = Console(width=None if Console().is_terminal else 110)
+errors = Console(stderr=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 

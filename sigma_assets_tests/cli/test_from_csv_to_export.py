@@ -1,0 +1,175 @@
+"""The way of a user: from a holdings file to exported numbers, through the real command, in order."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from sigma_assets.storage.schema import FAMILIES
+from sigma_assets_tests.cli.files import BAD_HOLDINGS
+
+
+@pytest.fixture(scope="module")
+def portfolio_id(terminal) -> str:
+    answer = terminal("import", "growth.csv", "--name", "Growth", "--equity", "250000", "--account-type", "ira")
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def done(terminal, portfolio_id) -> list[dict]:
+    answer = terminal("run", "--json")
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def test_an_imported_portfolio_is_listed_with_what_was_typed(sigma, portfolio_id):
+    (row,) = json.loads(sigma("portfolios", "--json").stdout)
+
+    assert (row["portfolio_id"], row["name"], row["account_type"]) == (portfolio_id, "Growth", "ira")
+    assert row["inception"] == "2024-03-04"
+
+
+def test_positions_show_the_lots_as_entered(sigma, portfolio_id):
+    rows = json.loads(sigma("positions", portfolio_id, "--json").stdout)
+
+    assert {(row["symbol"], row["quantity"], row["entry_date"]) for row in rows} == {
+        ("AAPL", 100.0, "2024-03-04"),
+        ("MSFT", 50.0, "2024-03-04"),
+        ("SPY", 40.0, "2024-03-06"),
+        ("VFIAX", 60.0, "2024-03-04"),
+    }
+
+
+def test_run_brings_everything_up_to_date_and_then_finds_nothing_missing(sigma, portfolio_id, done):
+    assert {run["status"] for run in done} == {"done"}
+    assert json.loads(sigma("missing", "--json").stdout) == []
+    assert "nothing is missing" in sigma("run").stdout
+
+
+@pytest.mark.parametrize("asset", list(FAMILIES))
+def test_every_asset_can_be_exported(sigma, done, asset):
+    answer = sigma("export", asset)
+
+    rows = pd.read_csv(io.StringIO(answer.stdout))
+    assert answer.exit_code == 0, answer.stderr
+    assert len(rows)
+    assert rows["session"].max() == "2024-03-15"
+
+
+def test_exported_equity_is_the_hand_made_sum_of_exported_positions(sigma, portfolio_id, done):
+    """Equity = initial equity - cost + market value, without dividends in these two weeks of the simulated market."""
+    snapshots = json.loads(sigma("export", "portfolio_snapshots", "--format", "json").stdout)
+    positions = pd.DataFrame(json.loads(sigma("export", "position_values", "--format", "json").stdout))
+
+    last = snapshots[-1]
+    today = positions[positions["session"] == "2024-03-15"]
+    cost = 100 * 180.5 + 50 * 410 + 40 * 500.25 + 60 * 450
+    dividends = sum(row["dividend_income"] for row in snapshots)
+    assert last["equity"] == pytest.approx(250_000 - cost + today["market_value"].sum() + dividends, rel=1e-12)
+    assert len(snapshots) == 10
+
+
+def test_exports_take_a_portfolio_a_range_and_a_file(sigma, folder, portfolio_id, done):
+    file = folder / "betas.parquet"
+
+    answer = sigma(
+        "export", "betas_by_position", "--portfolio", portfolio_id, "--start", "2024-03-14", "--end", "2024-03-14",
+        "--format", "parquet", "-o", str(file),
+    )  # fmt: skip
+
+    assert answer.exit_code == 0, answer.stderr
+    rows = pd.read_parquet(file)
+    assert set(rows["symbol"]) == {"AAPL", "MSFT", "SPY", "VFIAX"}
+    assert rows["session"].nunique() == 1
+
+
+def test_symbol_factors_are_exported_one_row_per_factor(sigma, done):
+    rows = pd.read_csv(io.StringIO(sigma("export", "symbol_factors", "--start", "2024-03-15").stdout))
+
+    spy = rows[(rows["symbol"] == "SPY") & (rows["factor"] == "market")].iloc[0]
+    assert spy["beta"] == pytest.approx(1.0)
+    assert spy["observations"] == 90
+    assert rows["factor"].nunique() == 12
+
+
+def test_history_and_status_tell_what_ran(sigma, portfolio_id, done):
+    runs = json.loads(sigma("runs", "--json").stdout)
+    status = json.loads(sigma("status", portfolio_id, "--json").stdout)
+
+    scoped = next(run for run in runs if run["portfolio_ids"])
+    assert (scoped["status"], scoped["source"], scoped["portfolio_ids"]) == ("success", "admin", [portfolio_id])
+    assert scoped["cells_done"] == scoped["cells_total"] == 9 * 10
+    assert set(scoped["asset_seconds"]) >= {"betas", "volatility", "correlations"}
+    assert (status["state"], status["target"]) == ("up to date", "2024-03-15")
+
+
+def test_a_flow_changes_the_sessions_from_its_day_on(sigma, portfolio_id, done):
+    assert sigma("flow", portfolio_id, "2024-03-13", "-5000").exit_code == 0
+
+    answer = sigma("run", "--portfolio", portfolio_id, "--force", "--start", "2024-03-12")
+
+    assert answer.exit_code == 0, answer.stderr
+    rows = pd.DataFrame(json.loads(sigma("export", "portfolio_snapshots", "--format", "json").stdout))
+    flows = rows.set_index("session")["capital_flow"]
+    assert flows["2024-03-13"] == -5000
+    assert flows.drop("2024-03-13").eq(0).all()
+
+
+def test_a_bad_file_names_every_problem_and_imports_nothing(sigma, folder, portfolio_id):
+    (folder / "bad.csv").write_text(BAD_HOLDINGS)
+
+    answer = sigma("import", "bad.csv", "--name", "Growth", "--equity", "0")
+
+    assert answer.exit_code == 2
+    codes = ("ERR_POS_005", "ERR_POS_001", "ERR_POS_013", "ERR_PORT_001", "ERR_PORT_005")
+    assert all(code in answer.stderr for code in codes), answer.stderr
+    assert "bad.csv:2: column Quantity: found 'ten'" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(json.loads(sigma("portfolios", "--json").stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("run", "--portfolio", "nobody"), "no active portfolio nobody"),
+        (("status", "nobody"), "no active portfolio nobody"),
+        (("remove", "nobody"), "nobody"),
+        (("export", "everything"), "'everything' is not one of"),
+        (("export", "betas", "--format", "parquet"), "parquet needs a file"),
+        (("flow", "nobody", "2024-13-01", "5"), "'2024-13-01' does not match"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_bad_usage_says_what_is_wrong_and_returns_2(sigma, done, words, found):
+    answer = sigma(*words)
+
+    assert answer.exit_code == 2
+    assert found in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_bad_settings_are_refused_before_anything_happens(sigma):
+    answer = sigma("portfolios", SIGMA_CUTOFF="teatime", SIGMA_FACTOR_WINDOW="few")
+
+    assert answer.exit_code == 2
+    assert "SIGMA_CUTOFF='teatime'" in answer.stderr
+    assert "SIGMA_FACTOR_WINDOW='few'" in answer.stderr
+
+
+def test_settings_are_shown_without_secrets(sigma):
+    answer = sigma("settings", "--json", MASSIVE_API_KEY="s3cret-key")
+
+    shown = {row["variable"]: row["value"] for row in json.loads(answer.stdout)}
+    assert shown["SIGMA_PRICES"] == "simulated:last=2024-03-15"
+    assert shown["MASSIVE_API_KEY"] == "(set)"
+    assert "s3cret-key" not in answer.stdout + answer.stderr
+
+
+def test_z_a_removed_portfolio_is_gone_and_its_numbers_stay(sigma, portfolio_id, done):
+    assert sigma("remove", portfolio_id).exit_code == 0
+
+    assert json.loads(sigma("portfolios", "--json").stdout) == []
+    assert "Growth" not in sigma("portfolios").stdout
+    assert portfolio_id in sigma("export", "portfolio_snapshots").stdout
