@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 SESSIONS_PER_YEAR = 252
-YEAR_LOOKBACK = SESSIONS_PER_YEAR + 6
+YEAR_LOOKBACK = SESSIONS_PER_YEAR + 8
 """Sessions that surely reach back to the last close on or before the same calendar day 12 months earlier."""
 OPTION_MULTIPLIER = 100
 

@@ -29,6 +29,10 @@ from sigma_assets.storage.schema import FAMILIES, metadata
 
 logger = logging.getLogger(__name__)
 
+LAST_SESSION_SECONDS = 300.0
+LOCAL_SOURCES = ("simulated", "files:")
+"""Sources that answer at once and for nothing."""
+
 
 class Tables:
     """The database through the eyes of an asset: everything in scope, nothing else."""
@@ -183,6 +187,7 @@ class PriceSource:
         self.settings = settings
         self.tables = tables
         self._made: tuple[date, PriceProvider] | None = None
+        self._last: tuple[PriceProvider, date, float] | None = None
 
     @property
     def provider(self) -> PriceProvider:
@@ -202,7 +207,19 @@ class PriceSource:
 
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
-        return min(self.settings.current_session(), self.provider.last_session())
+        return min(self.settings.current_session(), self._last_session())
+
+    def _last_session(self) -> date:
+        """Return the provider's last session. Sensors ask every few seconds: over the network, every five minutes."""
+        provider = self.provider
+        if self._last is not None and self._last[0] is provider:
+            _, last, asked = self._last
+            if last >= self.settings.current_session() or monotonic() - asked < LAST_SESSION_SECONDS:
+                return last
+        last = provider.last_session()
+        if not self.settings.prices.startswith(LOCAL_SOURCES):
+            self._last = (provider, last, monotonic())
+        return last
 
     def load_missing(
         self, symbols: Sequence[str], sessions: SessionArray, on_symbols: Callable[[int, str | None], None]

@@ -1,5 +1,6 @@
 """NYSE sessions: which days trade, when a session's prices are due, and the neighbours of a session."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -7,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 
 from sigma_assets.errors import CalendarError
 from sigma_assets.frames import SessionArray
@@ -87,7 +89,9 @@ def nyse_calendar(extra_closures: tuple[date, ...] = (), last_day: date | None =
     from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # slow to import, and only needed here
 
     end = last_day or date(datetime.now(UTC).year + 1, 12, 31)
-    days = XNYSExchangeCalendar(start=FIRST_DAY.isoformat(), end=end.isoformat()).sessions
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.Pandas4Warning)  # how the library reads time zones, not how we do
+        days = XNYSExchangeCalendar(start=FIRST_DAY.isoformat(), end=end.isoformat()).sessions
     sessions = days.to_numpy().astype("datetime64[D]")
     return TradingCalendar(np.setdiff1d(sessions, np.array(extra_closures, dtype="datetime64[D]")))
 

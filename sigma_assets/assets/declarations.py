@@ -1,5 +1,6 @@
 """What all assets declare and report alike: run policy, owners, columns, checks, row counts."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from sigma_assets.checks import results_of, specs_of
 from sigma_assets.partitions import Scope
 from sigma_assets.resources import Tables
 from sigma_assets.storage.schema import FAMILIES
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+# single-run backfills and mappings between partition dimensions are in beta; pyproject.toml pins Dagster's minor version
 
 OWNERS = ["team:risk"]
 PRICE_POOL = "price_provider"

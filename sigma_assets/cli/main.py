@@ -1,6 +1,6 @@
 """The command `sigma-assets`."""
 
-import sys
+from typing import Any
 
 import click
 
@@ -41,6 +41,25 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         return getattr(import_module(module), attribute)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an expected error is a message and an exit code, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except SigmaError as error:
+            raise ExpectedError(error) from error
+
+
+class ExpectedError(click.ClickException):
+    """An error that was raised on purpose, as click shows it."""
+
+    def __init__(self, error: SigmaError) -> None:
+        super().__init__("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
+        self.exit_code = error.exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Print the message."""
+        click.echo(self.message, file=file, err=file is None)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sigma_assets")
@@ -52,14 +71,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an expected error prints its message, without a traceback."""
-    try:
-        cli()
-    except SigmaError as error:
-        click.echo(f"error: {error}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            click.echo(f"  {note}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command line."""
+    cli(prog_name="sigma-assets")
 
 
 if __name__ == "__main__":

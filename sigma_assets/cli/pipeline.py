@@ -94,7 +94,8 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
 
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.planner import PlannedRun
-    from sigma_assets.definitions import defs
+    from sigma_assets.definitions import definitions_for
+    from sigma_assets.settings import settings
 
     tables, price_source = open_market()
     columns = (
@@ -122,7 +123,14 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
             say(f"waiting: another run works on {len(busy)} portfolio(s)")
 
         return bring_up_to_date(
-            defs, instance, tables, price_source, wish, on_event=on_event, on_wait=on_wait, source=source
+            definitions_for(settings()),
+            instance,
+            tables,
+            price_source,
+            wish,
+            on_event=on_event,
+            on_wait=on_wait,
+            source=source,
         )
 
 

@@ -1,7 +1,7 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from sigma_assets.frames import SessionArray
 from sigma_assets.settings import Settings
-from sigma_assets.status.cache import ShortCache
-from sigma_assets.status.facts import PortfolioFacts, RunFacts, RunState
+from sigma_assets.status.cache import CACHE_SECONDS, ShortCache
+from sigma_assets.status.facts import PortfolioFacts, RunFacts, RunState, Totals
 from sigma_assets.status.phases import BY_ASSET
 from sigma_assets.status.progress import Progress, onboarding_progress
 from sigma_assets.status.run_events import read_events
@@ -33,23 +33,17 @@ STATES: dict[Status, RunState] = {
 }
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What a finished onboarding covers: symbols needed at most on a session, and lots."""
-
-    symbols: int | None
-    positions: int
-
-
 class Queries:
     """Reads, each of them as the databases are now; nothing is remembered longer than a second."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance, database: Database, cache_seconds: float = CACHE_SECONDS
+    ) -> None:
         self.settings = settings
         self.instance = instance
         self.database = database
         self.sessions: SessionArray = settings.calendar.sessions
-        self._cache = ShortCache()
+        self.cache = ShortCache(cache_seconds)
 
     def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
         """Return a portfolio, removed ones included; None if there is none with this id."""
@@ -101,8 +95,8 @@ class Queries:
                 yield facts
                 continue
             # an ended run must not be judged by events that were read while it was on: hence its state in the key
-            key = (cover.run_id, facts.state)
-            events, error = self._cache.get(key, partial(read_events, self.instance, cover.run_id))
+            key = ("events", cover.run_id, facts.state)
+            events, error = self.cache.get(key, partial(read_events, self.instance, cover.run_id))
             yield replace(facts, events=events, error=error)
 
     def _of_cover(self, cover: RunCover) -> RunFacts:

@@ -1,5 +1,6 @@
 """Reads what a run's steps did from Dagster's event log: never the whole log, which holds every materialisation."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,11 @@ from sigma_assets.status.phases import BY_ASSET
 
 NEWEST = 300
 """Events that are read at first. Longer runs (observations come once a second) cost a few queries more."""
+
+WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
+"""What Dagster wraps around whatever an asset raises."""
+MODULE = re.compile(r"^(?:\w+\.)+(?=\w+:)")
+"""`package.module.` before the name of an exception."""
 
 Types = dg.DagsterEventType
 KINDS: dict[Types, EventKind] = {
@@ -105,8 +111,8 @@ def _error(error: SerializableErrorInfo | None) -> tuple[str, str]:
     """Return type and message of what the asset raised, without Dagster's wrapping, and its stack."""
     if error is None:
         return "no error was recorded", ""
-    raised = error.cause or error
-    return raised.message.strip(), raised.to_string().strip()
+    raised = error.cause if error.cls_name in WRAPPERS and error.cause else error
+    return MODULE.sub("", raised.message.strip()), raised.to_string().strip()
 
 
 def _run_error(records: Sequence[EventLogRecord]) -> str:
@@ -114,7 +120,7 @@ def _run_error(records: Sequence[EventLogRecord]) -> str:
     if not ends:
         return ""
     event = ends[-1].get_dagster_event()
-    if event.event_type == Types.RUN_FAILURE:
+    if event.event_type == Types.RUN_FAILURE and event.event_specific_data is not None:
         error = event.job_failure_data.error
         if error is not None:
             return _error(error)[0]

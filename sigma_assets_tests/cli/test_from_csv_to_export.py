@@ -11,15 +11,15 @@ from sigma_assets_tests.cli.files import BAD_HOLDINGS
 
 
 @pytest.fixture(scope="module")
-def portfolio_id(sigma) -> str:
-    answer = sigma("import", "growth.csv", "--name", "Growth", "--equity", "250000", "--account-type", "ira")
+def portfolio_id(terminal) -> str:
+    answer = terminal("import", "growth.csv", "--name", "Growth", "--equity", "250000", "--account-type", "ira")
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.strip()
 
 
 @pytest.fixture(scope="module")
-def done(sigma, portfolio_id) -> list[dict]:
-    answer = sigma("run", "--json")
+def done(terminal, portfolio_id) -> list[dict]:
+    answer = terminal("run", "--json")
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
 
@@ -53,7 +53,7 @@ def test_every_asset_can_be_exported(sigma, done, asset):
     answer = sigma("export", asset)
 
     rows = pd.read_csv(io.StringIO(answer.stdout))
-    assert answer.returncode == 0, answer.stderr
+    assert answer.exit_code == 0, answer.stderr
     assert len(rows)
     assert rows["session"].max() == "2024-03-15"
 
@@ -79,7 +79,7 @@ def test_exports_take_a_portfolio_a_range_and_a_file(sigma, folder, portfolio_id
         "--format", "parquet", "-o", str(file),
     )  # fmt: skip
 
-    assert answer.returncode == 0, answer.stderr
+    assert answer.exit_code == 0, answer.stderr
     rows = pd.read_parquet(file)
     assert set(rows["symbol"]) == {"AAPL", "MSFT", "SPY", "VFIAX"}
     assert rows["session"].nunique() == 1
@@ -106,11 +106,11 @@ def test_history_and_status_tell_what_ran(sigma, portfolio_id, done):
 
 
 def test_a_flow_changes_the_sessions_from_its_day_on(sigma, portfolio_id, done):
-    assert sigma("flow", portfolio_id, "2024-03-13", "-5000").returncode == 0
+    assert sigma("flow", portfolio_id, "2024-03-13", "-5000").exit_code == 0
 
     answer = sigma("run", "--portfolio", portfolio_id, "--force", "--start", "2024-03-12")
 
-    assert answer.returncode == 0, answer.stderr
+    assert answer.exit_code == 0, answer.stderr
     rows = pd.DataFrame(json.loads(sigma("export", "portfolio_snapshots", "--format", "json").stdout))
     flows = rows.set_index("session")["capital_flow"]
     assert flows["2024-03-13"] == -5000
@@ -122,7 +122,7 @@ def test_a_bad_file_names_every_problem_and_imports_nothing(sigma, folder, portf
 
     answer = sigma("import", "bad.csv", "--name", "Growth", "--equity", "0")
 
-    assert answer.returncode == 2
+    assert answer.exit_code == 2
     codes = ("ERR_POS_005", "ERR_POS_001", "ERR_POS_013", "ERR_PORT_001", "ERR_PORT_005")
     assert all(code in answer.stderr for code in codes), answer.stderr
     assert "bad.csv:2: column Quantity: found 'ten'" in answer.stderr
@@ -145,7 +145,7 @@ def test_a_bad_file_names_every_problem_and_imports_nothing(sigma, folder, portf
 def test_bad_usage_says_what_is_wrong_and_returns_2(sigma, done, words, found):
     answer = sigma(*words)
 
-    assert answer.returncode == 2
+    assert answer.exit_code == 2
     assert found in answer.stderr
     assert "Traceback" not in answer.stderr
 
@@ -153,7 +153,7 @@ def test_bad_usage_says_what_is_wrong_and_returns_2(sigma, done, words, found):
 def test_bad_settings_are_refused_before_anything_happens(sigma):
     answer = sigma("portfolios", SIGMA_CUTOFF="teatime", SIGMA_FACTOR_WINDOW="few")
 
-    assert answer.returncode == 2
+    assert answer.exit_code == 2
     assert "SIGMA_CUTOFF='teatime'" in answer.stderr
     assert "SIGMA_FACTOR_WINDOW='few'" in answer.stderr
 
@@ -168,7 +168,7 @@ def test_settings_are_shown_without_secrets(sigma):
 
 
 def test_z_a_removed_portfolio_is_gone_and_its_numbers_stay(sigma, portfolio_id, done):
-    assert sigma("remove", portfolio_id).returncode == 0
+    assert sigma("remove", portfolio_id).exit_code == 0
 
     assert json.loads(sigma("portfolios", "--json").stdout) == []
     assert "Growth" not in sigma("portfolios").stdout
