@@ -122,9 +122,16 @@ class Tables:
         """Return the snapshots of the scope as they would be computed now, without writing them."""
         return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
 
-    def first_sessions(self, table: str, symbols: Sequence[str], last: date) -> pd.Series:
-        """Return the first session up to `last` on which each symbol has a row; symbols without any are absent."""
-        return first_sessions(self.database, metadata.tables[table], list(symbols), last)
+    def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
+        """Return the session on which each symbol can have had so many prices at the earliest.
+
+        Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
+        Symbols without prices up to `last` are absent.
+        """
+        first = first_sessions(self.database, metadata.tables["market_prices"], list(symbols), last)
+        calendar = self.calendar.sessions
+        position = np.searchsorted(calendar, first.to_numpy(dtype="datetime64[D]")) + prices_needed - 1
+        return pd.Series(calendar[np.minimum(position, len(calendar) - 1)], index=first.index)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
