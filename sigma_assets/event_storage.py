@@ -25,6 +25,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.event_batching  # noqa: F401  (Dagster hands over batches)
+from sigma_assets.planned_checks import planned_for_the_run
 from sigma_assets.sqlite_engine import exclusively, sqlite_engine
 
 
@@ -110,6 +111,10 @@ class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
             if values:
                 statement = insert(AssetKeyTable).values(asset_key=asset_key, **values)
                 connection.execute(statement.on_conflict_do_update(index_elements=["asset_key"], set_=values))
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
+        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
     def has_table(self, table_name: str) -> bool:
         """Whether a table exists; a table that was there stays."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._check import CheckError
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 from dagster._core.events import AssetMaterializationPlannedData, AssetObservationData, StepMaterializationData
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqlEventLogStorage
 from dagster._core.storage.event_log.base import AssetRecordsFilter
-from sqlalchemy.exc import IntegrityError
 
 from sigma_assets.event_storage import BatchedSqliteEventLogStorage
 
@@ -125,12 +125,13 @@ def without_write_times(answer: object) -> object:
 
 
 def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
-    one_partition = DefaultPartitionsSubset({"2026-01-06|p1"})
-    planned = AssetCheckEvaluationPlanned(asset_key=VALUES, check_name="cash", partitions_subset=one_partition)
+    planned = AssetCheckEvaluationPlanned(asset_key=VALUES, check_name="cash")
     check = entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, planned)
+    with storage.index_connection() as connection:
+        connection.exec_driver_sql("DROP TABLE asset_check_executions")
 
-    with pytest.raises(IntegrityError, match="UNIQUE constraint failed: asset_check_executions"):
-        storage.store_event_batch([materialization(VALUES, "2026-01-06", "p1"), check, check])
+    with pytest.raises(CheckError, match="Asset checks require a database schema migration"):
+        storage.store_event_batch([materialization(VALUES, "2026-01-06", "p1"), check])
 
     assert storage.get_records_for_run(RUN).records == []
     assert storage.get_materialized_partitions(VALUES) == set()
@@ -185,3 +186,21 @@ def test_a_watcher_sees_events_as_they_are_stored(storage):
     while len(seen) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert seen == ["ASSET_MATERIALIZATION", "PIPELINE_SUCCESS"]
+
+
+def test_a_check_planned_over_a_range_is_noted_once_and_then_evaluated(tmp_path):
+    """Dagster adds the range of a run to each planned check, and would note it once per partition, for ever planned."""
+    check = AssetCheckEvaluationPlanned(
+        asset_key=VALUES,
+        check_name="cash",
+        partitions_subset=DefaultPartitionsSubset({"2026-01-06", "2026-01-07", "2026-01-08"}),
+    )
+    done = dg.AssetCheckEvaluation(asset_key=VALUES, check_name="cash", passed=True, metadata={})
+    storage = BatchedSqliteEventLogStorage(str(tmp_path))
+
+    storage.store_event(entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, check))
+    storage.store_event(entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, done, second=1))
+
+    records = storage.get_asset_check_execution_history(dg.AssetCheckKey(VALUES, "cash"), limit=10)
+    assert [record.status.value for record in records] == ["SUCCEEDED"]
+    storage.dispose()
