@@ -127,7 +127,7 @@ def test_everything_is_there_once_and_nothing_is_left_over(aftermath: Aftermath)
     assert {tuple(count) for count in counts} == {(len(sessions), len(sessions))}
 
 
-def test_a_portfolio_added_meanwhile_was_onboarded_without_waiting(aftermath: Aftermath):
+def test_scenario_04_a_portfolio_added_meanwhile_is_onboarded_at_once_and_nothing_needs_a_restart(aftermath: Aftermath):
     (run,) = aftermath.deployment.runs(aftermath.bystander)
 
     assert (run.source, run.status) == ("onboarding", dg.DagsterRunStatus.SUCCESS)

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.run_history import stories
+from sigma_assets.status.queries import Queries
 from sigma_assets.storage.schema import portfolios
-from sigma_assets_tests.processes.deployment import Deployment, until
+from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
@@ -31,26 +32,41 @@ def worker_at(deployment: Deployment, asset: str, portfolio_id: str) -> int:
     return int(reached.read_text())
 
 
-def test_scenario_04_a_killed_run_blocks_nobody_and_needs_no_restart(deployment: Deployment):
-    """Worker and daemon at first; a portfolio that is added while the dead run is on record is onboarded at once."""
-    unlucky = deployment.add("unlucky")
-    reached = deployment.shut("betas", unlucky)
-    worker = worker_at(deployment, "betas", unlucky)
-    deployment.open(reached)
-    os.kill(worker, signal.SIGKILL)
+def test_scenario_08_two_portfolios_onboard_at_once_and_both_progresses_are_right(deployment: Deployment):
+    """Whatever the other one does: progress never goes back, and says completed only when everything is there."""
+    pair = [deployment.add("one"), deployment.add("two")]
+    seen: dict[str, list[tuple[str, float]]] = {portfolio_id: [] for portfolio_id in pair}
 
-    added = deployment.add("added meanwhile")
-    deployment.wait_until_done(unlucky, added, seconds=120)
-
-    first, *later = deployment.runs(unlucky)
-    (only,) = deployment.runs(added)
-    assert (first.status, only.status, only.source) == (FAILURE, SUCCESS, "onboarding")
-    assert [run.status for run in later] == [SUCCESS]
     with deployment.instance() as instance:
-        story = stories(instance, deployment.settings.calendar, portfolio_id=unlucky)[-1]
-    assert {asset for asset, _, _ in story.failures} == {"betas"}
-    assert 0 < story.cells_done < story.cells_total
-    assert "betas" in deployment.command("runs", "--json").stdout
+        queries = Queries(deployment.settings, instance, deployment.database)
+
+        def both_done() -> bool:
+            for portfolio_id in pair:
+                facts = queries.portfolio(portfolio_id)
+                assert facts is not None
+                progress = queries.progress(facts)
+                seen[portfolio_id].append((progress.status, progress.percent))
+            return all(found[-1][0] == "completed" for found in seen.values())
+
+        until(both_done, "both are completed", seconds=120)
+
+    for found in seen.values():
+        shares = [share for _, share in found]
+        assert shares == sorted(shares)
+        assert shares[-1] == 100
+        assert {status for status, _ in found} <= {"pending", "running", "completed"}
+        assert all(status == "completed" for status, share in found if share == 100)
+
+
+def test_scenario_01_a_portfolio_added_after_the_nightly_run_gets_its_whole_history(deployment: Deployment):
+    until(lambda: any(run.job == "symbols" and run.status is SUCCESS for run in deployment.runs()), "the night is over")
+    added = deployment.add("a minute later")
+
+    deployment.wait_until_done(added, seconds=120)
+
+    (run,) = deployment.runs(added)
+    assert (run.source, run.first, run.last) == ("onboarding", "2026-01-05", str(LAST))
+    assert len([run for run in deployment.runs() if run.job == "symbols"]) == 1
 
 
 def test_everything_dies_at_once_and_comes_back(deployment: Deployment):
@@ -72,8 +88,8 @@ def test_everything_dies_at_once_and_comes_back(deployment: Deployment):
 
 def test_a_worker_outlives_its_code_server_and_nothing_is_done_twice(deployment: Deployment):
     portfolio_id = deployment.add("code server dies")
-    reached = deployment.shut("correlations", portfolio_id)
-    worker_at(deployment, "correlations", portfolio_id)
+    reached = deployment.shut("before_correlations", portfolio_id)
+    worker_at(deployment, "before_correlations", portfolio_id)
     deployment.kill("code server")
     deployment.start("code server")
     deployment.open(reached)
@@ -86,10 +102,10 @@ def test_a_worker_outlives_its_code_server_and_nothing_is_done_twice(deployment:
 def test_a_run_that_hangs_is_ended_and_blocks_nobody(deployment: Deployment):
     """The run's own tag says how long it may take."""
     portfolio_id = deployment.add("hangs")
-    deployment.shut("factor_exposures", portfolio_id)
-    worker_at(deployment, "factor_exposures", portfolio_id)
+    deployment.shut("before_factor_exposures", portfolio_id)
+    worker_at(deployment, "before_factor_exposures", portfolio_id)
     other = deployment.add("is not blocked")
-    until(lambda: deployment.runs(other), "another portfolio's run is asked for")
+    deployment.wait_until_done(other, seconds=120)
     with deployment.instance() as instance:
         (run,) = deployment.runs(portfolio_id)
         instance.add_run_tags(run.run_id, {"dagster/max_runtime": "1"})
@@ -99,13 +115,13 @@ def test_a_run_that_hangs_is_ended_and_blocks_nobody(deployment: Deployment):
     with deployment.instance() as instance:
         story = stories(instance, deployment.settings.calendar, portfolio_id=portfolio_id)[-1]
     assert any("runtime" in message.lower() for _, _, message in story.failures), story.failures
-    deployment.open(deployment.home / "gates" / f"factor_exposures.{portfolio_id}.reached")
+    deployment.open(deployment.home / "gates" / f"before_factor_exposures.{portfolio_id}.reached")
 
 
 def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deployment):
     portfolio_id = deployment.add("removed")
-    reached = deployment.shut("price_coverage", portfolio_id)
-    worker_at(deployment, "price_coverage", portfolio_id)
+    reached = deployment.shut("before_price_coverage", portfolio_id)
+    worker_at(deployment, "before_price_coverage", portfolio_id)
     with deployment.database.begin() as connection:
         mine = portfolios.c.portfolio_id == portfolio_id
         removed = datetime.now(UTC) - timedelta(seconds=1)
