@@ -1,6 +1,6 @@
 """Asset checks: for every table what the schema promises, and the identities of the domain; over the partitions of a run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -12,8 +12,9 @@ from sigma_assets.analytics import identities
 from sigma_assets.analytics.suspicion import suspicious_moves
 from sigma_assets.conventions import EXPOSURE_FACTORS
 from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.resources import Tables, rows_of
 from sigma_assets.storage.contract import broken_promises
+from sigma_assets.storage.rows import Rows
 from sigma_assets.storage.schema import FAMILIES
 
 SHOWN = 20
@@ -189,6 +190,32 @@ def _schema_findings(asset: str, tables: Tables, scope: Scope) -> Findings:
         yield from broken_promises(table, tables.rows(table.name, scope, symbols))
 
 
+class _ReadOnce(Tables):
+    """The tables as the checks of one asset see them: what several of them want to see is read once.
+
+    Made for one round of checks and dropped with it, so nothing that it keeps can grow old.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.settings)
+        self.__dict__["database"] = tables.database
+        self._rows: dict[tuple[str, Rows], pd.DataFrame] = {}
+        self._symbols: dict[tuple[str, ...], list[str]] = {}
+
+    def symbols(self, scope: Scope) -> list[str]:
+        if scope.portfolio_ids not in self._symbols:
+            self._symbols[scope.portfolio_ids] = super().symbols(scope)
+        return self._symbols[scope.portfolio_ids]
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        key = table, rows_of(scope, symbols)
+        if key not in self._rows:
+            self._rows[key] = super().rows(table, scope, symbols)
+        return self._rows[key] if columns is None else self._rows[key][list(columns)]
+
+
 @cache
 def checks_of(asset: str) -> tuple[DomainCheck, ...]:
     """Return all checks of an asset: what the schema promises, then its domain's."""
@@ -207,7 +234,8 @@ def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
 
 def findings_of(asset: str, tables: Tables, scope: Scope) -> dict[DomainCheck, list[str]]:
     """Check what is stored in a scope and return what each check found."""
-    return {check: list(check.find(tables, scope)) for check in checks_of(asset)}
+    stored = _ReadOnce(tables)
+    return {check: list(check.find(stored, scope)) for check in checks_of(asset)}
 
 
 def results_of(asset: str, tables: Tables, scope: Scope) -> list[dg.AssetCheckResult]:

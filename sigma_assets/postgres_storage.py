@@ -19,8 +19,8 @@ from dagster_postgres.utils import pg_url_from_config
 import sigma_assets.event_batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.storage.database import postgres_url
 
-IDLE_CONNECTIONS = 1
-"""Connections that a process keeps while it does nothing; it opens more as its threads need them."""
+IDLE_CONNECTIONS = 2
+"""Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
 
 
 class PooledPostgresEventLogStorage(PostgresEventLogStorage):

@@ -137,14 +137,14 @@ class Tables:
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the rows of a table in scope, all columns or some."""
-        return read_rows(self.database, metadata.tables[table], _rows(scope, symbols), columns)
+        return read_rows(self.database, metadata.tables[table], rows_of(scope, symbols), columns)
 
     def replace(
         self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
     ) -> dict[str, int]:
         """Replace the rows of an asset's tables in scope, in one transaction; return the row count of each table."""
         by_table = dict(zip(FAMILIES[asset], frames, strict=True))
-        counts = replace_rows(self.database, by_table, _rows(scope, symbols))
+        counts = replace_rows(self.database, by_table, rows_of(scope, symbols))
         logger.info("wrote %s", ", ".join(f"{count} rows of {table}" for table, count in counts.items()))
         return counts
 
@@ -157,7 +157,8 @@ class Tables:
         return portfolio_tables.holdings_revisions(self.database, list(scope.portfolio_ids), scope.sessions)
 
 
-def _rows(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+def rows_of(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+    """Return the rows of a scope: of its portfolios, or of some symbols."""
     if symbols is not None:
         return Rows(scope.first, scope.last, None, tuple(symbols))
     return Rows(scope.first, scope.last, tuple(scope.portfolio_ids) or None, None)

@@ -55,7 +55,7 @@ class ExpectedError(click.ClickException):
 
     def __init__(self, error: SigmaError) -> None:
         super().__init__("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
         """Print the message."""

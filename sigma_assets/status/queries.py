@@ -70,13 +70,13 @@ class Queries:
         with self.database.read() as connection:
             return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
 
-    def progress(self, portfolio: PortfolioFacts) -> Progress:
+    def progress(self, portfolio: PortfolioFacts, *, detailed: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands.
 
         Its own runs (found by their tag) come first: where they complete it, no other can matter. Else every run since
-        its creation is looked at, for a run of several portfolios may cover it.
+        its creation is looked at, for a run of several portfolios may cover it. `detailed` reads what debug needs.
         """
-        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)))
+        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)), detailed)
         progress = onboarding_progress(portfolio.first, list(own))
         if progress.status == "completed":
             return progress
@@ -86,17 +86,18 @@ class Queries:
             for cover in reversed(runs(self.instance, created_after=since))
             if self._covers(cover, portfolio.portfolio_id)
         ]
-        return onboarding_progress(portfolio.first, list(self._facts(covers)))
+        return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
 
-    def _facts(self, covers: Iterable[RunCover]) -> Iterator[RunFacts]:
+    def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
         for cover in covers:
             facts = self._of_cover(cover)
             if cover.started is None:
                 yield facts
                 continue
             # an ended run must not be judged by events that were read while it was on: hence its state in the key
-            key = ("events", cover.run_id, facts.state)
-            events, error = self.cache.get(key, partial(read_events, self.instance, cover.run_id))
+            key = ("events", cover.run_id, facts.state, detailed)
+            read = partial(read_events, self.instance, cover.run_id, outputs=detailed)
+            events, error = self.cache.get(key, read)
             yield replace(facts, events=events, error=error)
 
     def _of_cover(self, cover: RunCover) -> RunFacts:

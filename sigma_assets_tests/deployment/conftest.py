@@ -1,6 +1,7 @@
 """Fixtures: a fresh deployment on PostgreSQL, as roles.sh and the two migration commands leave it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,20 @@ from sigma_assets_tests.deployment.deployment import CHECKOUT, Deployment, confi
 from sigma_assets_tests.postgres import PostgresServer
 
 
+@contextmanager
+def database_with_roles(server: PostgresServer) -> Iterator[str]:
+    """Make a database with the two roles and nothing in it; yield its name."""
+    name = fresh_database(server)
+    make_roles(server, name)
+    yield name
+    drop_database(server, name)
+
+
 @pytest.fixture
 def database_name(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the name of an empty database with the two roles."""
-    name = fresh_database(postgres_server)
-    make_roles(postgres_server, name)
-    yield name
-    drop_database(postgres_server, name)
+    with database_with_roles(postgres_server) as name:
+        yield name
 
 
 @pytest.fixture

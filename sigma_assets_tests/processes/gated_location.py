@@ -8,13 +8,13 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.definitions import definitions_for
-from sigma_assets.frames import SessionArray
 from sigma_assets.partitions import Scope
 from sigma_assets.resources import Loaded, PriceSource, Tables
 from sigma_assets.settings import Settings, settings
@@ -63,10 +63,10 @@ class GatedTables(Tables):
 class GatedPriceSource(PriceSource):
     """A price source that waits before it loads."""
 
-    def load_missing(self, symbols: Sequence[str], sessions: SessionArray) -> Loaded:
+    def load_missing(self, *arguments: Any, **options: Any) -> Loaded:
         """Load as ever, after the gate."""
         wait_at("load")
-        return super().load_missing(symbols, sessions)
+        return super().load_missing(*arguments, **options)
 
 
 def gated(configured: Settings) -> dg.Definitions:
