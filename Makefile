@@ -7,7 +7,7 @@ LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test check dev bench bench-full format lock clean
+.PHONY: demo test check dev bench bench-full format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -21,6 +21,10 @@ check: .venv/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Does any test notice a wrong calculation? A quarter of an hour.
+mutants: .venv/test
+	$(BIN)/python -m sigma_assets_tests.mutants $(MUTANTS_ARGS)
 
 dev: .venv/run
 	$(BIN)/sigma-assets dev

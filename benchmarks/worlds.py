@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 
 ETFS_HELD = ("SPY", "VTV", "LQD")
 POSTGRES = """storage:
-  postgres:
-    postgres_db:
-      scheme: postgresql+psycopg2
-      hostname: {host}
-      port: {port}
-      username: {user}
-      password: not-checked-by-trust
-      db_name: dagster
+  custom:
+    module: sigma_assets.postgres_storage
+    class: SharedPostgresStorage
+    config: {postgres_url: {env: SIGMA_DATABASE_URL}}
 
 """
 
@@ -74,13 +70,12 @@ def _with_postgres(configuration: str) -> str:
 
     url = PostgresServer().url
     with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
-        for name in ("sigma", "dagster"):
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    ours = url.set(drivername="postgresql", database="sigma")
+        connection.exec_driver_sql("CREATE DATABASE sigma_bench")
+    ours = url.set(drivername="postgresql", database="sigma_bench")
     os.environ["SIGMA_DATABASE_URL"] = ours.render_as_string(hide_password=False)
     before, _, rest = configuration.partition("storage:")
     _, _, after = rest.partition("run_launcher:")
-    return before + POSTGRES.format(host=url.host, port=url.port, user=url.username) + "run_launcher:" + after
+    return f"{before}{POSTGRES}run_launcher:{after}"
 
 
 def extra_symbols(count: int) -> list[str]:

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Two roles without superuser rights: the pipeline owns its schema, the status server only reads. Run once, as the
-# database's administrator (the postgres image does it at its first start).
+# Two roles without superuser rights: the pipeline owns its schema, the status server only reads. Run as the database's
+# administrator (the postgres image does it at its first start); run again, it sets new passwords.
 set -eu
-psql -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-sigma}" \
+psql -q -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-sigma}" \
   -v pipeline="$SIGMA_PIPELINE_PASSWORD" -v status="$SIGMA_STATUS_PASSWORD" <<'SQL'
-CREATE ROLE sigma_pipeline LOGIN PASSWORD :'pipeline';
-CREATE ROLE sigma_status LOGIN PASSWORD :'status';
-CREATE SCHEMA sigma AUTHORIZATION sigma_pipeline;
+SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['sigma_pipeline', 'sigma_status']) AS name
+  WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
+ALTER ROLE sigma_pipeline PASSWORD :'pipeline';
+ALTER ROLE sigma_status PASSWORD :'status';
+CREATE SCHEMA IF NOT EXISTS sigma AUTHORIZATION sigma_pipeline;
 GRANT CREATE, USAGE ON SCHEMA public TO sigma_pipeline;
 GRANT USAGE ON SCHEMA public, sigma TO sigma_status;
 ALTER DEFAULT PRIVILEGES FOR ROLE sigma_pipeline IN SCHEMA public, sigma GRANT SELECT ON TABLES TO sigma_status;

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import dagster as dg
 import numpy as np
@@ -215,14 +216,12 @@ class _ReadOnce(Tables):
         return self._rows[key] if columns is None else self._rows[key][list(columns)]
 
 
+@cache
 def checks_of(asset: str) -> tuple[DomainCheck, ...]:
     """Return all checks of an asset: what the schema promises, then its domain's."""
 
-    def find(tables: Tables, scope: Scope) -> Findings:
-        return _schema_findings(asset, tables, scope)
-
     words = "no nulls, no infinities, nothing out of range, as the schema promises"
-    return (DomainCheck("schema", words, ERROR, find), *DOMAIN_CHECKS.get(asset, ()))
+    return (DomainCheck("schema", words, ERROR, partial(_schema_findings, asset)), *DOMAIN_CHECKS.get(asset, ()))
 
 
 def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
@@ -233,19 +232,47 @@ def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(check.name, asset=asset, description=check.description) for check in checks_of(asset)]
 
 
+def findings_of(asset: str, tables: Tables, scope: Scope) -> dict[DomainCheck, list[str]]:
+    """Check what is stored in a scope and return what each check found."""
+    stored = _ReadOnce(tables)
+    return {check: list(check.find(stored, scope)) for check in checks_of(asset)}
+
+
 def results_of(asset: str, tables: Tables, scope: Scope) -> list[dg.AssetCheckResult]:
     """Check what is stored in a scope and return what was found, one result per check."""
-    stored = _ReadOnce(tables)
-    return [_result(asset, check, list(check.find(stored, scope))) for check in checks_of(asset)]
+    return [
+        dg.AssetCheckResult(
+            passed=not findings,
+            asset_key=asset,
+            check_name=check.name,
+            severity=check.severity,
+            description=_headline(findings),
+            metadata=_metadata(findings),
+        )
+        for check, findings in findings_of(asset, tables, scope).items()
+    ]
 
 
-def _result(asset: str, check: DomainCheck, findings: list[str]) -> dg.AssetCheckResult:
-    shown = findings[:SHOWN] + ([f"and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else [])
-    return dg.AssetCheckResult(
-        passed=not findings,
-        asset_key=asset,
+def evaluation_of(asset: str, check: DomainCheck, findings: list[str]) -> dg.AssetCheckEvaluation:
+    """Return what a check found outside any run, for the event log."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
         check_name=check.name,
+        passed=not findings,
         severity=check.severity,
-        description="; ".join(shown[:3]) or None,
-        metadata={"findings": len(findings), **({"rows": dg.MetadataValue.md("\n".join(shown))} if shown else {})},
+        description=_headline(findings),
+        metadata=_metadata(findings),
     )
+
+
+def _headline(findings: list[str]) -> str | None:
+    return "; ".join(_shown(findings)[:3]) or None
+
+
+def _metadata(findings: list[str]) -> dict[str, int | dg.MetadataValue]:
+    rows = {"rows": dg.MetadataValue.md("\n".join(_shown(findings)))} if findings else {}
+    return {"findings": len(findings), **rows}
+
+
+def _shown(findings: list[str]) -> list[str]:
+    return findings[:SHOWN] + ([f"and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else [])

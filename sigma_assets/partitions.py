@@ -13,9 +13,6 @@ from sigma_assets.settings import settings
 CLOSE_TIMEZONE = "Etc/GMT-3"
 """Midnight there (UTC+3) is 16:00 EST or 17:00 EDT: a session becomes a partition just after its close, never before."""
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-
 
 def _exclusions() -> list[str | datetime]:
     calendar, first = settings().calendar, settings().first_session
@@ -69,14 +66,3 @@ class Scope:
     def last(self) -> date:
         """Last session."""
         return self.sessions[-1].item()
-
-
-def partition_key(session: date, portfolio_id: str | None = None) -> str:
-    """Return the key of a session, or of a session and a portfolio."""
-    return f"{session}|{portfolio_id}" if portfolio_id else str(session)
-
-
-def range_tags(first: date, last: date, portfolio_ids: Sequence[str] = ()) -> dict[str, str]:
-    """Return the run tags that select a range: sessions x a contiguous slice of the portfolios in insertion order."""
-    start, end = (portfolio_ids[0], portfolio_ids[-1]) if portfolio_ids else (None, None)
-    return {RANGE_START: partition_key(first, start), RANGE_END: partition_key(last, end)}

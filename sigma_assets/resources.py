@@ -29,6 +29,10 @@ from sigma_assets.storage.schema import FAMILIES, metadata
 
 logger = logging.getLogger(__name__)
 
+LAST_SESSION_SECONDS = 300.0
+LOCAL_SOURCES = ("simulated", "files:")
+"""Sources that answer at once and for nothing."""
+
 
 class Tables:
     """The database through the eyes of an asset: everything in scope, nothing else."""
@@ -118,9 +122,16 @@ class Tables:
         """Return the snapshots of the scope as they would be computed now, without writing them."""
         return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
 
-    def first_sessions(self, table: str, symbols: Sequence[str], last: date) -> pd.Series:
-        """Return the first session up to `last` on which each symbol has a row; symbols without any are absent."""
-        return first_sessions(self.database, metadata.tables[table], list(symbols), last)
+    def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
+        """Return the session on which each symbol can have had so many prices at the earliest.
+
+        Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
+        Symbols without prices up to `last` are absent.
+        """
+        first = first_sessions(self.database, metadata.tables["market_prices"], list(symbols), last)
+        calendar = self.calendar.sessions
+        position = np.searchsorted(calendar, first.to_numpy(dtype="datetime64[D]")) + prices_needed - 1
+        return pd.Series(calendar[np.minimum(position, len(calendar) - 1)], index=first.index)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
@@ -177,6 +188,7 @@ class PriceSource:
         self.settings = settings
         self.tables = tables
         self._made: tuple[date, PriceProvider] | None = None
+        self._last: tuple[PriceProvider, date, float] | None = None
 
     @property
     def provider(self) -> PriceProvider:
@@ -196,7 +208,19 @@ class PriceSource:
 
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
-        return min(self.settings.current_session(), self.provider.last_session())
+        return min(self.settings.current_session(), self._last_session())
+
+    def _last_session(self) -> date:
+        """Return the provider's last session. Sensors ask every few seconds: over the network, every five minutes."""
+        provider = self.provider
+        if self._last is not None and self._last[0] is provider:
+            _, last, asked = self._last
+            if last >= self.settings.current_session() or monotonic() - asked < LAST_SESSION_SECONDS:
+                return last
+        last = provider.last_session()
+        if not self.settings.prices.startswith(LOCAL_SOURCES):
+            self._last = (provider, last, monotonic())
+        return last
 
     def load_missing(
         self, symbols: Sequence[str], sessions: SessionArray, on_symbols: Callable[[int, str | None], None]

@@ -1,7 +1,7 @@
 """The history: what Dagster's run storage knows of each run. Nothing is kept beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -88,7 +88,13 @@ def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalen
     sessions = len(calendar.between(date.fromisoformat(cover.first), date.fromisoformat(cover.last)))
     cells = sessions * max(len(cover.portfolio_ids), 1)
     done = sum(asset.status == "success" for asset in assets)
-    return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, _failures(instance, cover))
+    failures = _failures(instance, cover)
+    if not cover.in_flight:
+        died_in = ("in_progress", "unknown")
+        assets = tuple(replace(each, status="interrupted") if each.status in died_in else each for each in assets)
+        at_work = [asset.asset for asset in assets if asset.status == "interrupted"]
+        failures = tuple((asset or ", ".join(at_work), kind, message) for asset, kind, message in failures)
+    return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, failures)
 
 
 def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str, str, str], ...]:

@@ -1,27 +1,37 @@
 """The watermark: which partitions are materialised and which runs are under way. Read from Dagster, never kept beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 import dagster as dg
 import numpy as np
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from sigma_assets.frames import SessionArray
-from sigma_assets.partitions import RANGE_END, RANGE_START, portfolios_def
+from sigma_assets.partitions import portfolios_def
+from sigma_assets.run_tags import AGAIN, PORTFOLIO, RANGE_END, RANGE_START, SOURCE, partition_key
 
 PARTITION = "dagster/partition"
-SOURCE = "sigma/source"
-PORTFOLIO = "sigma/portfolio_id"
-PORTFOLIO_JOB = "portfolios"
-SYMBOL_JOB = "symbols"
+OVERLAP = 10_000
+"""Events before the last one seen that are read again: on PostgreSQL a lower number may be committed later."""
+OWED_FOR = timedelta(days=30)
+"""How far back a run over partitions that were there counts as unfinished business."""
+ABANDONED_AFTER = timedelta(minutes=1)
+"""A run that was made and not started for so long never will be: who made it has died."""
+
+MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
+UNSUCCESSFUL = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 class Materialized:
     """Index of materialised partitions, brought up to date from the event log at each look.
 
     The log only grows, so each look reads what came after the last one. Should an asset have been wiped, it starts anew.
+
+    A partition that is to be run again is there and yet owed: from the moment on at which a run tagged `AGAIN` was made
+    until it has been materialised since. So a run that dies half-way leaves nothing stale behind that nobody remembers.
 
     Parameters
     ----------
@@ -30,27 +40,36 @@ class Materialized:
 
     def __init__(self, calendar: SessionArray) -> None:
         self.calendar = calendar
+        self._lock = Lock()
         self._cursor: dict[str, int] = {}
+        self._wiped: dict[str, float | None] = {}
         self._there: dict[str, dict[str, np.ndarray]] = {}
+        self._owed: dict[tuple[str, str], np.ndarray] = {}
+        self._settled: set[str] = set()
 
     def look(self, instance: dg.DagsterInstance, assets: Sequence[str]) -> "Materialized":
         """Read what has been materialised since the last look; return self."""
-        records = instance.get_asset_records([dg.AssetKey(asset) for asset in assets])
-        newest = {
-            record.asset_entry.asset_key.to_user_string(): record.asset_entry.last_materialization_storage_id
-            for record in records
-        }
-        for asset in assets:
-            if (newest.get(asset) or 0) < self._cursor.get(asset, 0):
-                self._cursor.pop(asset), self._there.pop(asset)
-            if (newest.get(asset) or 0) > self._cursor.get(asset, 0):
-                self._read(instance, asset)
+        with self._lock:
+            for record in instance.get_asset_records([dg.AssetKey(asset) for asset in assets]):
+                entry = record.asset_entry
+                asset, newest = entry.asset_key.to_user_string(), entry.last_materialization_storage_id or 0
+                wiped = entry.asset_details.last_wipe_timestamp if entry.asset_details else None
+                if newest < self._cursor.get(asset, 0) or wiped != self._wiped.get(asset):
+                    self._cursor.pop(asset, None), self._there.pop(asset, None)
+                    self._wiped[asset] = wiped
+                if newest > self._cursor.get(asset, 0):
+                    self._read(instance, asset)
+            self._owed = self._read_owed(instance)
         return self
 
     def missing(self, asset: str, portfolio_id: str | None, sessions: SessionArray) -> SessionArray:
-        """Return the sessions that are not materialised for an asset (and a portfolio)."""
+        """Return the sessions that are not materialised for an asset (and a portfolio), or owed."""
         there = self._there.get(asset, {}).get(portfolio_id or "")
-        return sessions if there is None else sessions[~there[np.searchsorted(self.calendar, sessions)]]
+        if there is None:
+            return sessions
+        absent = ~there[np.searchsorted(self.calendar, sessions)]
+        owed = self._owed.get((asset, portfolio_id or ""))
+        return sessions[absent if owed is None else absent | np.isin(sessions, owed)]
 
     def materialized(self, asset: str, portfolio_id: str | None = None) -> SessionArray:
         """Return the sessions that are materialised for an asset (and a portfolio), ascending."""
@@ -58,8 +77,9 @@ class Materialized:
         return self.calendar[:0] if there is None else self.calendar[there]
 
     def _read(self, instance: dg.DagsterInstance, asset: str) -> None:
+        seen = self._cursor.get(asset)
         latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, after_cursor=self._cursor.get(asset)
+            dg.AssetKey(asset), MATERIALIZATION, after_cursor=None if seen is None else max(seen - OVERLAP, 0)
         )
         portfolios = self._there.setdefault(asset, {})
         by_portfolio: dict[str, list[str]] = {}
@@ -70,7 +90,36 @@ class Materialized:
             there = portfolios.setdefault(portfolio_id, np.zeros(len(self.calendar), dtype=bool))
             materialized = np.array(days, dtype="datetime64[D]")
             there[np.searchsorted(self.calendar, materialized[np.isin(materialized, self.calendar)])] = True
-        self._cursor[asset] = max(latest.values(), default=self._cursor.get(asset, 0))
+        self._cursor[asset] = max(latest.values(), default=seen or 0)
+
+    def _read_owed(self, instance: dg.DagsterInstance) -> dict[tuple[str, str], np.ndarray]:
+        """Return what runs over existing partitions left undone."""
+        chosen = dg.RunsFilter(statuses=UNSUCCESSFUL, tags={AGAIN: "true"}, created_after=datetime.now(UTC) - OWED_FOR)
+        owed: dict[tuple[str, str], np.ndarray] = {}
+        for cover in _covers(instance, instance.get_run_records(chosen)):
+            if cover.run_id in self._settled:
+                continue
+            undone = dict(self._undone(instance, cover))
+            if not undone:
+                self._settled.add(cover.run_id)
+            for key, sessions in undone.items():
+                owed[key] = np.union1d(owed[key], sessions) if key in owed else sessions
+        return owed
+
+    def _undone(self, instance: dg.DagsterInstance, cover: "RunCover") -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+        """Yield (asset, portfolio) and the sessions of a run that were not materialised since the run was made."""
+        first, last = np.datetime64(cover.first, "D"), np.datetime64(cover.last, "D")
+        sessions = self.calendar[(self.calendar >= first) & (self.calendar <= last)]
+        (made,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
+        for asset in sorted(cover.assets):
+            since = instance.event_log_storage.get_latest_storage_id_by_partition(
+                dg.AssetKey(asset), MATERIALIZATION, after_cursor=made.storage_id if made else None
+            )
+            for portfolio_id in cover.portfolio_ids or ("",):
+                keys = [partition_key(day.item(), portfolio_id or None) for day in sessions]
+                undone = sessions[[key not in since for key in keys]]
+                if len(undone):
+                    yield (asset, portfolio_id), undone
 
 
 @dataclass(frozen=True)
@@ -103,6 +152,12 @@ class RunCover:
         """Whether it has not ended."""
         return self.status in NOT_FINISHED_STATUSES
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it was made a while ago and never started."""
+        is_old = datetime.now(UTC) - self.created > ABANDONED_AFTER
+        return self.status is dg.DagsterRunStatus.NOT_STARTED and is_old
+
 
 def runs(
     instance: dg.DagsterInstance,
@@ -112,13 +167,23 @@ def runs(
     portfolio_id: str | None = None,
     limit: int | None = None,
 ) -> list[RunCover]:
-    """Return our runs, newest first, with the portfolios that they cover."""
+    """Return our runs, newest first, with the portfolios that they cover.
+
+    In flight is what has not ended; but not what was made and never started: nobody will.
+    """
     chosen = dg.RunsFilter(
         statuses=NOT_FINISHED_STATUSES if in_flight else None,
         created_after=created_after,
         tags={PORTFOLIO: portfolio_id} if portfolio_id else None,
     )
-    return _covers(instance, instance.get_run_records(chosen, limit=limit))
+    found = _covers(instance, instance.get_run_records(chosen, limit=limit))
+    return [run for run in found if not run.is_abandoned] if in_flight else found
+
+
+def abandoned_runs(instance: dg.DagsterInstance) -> list[RunCover]:
+    """Return the runs that were made and never started, newest first."""
+    chosen = dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED])
+    return [run for run in _covers(instance, instance.get_run_records(chosen)) if run.is_abandoned]
 
 
 def cover_of(instance: dg.DagsterInstance, run_id: str) -> RunCover | None:
@@ -128,6 +193,8 @@ def cover_of(instance: dg.DagsterInstance, run_id: str) -> RunCover | None:
 
 
 def _covers(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> list[RunCover]:
+    if not records:
+        return []
     order = instance.get_dynamic_partitions(str(portfolios_def.name))
     positions = {key: position for position, key in enumerate(order)}
     covers = [_cover(record, order, positions) for record in records]

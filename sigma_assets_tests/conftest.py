@@ -25,7 +25,7 @@ def _start_server() -> PostgresServer | str:
         return str(error)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
     """Return the server of the test session; skips without one, but fails where CI=true."""
     server = _start_server()
@@ -98,9 +98,20 @@ def _opened(url: str) -> Iterator[Database]:
 
 
 def _postgres_database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = fresh_database(server, template)
+    yield _url(server, name)
+    drop_database(server, name)
+
+
+def fresh_database(server: PostgresServer, template: str = "TEMPLATE template1") -> str:
+    """Make a database and return its name."""
     name = f"sigma_test_{os.getpid()}_{next(_numbers)}"
     _admin(server, f"CREATE DATABASE {name} {template}")
-    yield _url(server, name)
+    return name
+
+
+def drop_database(server: PostgresServer, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
     _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -35,6 +35,7 @@ class PostgresServer:
         given = os.environ.get(URL_VARIABLE)
         self.is_ours = not given
         self._process: subprocess.Popen[bytes] | None = None
+        self._binaries: Path | None = None
         if given:
             self.url = sa.make_url(given).set(drivername="postgresql+psycopg2")
             return
@@ -48,11 +49,18 @@ class PostgresServer:
             "postgresql+psycopg2", "sigma", "not-checked-by-trust", "127.0.0.1", _free_port(), "postgres"
         )
         self._run("initdb", "-U", "sigma", "-A", "trust", "-E", "UTF8", "--no-sync", "-D", str(self._folder / "data"))
+        self._ask_for_passwords("sigma_pipeline", "sigma_status")
         self.start()
+
+    def _ask_for_passwords(self, *roles: str) -> None:
+        """Trust everybody but these roles, which log in as in production."""
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {','.join(roles)} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def start(self) -> None:
         """Start the temporary server and wait until it answers."""
         log = (self._folder / "log").open("ab")
+        assert self._binaries is not None, "a server that was given is not ours to start"
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.url.port,
@@ -77,6 +85,20 @@ class PostgresServer:
                 raise RuntimeError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
 
+    def tool(self, name: str) -> str:
+        """Return the path of a client program: psql, pg_dump, pg_restore.
+
+        Raises
+        ------
+        NoPostgresError
+            It is not installed.
+        """
+        beside = None if self._binaries is None else shutil.which(name, path=str(self._binaries))
+        found = beside or shutil.which(name)
+        if found is None:
+            raise NoPostgresError(f"{name} is not installed (PostgreSQL's client programs)")
+        return found
+
     def halt(self) -> None:
         """Stop the temporary server at once, breaking every connection; its files stay."""
         if self._process is not None and self._process.poll() is None:
@@ -97,7 +119,7 @@ class PostgresServer:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user(), str(self._binaries / program), *arguments]
+        command = [*self._as_user(), self.tool(program), *arguments]
         done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout[-1000:]} {done.stderr[-1000:]}")

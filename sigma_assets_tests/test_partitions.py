@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from sigma_assets.partitions import Scope, range_tags, sessions_def
+from sigma_assets.partitions import Scope, sessions_def
+from sigma_assets.run_tags import range_tags
 from sigma_assets.settings import settings
 
 NEW_YORK = ZoneInfo("America/New_York")

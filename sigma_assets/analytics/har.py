@@ -40,7 +40,8 @@ def har_forecast(returns: FloatArray, rows: RowArray, model: VolatilityModel) ->
     Least squares, with intercept, of the mean variance of sessions t+1 .. t+horizon on the variance of t and its means
     over a week and a month, where the variance of a session is its squared return x 252; t runs over the last
     `model.max_targets` sessions whose target is known at the row. Means skip missing returns and need most of them; a
-    t without all three regressors and target drops out.
+    t without all three regressors and target drops out. Where the variance of the row itself is missing, the last known
+    one of the week stands for it in the forecast: a price that comes a day late costs a day's news, not the forecast.
 
     Regressors are centred and scaled to unit variance; where they are collinear the solution of minimum norm in these
     units is taken, and a regressor that does not vary gets no weight. So constant variance forecasts itself.
@@ -52,7 +53,7 @@ def har_forecast(returns: FloatArray, rows: RowArray, model: VolatilityModel) ->
     """
     series = _har_series(returns, model)
     moments = _moments(series, rows, model)
-    today = series[:-1, rows]
+    today = _todays_regressors(series[:-1], rows, model)
     slopes, explained = _solve(moments)
     forecast = moments.mean[-1].copy()
     for regressor in range(_SERIES - 1):
@@ -75,6 +76,15 @@ def _har_series(returns: FloatArray, model: VolatilityModel) -> FloatArray:
     target[: -model.horizon] = trailing_mean(variance, model.horizon)[model.horizon :]
     week, month = trailing_mean(variance, model.har_week), trailing_mean(variance, model.har_month)
     return np.stack([variance, week, month, target])
+
+
+def _todays_regressors(regressors: FloatArray, rows: RowArray, model: VolatilityModel) -> FloatArray:
+    """Return day, week and month at each row, the day's variance as last known within the week."""
+    today = regressors[:, rows]
+    for lag in range(1, model.har_week):
+        earlier = np.where((rows >= lag)[:, None], regressors[0, np.maximum(rows - lag, 0)], np.nan)
+        today[0] = np.where(np.isnan(today[0]), earlier, today[0])
+    return today
 
 
 @dataclass(frozen=True)

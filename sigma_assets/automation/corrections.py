@@ -10,6 +10,9 @@ from sigma_assets.conventions import YEAR_LOOKBACK, CorrelationModel, FactorMode
 from sigma_assets.frames import PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
+POSITION_COLUMNS = ("equity", "gross_exposure", "net_exposure", "long_value", "short_value")
+FOLLOWERS = ("position_values", "betas", "factor_exposures", "volatility", "correlations")
+"""Assets that read the values or weights of positions, and the values themselves."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +86,31 @@ def _span(history: PriceHistory, symbol: str, session: pd.Timestamp) -> tuple[in
     return start, start + 1 + int(later[0]) if len(later) else len(history.sessions) - 1
 
 
-def to_date_differs(computed: pd.DataFrame, stored: pd.DataFrame) -> SessionArray:
-    """Return the sessions whose figures to date (drawdown, time-weighted return) are no longer what is stored.
+def differing_sessions(computed: pd.DataFrame, stored: pd.DataFrame) -> tuple[SessionArray, SessionArray]:
+    """Return the sessions whose snapshot is no longer what is stored, and those of them whose positions moved too.
+
+    A corrected price, split or dividend can reach every later session: equity after a split or a dividend, drawdown and
+    time-weighted return after anything. What is computed twice from the same prices is the same to the last bit, so any
+    difference counts.
 
     Parameters
     ----------
-    computed, stored : snapshots of one portfolio with `session, max_drawdown, time_weighted_return`.
+    computed, stored : snapshots of one portfolio, with the columns of the table.
+
+    Returns
+    -------
+    two datetime64[D] arrays, ascending. Positions moved where equity or an exposure did: values, weights, and what is
+    weighted with them depend on it.
     """
-    both = stored.merge(computed, on="session", suffixes=("", "_now"))
-    differs = np.zeros(len(both), dtype=bool)
-    for column in ("max_drawdown", "time_weighted_return"):
-        now, then = both[f"{column}_now"].to_numpy(dtype=float), both[column].to_numpy(dtype=float)
-        differs |= ~np.isclose(now, then, rtol=0.0, atol=1e-12, equal_nan=True)
-    return both["session"].to_numpy(dtype="datetime64[D]")[differs]
+    both = stored.merge(computed, on=["portfolio_id", "session"], suffixes=("", "_now"))
+    columns = [name for name in stored.columns if f"{name}_now" in both]
+    changed = {name: _differs(both[name], both[f"{name}_now"]) for name in columns}
+    sessions = both["session"].to_numpy(dtype="datetime64[D]")
+    anything = np.logical_or.reduce(list(changed.values()), axis=0) if changed else np.zeros(len(both), dtype=bool)
+    moved = np.logical_or.reduce([changed[name] for name in POSITION_COLUMNS], axis=0)
+    return sessions[anything], sessions[moved]
+
+
+def _differs(stored: pd.Series, computed: pd.Series) -> np.ndarray:
+    then, now = stored.to_numpy(dtype=float, na_value=np.nan), computed.to_numpy(dtype=float, na_value=np.nan)
+    return (then != now) & ~(np.isnan(then) & np.isnan(now))

@@ -102,7 +102,7 @@ def bring_up_to_date(
         if not waiting:
             return outcomes
         if ready:
-            outcomes.append(execute(definitions, instance, ready[0], source, on_event))
+            outcomes.append(execute(definitions, instance, ready[0], source, on_event, again=wish.force))
         else:
             on_wait(situation.busy)
             sleep(1.0)
@@ -118,9 +118,15 @@ def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:
 
 
 def execute(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, planned: PlannedRun, source: str, on_event: OnEvent
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    planned: PlannedRun,
+    source: str,
+    on_event: OnEvent,
+    *,
+    again: bool = False,
 ) -> Outcome:
-    """Execute one planned run in this process and return how it ended."""
+    """Execute one planned run in this process and return how it ended; `again` if it covers what is there already."""
     name = job_of(planned)
     job = definitions.resolve_job_def(name)
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
@@ -128,7 +134,7 @@ def execute(
         job_def=job.get_subset(asset_selection=chosen),
         run_config=QUIET,
         asset_selection=chosen,
-        tags={**tags_of(planned, source), **this_worker_tags()},
+        tags={**tags_of(planned, source, again=again), **this_worker_tags()},
         remote_job_origin=_origin(name),
     )
     for event in execute_run_iterator(InMemoryJob(job), run, instance):

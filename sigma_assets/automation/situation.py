@@ -1,6 +1,6 @@
 """The state of the world that a plan starts from: portfolios, target session, what is missing, what is under way."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,8 +56,9 @@ def read_situation(
     With `force`, everything counts as missing.
     """
     in_flight = runs(instance, in_flight=True)
-    active = portfolios(tables.database)
-    order = sync_partitions(instance, list(active["portfolio_id"]))
+    there = instance.get_dynamic_partitions(str(portfolios_def.name))
+    active = portfolios(tables.database)  # after the partitions: an import makes its row first, then its partition
+    order = sync_partitions(instance, there, list(active["portfolio_id"]))
     last = price_source.target_session()
     sessions = {
         row.portfolio_id: tables.calendar.between(max(row.inception.date(), tables.settings.first_session), last)
@@ -74,16 +75,17 @@ def read_situation(
     return Situation(last, sessions, missing, in_flight, order)
 
 
-def sync_partitions(instance: dg.DagsterInstance, active: Collection[str]) -> list[str]:
+def sync_partitions(instance: dg.DagsterInstance, there: Sequence[str], active: Sequence[str]) -> list[str]:
     """Make every active portfolio a dynamic partition and drop the others; return the partitions in their order."""
-    name = str(portfolios_def.name)
-    there = list(instance.get_dynamic_partitions(name))
-    new = [portfolio_id for portfolio_id in active if portfolio_id not in set(there)]
+    name, wanted, known = str(portfolios_def.name), set(active), set(there)
+    new = [portfolio_id for portfolio_id in active if portfolio_id not in known]
     if new:
         instance.add_dynamic_partitions(name, new)
-    for portfolio_id in set(there).difference(active):
+    for portfolio_id in known - wanted:
         instance.delete_dynamic_partition(name, portfolio_id)
-    return [*(portfolio_id for portfolio_id in there if portfolio_id in set(active)), *new]
+    if not new and known == wanted:
+        return list(there)
+    return [key for key in instance.get_dynamic_partitions(name) if key in wanted]
 
 
 def portfolio_runs(

@@ -10,7 +10,6 @@ from fastapi.params import Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sigma_assets.status.cache import ShortCache
 from sigma_assets.status.facts import PortfolioFacts
 from sigma_assets.status.health import health
 from sigma_assets.status.listing import list_portfolios
@@ -56,7 +55,7 @@ class _ListQuery(_NoQuery):
 
 def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     """Return the routes; all but the health check pass the guards."""
-    router, answers, cache = APIRouter(), _Answers(queries), ShortCache()
+    router, answers, cache = APIRouter(), _Answers(queries), queries.cache
     problems: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 503: {"model": Problem}}
     if guards:
         problems[401] = {"model": Problem}
@@ -71,7 +70,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     )
     def onboarding_status(portfolio_id: PortfolioId, query: Annotated[_StatusQuery, Query()]) -> Response:
         """Where the onboarding of a portfolio stands; with debug, its detail and log lines too."""
-        code, body = cache.get((portfolio_id, query.debug), lambda: answers.status(portfolio_id, query.debug))
+        code, body = cache.get(("status", portfolio_id, query.debug), lambda: answers.status(portfolio_id, query.debug))
         return Response(body, status_code=code, media_type="application/json")
 
     @router.get(
@@ -87,13 +86,15 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     @router.get("/api/v1/portfolios", response_model=PortfolioList, responses=problems, dependencies=guards)
     def portfolio_list(query: Annotated[_ListQuery, Query()]) -> Response:
         """The active portfolios: state, last session, what is missing."""
-        listed = cache.get((query.offset, query.limit), lambda: list_portfolios(queries, query.offset, query.limit))
+        listed = cache.get(
+            ("list", query.offset, query.limit), lambda: list_portfolios(queries, query.offset, query.limit)
+        )
         return _json(listed)
 
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
     def healthz(query: Annotated[_NoQuery, Query()]) -> Response:
         """Whether database, schema, Dagster's storage and its daemon are well; 503 where not."""
-        state: Health = cache.get("health", lambda: health(queries.instance, queries.database))
+        state: Health = cache.get(("health",), lambda: health(queries.instance, queries.database))
         return _json(state, 200 if state.ok else 503)
 
     return router
@@ -108,7 +109,7 @@ class _Answers:
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
             return 404, _not_found(portfolio_id).model_dump_json()
-        progress = self.queries.progress(portfolio)
+        progress = self.queries.progress(portfolio, detailed=debug)
         totals = self.queries.totals(portfolio_id) if progress.finished else None
         view = onboarding_view(
             portfolio,

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from sigma_assets.settings import Settings
 from sigma_assets.status import pages
 from sigma_assets.status.api import api_router
-from sigma_assets.status.cache import UNAVAILABLE
+from sigma_assets.status.cache import CACHE_SECONDS, UNAVAILABLE
 from sigma_assets.status.queries import Queries
 from sigma_assets.status.security import SecurityHeaders, token_check
 from sigma_assets.storage.database import Database
@@ -23,12 +23,15 @@ TITLE = "sigma_assets status"
 SHUTDOWN_SECONDS = 5
 
 
-def create_app(settings: Settings, instance: dg.DagsterInstance | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, instance: dg.DagsterInstance | None = None, *, cache_seconds: float = CACHE_SECONDS
+) -> FastAPI:
     """Return the application; it reads and never writes.
 
     Parameters
     ----------
     instance : Dagster's instance; by default the one of DAGSTER_HOME, with connections kept open between requests.
+    cache_seconds : how old an answer may be.
     """
     database = Database(settings.database)
     dagster = instance or _own_instance()
@@ -49,7 +52,8 @@ def create_app(settings: Settings, instance: dg.DagsterInstance | None = None) -
         lifespan=lifespan,
     )
     guards = [Depends(token_check(settings.status_token))] if settings.status_token else []
-    app.include_router(api_router(Queries(settings, dagster, database), guards))
+    app.state.queries = Queries(settings, dagster, database, cache_seconds)
+    app.include_router(api_router(app.state.queries, guards))
     app.include_router(pages.router)
     app.add_middleware(SecurityHeaders)
     app.add_exception_handler(RequestValidationError, _invalid)

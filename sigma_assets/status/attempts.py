@@ -9,7 +9,7 @@ from sigma_assets.status.facts import RunFacts, StepEvent
 ENDED_EARLY = "the run ended before this step did"
 AttemptStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 ENDS: dict[str, AttemptStatus] = {"success": "completed", "failure": "failed", "skip": "skipped"}
-NEVER_BEGUN = "not begun: a step that it needs failed, or the run ended before"
+NEVER_BEGUN = "not begun: what it needs failed, or the run ended before"
 
 
 @dataclass(frozen=True)

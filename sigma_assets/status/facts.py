@@ -78,3 +78,11 @@ class PortfolioFacts:
     created: float
     first: int
     removed: bool = False
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a finished onboarding covers: symbols needed at most on a session (None: not known), and lots."""
+
+    symbols: int | None
+    positions: int

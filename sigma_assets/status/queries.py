@@ -1,7 +1,7 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from sigma_assets.frames import SessionArray
 from sigma_assets.settings import Settings
-from sigma_assets.status.cache import ShortCache
-from sigma_assets.status.facts import PortfolioFacts, RunFacts, RunState
+from sigma_assets.status.cache import CACHE_SECONDS, ShortCache
+from sigma_assets.status.facts import PortfolioFacts, RunFacts, RunState, Totals
 from sigma_assets.status.phases import BY_ASSET
 from sigma_assets.status.progress import Progress, onboarding_progress
 from sigma_assets.status.run_events import read_events
@@ -33,23 +33,17 @@ STATES: dict[Status, RunState] = {
 }
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What a finished onboarding covers: symbols needed at most on a session, and lots."""
-
-    symbols: int | None
-    positions: int
-
-
 class Queries:
     """Reads, each of them as the databases are now; nothing is remembered longer than a second."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance, database: Database, cache_seconds: float = CACHE_SECONDS
+    ) -> None:
         self.settings = settings
         self.instance = instance
         self.database = database
         self.sessions: SessionArray = settings.calendar.sessions
-        self._cache = ShortCache()
+        self.cache = ShortCache(cache_seconds)
 
     def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
         """Return a portfolio, removed ones included; None if there is none with this id."""
@@ -76,13 +70,13 @@ class Queries:
         with self.database.read() as connection:
             return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
 
-    def progress(self, portfolio: PortfolioFacts) -> Progress:
+    def progress(self, portfolio: PortfolioFacts, *, detailed: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands.
 
         Its own runs (found by their tag) come first: where they complete it, no other can matter. Else every run since
-        its creation is looked at, for a run of several portfolios may cover it.
+        its creation is looked at, for a run of several portfolios may cover it. `detailed` reads what debug needs.
         """
-        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)))
+        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)), detailed)
         progress = onboarding_progress(portfolio.first, list(own))
         if progress.status == "completed":
             return progress
@@ -92,17 +86,18 @@ class Queries:
             for cover in reversed(runs(self.instance, created_after=since))
             if self._covers(cover, portfolio.portfolio_id)
         ]
-        return onboarding_progress(portfolio.first, list(self._facts(covers)))
+        return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
 
-    def _facts(self, covers: Iterable[RunCover]) -> Iterator[RunFacts]:
+    def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
         for cover in covers:
             facts = self._of_cover(cover)
             if cover.started is None:
                 yield facts
                 continue
             # an ended run must not be judged by events that were read while it was on: hence its state in the key
-            key = (cover.run_id, facts.state)
-            events, error = self._cache.get(key, partial(read_events, self.instance, cover.run_id))
+            key = ("events", cover.run_id, facts.state, detailed)
+            read = partial(read_events, self.instance, cover.run_id, outputs=detailed)
+            events, error = self.cache.get(key, read)
             yield replace(facts, events=events, error=error)
 
     def _of_cover(self, cover: RunCover) -> RunFacts:

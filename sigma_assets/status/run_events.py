@@ -1,5 +1,6 @@
 """Reads what a run's steps did from Dagster's event log: never the whole log, which holds every materialisation."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,11 @@ from sigma_assets.status.phases import BY_ASSET
 NEWEST = 300
 """Events that are read at first. Longer runs (observations come once a second) cost a few queries more."""
 
+WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
+"""What Dagster wraps around whatever an asset raises."""
+MODULE = re.compile(r"^(?:\w+\.)+(?=\w+:)")
+"""`package.module.` before the name of an exception."""
+
 Types = dg.DagsterEventType
 KINDS: dict[Types, EventKind] = {
     Types.STEP_START: "start",
@@ -27,9 +33,14 @@ KINDS: dict[Types, EventKind] = {
 RUN_ENDS = {Types.RUN_FAILURE, Types.RUN_CANCELED}
 
 
-def read_events(instance: dg.DagsterInstance, run_id: str) -> tuple[tuple[StepEvent, ...], str]:
-    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly ("" if it did not)."""
-    steps = {*KINDS, *RUN_ENDS}
+def read_events(
+    instance: dg.DagsterInstance, run_id: str, *, outputs: bool = True
+) -> tuple[tuple[StepEvent, ...], str]:
+    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly ("" if it did not).
+
+    Their outputs (half of the events, needed for detail only) are left out on request.
+    """
+    steps = {*KINDS, *RUN_ENDS} - (set() if outputs else {Types.STEP_OUTPUT})
     newest = _records(instance, run_id, {*steps, Types.ASSET_OBSERVATION}, limit=NEWEST)
     if len(newest) == NEWEST:
         newest = _merged(newest, _records(instance, run_id, steps))
@@ -105,8 +116,8 @@ def _error(error: SerializableErrorInfo | None) -> tuple[str, str]:
     """Return type and message of what the asset raised, without Dagster's wrapping, and its stack."""
     if error is None:
         return "no error was recorded", ""
-    raised = error.cause or error
-    return raised.message.strip(), raised.to_string().strip()
+    raised = error.cause if error.cls_name in WRAPPERS and error.cause else error
+    return MODULE.sub("", raised.message.strip()), raised.to_string().strip()
 
 
 def _run_error(records: Sequence[EventLogRecord]) -> str:
@@ -114,7 +125,7 @@ def _run_error(records: Sequence[EventLogRecord]) -> str:
     if not ends:
         return ""
     event = ends[-1].get_dagster_event()
-    if event.event_type == Types.RUN_FAILURE:
+    if event.event_type == Types.RUN_FAILURE and event.event_specific_data is not None:
         error = event.job_failure_data.error
         if error is not None:
             return _error(error)[0]

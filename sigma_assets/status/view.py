@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from sigma_assets.status.attempts import Attempt
-from sigma_assets.status.facts import PortfolioFacts
+from sigma_assets.status.facts import PortfolioFacts, Totals
 from sigma_assets.status.messages import errors_of, first_line, messages_of
 from sigma_assets.status.models import (
     Count,
@@ -25,7 +25,7 @@ def onboarding_view(
     now: float,
     session_at: Callable[[int], date],
     run_url: Callable[[str], str],
-    totals: tuple[int | None, int] | None = None,
+    totals: Totals | None = None,
     debug_logs: Sequence[str] | None = None,
 ) -> Onboarding:
     """Return the answer for one portfolio.
@@ -34,7 +34,7 @@ def onboarding_view(
     ----------
     session_at : calendar position -> session.
     run_url : run id -> its page in Dagster.
-    totals : symbols and positions that a finished onboarding covers.
+    totals : what a finished onboarding covers.
     debug_logs : lines of the runs' logs; None without debug.
     """
     phases = [_phase(phase, progress, now) for phase in PHASES]
@@ -47,7 +47,9 @@ def onboarding_view(
     sessions = _sessions(progress, session_at)
     summary = None
     if progress.finished and totals and sessions:
-        summary = Summary(sessions=sessions.total, symbols=totals[0], positions=totals[1], seconds=round(elapsed, 1))
+        summary = Summary(
+            sessions=sessions.total, symbols=totals.symbols, positions=totals.positions, seconds=round(elapsed, 1)
+        )
     return Onboarding(
         portfolio_id=portfolio.portfolio_id,
         name=portfolio.name,

@@ -128,6 +128,20 @@ class Database:
             raise storage_error(error, self.place, self._url.password) from error
 
 
+def postgres_url(url: str) -> str:
+    """Return a PostgreSQL address, however it was spelled, as one that names the driver; the password is in it.
+
+    Raises
+    ------
+    StorageError
+        It is no PostgreSQL address, or cannot be read.
+    """
+    parsed = _normalised(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise StorageError(f"{parsed}: expected a server, as in postgresql://user:password@host/name")
+    return parsed.render_as_string(hide_password=False)
+
+
 def _normalised(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)

@@ -69,6 +69,29 @@ def missing_prices(
     return db.in_snapshot(read)
 
 
+def late_prices(db: Database, today: date) -> pd.DataFrame:
+    """Return the prices of symbols held by active portfolios that a source said were late, and that it may have by now.
+
+    Returns
+    -------
+    DataFrame `symbol, session, asked_at`, by session and symbol; moments in UTC.
+    """
+    columns = [price_gaps.c.symbol, price_gaps.c.session, price_gaps.c.asked_at]
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        query = (
+            "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
+            " AND symbol IN (SELECT l.symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
+            " WHERE p.deleted_at IS NULL AND l.investment_class <> 'PRIVATE' UNION"
+            " SELECT l.underlying_symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
+            " WHERE p.deleted_at IS NULL AND l.underlying_symbol IS NOT NULL)"
+            f" ORDER BY {bulk.ordered(connection, price_gaps, ('session', 'symbol'))}"
+        )
+        return bulk.fetch_frame(connection, query, {"today": today.isoformat()}, columns)
+
+    return db.in_snapshot(read)
+
+
 def remember_unserved(db: Database, entries: Iterable[UnservedLike], source: str, asked_at: datetime) -> None:
     """Remember what a source could not serve; an unknown or delisted symbol is remembered as a whole, too.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.automation.corrections import Reach, to_date_differs, touched_sessions
+from sigma_assets.automation.corrections import Reach, differing_sessions, touched_sessions
 from sigma_assets.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
@@ -76,14 +76,18 @@ def test_rows_computed_after_the_price_came_are_not_touched(history, computed):
     assert numbers(touched, "betas") == [5]
 
 
-def test_figures_to_date_are_compared_with_what_is_stored():
-    stored = pd.DataFrame(
-        {
-            "session": SESSIONS[:3].astype("datetime64[s]"),
-            "max_drawdown": [0.0, -0.1, -0.1],
-            "time_weighted_return": 0.1,
-        }
-    )
-    now = stored.assign(max_drawdown=[0.0, -0.1, -0.2])
+def snapshots(**columns) -> pd.DataFrame:
+    base = pd.DataFrame({"portfolio_id": "A", "session": SESSIONS[:3].astype("datetime64[s]"), "max_drawdown": 0.0})
+    exposures = dict.fromkeys(("equity", "gross_exposure", "net_exposure", "long_value", "short_value"), 100.0)
+    return base.assign(**exposures, **columns)
 
-    assert to_date_differs(now, stored).tolist() == [SESSIONS[2].item()]
+
+def test_a_snapshot_that_would_now_be_another_one_is_found_by_comparison():
+    """Drawdown to date moves no position; equity moves weights, and all that is weighted."""
+    stored = snapshots(time_weighted_return=[0.1, np.nan, 0.1])
+    now = stored.assign(max_drawdown=[0.0, 0.0, -0.2], equity=[100.0, 101.0, 100.0])
+
+    differs, moved = differing_sessions(now, stored)
+
+    assert differs.tolist() == [SESSIONS[1].item(), SESSIONS[2].item()]
+    assert moved.tolist() == [SESSIONS[1].item()]

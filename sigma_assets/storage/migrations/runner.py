@@ -31,7 +31,8 @@ def upgrade(db: Database) -> str:
     def migrate(connection: sa.Connection) -> str:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            if not sa.inspect(connection).has_schema(SCHEMA):  # even IF NOT EXISTS needs a right that owners may lack
+                connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
         _refuse_newer(db, _version(connection))
         alembic = config()
         alembic.attributes["connection"] = connection

@@ -1,0 +1,104 @@
+"""What must run again although it is there: after changed holdings, after late or corrected prices."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from sigma_assets.automation.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.automation.situation import Missing, Situation
+from sigma_assets.conventions import VolatilityModel
+from sigma_assets.frames import SessionArray
+from sigma_assets.partitions import Scope
+from sigma_assets.resources import Tables
+from sigma_assets.storage.portfolios import changed_holdings
+from sigma_assets.watermark import Materialized
+
+
+@dataclass(frozen=True)
+class PriceLook:
+    """How far the price correction sensor has looked; its cursor.
+
+    Attributes
+    ----------
+    since : loads up to this one are dealt with.
+    until : when this pass over the portfolios is through, loads up to this one are, too.
+    position : portfolios that this pass has looked at.
+    is_disturbed : whether a run was at work meanwhile: it may have read prices before a load and written rows after
+        they were looked for, so the pass proves nothing and is made again.
+    """
+
+    since: int
+    until: int
+    position: int = 0
+    is_disturbed: bool = False
+
+    @classmethod
+    def of(cls, cursor: str | None, newest: int) -> "PriceLook":
+        """Return the look that a cursor tells of; a pass that begins is good for all loads so far."""
+        since, until, position, disturbed = (int(part) for part in (cursor or "0,0,0,0").split(","))
+        return cls(since, until if position else newest, position, bool(disturbed and position))
+
+    @property
+    def text(self) -> str:
+        """The cursor."""
+        return f"{self.since},{self.until},{self.position},{int(self.is_disturbed)}"
+
+    def following(self, looked: int, total: int, disturbed: bool) -> "PriceLook":
+        """Return where to look next after so many portfolios, of a total, that nothing had to be run again for."""
+        disturbed |= self.is_disturbed
+        if self.position + looked < total:
+            return PriceLook(self.since, self.until, self.position + looked, disturbed)
+        return PriceLook(self.since if disturbed else self.until, self.until)
+
+
+def after_changed_holdings(situation: Situation, tables: Tables, materialized: Materialized) -> Missing:
+    """Return, for each portfolio whose lots or cash flows changed, what is there from the change on."""
+    changed = changed_holdings(tables.database, situation.order)
+    return {
+        (row.portfolio_id, asset): days
+        for row in changed.itertuples()
+        for asset in names(PORTFOLIO_ASSETS)
+        if len(days := _since(materialized.materialized(asset, row.portfolio_id), row.first_session.date(), situation))
+    }
+
+
+def after_changed_prices(situation: Situation, tables: Tables, portfolio_ids: Collection[str]) -> Missing:
+    """Return what prices that came later than the rows of some portfolios touch."""
+    again: Missing = {}
+    for portfolio_id in portfolio_ids:
+        again |= _touched(tables, Scope(situation.sessions[portfolio_id], (portfolio_id,)))
+    return again
+
+
+def _touched(tables: Tables, scope: Scope) -> Missing:
+    computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
+    symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
+    changed = tables.changed_prices(symbols, window, since=int(computed["prices_revision"].min()))
+    touched = touched_sessions(
+        changed,
+        tables.prices(symbols, window),
+        computed,
+        held=tables.risk_symbols(scope),
+        factor_etfs=set(tables.settings.factor_model.etfs),
+        reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
+    )
+    if "portfolio_snapshots" in touched:
+        path = Scope(scope.sessions[scope.sessions >= touched["portfolio_snapshots"][0]], scope.portfolio_ids)
+        stored = tables.rows("portfolio_snapshots", path)
+        differs, moved = differing_sessions(tables.computed_snapshots(path), stored)
+        _add(touched, ("price_coverage", "portfolio_snapshots"), differs)
+        _add(touched, FOLLOWERS, moved)
+    (portfolio_id,) = scope.portfolio_ids
+    return {(portfolio_id, asset): days for asset, days in touched.items()}
+
+
+def _add(touched: dict[str, SessionArray], assets: Sequence[str], sessions: SessionArray) -> None:
+    for asset in assets if len(sessions) else ():
+        touched[asset] = np.union1d(touched[asset], sessions) if asset in touched else sessions
+
+
+def _since(there: SessionArray, first: date, situation: Situation) -> SessionArray:
+    return there[(there >= np.datetime64(first)) & (there <= np.datetime64(situation.target))]

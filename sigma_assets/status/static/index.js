@@ -1,0 +1,98 @@
+// The list of portfolios: asks again every ten seconds and changes only what has changed.
+
+import {
+  AnswerError, askForToken, byId, connectionLost, connectionThere, getHealth, getJson, make, number, setText,
+} from "/static/api.js";
+
+const POLL_MS = 10000;
+const PAGE = 50;
+const WORDS = { pending: "Pending", running: "Running", current: "Up to date", behind: "Behind", failed: "Failed" };
+
+let pages = 1;
+let timer = null;
+
+async function poll() {
+  clearTimeout(timer);
+  try {
+    const parts = [];
+    for (let page = 0; page < pages; page += 1) {
+      parts.push(await getJson(`/api/v1/portfolios?offset=${page * PAGE}&limit=${PAGE}`));
+    }
+    const health = await getHealth();
+    connectionThere();
+    show(parts[0], parts.flatMap((part) => part.portfolios));
+    showHealth(health);
+  } catch (error) {
+    if (error instanceof AnswerError && error.status === 401) {
+      connectionThere();
+      askForToken(poll);
+      return;
+    }
+    connectionLost();
+  }
+  timer = setTimeout(poll, POLL_MS);
+}
+
+function show(head, portfolios) {
+  byId("content").hidden = false;
+  const late = portfolios.filter((portfolio) => portfolio.state !== "current").length;
+  const prices = head.target_session ? `Prices up to ${head.target_session}` : "No prices yet";
+  const state = portfolios.length === 0 ? "" : late ? ` · ${late} not up to date` : " · all up to date";
+  setText(byId("lead"), `${prices}, current session ${head.current_session} · ${plural(head.total, "portfolio")}${state}`);
+  const dagster = byId("dagster");
+  if (/^https?:/.test(head.dagster_url)) {
+    dagster.href = `${head.dagster_url.replace(/\/$/, "")}/runs`;
+    dagster.hidden = false;
+  }
+  const rows = byId("rows");
+  portfolios.forEach((portfolio, at) => showRow(rows.children[at] || rows.appendChild(newRow()), portfolio));
+  while (rows.children.length > portfolios.length) rows.lastChild.remove();
+  byId("empty").hidden = portfolios.length > 0;
+  byId("more").hidden = portfolios.length >= head.total;
+}
+
+function newRow() {
+  const row = make("tr");
+  const name = make("th");
+  name.scope = "row";
+  name.append(make("a"));
+  const state = make("td");
+  state.append(make("span", "pill"));
+  const run = make("td");
+  run.append(make("a"));
+  const others = [make("td"), make("td", "wrap"), run];
+  ["Last session", "Missing", "Newest run"].forEach((label, at) => { others[at].dataset.label = label; });
+  row.append(name, state, ...others);
+  return row;
+}
+
+function showRow(row, portfolio) {
+  const [name, state, last, missing, run] = row.children;
+  name.firstChild.href = `/onboarding/${encodeURIComponent(portfolio.portfolio_id)}`;
+  setText(name.firstChild, portfolio.name);
+  state.firstChild.dataset.state = portfolio.state;
+  setText(state.firstChild, WORDS[portfolio.state]);
+  setText(last, portfolio.last_session || "–");
+  setText(missing, portfolio.missing || "nothing");
+  missing.classList.toggle("quiet", !portfolio.missing);
+  const link = run.firstChild;
+  setText(link, portfolio.run_id ? portfolio.run_id.slice(0, 8) : "–");
+  if (portfolio.run_url && /^https?:/.test(portfolio.run_url)) link.href = portfolio.run_url;
+}
+
+function showHealth(health) {
+  byId("health").hidden = health.ok;
+  const list = byId("health-list");
+  if (list.dataset.shown === JSON.stringify(health.failing)) return;
+  list.dataset.shown = JSON.stringify(health.failing);
+  list.replaceChildren(...health.failing.map((problem) => make("li", "", problem)));
+}
+
+const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+byId("more").addEventListener("click", () => {
+  pages += 1;
+  poll();
+});
+
+poll();

@@ -1,0 +1,1 @@
+"""Tests of the deployment on PostgreSQL: deploy/, several processes, faults, rights, secrets."""

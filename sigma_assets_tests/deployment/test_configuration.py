@@ -1,0 +1,88 @@
+"""deploy/: one configuration with the embedded one, batched events everywhere, a compose file that holds together."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sigma_assets.settings import Settings
+from sigma_assets_tests.deployment.deployment import CHECKOUT, SCRIPTS, Deployment
+
+DEPLOY = CHECKOUT / "deploy"
+QUESTION = """
+import dagster as dg
+with dg.DagsterInstance.get() as instance:
+    storage = instance.event_log_storage
+    print(instance._get_event_batch_size(), storage.supports_partition_subset_in_asset_materialization_planned_events)
+"""
+
+
+def read(file: Path) -> Any:
+    return yaml.safe_load(file.read_text())
+
+
+def test_both_instances_differ_in_storage_and_in_how_much_runs_at_once() -> None:
+    embedded, team = read(CHECKOUT / "dagster.yaml"), read(DEPLOY / "dagster.yaml")
+
+    assert embedded.pop("storage") != team.pop("storage")
+    assert embedded["concurrency"]["runs"].pop("max_concurrent_runs") == 4
+    assert team["concurrency"]["runs"].pop("max_concurrent_runs") == 8
+    assert embedded == team
+
+
+def test_whoever_opens_the_instance_writes_events_in_batches(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webserver and daemon too, which load none of our definitions."""
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
+    monkeypatch.delenv("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", raising=False)
+
+    answer = deployment.command("python", "-c", QUESTION)
+
+    assert answer.stdout.split() == ["1000", "True"], answer.stderr
+
+
+def test_the_compose_file_runs_the_five_processes_of_the_readme_as_anybody_but_root() -> None:
+    services = read(DEPLOY / "docker-compose.yml")["services"]
+    ours = {name: service for name, service in services.items() if name != "postgres"}
+
+    assert set(services) == {"postgres", "migrate", "code-server", "daemon", "webserver", "status"}
+    assert re.search(r"^USER (?!root|0)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    for name, service in services.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+        assert name == "migrate" or service["healthcheck"]["test"], name
+        for address in service.get("ports", []):
+            assert address.startswith("127.0.0.1:"), name
+        for needed in service.get("depends_on", {}):
+            assert needed in services, name
+    for name, service in ours.items():
+        assert service["read_only"], name
+
+
+def test_the_compose_file_starts_programs_that_are_there() -> None:
+    services = read(DEPLOY / "docker-compose.yml")["services"]
+    for name, service in services.items():
+        program = (service.get("command") or ["sh"])[0]
+        assert program == "sh" or (SCRIPTS / program).exists() or program == "sigma-assets", name
+
+    workspace = read(DEPLOY / "workspace.yaml")["load_from"][0]["grpc_server"]
+    assert workspace["host"] in services
+    assert str(workspace["port"]) in services["code-server"]["command"]
+
+
+def test_no_secret_is_written_into_a_file_of_the_deployment() -> None:
+    """Secrets come from the environment: every variable of compose that looks like one is taken from there."""
+    variables = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}
+    for service in read(DEPLOY / "docker-compose.yml")["services"].values():
+        for name, value in service["environment"].items():
+            assert not name.startswith("SIGMA_") or name in variables | _ONLY_FOR_ROLES, name
+            if re.search(r"PASSWORD|TOKEN|KEY|URL", name):
+                assert "${" in str(value), name
+    for line in (DEPLOY / ".env.example").read_text().splitlines():
+        name, _, value = line.partition("=")
+        assert line.startswith("#") or value == ("simulated" if name == "SIGMA_PRICES" else ""), line
+
+
+_ONLY_FOR_ROLES = {"SIGMA_PIPELINE_PASSWORD", "SIGMA_STATUS_PASSWORD"}

@@ -1,0 +1,1 @@
+"""Tests that run the real processes: code server, daemon, run workers."""

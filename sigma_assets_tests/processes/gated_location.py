@@ -1,0 +1,86 @@
+"""The real code location, except that a write can be held up: it waits, not yet committed, while its gate is shut.
+
+A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
+into `gates/<the same>.reached`. Loads of prices have the gate `load`, before anything is stored.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.definitions import definitions_for
+from sigma_assets.partitions import Scope
+from sigma_assets.resources import Loaded, PriceSource, Tables
+from sigma_assets.settings import Settings, settings
+
+PATIENCE_SECONDS = 120
+
+
+def wait_at(gate: str) -> None:
+    """Wait while a gate is shut."""
+    shut = Path(os.environ["DAGSTER_HOME"]) / "gates" / gate
+    if not shut.exists():
+        return
+    reached = shut.with_name(f"{gate}.reached")
+    reached.with_suffix(".draft").write_text(str(os.getpid()))
+    reached.with_suffix(".draft").rename(reached)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while shut.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{shut} stayed shut")
+        time.sleep(0.02)
+
+
+class GatedTables(Tables):
+    """Tables whose writes wait at their gates, inside the transaction."""
+
+    def __init__(self, configured: Settings) -> None:
+        super().__init__(configured)
+        self._gate: str | None = None
+        sa.event.listen(self.database._writes, "commit", self._before_commit)
+
+    def _before_commit(self, _: sa.Connection) -> None:
+        if self._gate is not None:
+            wait_at(self._gate)
+
+    def replace(
+        self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
+    ) -> dict[str, int]:
+        """Replace rows as ever, but wait before the commit."""
+        self._gate = f"{asset}.{scope.portfolio_ids[0] if scope.portfolio_ids else 'universe'}"
+        try:
+            return super().replace(asset, frames, scope, symbols)
+        finally:
+            self._gate = None
+
+
+class GatedPriceSource(PriceSource):
+    """A price source that waits before it loads."""
+
+    def load_missing(self, *arguments: Any, **options: Any) -> Loaded:
+        """Load as ever, after the gate."""
+        wait_at("load")
+        return super().load_missing(*arguments, **options)
+
+
+def gated(configured: Settings) -> dg.Definitions:
+    """Return the definitions of a deployment, with gates."""
+    real = definitions_for(configured)
+    tables = GatedTables(configured)
+    return dg.Definitions(
+        assets=real.assets,
+        jobs=real.jobs,
+        schedules=real.schedules,
+        sensors=real.sensors,
+        executor=real.executor,
+        resources={"tables": tables, "price_source": GatedPriceSource(configured, tables)},
+    )
+
+
+defs = gated(settings())

@@ -1,0 +1,131 @@
+"""The list of portfolios, and health."""
+
+from datetime import UTC, date, datetime
+from time import time
+
+import pandas as pd
+import sqlalchemy as sa
+from dagster._daemon.types import DaemonHeartbeat
+
+from sigma_assets.storage.schema import market_prices, portfolio_snapshots, price_loads
+from sigma_assets_tests.status.pipeline import LAST, begin, complete
+
+PRICED = date(2025, 2, 3)
+
+
+def _written(world, portfolio_id: str, last: date, without: tuple[date, ...] = ()) -> None:
+    """Store snapshots up to a session, and a price of PRICED."""
+    days = [day.date() for day in pd.bdate_range("2025-01-02", last) if day.date() != date(2025, 1, 9)]
+    columns = [column for column in portfolio_snapshots.c if not column.nullable]
+    sessions = [day for day in days if day not in without and not (day.month == 1 and day.day == 20)]
+    rows = [{column.name: 0 for column in columns} | {"portfolio_id": portfolio_id, "session": day} for day in sessions]
+    now = datetime.now(UTC)
+    price = {"session": PRICED, "symbol": "SPY", "close": 1.0, "split_factor": 1.0, "dividend": 0.0, "source": "files"}
+    with world.database.begin() as connection:
+        connection.execute(sa.insert(portfolio_snapshots), rows)
+        if connection.execute(sa.select(sa.func.count()).select_from(market_prices)).scalar_one() == 0:
+            connection.execute(sa.insert(price_loads), {"revision": 1, "source": "files", "loaded_at": now, "rows": 1})
+            connection.execute(sa.insert(market_prices), {**price, "loaded_at": now, "revision": 1})
+
+
+def _list(world) -> dict[str, dict]:
+    answer = world.client().get("/api/v1/portfolios").json()
+    assert answer["target_session"] in (None, str(PRICED))
+    return {line["name"]: line for line in answer["portfolios"]}
+
+
+def test_each_portfolio_says_where_it_stands(world):
+    """Five portfolios, five stories."""
+    for name in ("current", "behind", "partial", "running", "pending"):
+        world.add_portfolio(f"{name}-id", name=name)
+    complete(world.instance, ["current-id"], last=PRICED)
+    _written(world, "current-id", PRICED)
+    complete(world.instance, ["behind-id"])
+    _written(world, "behind-id", LAST, without=(date(2025, 1, 15),))
+    complete(world.instance, ["partial-id"], last=PRICED, fail="betas")
+    _written(world, "partial-id", PRICED)
+    run_id, events = begin(world.instance, ["running-id"])
+    next(events)
+
+    lines = _list(world)
+
+    assert {name: line["state"] for name, line in lines.items()} == {
+        "current": "current",
+        "behind": "behind",
+        "partial": "failed",
+        "running": "running",
+        "pending": "pending",
+    }
+    assert {name: line["missing"] for name, line in lines.items()} == {
+        "current": "",
+        "behind": "1 sessions after 2025-01-31; 1 earlier sessions",
+        "partial": "betas on 2025-02-03",
+        "running": "everything",
+        "pending": "everything",
+    }
+    assert lines["behind"]["last_session"] == "2025-01-31"
+    assert lines["running"]["run_url"] == f"http://127.0.0.1:3000/runs/{run_id}"
+    for _ in events:
+        pass
+
+
+def test_an_installation_without_portfolios_lists_none(world):
+    """The first look after installing."""
+    assert _list(world) == {}
+
+
+def test_long_lists_come_in_pages(embedded):
+    """In the order of their creation."""
+    for number in range(5):
+        embedded.add_portfolio(f"P{number}", name=f"P{number}", created=datetime(2025, 1, 1 + number, tzinfo=UTC))
+    client = embedded.client()
+
+    second = client.get("/api/v1/portfolios?offset=2&limit=2").json()
+
+    assert second["total"] == 5
+    assert [line["name"] for line in second["portfolios"]] == ["P2", "P3"]
+
+
+def test_health_is_well_with_a_living_daemon(world):
+    """Database, schema, Dagster's storage and every daemon it needs."""
+    for kind in world.instance.get_required_daemon_types():
+        world.instance.add_daemon_heartbeat(DaemonHeartbeat(time(), kind, "one", []))
+
+    answer = world.client().get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "failing": []})
+
+
+def test_health_names_a_daemon_that_is_silent(world):
+    """Three minutes without a sign of life."""
+    for kind in world.instance.get_required_daemon_types():
+        silent = 180 if kind == "SENSOR" else 0
+        world.instance.add_daemon_heartbeat(DaemonHeartbeat(time() - silent, kind, "one", []))
+
+    answer = world.client().get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["failing"] == ["daemon: no heartbeat of SENSOR for 120 s"]
+
+
+def test_health_names_a_schema_of_another_version(world):
+    """An upgrade of the code without one of the database."""
+    with world.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE sigma_alembic_version SET version_num = '0001'")
+
+    failing = world.client().get("/healthz").json()["failing"]
+
+    assert failing[0].startswith("schema:")
+    assert "db upgrade" in failing[0]
+
+
+def test_health_names_a_dagster_storage_that_cannot_be_read(embedded):
+    """Its file is something else now."""
+    client = embedded.client()
+    embedded.instance.dispose()
+    for file in embedded.home.rglob("*.db"):
+        file.write_bytes(b"this is no database")
+
+    failing = client.get("/healthz").json()["failing"]
+
+    assert failing == ["dagster storage: cannot be read"]

@@ -1,0 +1,205 @@
+"""The examples worked by hand in docs/methodology.md, computed again by the code."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import hadamard
+
+from sigma_assets.analytics.correlation import correlations
+from sigma_assets.analytics.coverage import coverage
+from sigma_assets.analytics.exposures import betas, factor_exposures
+from sigma_assets.analytics.metrics import symbol_metrics
+from sigma_assets.analytics.options import black_scholes_price
+from sigma_assets.analytics.regression import symbol_factors
+from sigma_assets.analytics.returns import total_returns
+from sigma_assets.analytics.volatility import volatility
+from sigma_assets.conventions import STYLE_FACTORS, CorrelationModel, FactorModel, VolatilityModel
+from sigma_assets_tests.analytics import books, factor_books
+from sigma_assets_tests.analytics.histories import history_of, history_of_returns
+
+PAGE = (Path(__file__).parents[2] / "docs" / "methodology.md").read_text(encoding="utf-8")
+
+
+def example(name: str) -> pd.DataFrame:
+    """Return the table below `<!-- example: name -->`: numbers as floats, empty cells as NaN."""
+    lines = PAGE.split(f"<!-- example: {name} -->\n\n")[1].split("\n\n")[0].splitlines()
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    table = pd.DataFrame([row[: len(header)] for row in rows], columns=header).replace("", np.nan)
+    for name_of_column in table:
+        numbers = pd.to_numeric(table[name_of_column], errors="coerce")
+        if numbers.notna().equals(table[name_of_column].notna()):
+            table[name_of_column] = numbers
+    return table
+
+
+def assert_results(name: str, found: pd.Series, column: str = "value") -> None:
+    """Check the numbers of a results table to all its printed digits."""
+    table = example(name).set_index(example(name).columns[0])
+    assert len(table), name
+    for number, expected in table[column].items():
+        assert found[number] == pytest.approx(expected, abs=6e-7), number
+
+
+def test_returns():
+    table = example("returns")
+    splits = {("XYZ", row): factor for row, factor in enumerate(table["split_factor"])}
+    dividends = {("XYZ", row): cash for row, cash in enumerate(table["dividend"])}
+
+    found = total_returns(history_of({"XYZ": table["close"].to_list()}, splits=splits, dividends=dividends))[:, 0]
+
+    np.testing.assert_allclose(found, table["return"], atol=6e-7)
+
+
+def test_market_beta():
+    table = example("market_beta")
+    history = history_of_returns({"SPY": table["x (SPY)"].to_numpy(), "XYZ": table["y"].to_numpy()})
+
+    (found,) = _factors(history, window=4)
+
+    assert_results("market_beta_results", found)
+    residual = table["y"] - found["market_alpha"] - found["market_beta"] * table["x (SPY)"]
+    np.testing.assert_allclose(residual, table["residual"], atol=1e-12)
+
+
+def test_ridge_betas():
+    signs = hadamard(8)[:, 1:7] * 0.01
+    returns = {FactorModel().styles[factor]: signs[:, place] for place, factor in enumerate(STYLE_FACTORS)}
+    history = history_of_returns({**returns, "XYZ": 0.9 * returns["VTV"] + 0.45 * returns["VUG"]})
+
+    (found,) = _factors(history, window=8)
+
+    assert_results("ridge_results", found)
+
+
+def _factors(history, *, window):
+    model = FactorModel(window=window, min_observations=3, spread_window=window, spread_min_observations=3)
+    rows = symbol_factors(history, history.sessions[-1:], model)
+    return [row for _, row in rows[rows["symbol"] == "XYZ"].iterrows()]
+
+
+def test_metrics():
+    table = example("metrics")
+    days = np.array(table["session"].to_list(), dtype="datetime64[D]")
+    sessions = books.weekdays("2024-12-02", 46)
+    closes = np.full(len(sessions), np.nan)
+    closes[np.searchsorted(sessions, days)] = table["close"]
+    history = books.price_history(
+        sessions,
+        {"XYZ": closes},
+        dividends={("XYZ", day): cash for day, cash in zip(days, table["dividend"], strict=True)},
+    )
+
+    found = symbol_metrics(history, days[-1:]).iloc[0]
+
+    assert_results("metrics_results", found)
+
+
+def test_coverage():
+    table = example("coverage")
+    sessions = books.weekdays("2025-01-06", 2)
+    days = [pd.Timestamp(day) for day in sessions]
+    yesterday = table.loc[table["first row"] == "earlier", "symbol"]
+    today = table.loc[table["row on this session"] == "yes", "symbol"]
+    available = pd.DataFrame(
+        {"symbol": [*yesterday, *today], "session": [days[0]] * len(yesterday) + [days[1]] * len(today)}
+    )
+    held = [symbol for symbol in table["symbol"] if symbol != "SPY"]
+    needed = pd.DataFrame(
+        {"portfolio_id": "P", "symbol": held, "first_needed": days[0], "last_needed": pd.Series([pd.NaT] * len(held))}
+    )
+
+    found = coverage(needed, available, pd.Series(days[0], index=list(yesterday)), sessions, ["SPY"]).iloc[1]
+
+    assert_results("coverage_results", found)
+    assert found["missing_symbols"] == "CCC"
+
+
+@pytest.fixture(scope="module")
+def sold_book():
+    table = example("snapshots")
+    days = np.array(table["session"].to_list(), dtype="datetime64[D]")
+    history = books.price_history(
+        days,
+        {"XYZ": table["close"].to_list()},
+        splits={("XYZ", day): factor for day, factor in zip(days, table["split_factor"], strict=True)},
+        dividends={("XYZ", day): cash for day, cash in zip(days, table["dividend"], strict=True)},
+    )
+    lot = books.lot("L1", "XYZ", 50, 100.0, "2025-01-06", exit_date="2025-01-10", exit_price=51.5)
+    flows = [(day, flow) for day, flow in zip(table["session"], table["flow"], strict=True) if flow]
+    return books.book([lot], flows), history
+
+
+def test_snapshots(sold_book):
+    expected = example("snapshots_results")
+
+    found = books.snapshots(*sold_book)
+
+    assert (found["session"].dt.strftime("%Y-%m-%d") == expected["session"]).all()
+    numbers = expected.columns.drop("session")
+    np.testing.assert_allclose(found[numbers], expected[numbers], atol=6e-7)
+
+
+def test_position_values(sold_book):
+    found = books.positions(*sold_book)
+
+    assert_results("position_results", found[found["session"] == "2025-01-08"].iloc[0])
+
+
+def test_option_values():
+    call, put = black_scholes_price(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
+
+    expected = example("option_results")["value"]
+    np.testing.assert_allclose([call, put], expected, atol=0.005)
+
+
+@pytest.fixture(scope="module")
+def weighted_book():
+    table = example("betas")
+    values = table["risk_weight"] * factor_books.EQUITY
+    lots = [factor_books.lot("L1", "LONG", values[0]), factor_books.lot("L2", "SHORT", values[1])]
+    known = {
+        symbol: {"market": row["market_beta"], "value": row["value_beta"]}
+        for symbol, (_, row) in zip(["LONG", "SHORT"], table.iloc[:2].iterrows(), strict=True)
+    }
+    return factor_books.positions(*lots, factor_books.private_lot("L3", values[2])), factor_books.factors(known)
+
+
+def test_betas(weighted_book):
+    by_portfolio, _ = betas(*weighted_book)
+
+    assert_results("betas_results", by_portfolio.iloc[0])
+
+
+def test_factor_exposures(weighted_book):
+    by_portfolio, _ = factor_exposures(*weighted_book)
+
+    assert_results("exposures_results", by_portfolio.iloc[0])
+
+
+def test_volatility():
+    history = history_of_returns({"XYZ": 0.01 * (-1.0) ** np.arange(401)})
+    day = pd.Timestamp(history.sessions[-1])
+    positions = factor_books.positions(factor_books.lot("L1", "XYZ", factor_books.EQUITY / 2, session=day))
+
+    by_portfolio, by_symbol = volatility(positions, history, VolatilityModel())
+
+    assert_results("volatility_results", by_symbol.iloc[0], "symbol")
+    assert_results("volatility_results", by_portfolio.iloc[0], "portfolio")
+    assert by_portfolio["trend"].tolist() == ["stable"]
+
+
+def test_correlations():
+    table = example("correlations").set_index("symbol")
+    returns = table.filter(like="return ")
+    history = history_of_returns({symbol: row.to_numpy(dtype=float) for symbol, row in returns.iterrows()})
+    day = pd.Timestamp(history.sessions[-1])
+    lots = [factor_books.lot(symbol, symbol, value, session=day) for symbol, value in table["value"].items()]
+    positions = factor_books.positions(*lots).assign(investment_class="PUBLIC")
+
+    by_portfolio, _, by_cluster = correlations(positions, history, CorrelationModel(window=4, min_observations=4))
+
+    assert_results("correlations_results", by_portfolio.iloc[0])
+    assert np.isnan(by_portfolio["condition_number"].iloc[0])
+    assert by_cluster["name"].tolist() == ["AAA lookalikes"]

@@ -1,0 +1,83 @@
+"""The whole pipeline in this process: real runs on a Dagster instance and a database of their own, prices from a file."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.definitions import definitions_for
+from sigma_assets.holdings.reader import read_holdings
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import upgrade
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
+from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.schema import FAMILIES, metadata
+
+EVER = (date(1990, 1, 2), date(2100, 1, 1))
+LOAD_TIMES = ["loaded_at", "revision", "prices_revision", "holdings_revision"]
+"""Columns that say when and in which load a row was written, not what it says."""
+COMPUTED = [table.name for tables in FAMILIES.values() for table in tables]
+
+
+@dataclass
+class World:
+    """A deployment of its own: settings, database, price source, definitions, Dagster instance."""
+
+    settings: Settings
+    tables: Tables
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @classmethod
+    def in_folder(cls, folder: Path, prices: Path) -> "World":
+        settings = Settings(home=folder, prices=f"files:{prices}")
+        tables = Tables(settings)
+        upgrade(Database(settings.database))
+        return cls(settings, tables, definitions_for(settings), dg.DagsterInstance.ephemeral())
+
+    def add(self, csv: bytes, name: str, equity: float) -> str:
+        """Import a holdings file, and return the portfolio's id."""
+        lots = read_holdings(csv, f"{name}.csv", date(2100, 1, 1))
+        return add_portfolio(
+            self.tables.database, NewPortfolio(name, "taxable", equity, lots["entry_date"].min().date()), lots
+        )
+
+    def run(self, first: date, last: date, *portfolio_ids: str, force: bool = False) -> list[Outcome]:
+        """Bring portfolios (or everything) up to date over some sessions; every run must succeed."""
+        wish = Wish(portfolio_ids or None, first, last, force)
+        failures: list[str] = []
+
+        def on_event(_: object, event: dg.DagsterEvent) -> None:
+            if event.is_failure:
+                failures.append(f"{event.message} {event.event_specific_data}")
+
+        outcomes = bring_up_to_date(
+            self.definitions,
+            self.instance,
+            self.tables,
+            PriceSource(self.settings, self.tables),
+            wish,
+            on_event=on_event,
+            on_wait=lambda _: None,
+        )
+        assert not failures, failures[0]
+        assert all(outcome.succeeded for outcome in outcomes)
+        return outcomes
+
+    def rows(self, table: str) -> pd.DataFrame:
+        """Return all rows of a table, without load times."""
+        every = read_rows(self.tables.database, metadata.tables[table], Rows(*EVER))
+        return every.drop(columns=LOAD_TIMES, errors="ignore")
+
+    def content(self) -> dict[str, pd.DataFrame]:
+        """Return all computed tables."""
+        return {table: self.rows(table) for table in COMPUTED}
+
+    def rows_of_portfolios(self) -> pd.DataFrame:
+        """Return the active portfolios."""
+        return portfolios(self.tables.database)
