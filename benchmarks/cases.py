@@ -151,12 +151,12 @@ def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., N
     from sigma_assets.automation.execution import execute
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
     from sigma_assets.automation.planner import PlannedRun
-    from sigma_assets.automation.situation import sync_partitions
     from sigma_assets.cli.world import open_instance
     from sigma_assets.definitions import defs
+    from sigma_assets.partitions import portfolios_def
 
     with open_instance() as instance:
-        sync_partitions(instance, ids)
+        instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
         assets = names(PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS)
         planned = PlannedRun(tuple(assets), world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
         if not execute(defs, instance, planned, "admin", on_event).succeeded:

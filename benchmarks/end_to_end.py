@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PORT = 42_661
 LONGEST = 240.0
+POLL_SECONDS = 0.25
+IDLE_SECONDS = 10
 ONBOARDING = "onboarding"
 
 
@@ -33,6 +35,8 @@ def end_to_end(by_sensor: bool) -> list[Measured]:
     with _services() as workspace:
         from sigma_assets.cli.world import open_instance
 
+        with measured(case, f"services idle for {IDLE_SECONDS} s", lines):
+            time.sleep(IDLE_SECONDS)
         with open_instance() as instance:
             with measured(case, "commit to last materialisation", lines):
                 committed = time.time()
@@ -55,10 +59,10 @@ def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], worksp
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.automation.requests import job_of, tags_of
-    from sigma_assets.automation.situation import sync_partitions
     from sigma_assets.definitions import defs
+    from sigma_assets.partitions import portfolios_def
 
-    sync_partitions(instance, ids)
+    instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
     assets = tuple(names(PORTFOLIO_ASSETS))
     planned = PlannedRun(assets, world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
     chosen = frozenset(map(dg.AssetKey, assets))
@@ -142,5 +146,5 @@ def _until(condition: Callable[[], Any], what: str) -> Any:
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not come within {LONGEST:.0f} s")
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)
     return found
