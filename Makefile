@@ -7,7 +7,7 @@ LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test check dev format lock clean mutants
+.PHONY: demo test check dev bench bench-full format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -28,6 +28,13 @@ mutants: .venv/test
 
 dev: .venv/run
 	$(BIN)/sigma-assets dev
+
+# What the pipeline costs on this machine; bench-full has the sizes of docs/performance.md and takes an hour.
+bench: .venv/test
+	$(BIN)/python -m benchmarks
+
+bench-full: .venv/test
+	$(BIN)/python -m benchmarks --full
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)
