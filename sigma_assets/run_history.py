@@ -93,9 +93,7 @@ def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalen
         died_in = ("in_progress", "unknown")
         assets = tuple(replace(each, status="interrupted") if each.status in died_in else each for each in assets)
         at_work = [asset.asset for asset in assets if asset.status == "interrupted"]
-        failures = tuple(
-            (asset or ", ".join(at_work), kind, message) for asset, kind, message in failures
-        )
+        failures = tuple((asset or ", ".join(at_work), kind, message) for asset, kind, message in failures)
     return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, failures)
 
 

@@ -19,8 +19,8 @@ from sigma_assets_tests.automation.world import World, lots
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 8)
 BALANCED = {
-    **{symbol: 100 for symbol in ("AAPL", "NVDA", "WMT", "JNJ", "JPM", "XOM", "PG", "VUG", "VTV", "LQD")},
-    **{symbol: 1000 for symbol in ("VFIAX", "FCNTX", "VBTLX")},
+    **dict.fromkeys(("AAPL", "NVDA", "WMT", "JNJ", "JPM", "XOM", "PG", "VUG", "VTV", "LQD"), 100),
+    **dict.fromkeys(("VFIAX", "FCNTX", "VBTLX"), 1000),
 }
 """13 holdings: 3 of them factor ETFs, 3 mutual funds."""
 NewWorld = Callable[..., World]
@@ -220,9 +220,10 @@ def test_scenario_10_the_same_work_twice_leaves_the_same_database(new_world: New
 
 def test_scenario_11_one_run_or_session_by_session_or_newest_first_gives_the_same_rows(new_world: NewWorld):
     at_once = new_world()
-    portfolio_id = at_once.add("any order", lots({"AAPL": 10, "JNJ": -3, "VUG": 5}, FIRST), FIRST)
+    entry = date(2026, 1, 6)
+    portfolio_id = at_once.add("any order", lots({"AAPL": 10, "JNJ": -3, "VUG": 5}, entry), entry)
     forward, backward = new_world(like=at_once), new_world(like=at_once)
-    days = at_once.settings.calendar.between(FIRST, LAST).tolist()
+    days = at_once.settings.calendar.between(entry, LAST).tolist()
 
     at_once.bring(portfolio_id)
     for day in days:
