@@ -25,7 +25,7 @@ def _start_server() -> PostgresServer | str:
         return str(error)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
     """Return the server of the test session; skips without one, but fails where CI=true."""
     server = _start_server()

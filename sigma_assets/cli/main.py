@@ -16,6 +16,7 @@ COMMANDS = {
     "missing": "sigma_assets.cli.pipeline:missing",
     "runs": "sigma_assets.cli.history:runs",
     "status": "sigma_assets.cli.history:status",
+    "check": "sigma_assets.cli.checks:check",
     "export": "sigma_assets.cli.export:export",
     "settings": "sigma_assets.cli.settings:settings",
     "demo": "sigma_assets.cli.demo:demo",
