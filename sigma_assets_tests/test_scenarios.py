@@ -240,7 +240,7 @@ def test_scenario_12_lookalikes_private_lots_and_empty_portfolios_finish(new_wor
     folder = price_file(tmp_path / "prices", ["SPY"], LAST)
     spy = pd.read_csv(folder / "prices.csv").tail(120)[["date", "close"]]
     pd.concat(spy.assign(symbol=name) for name in names).to_csv(folder / "lookalikes.csv", index=False)
-    world = new_world(f"files:{folder}")
+    world = new_world().prices(f"files:{folder}", correlation_min_weight=0.001)
     same = world.add("lookalikes", lots(dict.fromkeys(names, 1000), LAST, price=600.0), LAST)
     private = world.add("private", lots({"VINEYARD": 1}, LAST, price=50_000.0, kind="PRIVATE"), LAST)
     empty = world.add("empty", lots({}, LAST).iloc[:0], LAST)
