@@ -7,7 +7,7 @@ LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test check dev format lock clean
+.PHONY: demo test lint check dev bench bench-full format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -15,15 +15,27 @@ demo: .venv/run
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: .venv/test
+lint: .venv/test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test
+
+# Does any test notice a wrong calculation? A quarter of an hour.
+mutants: .venv/test
+	$(BIN)/python -m sigma_assets_tests.mutants $(MUTANTS_ARGS)
 
 dev: .venv/run
 	$(BIN)/sigma-assets dev
+
+# What the pipeline costs on this machine; bench-full has the sizes of docs/performance.md and takes an hour.
+bench: .venv/test
+	$(BIN)/python -m benchmarks
+
+bench-full: .venv/test
+	$(BIN)/python -m benchmarks --full
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)

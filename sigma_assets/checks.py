@@ -1,7 +1,8 @@
 """Asset checks: for every table what the schema promises, and the identities of the domain; over the partitions of a run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import dagster as dg
 import numpy as np
@@ -11,8 +12,9 @@ from sigma_assets.analytics import identities
 from sigma_assets.analytics.suspicion import suspicious_moves
 from sigma_assets.conventions import EXPOSURE_FACTORS
 from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.resources import Tables, rows_of
 from sigma_assets.storage.contract import broken_promises
+from sigma_assets.storage.rows import Rows
 from sigma_assets.storage.schema import FAMILIES
 
 SHOWN = 20
@@ -188,14 +190,38 @@ def _schema_findings(asset: str, tables: Tables, scope: Scope) -> Findings:
         yield from broken_promises(table, tables.rows(table.name, scope, symbols))
 
 
+class _ReadOnce(Tables):
+    """The tables as the checks of one asset see them: what several of them want to see is read once.
+
+    Made for one round of checks and dropped with it, so nothing that it keeps can grow old.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.settings)
+        self.__dict__["database"] = tables.database
+        self._rows: dict[tuple[str, Rows], pd.DataFrame] = {}
+        self._symbols: dict[tuple[str, ...], list[str]] = {}
+
+    def symbols(self, scope: Scope) -> list[str]:
+        if scope.portfolio_ids not in self._symbols:
+            self._symbols[scope.portfolio_ids] = super().symbols(scope)
+        return self._symbols[scope.portfolio_ids]
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        key = table, rows_of(scope, symbols)
+        if key not in self._rows:
+            self._rows[key] = super().rows(table, scope, symbols)
+        return self._rows[key] if columns is None else self._rows[key][list(columns)]
+
+
+@cache
 def checks_of(asset: str) -> tuple[DomainCheck, ...]:
     """Return all checks of an asset: what the schema promises, then its domain's."""
 
-    def find(tables: Tables, scope: Scope) -> Findings:
-        return _schema_findings(asset, tables, scope)
-
     words = "no nulls, no infinities, nothing out of range, as the schema promises"
-    return (DomainCheck("schema", words, ERROR, find), *DOMAIN_CHECKS.get(asset, ()))
+    return (DomainCheck("schema", words, ERROR, partial(_schema_findings, asset)), *DOMAIN_CHECKS.get(asset, ()))
 
 
 def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
@@ -206,18 +232,47 @@ def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(check.name, asset=asset, description=check.description) for check in checks_of(asset)]
 
 
+def findings_of(asset: str, tables: Tables, scope: Scope) -> dict[DomainCheck, list[str]]:
+    """Check what is stored in a scope and return what each check found."""
+    stored = _ReadOnce(tables)
+    return {check: list(check.find(stored, scope)) for check in checks_of(asset)}
+
+
 def results_of(asset: str, tables: Tables, scope: Scope) -> list[dg.AssetCheckResult]:
     """Check what is stored in a scope and return what was found, one result per check."""
-    return [_result(asset, check, list(check.find(tables, scope))) for check in checks_of(asset)]
+    return [
+        dg.AssetCheckResult(
+            passed=not findings,
+            asset_key=asset,
+            check_name=check.name,
+            severity=check.severity,
+            description=_headline(findings),
+            metadata=_metadata(findings),
+        )
+        for check, findings in findings_of(asset, tables, scope).items()
+    ]
 
 
-def _result(asset: str, check: DomainCheck, findings: list[str]) -> dg.AssetCheckResult:
-    shown = findings[:SHOWN] + ([f"and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else [])
-    return dg.AssetCheckResult(
-        passed=not findings,
-        asset_key=asset,
+def evaluation_of(asset: str, check: DomainCheck, findings: list[str]) -> dg.AssetCheckEvaluation:
+    """Return what a check found outside any run, for the event log."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
         check_name=check.name,
+        passed=not findings,
         severity=check.severity,
-        description="; ".join(shown[:3]) or None,
-        metadata={"findings": len(findings), **({"rows": dg.MetadataValue.md("\n".join(shown))} if shown else {})},
+        description=_headline(findings),
+        metadata=_metadata(findings),
     )
+
+
+def _headline(findings: list[str]) -> str | None:
+    return "; ".join(_shown(findings)[:3]) or None
+
+
+def _metadata(findings: list[str]) -> dict[str, int | dg.MetadataValue]:
+    rows = {"rows": dg.MetadataValue.md("\n".join(_shown(findings)))} if findings else {}
+    return {"findings": len(findings), **rows}
+
+
+def _shown(findings: list[str]) -> list[str]:
+    return findings[:SHOWN] + ([f"and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else [])

@@ -101,9 +101,10 @@ class Tables:
         history = self.prices(self.symbols(scope), self.window(since_entry, lookback))
         return portfolios, lots, flows, history, scope.sessions
 
-    def factors(self, scope: Scope) -> pd.DataFrame:
-        """Return the factor betas of the scope's symbols."""
-        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope))
+    def factors(self, scope: Scope, measures: Sequence[str]) -> pd.DataFrame:
+        """Return some measures of the factor betas of the scope's symbols."""
+        columns = ("session", "symbol", *measures)
+        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope), columns)
 
     def changed_prices(self, symbols: Sequence[str], sessions: SessionArray, since: int) -> pd.DataFrame:
         """Return `symbol, session, revision` of the prices that were written by a load after `since`."""
@@ -122,22 +123,29 @@ class Tables:
         """Return the snapshots of the scope as they would be computed now, without writing them."""
         return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
 
-    def first_sessions(self, table: str, symbols: Sequence[str], last: date) -> pd.Series:
-        """Return the first session up to `last` on which each symbol has a row; symbols without any are absent."""
-        return first_sessions(self.database, metadata.tables[table], list(symbols), last)
+    def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
+        """Return the session on which each symbol can have had so many prices at the earliest.
+
+        Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
+        Symbols without prices up to `last` are absent.
+        """
+        first = first_sessions(self.database, metadata.tables["market_prices"], list(symbols), last)
+        calendar = self.calendar.sessions
+        position = np.searchsorted(calendar, first.to_numpy(dtype="datetime64[D]")) + prices_needed - 1
+        return pd.Series(calendar[np.minimum(position, len(calendar) - 1)], index=first.index)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the rows of a table in scope, all columns or some."""
-        return read_rows(self.database, metadata.tables[table], _rows(scope, symbols), columns)
+        return read_rows(self.database, metadata.tables[table], rows_of(scope, symbols), columns)
 
     def replace(
         self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
     ) -> dict[str, int]:
         """Replace the rows of an asset's tables in scope, in one transaction; return the row count of each table."""
         by_table = dict(zip(FAMILIES[asset], frames, strict=True))
-        counts = replace_rows(self.database, by_table, _rows(scope, symbols))
+        counts = replace_rows(self.database, by_table, rows_of(scope, symbols))
         logger.info("wrote %s", ", ".join(f"{count} rows of {table}" for table, count in counts.items()))
         return counts
 
@@ -150,7 +158,8 @@ class Tables:
         return portfolio_tables.holdings_revisions(self.database, list(scope.portfolio_ids), scope.sessions)
 
 
-def _rows(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+def rows_of(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+    """Return the rows of a scope: of its portfolios, or of some symbols."""
     if symbols is not None:
         return Rows(scope.first, scope.last, None, tuple(symbols))
     return Rows(scope.first, scope.last, tuple(scope.portfolio_ids) or None, None)

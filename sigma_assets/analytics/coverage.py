@@ -3,9 +3,13 @@
 from collections.abc import Collection
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.frames import SessionArray
+
+_SPANS_AT_ONCE = 4_096
+"""Symbols of portfolios at one time: bounds memory, whatever the number of portfolios."""
 
 
 def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
@@ -52,58 +56,52 @@ def coverage(
     DataFrame with `portfolio_id, session, needed, present, stale, missing, missing_symbols`, one row per portfolio and
     session; a session on which nothing is held still needs `always`.
     """
-    portfolio_ids = sorted(set(needed["portfolio_id"]))
+    portfolio_ids = np.array(sorted(set(needed["portfolio_id"])), dtype=object)
     symbols = np.array(sorted({*needed["symbol"].dropna(), *always}), dtype=object)
     there = _matrix(available, symbols, sessions)
     first = since.reindex(symbols).to_numpy(dtype="datetime64[D]")
-    known = ~np.isnat(first)[None, :] & (first[None, :] <= sessions[:, None])
-    return pd.concat(
-        [
-            _portfolio_coverage(portfolio_id, group, symbols, there, known, sessions, always)
-            for portfolio_id, group in needed.groupby("portfolio_id", sort=True)
-        ]
-        if portfolio_ids
-        else [
-            pd.DataFrame(
-                columns=["portfolio_id", "session", "needed", "present", "stale", "missing", "missing_symbols"]
-            )
-        ],
-        ignore_index=True,
-    )
-
-
-def _portfolio_coverage(
-    portfolio_id: object,
-    group: pd.DataFrame,
-    symbols: np.ndarray,
-    there: np.ndarray,
-    known: np.ndarray,
-    sessions: SessionArray,
-    always: Collection[str],
-) -> pd.DataFrame:
-    opened = group.set_index("symbol")["first_needed"].reindex(symbols).to_numpy(dtype="datetime64[D]")
-    closed = group.set_index("symbol")["last_needed"].reindex(symbols).to_numpy(dtype="datetime64[D]")
-    held = ~np.isnat(opened)[None, :] & (opened[None, :] <= sessions[:, None])
-    held &= np.isnat(closed)[None, :] | (closed[None, :] > sessions[:, None])
-    wanted = held | np.isin(symbols, list(always))[None, :]
-    absent = held & ~known
+    known = ~np.isnat(first)[:, None] & (first[:, None] <= sessions)
+    states = {"needed": np.ones_like(there), "present": there, "stale": ~there & known, "missing": ~there & ~known}
+    is_always = np.isin(symbols, list(always))
+    totals = {
+        name: np.broadcast_to(state[is_always].sum(axis=0), (len(portfolio_ids), len(sessions))).astype(np.int64)
+        for name, state in states.items()
+    }
+    names = np.full((len(portfolio_ids), len(sessions)), None, dtype=object)
+    spans = needed.dropna(subset=["symbol"]).sort_values(["portfolio_id", "symbol"])
+    for start in range(0, len(spans), _SPANS_AT_ONCE):
+        part = spans.iloc[start : start + _SPANS_AT_ONCE]
+        portfolio = np.searchsorted(portfolio_ids, part["portfolio_id"].to_numpy(dtype=object))
+        symbol = np.searchsorted(symbols, part["symbol"].to_numpy(dtype=object))
+        held = _held(part, sessions)
+        own = held & ~is_always[symbol][:, None]
+        for name, state in states.items():
+            np.add.at(totals[name], portfolio, own & state[symbol])
+        for span, session in zip(*np.nonzero(held & ~known[symbol]), strict=True):
+            row, before = portfolio[span], names[portfolio[span], session]
+            names[row, session] = symbols[symbol[span]] if before is None else f"{before}, {symbols[symbol[span]]}"
     return pd.DataFrame(
         {
-            "portfolio_id": portfolio_id,
-            "session": sessions.astype("datetime64[s]"),
-            "needed": wanted.sum(axis=1),
-            "present": (wanted & there).sum(axis=1),
-            "stale": (wanted & ~there & known).sum(axis=1),
-            "missing": (wanted & ~there & ~known).sum(axis=1),
-            "missing_symbols": [", ".join(symbols[row]) or None for row in absent],
+            "portfolio_id": pd.Series(np.repeat(portfolio_ids, len(sessions)), dtype=object),
+            "session": np.tile(sessions.astype("datetime64[s]"), len(portfolio_ids)),
+            **{name: total.ravel() for name, total in totals.items()},
+            "missing_symbols": pd.Series(names.ravel(), dtype=object),
         }
     )
 
 
-def _matrix(available: pd.DataFrame, symbols: np.ndarray, sessions: SessionArray) -> np.ndarray:
-    matrix = np.zeros((len(sessions), len(symbols)), dtype=bool)
-    rows = pd.Index(sessions.astype("datetime64[s]")).get_indexer(available["session"])
-    columns = pd.Index(symbols).get_indexer(available["symbol"])
+def _held(spans: pd.DataFrame, sessions: SessionArray) -> npt.NDArray[np.bool_]:
+    """Return on which sessions each symbol is held: shape (n_spans, n_sessions)."""
+    opened = spans["first_needed"].to_numpy(dtype="datetime64[D]")[:, None]
+    closed = spans["last_needed"].to_numpy(dtype="datetime64[D]")[:, None]
+    return (opened <= sessions) & (np.isnat(closed) | (closed > sessions))
+
+
+def _matrix(available: pd.DataFrame, symbols: npt.NDArray, sessions: SessionArray) -> npt.NDArray[np.bool_]:
+    """Return on which sessions each symbol is available: shape (n_symbols, n_sessions)."""
+    matrix = np.zeros((len(symbols), len(sessions)), dtype=bool)
+    rows = pd.Index(symbols).get_indexer(available["symbol"])
+    columns = pd.Index(sessions.astype("datetime64[s]")).get_indexer(available["session"])
     inside = (rows >= 0) & (columns >= 0)
     matrix[rows[inside], columns[inside]] = True
     return matrix

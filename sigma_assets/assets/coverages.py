@@ -4,6 +4,8 @@ They stand between the universe-wide assets and the portfolio's: Dagster cannot 
 one run. What is missing for the portfolio is loaded or computed here, by the universe's own functions into its tables.
 """
 
+from collections.abc import Callable
+
 import dagster as dg
 import pandas as pd
 
@@ -17,6 +19,14 @@ from sigma_assets.partitions import Scope, portfolio_sessions_def
 from sigma_assets.resources import PriceSource, Tables
 
 on_its_session = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="date")
+
+
+PRICES_NEEDED: dict[str, Callable[[Tables], int]] = {
+    "market_prices": lambda _: 1,
+    "symbol_factors": lambda tables: tables.settings.factor_model.min_observations + 1,
+    "symbol_metrics": lambda _: 1,
+}
+"""Prices that a symbol must have before a table can have a row of it: tells stale from missing."""
 
 
 @dg.asset(
@@ -86,5 +96,5 @@ def _coverage(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:
     needed = needed_symbols(portfolios, lots)
     symbols = tables.symbols(scope)
     available = tables.rows(table, scope, symbols, columns=["session", "symbol"])
-    since = tables.first_sessions(table, symbols, scope.last)
+    since = tables.first_sessions(symbols, scope.last, prices_needed=PRICES_NEEDED[table](tables))
     return coverage(needed, available, since, scope.sessions, tables.factor_etfs)

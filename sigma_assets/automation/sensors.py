@@ -92,13 +92,14 @@ def catch_up(
     if any(now - run.created < UNIVERSE_PATIENCE for run in at_work):
         yield dg.SkipReason("the universe's run is under way; portfolios follow it")
         return
-    history = runs(context.instance, created_after=now - HISTORY) if lacking or situation.missing else []
-    tried = [run for run in history if run.job == SYMBOL_JOB and run.last >= str(situation.target)]
+    late = {} if lacking else late_sessions(tables, np.datetime64(situation.target), now)
+    is_idle = not (lacking or late or situation.missing)
+    history = [] if is_idle else runs(context.instance, created_after=now - HISTORY)
+    tried = [run for run in history if run.job == SYMBOL_JOB]
     is_due = now - cutoff_of(situation, tables) > SCHEDULE_GRACE
-    if lacking and not tried and not is_due:
+    if lacking and not is_due and not any(run.last >= str(situation.target) for run in tried):
         yield dg.SkipReason(f"the nightly schedule starts the universe's run for {situation.target}")
         return
-    late = {} if lacking else late_sessions(tables, np.datetime64(situation.target), now)
     universe = symbol_runs(lacking or late, tables.calendar.sessions)
     universe = universe if not at_work and may_try_again(tried, now) else []
     ready = claims.take("catch_up", began, universe, ())

@@ -16,6 +16,7 @@ COMMANDS = {
     "missing": "sigma_assets.cli.pipeline:missing",
     "runs": "sigma_assets.cli.history:runs",
     "status": "sigma_assets.cli.history:status",
+    "check": "sigma_assets.cli.checks:check",
     "export": "sigma_assets.cli.export:export",
     "settings": "sigma_assets.cli.settings:settings",
     "demo": "sigma_assets.cli.demo:demo",
@@ -54,7 +55,7 @@ class ExpectedError(click.ClickException):
 
     def __init__(self, error: SigmaError) -> None:
         super().__init__("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
         """Print the message."""

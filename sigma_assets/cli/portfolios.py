@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from sigma_assets.cli.onboarding import prepare_onboarding
 from sigma_assets.cli.printing import formatted, json_option, show, show_one
-from sigma_assets.cli.world import open_database
+from sigma_assets.cli.world import CONFIGURATION, open_database, open_instance
 from sigma_assets.conventions import ACCOUNT_TYPES
 from sigma_assets.errors import HoldingsError
 from sigma_assets.settings import settings
@@ -36,8 +37,10 @@ def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool
     inception = lots["entry_date"].min().date()
     _check_inception(inception, file)
     portfolio = tables.NewPortfolio(name.strip(), account_type, float(equity), inception)
+    launch = prepare_onboarding(inception)
     portfolio_id = tables.add_portfolio(database, portfolio, lots)
     record = {"portfolio_id": portfolio_id, "name": name.strip(), "lots": len(lots), "inception": inception}
+    record["run_id"] = launch(portfolio_id)
     show_one(record, as_json=as_json, sentence=portfolio_id)
 
 
@@ -66,8 +69,14 @@ def portfolios(as_json: bool) -> None:
 @click.argument("portfolio_id")
 @json_option
 def remove(portfolio_id: str, as_json: bool) -> None:
-    """Remove a portfolio; its history stays readable."""
+    """Remove a portfolio and cancel its runs; its history stays readable."""
     tables.remove_portfolio(open_database(), portfolio_id)
+    if (settings().home / CONFIGURATION).exists():
+        from sigma_assets.automation.housekeeping import forget_portfolio
+
+        with open_instance() as instance:
+            for run_id in forget_portfolio(instance, portfolio_id):
+                click.echo(f"canceled run {run_id}", err=True)
     show_one({"portfolio_id": portfolio_id, "removed": True}, as_json=as_json, sentence=f"removed {portfolio_id}")
 
 

@@ -70,33 +70,32 @@ class Queries:
         with self.database.read() as connection:
             return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
 
-    def progress(self, portfolio: PortfolioFacts) -> Progress:
+    def progress(self, portfolio: PortfolioFacts, *, detailed: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands.
 
         Its own runs (found by their tag) come first: where they complete it, no other can matter. Else every run since
-        its creation is looked at, for a run of several portfolios may cover it.
+        its creation is looked at, for a run of several portfolios may cover it. `detailed` reads what debug needs.
         """
-        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)))
+        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)), detailed)
         progress = onboarding_progress(portfolio.first, list(own))
         if progress.status == "completed":
             return progress
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
-        covers = [
-            cover
-            for cover in reversed(runs(self.instance, created_after=since))
-            if self._covers(cover, portfolio.portfolio_id)
-        ]
-        return onboarding_progress(portfolio.first, list(self._facts(covers)))
+        hour = since.replace(minute=0, second=0, microsecond=0)  # who came within the same hour shares one look
+        looked = self.cache.get(("runs", hour), partial(runs, self.instance, created_after=hour))
+        covers = [cover for cover in reversed(looked) if self._covers(cover, portfolio.portfolio_id, since)]
+        return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
 
-    def _facts(self, covers: Iterable[RunCover]) -> Iterator[RunFacts]:
+    def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
         for cover in covers:
             facts = self._of_cover(cover)
             if cover.started is None:
                 yield facts
                 continue
             # an ended run must not be judged by events that were read while it was on: hence its state in the key
-            key = ("events", cover.run_id, facts.state)
-            events, error = self.cache.get(key, partial(read_events, self.instance, cover.run_id))
+            key = ("events", cover.run_id, facts.state, detailed)
+            read = partial(read_events, self.instance, cover.run_id, outputs=detailed)
+            events, error = self.cache.get(key, read)
             yield replace(facts, events=events, error=error)
 
     def _of_cover(self, cover: RunCover) -> RunFacts:
@@ -113,7 +112,9 @@ class Queries:
             assets=(cover.assets or frozenset(BY_ASSET)) & BY_ASSET.keys(),
         )
 
-    def _covers(self, cover: RunCover, portfolio_id: str) -> bool:
+    def _covers(self, cover: RunCover, portfolio_id: str, since: datetime) -> bool:
+        if cover.created < since:
+            return False
         if cover.is_exact or portfolio_id in cover.portfolio_ids:
             return portfolio_id in cover.portfolio_ids
         planned = self.instance.get_records_for_run(

@@ -33,9 +33,14 @@ KINDS: dict[Types, EventKind] = {
 RUN_ENDS = {Types.RUN_FAILURE, Types.RUN_CANCELED}
 
 
-def read_events(instance: dg.DagsterInstance, run_id: str) -> tuple[tuple[StepEvent, ...], str]:
-    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly ("" if it did not)."""
-    steps = {*KINDS, *RUN_ENDS}
+def read_events(
+    instance: dg.DagsterInstance, run_id: str, *, outputs: bool = True
+) -> tuple[tuple[StepEvent, ...], str]:
+    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly ("" if it did not).
+
+    Their outputs (half of the events, needed for detail only) are left out on request.
+    """
+    steps = {*KINDS, *RUN_ENDS} - (set() if outputs else {Types.STEP_OUTPUT})
     newest = _records(instance, run_id, {*steps, Types.ASSET_OBSERVATION}, limit=NEWEST)
     if len(newest) == NEWEST:
         newest = _merged(newest, _records(instance, run_id, steps))

@@ -101,6 +101,15 @@ def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str]
     return db.in_snapshot(read)
 
 
+def stored_range(db: Database, table: sa.Table, portfolio_id: str | None = None) -> tuple[date, date] | None:
+    """Return the first and last session with a row (of a portfolio, if one is given); None without any."""
+    query = sa.select(sa.func.min(table.c.session), sa.func.max(table.c.session))
+    if portfolio_id is not None:
+        query = query.where(table.c.portfolio_id == portfolio_id)
+    first, last = db.in_snapshot(lambda connection: connection.execute(query).one())
+    return None if first is None else (first, last)
+
+
 def _condition(connection: sa.Connection, table: sa.Table, scope: Rows) -> tuple[str, dict[str, Any]]:
     conditions = ["session BETWEEN :first AND :last"]
     parameters: dict[str, Any] = {"first": scope.first.isoformat(), "last": scope.last.isoformat()}

@@ -76,3 +76,12 @@ def test_a_symbol_is_not_needed_from_the_session_of_its_exit_on():
     found = coverage(needed, rows(), since(), SESSIONS, [])
 
     assert found["needed"].tolist() == [1, 1, 0]
+
+
+def test_a_symbol_is_not_needed_before_its_entry():
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), lots(entry_date=pd.Timestamp("2026-01-06")))
+    available = rows(*(("AAA", str(day)) for day in SESSIONS))
+
+    found = coverage(needed, available, since(AAA="2020-01-02"), SESSIONS, [])
+
+    assert found["needed"].tolist() == [0, 1, 1]

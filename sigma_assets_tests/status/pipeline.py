@@ -12,9 +12,9 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.assets.progress import Progress
-from sigma_assets.partitions import portfolio_sessions_def, portfolios_def, range_tags
+from sigma_assets.partitions import portfolio_sessions_def, portfolios_def
+from sigma_assets.run_tags import PORTFOLIO, PORTFOLIO_JOB, SOURCE, range_tags
 from sigma_assets.status.phases import PHASES, Phase
-from sigma_assets.watermark import PORTFOLIO, PORTFOLIO_JOB, SOURCE
 
 FIRST, LAST = date(2025, 1, 2), date(2025, 1, 31)
 SESSIONS = 20  # 9 January 2025 was a national day of mourning

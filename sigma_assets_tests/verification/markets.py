@@ -88,9 +88,9 @@ def simulated_market(folder: Path) -> Market:
     close.iloc[-8:, symbols.index("S3")] = np.nan  # delisted
     close.iloc[random.choice(N_SESSIONS - 30, 40, replace=False), symbols.index("S4")] = np.nan
     close.iloc[-1, symbols.index("S5")] = np.nan  # a day late
-    rows = close.stack().rename("close").reset_index(names=["date", "symbol"])
-    for name, table in (("split_factor", split_factor), ("dividend", dividend)):
-        rows[name] = table.stack().reindex(pd.MultiIndex.from_frame(rows[["date", "symbol"]])).to_numpy()
+    tables = {"close": close, "split_factor": split_factor, "dividend": dividend}
+    rows = pd.DataFrame({name: table.stack() for name, table in tables.items()}).dropna()
+    rows = rows.rename_axis(["date", "symbol"]).reset_index()
     prices = folder / "prices.csv"
     rows.to_csv(prices, index=False)
     return market_of(prices, _holdings(close), 500_000.0)

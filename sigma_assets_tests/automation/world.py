@@ -1,0 +1,159 @@
+"""A deployment in this process: a real instance, a real database, real runs; sensors tick when they are told to."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import sqlalchemy as sa
+import yaml
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from sigma_assets.automation import schedules, sensors
+from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.definitions import definitions_for
+from sigma_assets.partitions import portfolios_def
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.settings import Settings
+from sigma_assets.storage import migrations
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
+from sigma_assets.storage.schema import metadata, portfolios
+
+CHECKOUT = Path(__file__).parents[2]
+MOMENTS = {"loaded_at", "asked_at", "updated_at", "created_at", "changed_at", "deleted_at", "change_id"}
+
+
+def lots(symbols: Mapping[str, float], entry: date, price: float = 50.0, kind: str = "PUBLIC") -> pd.DataFrame:
+    """Return lots entered on one day at one price."""
+    rows = pd.DataFrame({"symbol": list(symbols), "quantity": [float(value) for value in symbols.values()]})
+    rows = rows.assign(entry_price=price, entry_date=pd.Timestamp(entry), investment_class=kind)
+    absent: dict[str, Any] = {"strike_price": float("nan"), "exit_price": float("nan")}
+    absent |= {"exit_date": pd.NaT, "expiration_date": pd.NaT}
+    rows["symbol"] = rows["symbol"].astype(object)
+    return rows.assign(**{name: absent.get(name) for name in LOT_COLUMNS if name not in rows})[list(LOT_COLUMNS)]
+
+
+class World:
+    """One instance, one database, one price source; `at` moves it to another last session."""
+
+    def __init__(self, home: Path, prices: str, database_file: Path | None = None) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        configuration = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text())
+        configuration["storage"]["custom"]["config"] = {"base_dir": str(home)}
+        del configuration["python_logs"]
+        (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
+        if database_file is not None:
+            shutil.copy(database_file, home / "sigma.sqlite")
+        self.home = home
+        self.instance = dg.DagsterInstance.from_config(str(home))
+        self.database = Database(f"sqlite:///{home / 'sigma.sqlite'}")
+        migrations.upgrade(self.database)
+        self.runs: list[dg.DagsterRun] = []
+        self.prices(prices)
+
+    def prices(self, prices: str) -> "World":
+        """Change the price source."""
+        self.settings = replace(Settings(home=self.home), prices=prices)
+        self.definitions = definitions_for(self.settings)
+        self.tables = Tables(self.settings)
+        self.price_source = PriceSource(self.settings, self.tables)
+        return self
+
+    def add(self, name: str, held: pd.DataFrame, inception: date) -> str:
+        """Add a portfolio, as anybody's code might, an hour ago."""
+        portfolio_id = add_portfolio(self.database, NewPortfolio(name, "taxable", 100_000.0, inception), held)
+        with self.database.begin() as connection:
+            earlier = datetime.now(UTC) - timedelta(hours=1)
+            mine = portfolios.c.portfolio_id == portfolio_id
+            connection.execute(sa.update(portfolios).where(mine).values(created_at=earlier))
+        return portfolio_id
+
+    def bring(self, *portfolio_ids: str, **wish: Any) -> list[Outcome]:
+        """Run what is missing, as `sigma-assets run` does."""
+        return bring_up_to_date(
+            self.definitions,
+            self.instance,
+            self.tables,
+            self.price_source,
+            Wish(portfolio_ids or None, **wish),
+            on_event=lambda *_: None,
+            on_wait=lambda busy: None,
+        )
+
+    def tick(self, name: str, cursor: str | None = None) -> list[dg.RunRequest]:
+        """Let a sensor tick once; return what it asks for, without running it."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=cursor,
+            resources={"tables": self.tables, "price_source": self.price_source},
+        )
+        yielded = list(getattr(sensors, name)(context))
+        self.cursor = context.cursor
+        return [each for each in yielded if isinstance(each, dg.RunRequest)]
+
+    def nightly(self) -> list[dg.RunRequest]:
+        """Let the nightly schedule tick once; return what it asks for."""
+        context = dg.build_schedule_context(
+            instance=self.instance, resources={"tables": self.tables, "price_source": self.price_source}
+        )
+        return [each for each in schedules.nightly(context) if isinstance(each, dg.RunRequest)]
+
+    def launch(self, requests: Iterable[dg.RunRequest]) -> list[dg.DagsterRun]:
+        """Execute what was asked for, one run after the other, as a run worker would."""
+        done = []
+        for request in requests:
+            chosen = frozenset(request.asset_selection or ())
+            job = self.definitions.resolve_job_def(str(request.job_name)).get_subset(asset_selection=chosen)
+            run = self.instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=dict(request.tags))
+            list(execute_run_iterator(InMemoryJob(job), run, self.instance))
+            finished = self.instance.get_run_by_id(run.run_id)
+            assert finished is not None
+            done.append(finished)
+        for name in ("onboarding", "catch_up", "holdings_change", "price_correction", "nightly"):
+            sensors.claims.begin(name)  # as each sensor's next tick would, its runs being launched
+        return done
+
+    def settle(self, name: str) -> list[dg.DagsterRun]:
+        """Let a sensor tick, and run what it asks for, until it asks for nothing."""
+        done: list[dg.DagsterRun] = []
+        while requests := self.tick(name):
+            done += self.launch(requests)
+        return done
+
+    def times_materialized(self) -> dict[tuple[str, str], int]:
+        """Return how many times each (asset, partition) of the portfolios has been materialised."""
+        times: dict[tuple[str, str], int] = {}
+        for asset in names(PORTFOLIO_ASSETS):
+            records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=10_000).records
+            for record in records:
+                key = (asset, str(record.partition_key))
+                times[key] = times.get(key, 0) + 1
+        return times
+
+    def contents(self, tables: Iterable[str] | None = None) -> dict[str, list[tuple]]:
+        """Return every row of the database, but for the moments at which something was done."""
+        found = {}
+        with self.database.read() as connection:
+            for table in metadata.sorted_tables:
+                if tables is None or table.name in tables:
+                    columns = ", ".join(f'"{name}"' for name in table.columns.keys() if name not in MOMENTS)
+                    rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table.name}").all()
+                    found[table.name] = sorted((tuple(row) for row in rows), key=repr)
+        return found
+
+    @property
+    def partitions(self) -> list[str]:
+        """The dynamic portfolio partitions."""
+        return list(self.instance.get_dynamic_partitions(str(portfolios_def.name)))
+
+    def close(self) -> None:
+        """Close everything."""
+        self.instance.dispose()
+        self.database.dispose()

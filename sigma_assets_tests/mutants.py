@@ -1,0 +1,217 @@
+"""Mutation probe: change one token of a calculation in a copy, run its tests, and see whether any notices.
+
+    python -m sigma_assets_tests.mutants [--count 72] [--seed 1] [--only analytics/har.py] [--list]
+
+Prints one line per mutant and the survivors at the end; exit code 1 if fewer than 95 % were killed. Not part of
+`make test`: it takes a quarter of an hour. docs/verification.md has the last outcome and explains what survived.
+"""
+
+import argparse
+import ast
+import io
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+REQUIRED = 0.95
+TIMEOUT = 240.0
+
+_VALUATION = [
+    "analytics/test_valuation.py", "analytics/test_snapshots.py", "analytics/test_valuation_missing_prices.py",
+    "verification/test_methodology.py", "analytics/test_valuation_identities.py", "analytics/test_valuation_bits.py",
+]  # fmt: skip
+_OPTIONS = ["analytics/test_options.py", "verification/test_published.py", "analytics/test_valuation_options.py"]
+_VOLATILITY = [
+    "analytics/test_volatility.py", "analytics/test_har.py", "analytics/test_portfolio_volatility.py",
+    "verification/test_methodology.py", "verification/test_planted_volatility.py", "oracles/test_har_forecast.py",
+    "analytics/test_metrics.py", "analytics/test_risk_independence.py",
+]  # fmt: skip
+_REGRESSION = [
+    "analytics/test_regression.py", "verification/test_published.py", "verification/test_methodology.py",
+    "verification/test_planted_betas.py", "oracles/test_factor_betas.py", "analytics/test_regression_independence.py",
+]  # fmt: skip
+_CORRELATION = [
+    "analytics/test_correlation_matrix.py", "analytics/test_correlation.py", "verification/test_methodology.py",
+    "verification/test_planted_correlations.py", "analytics/test_risk_independence.py",
+]  # fmt: skip
+_STORAGE = [
+    "storage/test_rows.py", "storage/test_prices.py", "storage/test_price_gaps.py", "storage/test_holdings.py",
+    "storage/test_portfolios.py", "storage/test_database.py",
+]  # fmt: skip
+TESTS: dict[str, list[str]] = {
+    "analytics/returns.py": ["analytics/test_returns.py", "verification/test_methodology.py"],
+    "analytics/windows.py": _VOLATILITY,
+    "analytics/least_squares.py": _REGRESSION,
+    "analytics/regression.py": _REGRESSION,
+    "analytics/har.py": _VOLATILITY,
+    "analytics/volatility.py": _VOLATILITY,
+    "analytics/volatility_measures.py": _VOLATILITY,
+    "analytics/held.py": ["analytics/test_portfolio_volatility.py", "analytics/test_correlation.py", *_VOLATILITY],
+    "analytics/metrics.py": ["analytics/test_metrics.py", "verification/test_methodology.py"],
+    "analytics/correlation.py": _CORRELATION,
+    "analytics/correlation_matrix.py": _CORRELATION,
+    "analytics/correlation_tables.py": _CORRELATION,
+    "analytics/coverage.py": ["analytics/test_coverage.py", "verification/test_methodology.py"],
+    "analytics/exposures.py": ["analytics/test_exposures.py", "verification/test_methodology.py"],
+    "analytics/identities.py": ["analytics/test_identities.py"],
+    "analytics/snapshots.py": _VALUATION,
+    "analytics/valuation.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/ledger.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/lot_paths.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/lots.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/options.py": _OPTIONS,
+    "analytics/option_marks.py": _OPTIONS,
+    "analytics/price_rows.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/suspicion.py": ["analytics/test_suspicion.py"],
+    "storage/rows.py": _STORAGE,
+    "storage/prices.py": _STORAGE,
+    "storage/price_history.py": _STORAGE,
+    "storage/price_gaps.py": ["storage/test_price_gaps.py", *_STORAGE],
+    "storage/holdings.py": ["storage/test_holdings.py", *_STORAGE],
+    "storage/columns.py": _STORAGE,
+    "storage/contract.py": ["verification/test_checks.py"],
+    "automation/planner.py": ["automation/test_planner.py"],
+}
+"""Which tests answer for a file, quickest first."""
+
+SWAPS = {
+    "+": "-", "-": "+", "*": "/", "/": "*", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
+    "&": "|", "|": "&", "+=": "-=", "-=": "+=", "*=": "/=", "and": "or", "or": "and", "True": "False",
+    "False": "True", "maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "any": "all",
+    "all": "any", "argmax": "argmin", "isfinite": "isnan", "cumsum": "cumprod", "first": "last",
+    '"left"': '"right"', '"right"': '"left"',
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One token replaced: `old` at a line and column of a file under sigma_assets/ becomes `new`."""
+
+    file: str
+    line: int
+    column: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column} {self.old} -> {self.new}"
+
+    def applied(self, source: str) -> str:
+        """Return the source with the token replaced."""
+        lines = source.splitlines(keepends=True)
+        text = lines[self.line - 1]
+        assert text[self.column :].startswith(self.old)
+        lines[self.line - 1] = text[: self.column] + self.new + text[self.column + len(self.old) :]
+        return "".join(lines)
+
+
+def mutants_of(file: str, source: str) -> Iterator[Mutant]:
+    """Yield every mutant of a file that still parses; annotations, imports, error texts and defaults stay as they are."""
+    spared = _spared_lines(ast.parse(source))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        line, column = token.start
+        if line in spared:
+            continue
+        new = SWAPS.get(token.string)
+        if token.type == tokenize.NUMBER and token.string.isdigit():
+            new = str(int(token.string) + 1)
+        if new is None or token.type not in (tokenize.OP, tokenize.NAME, tokenize.NUMBER, tokenize.STRING):
+            continue
+        mutant = Mutant(file, line, column, token.string, new)
+        try:
+            ast.parse(mutant.applied(source))
+        except SyntaxError:
+            continue
+        yield mutant
+
+
+def _spared_lines(tree: ast.AST) -> set[int]:
+    spared: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.AnnAssign):
+            spared.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        if isinstance(node, ast.FunctionDef):
+            spared.update(range(node.lineno, node.body[0].lineno))
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "NDArray":
+            spared.add(node.lineno)
+    return spared
+
+
+def killed_by(mutant: Mutant, copy: Path) -> str | None:
+    """Return what noticed the mutant, or None if nothing did."""
+    target = copy / "sigma_assets" / mutant.file
+    original = target.read_text(encoding="utf-8")
+    target.write_text(mutant.applied(original), encoding="utf-8")
+    tests = [path for path in dict.fromkeys(TESTS[mutant.file]) if (copy / "sigma_assets_tests" / path).exists()]
+    command = [
+        sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider",
+        "-k", "not postgresql", *(f"sigma_assets_tests/{path}" for path in tests),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return "time-out"
+    finally:
+        target.write_text(original, encoding="utf-8")
+    if done.returncode == 0:
+        return None
+    if done.returncode not in (1, 2):
+        raise RuntimeError(f"{mutant}: pytest ended with {done.returncode}: {done.stdout[-500:]} {done.stderr[-500:]}")
+    found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return found[0].removeprefix("FAILED ").partition(" - ")[0] if found else "tests"
+
+
+def chosen(count: int, seed: int, only: str | None) -> list[Mutant]:
+    """Return so many mutants at random, spread evenly over the files."""
+    lottery = random.Random(seed)
+    pools = []
+    for file in sorted(TESTS if only is None else [only]):
+        pool = list(mutants_of(file, (ROOT / "sigma_assets" / file).read_text(encoding="utf-8")))
+        lottery.shuffle(pool)
+        pools.append(pool)
+    picked: list[Mutant] = []
+    while len(picked) < count and any(pools):
+        picked += [pool.pop() for pool in pools if pool]
+    return picked[:count]
+
+
+def main() -> int:
+    """Run the probe."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--count", type=int, default=72)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--only")
+    options.add_argument("--list", action="store_true", help="print the mutants and stop")
+    asked = options.parse_args()
+    mutants = chosen(asked.count, asked.seed, asked.only)
+    say = sys.stdout.write
+    if asked.list:
+        say("".join(f"{mutant}\n" for mutant in mutants))
+        return 0
+    survivors = []
+    with tempfile.TemporaryDirectory(prefix="mutants") as folder:
+        copy = Path(folder)
+        for name in ("sigma_assets", "sigma_assets_tests", "docs"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        shutil.copy(ROOT / "dagster.yaml", copy)
+        for number, mutant in enumerate(mutants, start=1):
+            killer = killed_by(mutant, copy)
+            survivors += [] if killer else [mutant]
+            say(f"{number:3d} {'killed  ' if killer else 'SURVIVED'} {mutant}  {killer or ''}\n")
+            sys.stdout.flush()
+    killed = len(mutants) - len(survivors)
+    say(f"\n{killed} of {len(mutants)} mutants killed ({killed / len(mutants):.0%})\n")
+    say("".join(f"survived: {mutant}\n" for mutant in survivors))
+    return 0 if killed >= REQUIRED * len(mutants) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
