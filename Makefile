@@ -7,7 +7,7 @@ LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test check dev format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -15,12 +15,13 @@ demo: .venv/run
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: .venv/test
+lint: .venv/test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test
 
 # Does any test notice a wrong calculation? A quarter of an hour.
 mutants: .venv/test
@@ -28,6 +29,13 @@ mutants: .venv/test
 
 dev: .venv/run
 	$(BIN)/sigma-assets dev
+
+# What the pipeline costs on this machine; bench-full has the sizes of docs/performance.md and takes an hour.
+bench: .venv/test
+	$(BIN)/python -m benchmarks
+
+bench-full: .venv/test
+	$(BIN)/python -m benchmarks --full
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)

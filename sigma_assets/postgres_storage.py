@@ -11,12 +11,14 @@ Named in deploy/dagster.yaml::
 
 from typing import Any, Self
 
+import dagster as dg
 from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import pg_url_from_config
 
 import sigma_assets.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+from sigma_assets.planned_checks import planned_for_the_run
 from sigma_assets.storage.database import postgres_url
 
 IDLE_CONNECTIONS = 2
@@ -25,6 +27,10 @@ IDLE_CONNECTIONS = 2
 
 class PooledPostgresEventLogStorage(PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool of connections."""
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
+        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
     def dispose(self) -> None:
         """Stop watching and close the idle connections."""

@@ -101,9 +101,10 @@ class Tables:
         history = self.prices(self.symbols(scope), self.window(since_entry, lookback))
         return portfolios, lots, flows, history, scope.sessions
 
-    def factors(self, scope: Scope) -> pd.DataFrame:
-        """Return the factor betas of the scope's symbols."""
-        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope))
+    def factors(self, scope: Scope, measures: Sequence[str]) -> pd.DataFrame:
+        """Return some measures of the factor betas of the scope's symbols."""
+        columns = ("session", "symbol", *measures)
+        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope), columns)
 
     def changed_prices(self, symbols: Sequence[str], sessions: SessionArray, since: int) -> pd.DataFrame:
         """Return `symbol, session, revision` of the prices that were written by a load after `since`."""

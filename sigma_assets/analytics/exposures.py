@@ -13,6 +13,12 @@ from sigma_assets.frames import FloatArray
 POSITION_KEYS = ("portfolio_id", "session", "lot_id")
 PORTFOLIO_KEYS = ("portfolio_id", "session")
 BETA_FACTORS = ("market", "rates")
+POSITION_COLUMNS = (*POSITION_KEYS, "symbol", "market_value", "risk_symbol", "risk_value", "risk_weight")
+"""What both calculations read of position_values."""
+BETA_MEASURES = tuple(
+    f"{factor}_{measure}" for factor in BETA_FACTORS for measure in ("beta", "r_squared", "observations")
+)
+EXPOSURE_BETAS = tuple(f"{factor}_beta" for factor in EXPOSURE_FACTORS)
 
 
 def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -20,8 +26,8 @@ def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[
 
     Parameters
     ----------
-    position_values : DataFrame with the columns of the table; lots without `risk_symbol` (private) have no beta.
-    symbol_factors : wide DataFrame with the columns of the table, one row per (session, symbol).
+    position_values : DataFrame with `POSITION_COLUMNS`; lots without `risk_symbol` (private) have no beta.
+    symbol_factors : wide DataFrame with `session, symbol` and the measures, one row per (session, symbol).
 
     Returns
     -------
@@ -36,8 +42,7 @@ def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[
     pandas.errors.MergeError
         `symbol_factors` has two rows for one (session, symbol).
     """
-    measures = [f"{factor}_{measure}" for factor in BETA_FACTORS for measure in ("beta", "r_squared", "observations")]
-    lots = _with_factors(position_values, symbol_factors, measures)
+    lots = _with_factors(position_values, symbol_factors, BETA_MEASURES)
     by_portfolio = pd.DataFrame(lots.groups)
     is_known = np.zeros(len(lots.rows), dtype=bool)
     for factor in BETA_FACTORS:
@@ -45,7 +50,9 @@ def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[
         by_portfolio[f"{factor}_beta"] = lots.total(lots.column("risk_weight") * beta)
         by_portfolio[f"{factor}_coverage"] = lots.coverage(beta)
         is_known |= np.isfinite(beta)
-    by_position = lots.rows.rename(columns={"risk_weight": "weight"})[[*POSITION_KEYS, "symbol", "weight", *measures]]
+    by_position = lots.rows.rename(columns={"risk_weight": "weight"})[
+        [*POSITION_KEYS, "symbol", "weight", *BETA_MEASURES]
+    ]
     is_known &= np.isfinite(lots.column("risk_weight"))
     return by_portfolio, by_position[is_known].reset_index(drop=True)
 
@@ -71,7 +78,7 @@ def factor_exposures(position_values: pd.DataFrame, symbol_factors: pd.DataFrame
     pandas.errors.MergeError
         `symbol_factors` has two rows for one (session, symbol).
     """
-    lots = _with_factors(position_values, symbol_factors, [f"{factor}_beta" for factor in EXPOSURE_FACTORS])
+    lots = _with_factors(position_values, symbol_factors, EXPOSURE_BETAS)
     of_lots: dict[str, FloatArray] = {}
     exposure: dict[str, FloatArray] = {}
     exposure_usd: dict[str, FloatArray] = {}
@@ -141,8 +148,7 @@ class _Lots:
 
 
 def _with_factors(position_values: pd.DataFrame, symbol_factors: pd.DataFrame, measures: Sequence[str]) -> _Lots:
-    values = [*POSITION_KEYS, "symbol", "market_value", "risk_symbol", "risk_value", "risk_weight"]
-    lots = position_values[values].sort_values(list(POSITION_KEYS), kind="stable", ignore_index=True)
+    lots = position_values[list(POSITION_COLUMNS)].sort_values(list(POSITION_KEYS), kind="stable", ignore_index=True)
     lots["risk_symbol"] = lots["risk_symbol"].astype("str")
     factors = symbol_factors[["session", "symbol", *measures]].rename(columns={"symbol": "risk_symbol"})
     rows = lots.merge(factors, on=["session", "risk_symbol"], how="left", validate="many_to_one")

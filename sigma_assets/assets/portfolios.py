@@ -39,7 +39,8 @@ def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
 def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
     scope = Scope.of(context)
-    positions, factors = tables.rows("position_values", scope), tables.factors(scope)
+    positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
+    factors = tables.factors(scope, exposures.BETA_MEASURES)
     return replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
 
 
@@ -47,7 +48,8 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
 def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
     scope = Scope.of(context)
-    positions, factors = tables.rows("position_values", scope), tables.factors(scope)
+    positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
+    factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
     return replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
 
 

@@ -1,0 +1,197 @@
+"""The cases: each makes a fresh world in its own process, measures one thing and returns lines of the table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.measuring import Measured, cpu_seconds, measured, peak_mb
+from benchmarks.worlds import World, add_portfolios, extra_symbols, load_prices, make_world
+
+LOTS, SYMBOLS, YEAR = 13, 27, 254
+
+
+def onboarding(database: str, sessions: int = YEAR, through_dagster: bool = True) -> list[Measured]:
+    """One portfolio of 13 lots gets its whole history: a Dagster run, or the assets' bodies alone."""
+    world = make_world(sessions, database)
+    symbols = extra_symbols(SYMBOLS)
+    load_prices(world, symbols)
+    ids = add_portfolios(world, 1, symbols, LOTS, world.sessions[0].item())
+    case = f"onboarding, {SYMBOLS} symbols x {sessions}, {database}"
+    return _measure(case, world, ids, through_dagster)
+
+
+def nightly(
+    database: str, symbols: int, portfolios: int, lots: int = 30, through_dagster: bool = True
+) -> list[Measured]:
+    """One session of the whole universe and all portfolios, which were entered a year ago."""
+    world = make_world(1, database)
+    names = extra_symbols(symbols)
+    load_prices(world, names)
+    entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
+    ids = add_portfolios(world, portfolios, names, lots, entry)
+    case = f"nightly, {symbols:,} symbols, {portfolios:,} portfolios, {database}"
+    universe = _measure(case, world, [], through_dagster)
+    return universe + _measure(case, world, ids, through_dagster)
+
+
+def universe(database: str, symbols: int, sessions: int = YEAR, through_dagster: bool = True) -> list[Measured]:
+    """Factors and metrics of the whole universe from prices that are there."""
+    world = make_world(sessions, database)
+    load_prices(world, extra_symbols(symbols))
+    return _measure(f"universe, {symbols:,} symbols x {sessions:,}, {database}", world, [], through_dagster)
+
+
+def planner_tick(portfolios: int) -> list[Measured]:
+    """What a sensor asks at each tick when nothing is missing: the first look reads the log, later ones what is new."""
+    world = make_world(1)
+    symbols = extra_symbols(SYMBOLS)
+    load_prices(world, symbols)
+    ids = add_portfolios(world, portfolios, symbols, LOTS, world.sessions[0].item())
+    _through_dagster(world, [], lambda *_: None)
+    _through_dagster(world, ids, lambda *_: None)
+    from sigma_assets.automation.execution import Wish, plan
+    from sigma_assets.cli.world import open_instance
+    from sigma_assets.watermark import Materialized
+
+    lines: list[Measured] = []
+    instance, materialized = open_instance(), Materialized(world.tables.calendar.sessions)
+    for phase in ("first look", "next tick"):
+        with measured(f"planner tick, {portfolios:,} portfolios, sqlite", phase, lines):
+            _, planned = plan(instance, world.tables, world.source, materialized, Wish())
+        if planned:
+            raise RuntimeError(f"nothing should be missing, but {len(planned)} runs are planned")
+    return lines
+
+
+def disk(portfolios: int = 100, sessions: int = 4) -> list[Measured]:
+    """What a session adds to the files, tables and Dagster's event log; a year is 252 times that (rows are alike)."""
+    world = make_world(sessions)
+    symbols = extra_symbols(300)
+    load_prices(world, symbols)
+    entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
+    ids = add_portfolios(world, portfolios, symbols, 30, entry)
+    days = world.sessions
+    _through_dagster(replace(world, sessions=days[:1]), [], lambda *_: None)
+    _through_dagster(replace(world, sessions=days[:1]), ids, lambda *_: None)
+    before = _sizes(world)
+    _through_dagster(replace(world, sessions=days[1:]), [], lambda *_: None)
+    _through_dagster(replace(world, sessions=days[1:]), ids, lambda *_: None)
+    case = f"disk, 300 symbols, {portfolios:,} portfolios x 30 lots, sqlite"
+    growth = {name: (size - before[name]) / 1e6 / (sessions - 1) for name, size in _sizes(world).items()}
+    return [
+        Measured(case, f"{name}: {mb:.2f} MB per session, {mb * 252:,.0f} MB a year") for name, mb in growth.items()
+    ]
+
+
+def _sizes(world: World) -> dict[str, int]:
+    """Return the bytes of our tables and of Dagster's storage, write-ahead logs written back."""
+    import os
+    import sqlite3
+    from pathlib import Path
+
+    home = Path(os.environ["DAGSTER_HOME"])
+    sizes = {"our tables": 0, "Dagster": 0}
+    for path in (*home.rglob("*.db"), *home.glob("*.sqlite")):
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sizes["our tables" if path.suffix == ".sqlite" else "Dagster"] += path.stat().st_size
+    return sizes
+
+
+def backfill(portfolios: int, sessions: int = YEAR, lots: int = 30) -> list[Measured]:
+    """The history of several portfolios in one run: its memory is bounded by the planner's MAX_CELLS."""
+    world = make_world(sessions)
+    symbols = extra_symbols(300)
+    load_prices(world, symbols)
+    ids = add_portfolios(world, portfolios, symbols, lots, world.sessions[0].item())
+    return _measure(
+        f"backfill, {portfolios:,} portfolios x {lots} lots x {sessions:,} sessions, sqlite", world, ids, True
+    )
+
+
+CASES: dict[str, Callable[..., list[Measured]]] = {
+    "onboarding": onboarding,
+    "nightly": nightly,
+    "universe": universe,
+    "planner_tick": planner_tick,
+    "backfill": backfill,
+    "disk": disk,
+}
+
+
+def _measure(case: str, world: World, ids: Sequence[str], through_dagster: bool) -> list[Measured]:
+    job = "portfolios" if ids else "universe"
+    if not through_dagster:
+        lines: list[Measured] = []
+        with measured(case, f"{job}: our work alone", lines):
+            _bodies(world, ids)
+        return lines
+    phases: list[Measured] = []
+    started: dict[str, tuple[float, float]] = {}
+    total: list[Measured] = []
+    events = 0
+
+    def on_event(_: object, event: Any) -> None:
+        nonlocal events
+        events += 1
+        _note(case, event, started, phases)
+
+    import sigma_assets.definitions  # noqa: F401  (a run worker has imported it before its run starts)
+
+    with measured(case, f"{job}: the run", total) as line:
+        _through_dagster(world, ids, on_event)
+        line.events = events
+    for phase in phases:
+        phase.rows = _rows(world, phase.phase.strip())
+    total[0].rows = sum(phase.rows for phase in phases)
+    return [*total, *phases]
+
+
+def _note(case: str, event: Any, started: dict[str, tuple[float, float]], phases: list[Measured]) -> None:
+    if event.event_type_value == "STEP_START":
+        started[event.step_key] = perf_counter(), cpu_seconds()
+    elif event.event_type_value == "STEP_SUCCESS":
+        wall, cpu = started[event.step_key]
+        phases.append(Measured(case, f"  {event.step_key}", perf_counter() - wall, cpu_seconds() - cpu, peak_mb()))
+    elif event.event_type_value == "STEP_FAILURE":
+        raise RuntimeError(event.event_specific_data.error.to_string())
+
+
+def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., None]) -> None:
+    from sigma_assets.automation.execution import execute
+    from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+    from sigma_assets.automation.planner import PlannedRun
+    from sigma_assets.cli.world import open_instance
+    from sigma_assets.definitions import defs
+    from sigma_assets.partitions import portfolios_def
+
+    with open_instance() as instance:
+        instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
+        assets = names(PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS)
+        planned = PlannedRun(tuple(assets), world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
+        if not execute(defs, instance, planned, "admin", on_event).succeeded:
+            raise RuntimeError(f"the run over {planned.first} to {planned.last} failed")
+
+
+def _bodies(world: World, ids: Sequence[str]) -> None:
+    """Call the assets' functions one after the other, without Dagster: our reads, numerics, writes and checks."""
+    from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS
+    from sigma_assets.run_tags import partition_key
+
+    keys = [partition_key(day, owner) for owner in ids or [None] for day in world.sessions.tolist()]
+    resources = {"tables": world.tables, "price_source": world.source}
+    for asset in PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS:
+        context = SimpleNamespace(partition_keys=keys, asset_key=asset.key, log_event=lambda event: None)
+        wanted = {name: resources[name] for name in asset.required_resource_keys if name in resources}
+        asset.op.compute_fn.decorated_fn(context, **wanted)
+
+
+def _rows(world: World, asset: str) -> int:
+    from sigma_assets.storage.schema import FAMILIES
+
+    with world.tables.database.read() as connection:
+        return sum(
+            connection.exec_driver_sql(f"SELECT count(*) FROM {table.name}").scalar_one() for table in FAMILIES[asset]
+        )

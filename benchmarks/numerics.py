@@ -1,0 +1,64 @@
+"""The floor: all calculations of an onboarding on frames that are in memory, without Dagster and without a database."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.cases import LOTS, SYMBOLS, YEAR
+from benchmarks.measuring import Measured, measured
+from benchmarks.worlds import World, add_portfolios, extra_symbols, load_prices, make_world
+
+REPEATED = 5
+
+
+def numerics(sessions: int = YEAR, symbols: int = SYMBOLS) -> list[Measured]:
+    """Every calculation for one portfolio and its symbols: the fastest of a few repetitions, and each of them."""
+    world, inputs = in_memory(sessions, symbols)
+    case = f"numerics alone, {symbols:,} symbols x {sessions:,}"
+    runs: list[list[Measured]] = []
+    for _ in range(REPEATED):
+        lines: list[Measured] = []
+        with measured(case, "all calculations", lines):
+            parts = _calculate(case, world, inputs)
+        runs.append(lines + parts)
+    return min(runs, key=lambda run: run[0].cpu)
+
+
+def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
+    """Return a world with one portfolio, and what its calculations read."""
+    world = make_world(sessions)
+    from sigma_assets.partitions import Scope
+
+    names = extra_symbols(symbols)
+    load_prices(world, names)
+    ids = add_portfolios(world, 1, names, LOTS, world.sessions[0].item())
+    scope = Scope(world.sessions, tuple(ids))
+    history = world.tables.prices(
+        sorted({*names, *world.tables.factor_etfs}), world.tables.window(scope, world.tables.lookback)
+    )
+    return world, {"history": history, "valuation": world.tables.valuation_inputs(scope), "sessions": scope.sessions}
+
+
+def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured]:
+    from sigma_assets.analytics import correlation, exposures, metrics, regression, valuation, volatility
+    from sigma_assets.conventions import VolatilityModel
+
+    settings, history, sessions = world.tables.settings, inputs["history"], inputs["sessions"]
+    parts: list[Measured] = []
+
+    def timed(phase: str, work: Callable[[], Any]) -> Any:
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = work()
+        parts.append(Measured(case, f"  {phase}", time.perf_counter() - wall, time.process_time() - cpu))
+        return found
+
+    options = settings.option_model
+    factors = timed("symbol_factors", lambda: regression.symbol_factors(history, sessions, settings.factor_model))
+    timed("symbol_metrics", lambda: metrics.symbol_metrics(history, sessions))
+    timed("portfolio_snapshots", lambda: valuation.portfolio_snapshots(*inputs["valuation"], options=options))
+    positions = timed("position_values", lambda: valuation.position_values(*inputs["valuation"], options=options))
+    timed("betas", lambda: exposures.betas(positions, factors))
+    timed("factor_exposures", lambda: exposures.factor_exposures(positions, factors))
+    timed("volatility", lambda: volatility.volatility(positions, history, VolatilityModel()))
+    timed("correlations", lambda: correlation.correlations(positions, history, settings.correlation_model))
+    return parts

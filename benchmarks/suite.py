@@ -1,0 +1,73 @@
+"""Which cases are measured, and what is said about them."""
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.measuring import Measured, exponent, in_child
+
+Section = tuple[list[Measured], list[str]]
+
+
+def quick() -> Iterator[Section]:
+    """A first look: one portfolio at its true size, everything else small."""
+    yield _calculations(naive_sessions=4)
+    for database in ("sqlite", "postgres"):
+        yield _with_share("onboarding", database=database)
+    yield in_child("end_to_end", by_sensor=False) + in_child("end_to_end", by_sensor=True), []
+    yield _with_share("universe", database="sqlite", symbols=300, sessions=60)
+    yield _with_share("nightly", database="postgres", symbols=300, portfolios=100)
+    yield in_child("planner_tick", portfolios=100), []
+
+
+def full() -> Iterator[Section]:
+    """Everything in SPEC section 8, then how cost grows."""
+    yield _calculations(naive_sessions=20)
+    for database in ("sqlite", "postgres"):
+        yield _with_share("onboarding", database=database)
+    yield in_child("end_to_end", by_sensor=False) + in_child("end_to_end", by_sensor=True), []
+    yield _with_share("universe", database="sqlite", symbols=1193)
+    yield _with_share("nightly", database="postgres", symbols=1193, portfolios=1000)
+    yield in_child("planner_tick", portfolios=100) + in_child("planner_tick", portfolios=1000), []
+    yield in_child("backfill", portfolios=19), []
+    yield in_child("disk"), []
+    yield from scaling()
+
+
+def scaling() -> Iterator[Section]:
+    """Cost against symbols, sessions and portfolios, each with the exponent that fits."""
+    axes = {
+        "symbols": {n: in_child("universe", database="sqlite", symbols=n)[:1] for n in (27, 300, 1193)},
+        "sessions": {n: in_child("onboarding", database="sqlite", sessions=n)[:1] for n in (1, 254, 1260)},
+        "portfolios": {n: _portfolios(n) for n in (1, 100, 1000)},
+    }
+    for axis, points in axes.items():
+        overall, last = exponent({size: lines[0].cpu for size, lines in points.items()})
+        remark = f"CPU ~ {axis}^{overall:.2f} over all three sizes, ^{last:.2f} between the two largest; 1 is linear"
+        yield [line for lines in points.values() for line in lines], [remark]
+
+
+def _portfolios(count: int) -> list[Measured]:
+    lines = in_child("nightly", database="sqlite", symbols=300, portfolios=count)
+    return [line for line in lines if line.phase.startswith("portfolios")]
+
+
+def _calculations(naive_sessions: int) -> Section:
+    ours, theirs = in_child("numerics"), in_child("naive", sessions=naive_sessions)
+    ratio = theirs[-1].cpu / ours[0].cpu
+    return [*ours, *theirs], [f"the naive way takes {ratio:,.0f} times the CPU of ours for the same numbers"]
+
+
+def _with_share(case: str, **size: object) -> Section:
+    run, alone = in_child(case, **size), in_child(case, **size, through_dagster=False)
+    lines, remarks = _merged(run, alone)
+    return lines, remarks
+
+
+def _merged(run: Sequence[Measured], alone: Sequence[Measured]) -> Section:
+    """Return a run's lines with those of our work alone, and what Dagster adds to it."""
+    remarks = []
+    for work in alone:
+        job = work.phase.partition(":")[0]
+        whole = next(line for line in run if line.phase.startswith(f"{job}:"))
+        share = 1 - work.cpu / whole.cpu
+        remarks.append(f"{whole.case}, {job}: {work.cpu:.2f} s CPU of ours, {share:.0%} of the run is Dagster's")
+    return [*run, *alone], remarks
