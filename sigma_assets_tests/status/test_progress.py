@@ -167,7 +167,7 @@ def test_a_hole_in_the_middle_is_missing():
     early = run(0, "succeeded", 0, 10, events=events(*worked(*ASSETS)))
     late = run(1, "succeeded", 11, SESSIONS, events=events(*worked(*ASSETS), begun=1_100.0))
 
-    onboarding = onboarding_progress(0, [early, late])
+    onboarding = onboarding_progress(0, [late, early])
 
     assert onboarding.status == "partial"
     assert onboarding.percent == pytest.approx(95.0)
