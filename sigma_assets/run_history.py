@@ -114,9 +114,12 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
         elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
             remarks += [event.message] if event.message and any(words in event.message for words in ENDED_BY) else []
         else:
-            ends.append(("", cover.status.value.lower(), event.message or ""))
+            message = event.message or ""
+            told = getattr(event.event_specific_data, "error", None)
+            ends.append(("", cover.status.value.lower(), message))
+            remarks += [text for text in (message, told.message if told else "") if ENDED_BY[1] in text]
     if remarks and not steps:
-        return (("", "worker died", remarks[-1]),)
+        return (("", "timed out" if ENDED_BY[1] in remarks[-1] else "worker died", remarks[-1]),)
     if remarks:
         steps = [(asset, kind, remarks[-1] if kind == INTERRUPTED else message) for asset, kind, message in steps]
     return tuple(steps or ends)
