@@ -100,11 +100,23 @@ def _sizes(world: World) -> dict[str, int]:
     return sizes
 
 
+def backfill(portfolios: int, sessions: int = YEAR, lots: int = 30) -> list[Measured]:
+    """The history of several portfolios in one run: its memory is bounded by the planner's MAX_CELLS."""
+    world = make_world(sessions)
+    symbols = extra_symbols(300)
+    load_prices(world, symbols)
+    ids = add_portfolios(world, portfolios, symbols, lots, world.sessions[0].item())
+    return _measure(
+        f"backfill, {portfolios:,} portfolios x {lots} lots x {sessions:,} sessions, sqlite", world, ids, True
+    )
+
+
 CASES: dict[str, Callable[..., list[Measured]]] = {
     "onboarding": onboarding,
     "nightly": nightly,
     "universe": universe,
     "planner_tick": planner_tick,
+    "backfill": backfill,
     "disk": disk,
 }
 
@@ -166,7 +178,7 @@ def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., N
 def _bodies(world: World, ids: Sequence[str]) -> None:
     """Call the assets' functions one after the other, without Dagster: our reads, numerics, writes and checks."""
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS
-    from sigma_assets.partitions import partition_key
+    from sigma_assets.run_tags import partition_key
 
     keys = [partition_key(day, owner) for owner in ids or [None] for day in world.sessions.tolist()]
     resources = {"tables": world.tables, "price_source": world.source}

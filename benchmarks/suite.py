@@ -27,6 +27,7 @@ def full() -> Iterator[Section]:
     yield _with_share("universe", database="sqlite", symbols=1193)
     yield _with_share("nightly", database="postgres", symbols=1193, portfolios=1000)
     yield in_child("planner_tick", portfolios=100) + in_child("planner_tick", portfolios=1000), []
+    yield in_child("backfill", portfolios=19), []
     yield in_child("disk"), []
     yield from scaling()
 

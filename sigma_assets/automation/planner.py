@@ -9,8 +9,9 @@ import numpy as np
 
 from sigma_assets.frames import SessionArray
 
-MAX_CELLS = 25_000
-"""Most sessions x portfolios in one run: bounds its memory, its time and what a crash can cost."""
+MAX_CELLS = 5_000
+"""Most sessions x portfolios in one run: bounds its memory (30 lots each: 2 million correlations, two thirds of a GiB), its
+time and what a crash can cost. A night of 1,000 portfolios is one run."""
 
 
 @dataclass(frozen=True)

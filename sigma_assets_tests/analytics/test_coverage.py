@@ -85,3 +85,22 @@ def test_a_symbol_is_not_needed_before_its_entry():
     found = coverage(needed, available, since(AAA="2020-01-02"), SESSIONS, [])
 
     assert found["needed"].tolist() == [0, 1, 1]
+
+
+def test_portfolios_are_covered_alike_together_and_alone(monkeypatch):
+    """What a portfolio needs is its own affair, however many others are looked at, and in however many parts."""
+    random = np.random.default_rng(5)
+    symbols = [f"S{number}" for number in range(12)]
+    held = [(f"p{number}", name) for number in range(9) for name in random.choice(symbols, 4, replace=False)]
+    needed = pd.DataFrame(held, columns=["portfolio_id", "symbol"]).assign(
+        first_needed=random.choice(SESSIONS, len(held)).astype("datetime64[s]"), last_needed=pd.NaT
+    )
+    needed["last_needed"] = needed["last_needed"].astype("datetime64[s]")
+    available = rows(*((name, str(day)) for name in symbols[:8] for day in random.choice(SESSIONS, 2, replace=False)))
+    first = available.groupby("symbol")["session"].min()
+    monkeypatch.setattr("sigma_assets.analytics.coverage._SPANS_AT_ONCE", 5)
+
+    together = coverage(needed, available, first, SESSIONS, {"S0"})
+
+    alone = [coverage(own, available, first, SESSIONS, {"S0"}) for _, own in needed.groupby("portfolio_id")]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
