@@ -7,7 +7,7 @@ LOCK := requirements.lock
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test check dev bench bench-full format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -15,12 +15,13 @@ demo: .venv/run
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: .venv/test
+lint: .venv/test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test
 
 # Does any test notice a wrong calculation? A quarter of an hour.
 mutants: .venv/test

@@ -98,10 +98,11 @@ def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalen
 
 
 def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str, str, str], ...]:
+    """Return asset, type and message of what failed: steps if any did, else the run as a whole."""
     if cover.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
         return ()
-    failed = []
-    for record in instance.get_records_for_run(cover.run_id, of_type=_FAILURES).records:
+    steps, ends, remarks = [], [], []
+    for record in instance.get_records_for_run(cover.run_id, of_type=_TELLING).records:
         event = record.event_log_entry.dagster_event
         if event is None:
             continue
@@ -109,17 +110,23 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
             error = event.step_failure_data.error
             cause = error.cause if error and error.cause else error
             kind = (cause.cls_name if cause else None) or "unknown"
-            failed.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
+            steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
+        elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
+            remarks += [event.message] if event.message and DIED in event.message else []
         else:
-            failed.append(("", cover.status.value.lower(), event.message or ""))
-    steps = [failure for failure in failed if failure[0]]
-    return tuple(steps or failed)
+            ends.append(("", cover.status.value.lower(), event.message or ""))
+    if remarks and not steps:
+        return (("", "worker died", remarks[-1]),)
+    return tuple(steps or ends)
 
 
-_FAILURES: set[dg.DagsterEventType] = {
+DIED = "unexpectedly exited"
+"""How a code server says that the process of a run has gone."""
+_TELLING: set[dg.DagsterEventType] = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_CANCELED,
+    dg.DagsterEventType.ENGINE_EVENT,
 }
 
 

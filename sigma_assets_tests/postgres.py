@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
@@ -36,6 +37,7 @@ class PostgresServer:
         self.is_ours = not given
         self._process: subprocess.Popen[bytes] | None = None
         self._binaries: Path | None = None
+        self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres")
         if given:
             self.url = sa.make_url(given).set(drivername="postgresql+psycopg2")
             return
@@ -58,7 +60,10 @@ class PostgresServer:
         rules.write_text(f"host all {','.join(roles)} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def start(self) -> None:
-        """Start the temporary server and wait until it answers."""
+        """Start the temporary server and wait until it answers; from one thread always, since it dies with that."""
+        self._starter.submit(self._start).result()
+
+    def _start(self) -> None:
         log = (self._folder / "log").open("ab")
         assert self._binaries is not None, "a server that was given is not ours to start"
         settings = {

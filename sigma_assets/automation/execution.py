@@ -135,7 +135,7 @@ def execute(
         run_config=QUIET,
         asset_selection=chosen,
         tags={**tags_of(planned, source, again=again), **this_worker_tags()},
-        remote_job_origin=_origin(name),
+        remote_job_origin=origin_of(name),
     )
     for event in execute_run_iterator(InMemoryJob(job), run, instance):
         on_event(planned, event)
@@ -143,7 +143,7 @@ def execute(
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
 
 
-def _origin(job: str) -> RemoteJobOrigin:
+def origin_of(job: str) -> RemoteJobOrigin:
     """Return the job of the code location, so that the UI shows the run as one of its own."""
     target = LoadableTargetOrigin(module_name="sigma_assets.definitions")
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="sigma_assets")

@@ -1,10 +1,16 @@
 """Commands that show what has run, and how far a portfolio is."""
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
 
 from sigma_assets.cli.printing import console, json_option, show, show_one, table
 from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
+
+if TYPE_CHECKING:
+    from sigma_assets.run_history import RunStory
 
 
 @click.command()
@@ -14,7 +20,7 @@ from sigma_assets.errors import PortfolioNotFoundError
 def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
     """Show the history: who started each run, when, over what, how long each asset took, and why it failed."""
     prepare_home()
-    from sigma_assets.run_history import headline, stories
+    from sigma_assets.run_history import stories
     from sigma_assets.settings import settings
 
     with open_instance() as instance:
@@ -22,25 +28,29 @@ def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
     if as_json:
         show([story.record() for story in found], as_json=True)
         return
-    rows = []
     for story in found:
-        cover, record = story.cover, story.record()
-        slowest = sorted(story.assets, key=lambda asset: -(asset.seconds or 0))[:3]
-        rows.append(
-            {
-                "run": cover.run_id[:8],
-                "source": cover.source,
-                "status": record["status"],
-                "portfolios": _who(cover.portfolio_ids),
-                "sessions": f"{cover.first} to {cover.last}",
-                "started (UTC)": record["started_at"],
-                "seconds": record["seconds"],
-                "done": f"{story.cells_done}/{story.cells_total}",
-                "slowest": ", ".join(f"{asset.asset} {asset.seconds or 0:.2f} s" for asset in slowest),
-                "failure": headline(story.failures),
-            }
-        )
-    show(rows, as_json=False, nothing="no runs yet")
+        _tell(story)
+    if not found:
+        console.print("no runs yet")
+
+
+def _tell(story: "RunStory") -> None:
+    """Print a run: one line about it, one about its assets, one for each failure."""
+    cover, record = story.cover, story.record()
+    sessions = cover.first if cover.first == cover.last else f"{cover.first} to {cover.last}"
+    started = record["started_at"]
+    when = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else "not started"
+    lasted = f", {record['seconds']:,.1f} s" if record["seconds"] is not None else ""
+    style = {"success": "green", "failure": "red", "canceled": "yellow"}.get(str(record["status"]), "")
+    console.print(
+        f"[bold]{cover.run_id[:8]}[/bold] [{style or 'default'}]{record['status']}[/] {cover.source}:"
+        f" {_who(cover.portfolio_ids)}, {sessions}; {when}{lasted}; {story.cells_done:,} of {story.cells_total:,} done"
+    )
+    seconds = ", ".join(f"{asset.asset} {asset.seconds:.1f} s" for asset in story.assets if asset.seconds is not None)
+    if seconds:
+        console.print(f"    {seconds}", style="dim")
+    for asset, kind, message in story.failures:
+        console.print(f"    {asset or 'run'}: {kind}: {message}", style="red", markup=False)
 
 
 @click.command()

@@ -81,11 +81,9 @@ class Queries:
         if progress.status == "completed":
             return progress
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
-        covers = [
-            cover
-            for cover in reversed(runs(self.instance, created_after=since))
-            if self._covers(cover, portfolio.portfolio_id)
-        ]
+        hour = since.replace(minute=0, second=0, microsecond=0)  # who came within the same hour shares one look
+        looked = self.cache.get(("runs", hour), partial(runs, self.instance, created_after=hour))
+        covers = [cover for cover in reversed(looked) if self._covers(cover, portfolio.portfolio_id, since)]
         return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
 
     def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
@@ -114,7 +112,9 @@ class Queries:
             assets=(cover.assets or frozenset(BY_ASSET)) & BY_ASSET.keys(),
         )
 
-    def _covers(self, cover: RunCover, portfolio_id: str) -> bool:
+    def _covers(self, cover: RunCover, portfolio_id: str, since: datetime) -> bool:
+        if cover.created < since:
+            return False
         if cover.is_exact or portfolio_id in cover.portfolio_ids:
             return portfolio_id in cover.portfolio_ids
         planned = self.instance.get_records_for_run(

@@ -202,4 +202,8 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
             cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
         connection.autocommit = False
 
+    @sa.event.listens_for(engine, "checkout")
+    def forget(connection: Any, *_: Any) -> None:
+        connection.readonly = None  # a read leaves False here, which would write where writing is off by default
+
     return engine

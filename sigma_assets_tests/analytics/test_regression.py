@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigma_assets.analytics.least_squares import centre, factor_design, fit
 from sigma_assets.analytics.regression import MEASURES, symbol_factors, tidy_symbol_factors
 from sigma_assets.conventions import FACTORS, SPREAD_FACTORS, STYLE_FACTORS, FactorModel
 from sigma_assets.storage.schema import symbol_factors as symbol_factors_table
@@ -250,3 +251,24 @@ def test_missing_and_short_histories_make_no_warnings():
         warnings.simplefilter("error")
 
         symbol_factors(history, history.sessions, replace(MODEL, min_observations=1, spread_min_observations=1))
+
+
+def test_a_symbol_with_a_gap_has_betas_when_it_is_asked_for_alone(factors):
+    history = history_of_returns({**factors, "GAPPY": 1.5 * factors["SPY"]})
+    history.close[-40, history.column("GAPPY")] = np.nan
+
+    (row,) = symbol_factors(history, history.sessions[-1:], MODEL).query("symbol == 'GAPPY'").to_dict("records")
+
+    assert row["market_observations"] == 89
+    assert row["market_beta"] == pytest.approx(1.5, abs=0.05)
+
+
+def test_rounding_of_prices_is_no_movement_that_a_fit_could_explain():
+    """A price that never moves has returns of 1e-16 when it is stored as a ratio: no R^2 is taken of those."""
+    random = np.random.default_rng(1)
+    x, y = random.normal(0, 0.01, (90, 1, 1)), 1e-14 * random.standard_normal((90, 1, 1))
+    valid = np.ones((90, 1), dtype=bool)
+
+    found = fit(factor_design(x, valid, penalty=0.0, min_observations=30), centre(y, valid))
+
+    assert np.isnan(found.r_squared).all()

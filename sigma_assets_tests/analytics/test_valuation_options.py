@@ -286,3 +286,13 @@ def test_a_history_too_short_for_the_volatility_of_a_known_underlying_is_refused
     with pytest.raises(ValueError, match="0 sessions before the entry of UND-CALL; the volatility of UND needs 62"):
         positions(holdings, type(history)(**{**vars(history), **known_before}))
     assert not positions(holdings, history)["is_modelled"].any()  # listed on that very session: nothing is lost
+
+
+def test_the_first_model_value_needs_64_closes_of_the_underlying_and_no_more():
+    """63 returns need 64 prices: the 64th session has a model value, the 63rd the entry price."""
+    lots = book([option("L1", 1, 2.0, DAYS[62], expiration_date=NEXT_YEAR)], inception=DAYS[62])
+
+    found = positions(lots, price_history(SESSIONS, {"UND": swinging()}), SESSIONS[62:64])
+
+    assert found["is_modelled"].tolist() == [False, True]
+    assert found["price"].iloc[0] == 2.0

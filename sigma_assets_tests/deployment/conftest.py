@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from sigma_assets.automation.execution import Wish
 from sigma_assets.storage import migrations
 from sigma_assets_tests.conftest import drop_database, fresh_database
-from sigma_assets_tests.deployment.deployment import CHECKOUT, Deployment, configured, make_roles, role_url
+from sigma_assets_tests.deployment.deployment import (
+    CHECKOUT,
+    FIRST,
+    LAST,
+    Deployment,
+    add_book,
+    configured,
+    make_roles,
+    role_url,
+)
 from sigma_assets_tests.postgres import PostgresServer
 
 
@@ -44,3 +56,42 @@ def embedded(tmp_path: Path) -> Deployment:
     made = configured(tmp_path / "sqlite", f"sqlite:///{file}", CHECKOUT / "dagster.yaml")
     migrations.upgrade(made.database)
     return made
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A deployment on PostgreSQL whose one portfolio is complete from FIRST to LAST.
+
+    Attributes
+    ----------
+    name : the database.
+    rows : what its tables hold; whatever is run again must leave the same.
+    """
+
+    server: PostgresServer
+    name: str
+    deployment: Deployment
+    portfolio_id: str
+    rows: dict[str, list[tuple[object, ...]]]
+
+    def as_administrator(self, *statements: str) -> None:
+        """Execute statements as superuser, each in a transaction of its own."""
+        engine = sa.create_engine(
+            self.server.url.set(database=self.name), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+        )
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+
+@pytest.fixture(scope="module")
+def finished(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """Return a deployment that has run."""
+    with database_with_roles(postgres_server) as name:
+        url = role_url(postgres_server, name, "pipeline")
+        made = configured(tmp_path_factory.mktemp("finished"), url, CHECKOUT / "deploy" / "dagster.yaml")
+        migrations.upgrade(made.database)
+        portfolio_id = add_book(made.database)
+        outcomes = made.run(Wish((portfolio_id,), FIRST, LAST))
+        assert [outcome.succeeded for outcome in outcomes] == [True]
+        yield Finished(postgres_server, name, made, portfolio_id, made.rows())

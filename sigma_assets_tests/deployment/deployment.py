@@ -71,6 +71,11 @@ class Deployment:
                 on_wait=lambda _: None,
             )
 
+    def force(self, portfolio_id: str, on_event: Hook = lambda _: None) -> bool:
+        """Run all sessions of a portfolio again in this process; return whether that succeeded."""
+        (outcome,) = self.run(Wish((portfolio_id,), FIRST, LAST, force=True), on_event)
+        return outcome.succeeded
+
     def command(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a program of the environment (sigma-assets, dagster) to its end; `more` adds to its environment."""
         program, *rest = arguments

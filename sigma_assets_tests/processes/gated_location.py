@@ -1,7 +1,8 @@
 """The real code location, except that a write can be held up: it waits, not yet committed, while its gate is shut.
 
 A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
-into `gates/<the same>.reached`. Loads of prices have the gate `load`, before anything is stored.
+into `gates/<the same>.reached`. The gate `before_<asset>...` lies before the transaction: on SQLite, an open one keeps
+every other writer waiting. Loads of prices have the gate `load`, before anything is stored.
 """
 
 import os
@@ -52,8 +53,9 @@ class GatedTables(Tables):
     def replace(
         self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
     ) -> dict[str, int]:
-        """Replace rows as ever, but wait before the commit."""
+        """Replace rows as ever, but wait before the transaction, and before its commit."""
         self._gate = f"{asset}.{scope.portfolio_ids[0] if scope.portfolio_ids else 'universe'}"
+        wait_at(f"before_{self._gate}")
         try:
             return super().replace(asset, frames, scope, symbols)
         finally:

@@ -207,3 +207,14 @@ def journal(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
         rows = connection.execute(sa.select(table.c.kind, table.c.effective_from).order_by(table.c.change_id)).all()
     return [(row.kind, str(row.effective_from)) for row in rows]
+
+
+def test_a_price_may_be_corrected_to_a_few_cents_but_not_below_nothing(database: Database) -> None:
+    portfolio = add(database, "Growth", {})
+    (lot,) = lots(database, [portfolio])["lot_id"]
+
+    correct_lot(database, lot, entry_price=0.5)
+
+    assert lots(database, [portfolio])["entry_price"].tolist() == [0.5]
+    with pytest.raises(HoldingsError, match=r"entry_price -0\.5"):
+        correct_lot(database, lot, entry_price=-0.5)

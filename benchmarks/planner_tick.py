@@ -1,0 +1,123 @@
+"""What a sensor tick costs when nothing is missing, at 10, 100 and 1,000 portfolios.
+
+Run: python benchmarks/planner_tick.py [sessions] [portfolios ...]
+
+Portfolios, lots and materialisations are written straight into fresh SQLite storage; then each sensor ticks: the first
+tick of a process reads the whole event log (cold), later ones what came since (warm).
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pandas as pd
+import sqlalchemy as sa
+from dagster._core.events import StepMaterializationData
+
+from sigma_assets.automation import sensors
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+from sigma_assets.partitions import portfolios_def
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.run_tags import partition_key
+from sigma_assets.settings import Settings
+from sigma_assets.storage import migrations
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import lots, portfolios, price_coverage
+
+LAST = date(2026, 1, 8)
+CHECKOUT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Print one line per number of portfolios."""
+    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 254
+    for count in [int(each) for each in sys.argv[2:]] or [10, 100, 1000]:
+        with tempfile.TemporaryDirectory() as folder:
+            print(_line(Path(folder), count, sessions), flush=True)  # noqa: T201
+
+
+def _line(home: Path, count: int, sessions: int) -> str:
+    settings = Settings(home=home, prices=f"simulated:last={LAST}")
+    text = (CHECKOUT / "dagster.yaml").read_text().replace("{env: DAGSTER_HOME}", str(home))
+    (home / "dagster.yaml").write_text(text)
+    tables = Tables(settings)
+    migrations.upgrade(Database(settings.database))
+    days = settings.calendar.sessions
+    days = days[days <= pd.Timestamp(LAST).to_datetime64().astype("datetime64[D]")][-sessions:]
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        _fill(instance, tables, count, days)
+        price_source = PriceSource(settings, tables)
+        parts = []
+        for name in ("catch_up", "onboarding", "holdings_change", "price_correction"):
+            first, later = (_seconds(instance, tables, price_source, name) for _ in range(2))
+            parts.append(f"{name} {first:.2f}/{later:.3f}")
+    return f"{count:>5} portfolios x {sessions} sessions, seconds first/later tick: {', '.join(parts)}"
+
+
+def _seconds(instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, name: str) -> float:
+    resources = {"tables": tables, "price_source": price_source}
+    context = dg.build_sensor_context(instance=instance, resources=resources)
+    sensor: Callable = getattr(sensors, name)
+    started = time.perf_counter()
+    yielded = list(sensor(context))
+    seconds = time.perf_counter() - started
+    assert not [each for each in yielded if isinstance(each, dg.RunRequest)], yielded[:1]
+    return seconds
+
+
+def _fill(instance: dg.DagsterInstance, tables: Tables, count: int, days) -> None:
+    ids = [str(uuid4()) for _ in range(count)]
+    inception, now = days[0].item(), datetime.now(UTC) - timedelta(days=1)
+    with tables.database.begin() as connection:
+        owners = [
+            {"portfolio_id": key, "name": key, "account_type": "taxable", "currency": "USD", "initial_equity_usd": 1e6,
+             "inception": inception, "created_at": now} for key in ids
+        ]  # fmt: skip
+        connection.execute(sa.insert(portfolios), owners)
+        held = [
+            {"lot_id": str(uuid4()), "portfolio_id": key, "symbol": f"SIM{number:04d}", "quantity": 1.0,
+             "entry_price": 50.0, "entry_date": inception, "investment_class": "PUBLIC"}
+            for key in ids for number in range(30)
+        ]  # fmt: skip
+        connection.execute(sa.insert(lots), held)
+        connection.exec_driver_sql("UPDATE holdings_changes SET effective_from = ?", (inception.isoformat(),))
+        numbers = {column.name: 0 for column in price_coverage.columns if not column.nullable}
+        covered = [
+            {**numbers, "portfolio_id": key, "session": day.item(), "holdings_revision": 30, "prices_revision": 1}
+            for key in ids for day in days
+        ]  # fmt: skip
+        connection.execute(sa.insert(price_coverage), covered)
+    instance.add_dynamic_partitions(str(portfolios_def.name), ids)
+    for asset in names(PORTFOLIO_ASSETS):
+        _materialize(instance, asset, [partition_key(day.item(), key) for key in ids for day in days])
+    for asset in names(SYMBOL_ASSETS):
+        _materialize(instance, asset, [partition_key(day.item()) for day in days])
+
+
+def _materialize(instance: dg.DagsterInstance, asset: str, keys: list[str]) -> None:
+    run_id = str(uuid4())
+    for start in range(0, len(keys), 5000):
+        instance.event_log_storage.store_event_batch(
+            [
+                dg.EventLogEntry(
+                    error_info=None, level="debug", user_message="", run_id=run_id, timestamp=time.time(),
+                    step_key=asset, job_name="portfolios",
+                    dagster_event=dg.DagsterEvent(
+                        dg.DagsterEventType.ASSET_MATERIALIZATION.value, "portfolios", step_key=asset,
+                        event_specific_data=StepMaterializationData(
+                            dg.AssetMaterialization(dg.AssetKey(asset), partition=key)
+                        ),
+                    ),
+                )
+                for key in keys[start : start + 5000]
+            ]
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What runs again, and what does not: counted, partition by partition."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.automation.again import PriceLook
+from sigma_assets.automation.claims import UNIVERSE, Claims
+from sigma_assets.automation.execution import origin_of
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.automation.late import sessions_to_ask_again
+from sigma_assets.automation.planner import PlannedRun
+from sigma_assets.partitions import Scope
+from sigma_assets.storage.portfolios import add_cash_flow, remove_portfolio
+from sigma_assets.storage.prices import price_history, write_prices
+from sigma_assets.storage.schema import market_prices
+from sigma_assets.trading_calendar import nyse_calendar
+from sigma_assets_tests.automation.world import World, lots
+
+FIRST, LAST = date(2025, 12, 1), date(2026, 1, 8)
+DAYS = nyse_calendar().between(FIRST, LAST)
+ASSETS = names(PORTFOLIO_ASSETS)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Two portfolios, up to date; each test leaves them so."""
+    made = World(tmp_path_factory.mktemp("world") / "home", f"simulated:last={LAST}")
+    made.ids = [
+        made.add("holds JNJ", lots({"JNJ": 500, "AAPL": 300}, FIRST), FIRST),
+        made.add("does not", lots({"MSFT": 500, "AAPL": 300}, FIRST), FIRST),
+    ]
+    made.bring(*made.ids)
+    made.launch(made.nightly())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ran(world: World):
+    """Return a function that tells which sessions of which asset of a portfolio were materialised since the test began."""
+    before = world.times_materialized()
+
+    def since(portfolio_id: str, asset: str) -> list[date]:
+        now = world.times_materialized()
+        more = [key for (name, key), count in now.items() if name == asset and count > before.get((name, key), 0)]
+        assert all(now[asset, key] == before.get((asset, key), 0) + 1 for key in more), "nothing runs twice"
+        return sorted(date.fromisoformat(key[:10]) for key in more if key.endswith(portfolio_id))
+
+    return since
+
+
+def correct(world: World, symbol: str, day: date, **values: float) -> None:
+    """Correct a stored price, as a later load would."""
+    with world.database.read() as connection:
+        query = sa.select(market_prices).where(market_prices.c.symbol == symbol, market_prices.c.session == day)
+        row = dict(connection.execute(query).mappings().one())
+    row = {name: row[name] for name in row if name not in ("source", "loaded_at", "revision")}
+    rows = pd.DataFrame([row | values]).assign(session=pd.to_datetime([day]).astype("datetime64[s]"))
+    write_prices(world.database, rows, "corrected", datetime.now(UTC))
+
+
+def test_a_cash_flow_runs_its_portfolio_again_from_its_day_on(world: World, ran):
+    mine, other = world.ids
+    add_cash_flow(world.database, mine, date(2026, 1, 6), 1000.0)
+
+    world.settle("holdings_change")
+
+    expected = [day.item() for day in DAYS if day >= np.datetime64("2026-01-06")]
+    assert {asset: ran(mine, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, expected)
+    assert {asset: ran(other, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, [])
+
+
+def test_a_corrected_close_runs_its_session_and_the_next_and_what_reads_it_in_a_window(world: World, ran):
+    mine, other = world.ids
+    day = date(2025, 12, 15)
+    close = price_history(world.database, ["JNJ"], day, day, nyse_calendar()).close[0, 0]
+    correct(world, "JNJ", day, close=close * 1.0001)
+    assert world.tick("price_correction"), "it is found"
+
+    launched = world.settle("price_correction")
+
+    rest = [each.item() for each in DAYS if each >= np.datetime64(day)]
+    assert all(run.is_success for run in launched)
+    assert ran(mine, "position_values")[:2] == rest[:2]
+    assert ran(mine, "volatility") == ran(mine, "betas") == rest
+    assert {asset: ran(other, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, [])
+    assert stored_equals_computed(world, mine)
+
+
+def test_a_corrected_dividend_runs_every_later_session_whose_equity_it_moves(world: World, ran):
+    mine, _ = world.ids
+    day = date(2025, 12, 17)
+    correct(world, "JNJ", day, dividend=1.0)
+
+    world.settle("price_correction")
+
+    rest = [each.item() for each in DAYS if each >= np.datetime64(day)]
+    assert ran(mine, "portfolio_snapshots") == ran(mine, "position_values") == rest
+    assert stored_equals_computed(world, mine)
+
+
+def stored_equals_computed(world: World, portfolio_id: str) -> bool:
+    scope = Scope(DAYS, (portfolio_id,))
+    stored, computed = world.tables.rows("portfolio_snapshots", scope), world.tables.computed_snapshots(scope)
+    pd.testing.assert_frame_equal(stored, computed[stored.columns], check_dtype=False, check_exact=True)
+    return True
+
+
+def test_what_a_failed_run_over_existing_partitions_left_undone_is_owed(world: World, ran):
+    """The coverage has seen the change already; only the run history knows that snapshots have not."""
+    mine, _ = world.ids
+    add_cash_flow(world.database, mine, date(2026, 1, 7), 500.0)
+    with world.database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON portfolio_snapshots BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    (failed,) = world.launch(world.tick("holdings_change"))
+    assert not failed.is_success
+    assert world.tick("holdings_change") == []
+    with world.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+
+    (outcome,) = world.bring(mine)
+
+    assert outcome.succeeded
+    assert outcome.planned.assets == ("portfolio_snapshots",)
+    assert [outcome.planned.first, outcome.planned.last] == [date(2026, 1, 7), LAST]
+    assert world.bring(mine) == []
+    assert stored_equals_computed(world, mine)
+
+
+def test_a_removed_portfolio_loses_its_partition_and_its_waiting_runs(world: World):
+    doomed = world.add("doomed", lots({"AAPL": 1}, LAST), LAST)
+    (request,) = world.tick("onboarding")
+    job = world.definitions.resolve_job_def("portfolios")
+    run = world.instance.create_run_for_job(
+        job_def=job,
+        tags=dict(request.tags),
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=origin_of("portfolios"),
+    )
+
+    remove_portfolio(world.database, doomed)
+    world.tick("catch_up")
+
+    assert doomed not in world.partitions
+    assert world.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+
+
+def run_of(*portfolio_ids: str) -> PlannedRun:
+    return PlannedRun(("betas",), FIRST, LAST, portfolio_ids)
+
+
+def test_sensors_that_decide_at_the_same_time_do_not_ask_twice():
+    claims = Claims()
+    one, other = claims.begin("one"), claims.begin("other")
+
+    assert claims.take("one", one, [run_of("A", "B")], ()) == [run_of("A", "B")]
+    assert claims.take("other", other, [run_of("B"), run_of("C"), run_of()], ()) == [run_of("C"), run_of()]
+    assert claims.take("one", one, [run_of()], {UNIVERSE}) == []
+
+
+def test_a_claim_ends_with_the_next_tick_of_its_sensor_but_not_for_those_who_looked_before():
+    claims = Claims()
+    claims.take("one", claims.begin("one"), [run_of("A")], ())
+    looked_before = claims.begin("other")
+    claims.begin("one")
+
+    assert claims.take("other", looked_before, [run_of("A")], ()) == []
+    assert claims.take("other", claims.begin("other"), [run_of("A")], ()) == [run_of("A")]
+
+
+def test_a_pass_over_prices_counts_only_if_nobody_worked_meanwhile():
+    look = PriceLook.of(None, newest=7)
+
+    quiet = look.following(50, 60, disturbed=False)
+    assert PriceLook.of(quiet.text, newest=9) == PriceLook(0, 7, 50)
+    assert PriceLook.of(quiet.following(50, 60, disturbed=False).text, newest=9).since == 7
+    assert PriceLook.of(quiet.following(50, 60, disturbed=True).text, newest=9) == PriceLook(0, 9)
+
+
+@pytest.mark.parametrize(("asked", "now", "is_due"), [
+    ("2026-01-08 21:31", "2026-01-08 22:00", False),
+    ("2026-01-08 21:31", "2026-01-08 22:31", True),
+    ("2026-01-08 23:30", "2026-01-09 01:00", False),
+    ("2026-01-08 23:30", "2026-01-09 01:30", True),
+])  # fmt: skip
+def test_a_late_price_is_asked_for_less_and_less_often(world: World, asked: str, now: str, is_due: bool):
+    """Due at 16:30 in New York, 21:30 UTC; asked two hours later, it is asked for again after two more."""
+    late = pd.DataFrame({"session": pd.to_datetime(["2026-01-08"]), "asked_at": pd.to_datetime([asked], utc=True)})
+
+    found = sessions_to_ask_again(late, world.tables, datetime.fromisoformat(f"{now}+00:00"))
+
+    assert (len(found) == 1) is is_due

@@ -1,0 +1,128 @@
+"""PostgreSQL dies, refuses or fills up in the middle of a run: nothing half-written, nothing lost, the next run heals."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import dagster as dg
+import psycopg2
+import pytest
+
+from sigma_assets.automation.execution import Wish
+from sigma_assets_tests.deployment.conftest import Finished
+from sigma_assets_tests.deployment.deployment import FIRST, LAST, Hook
+from sigma_assets_tests.postgres import PostgresServer
+
+WRITTEN_SECOND = "betas_by_position"
+"""The second table that `betas` writes: whoever waits for it has replaced the rows of the first, uncommitted."""
+Fault = Callable[[Finished, int], None]
+
+
+def terminate(finished: Finished, backend: int) -> None:
+    finished.as_administrator(f"SELECT pg_terminate_backend({backend})")
+
+
+def kill(finished: Finished, backend: int) -> None:
+    """As the out-of-memory killer does: the server drops every connection and recovers from its log."""
+    _ours(finished.server)
+    os.kill(backend, signal.SIGKILL)
+
+
+def restart(finished: Finished, backend: int) -> None:
+    _ours(finished.server)
+    finished.server.halt()
+    finished.server.start()
+
+
+@pytest.mark.parametrize("fault", [terminate, kill, restart])
+def test_a_connection_lost_in_the_middle_of_a_write_costs_nothing(finished: Finished, fault: Fault) -> None:
+    """The transaction is done again from its start, on a new connection, and the run goes on."""
+    struck = threading.Event()
+
+    succeeded = finished.deployment.force(finished.portfolio_id, _in_the_write(finished, fault, struck))
+
+    assert struck.is_set()
+    assert succeeded
+    assert finished.deployment.rows() == finished.rows
+
+
+def test_a_server_that_restarts_between_two_writes_costs_nothing(finished: Finished) -> None:
+    _ours(finished.server)
+
+    def on_event(event: dg.DagsterEvent) -> None:
+        if event.event_type_value == "STEP_SUCCESS" and event.step_key == "position_values":
+            restart(finished, 0)
+
+    assert finished.deployment.force(finished.portfolio_id, on_event)
+    assert finished.deployment.rows() == finished.rows
+
+
+def test_a_table_that_refuses_fails_its_asset_alone_and_the_next_run_heals(finished: Finished) -> None:
+    """The old rows stay, the others' are written, the run says who failed and why; only that is run again."""
+
+    def refused(event: dg.DagsterEvent) -> None:
+        if event.event_type_value == "STEP_FAILURE":
+            failures[event.step_key or ""] = str(event.step_failure_data.error)
+
+    failures: dict[str, str] = {}
+    finished.as_administrator("REVOKE DELETE ON sigma.betas_by_portfolio FROM sigma_pipeline")
+
+    succeeded = finished.deployment.force(finished.portfolio_id, refused)
+
+    finished.as_administrator("GRANT DELETE ON sigma.betas_by_portfolio TO sigma_pipeline")
+    assert not succeeded
+    assert list(failures) == ["betas"]
+    assert "permission denied for table betas_by_portfolio. Grant the database user the rights" in failures["betas"]
+    assert "open-sesame" not in failures["betas"]
+    assert finished.deployment.rows() == finished.rows
+    assert finished.deployment.force(finished.portfolio_id)
+
+
+def test_a_database_that_turns_read_only_fails_clean_and_what_was_missing_is_run_later(finished: Finished) -> None:
+    """Dagster cannot write either, so there is not even a run; afterwards the plan is as it was."""
+    wish = Wish((finished.portfolio_id,), FIRST, LAST, force=True)
+    finished.as_administrator("ALTER ROLE sigma_pipeline SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(Exception, match="read-only"):
+            finished.deployment.run(wish)
+        imported = finished.deployment.command("sigma-assets", "flow", finished.portfolio_id, "2026-01-09", "1000")
+    finally:
+        finished.as_administrator("ALTER ROLE sigma_pipeline RESET default_transaction_read_only")
+
+    assert imported.returncode == 1
+    assert "The database is read-only: point the URL to one that can be written" in imported.stderr
+    assert finished.deployment.rows() == finished.rows
+    assert finished.deployment.force(finished.portfolio_id)
+
+
+def _in_the_write(finished: Finished, fault: Fault, struck: threading.Event) -> Hook:
+    """Return a hook that strikes the backend that is half through writing the betas, once."""
+
+    def on_event(event: dg.DagsterEvent) -> None:
+        if event.event_type_value == "STEP_START" and event.step_key == "betas":
+            address = finished.server.url.set(drivername="postgresql", database=finished.name)
+            holder = psycopg2.connect(address.render_as_string(hide_password=False))
+            holder.cursor().execute(f"LOCK TABLE sigma.{WRITTEN_SECOND} IN SHARE MODE")
+            threading.Thread(target=strike, args=(holder,)).start()
+
+    def strike(holder: "psycopg2.extensions.connection") -> None:
+        waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'sigma.betas_by_position'::regclass"
+        cursor = holder.cursor()
+        found = None
+        deadline = time.monotonic() + 60
+        while found is None and time.monotonic() < deadline:
+            cursor.execute(waiting)
+            found = cursor.fetchone()
+        if found is not None:
+            struck.set()
+            fault(finished, found[0])
+        holder.close()
+
+    return on_event
+
+
+def _ours(server: PostgresServer) -> None:
+    if not server.is_ours:
+        pytest.skip("the server given is not ours to harm")

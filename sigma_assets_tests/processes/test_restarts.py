@@ -1,0 +1,135 @@
+"""Processes die and come back: nothing is lost, nothing runs twice, nothing needs a hand."""
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.run_history import stories
+from sigma_assets.status.queries import Queries
+from sigma_assets.storage.schema import portfolios
+from sigma_assets_tests.processes.deployment import LAST, Deployment, until
+
+SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    made = Deployment(tmp_path_factory.mktemp("restarts") / "home")
+    made.start("code server", "daemon")
+    yield made
+    made.stop()
+
+
+def worker_at(deployment: Deployment, asset: str, portfolio_id: str) -> int:
+    """Return the process id of the worker that has come to a gate."""
+    reached = deployment.home / "gates" / f"{asset}.{portfolio_id}.reached"
+    until(reached.exists, f"a worker is at {asset}", seconds=120)
+    return int(reached.read_text())
+
+
+def test_scenario_08_two_portfolios_onboard_at_once_and_both_progresses_are_right(deployment: Deployment):
+    """Whatever the other one does: progress never goes back, and says completed only when everything is there."""
+    pair = [deployment.add("one"), deployment.add("two")]
+    seen: dict[str, list[tuple[str, float]]] = {portfolio_id: [] for portfolio_id in pair}
+
+    with deployment.instance() as instance:
+        queries = Queries(deployment.settings, instance, deployment.database)
+
+        def both_done() -> bool:
+            for portfolio_id in pair:
+                facts = queries.portfolio(portfolio_id)
+                assert facts is not None
+                progress = queries.progress(facts)
+                seen[portfolio_id].append((progress.status, progress.percent))
+            return all(found[-1][0] == "completed" for found in seen.values())
+
+        until(both_done, "both are completed", seconds=120)
+
+    for found in seen.values():
+        shares = [share for _, share in found]
+        assert shares == sorted(shares)
+        assert shares[-1] == 100
+        assert {status for status, _ in found} <= {"pending", "running", "completed"}
+        assert all(status == "completed" for status, share in found if share == 100)
+
+
+def test_scenario_01_a_portfolio_added_after_the_nightly_run_gets_its_whole_history(deployment: Deployment):
+    until(lambda: any(run.job == "symbols" and run.status is SUCCESS for run in deployment.runs()), "the night is over")
+    added = deployment.add("a minute later")
+
+    deployment.wait_until_done(added, seconds=120)
+
+    (run,) = deployment.runs(added)
+    assert (run.source, run.first, run.last) == ("onboarding", "2026-01-05", str(LAST))
+    assert len([run for run in deployment.runs() if run.job == "symbols"]) == 1
+
+
+def test_everything_dies_at_once_and_comes_back(deployment: Deployment):
+    """A power cut: worker, code server and daemon. The default launcher would leave the run started for ever."""
+    portfolio_id = deployment.add("power cut")
+    reached = deployment.shut("volatility", portfolio_id)
+    worker = worker_at(deployment, "volatility", portfolio_id)
+    deployment.kill("daemon", "code server")
+    os.kill(worker, signal.SIGKILL)
+    deployment.open(reached)
+
+    deployment.start("code server", "daemon")
+    deployment.wait_until_done(portfolio_id, seconds=120)
+
+    first, *later = deployment.runs(portfolio_id)
+    assert first.status is FAILURE
+    assert [run.status for run in later] == [SUCCESS]
+
+
+def test_a_worker_outlives_its_code_server_and_nothing_is_done_twice(deployment: Deployment):
+    portfolio_id = deployment.add("code server dies")
+    reached = deployment.shut("before_correlations", portfolio_id)
+    worker_at(deployment, "before_correlations", portfolio_id)
+    deployment.kill("code server")
+    deployment.start("code server")
+    deployment.open(reached)
+
+    deployment.wait_until_done(portfolio_id, seconds=120)
+
+    assert [run.status for run in deployment.runs(portfolio_id)] == [SUCCESS]
+
+
+def test_a_run_that_hangs_is_ended_and_blocks_nobody(deployment: Deployment):
+    """The run's own tag says how long it may take."""
+    portfolio_id = deployment.add("hangs")
+    deployment.shut("before_factor_exposures", portfolio_id)
+    worker_at(deployment, "before_factor_exposures", portfolio_id)
+    other = deployment.add("is not blocked")
+    deployment.wait_until_done(other, seconds=120)
+    with deployment.instance() as instance:
+        (run,) = deployment.runs(portfolio_id)
+        instance.add_run_tags(run.run_id, {"dagster/max_runtime": "1"})
+
+    until(lambda: deployment.runs(portfolio_id)[0].status is FAILURE, "the run is ended")
+
+    with deployment.instance() as instance:
+        story = stories(instance, deployment.settings.calendar, portfolio_id=portfolio_id)[-1]
+    assert any("runtime" in message.lower() for _, _, message in story.failures), story.failures
+    deployment.open(deployment.home / "gates" / f"before_factor_exposures.{portfolio_id}.reached")
+
+
+def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deployment):
+    portfolio_id = deployment.add("removed")
+    reached = deployment.shut("before_price_coverage", portfolio_id)
+    worker_at(deployment, "before_price_coverage", portfolio_id)
+    with deployment.database.begin() as connection:
+        mine = portfolios.c.portfolio_id == portfolio_id
+        removed = datetime.now(UTC) - timedelta(seconds=1)
+        connection.execute(sa.update(portfolios).where(mine).values(deleted_at=removed))
+
+    until(lambda: not deployment.runs(portfolio_id)[0].in_flight, "its run is canceled")
+    deployment.open(reached)
+
+    with deployment.instance() as instance:
+        assert portfolio_id not in instance.get_dynamic_partitions("portfolio")
+    assert deployment.runs(portfolio_id)[0].status in (dg.DagsterRunStatus.CANCELED, FAILURE)

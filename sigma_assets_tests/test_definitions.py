@@ -1,0 +1,114 @@
+"""What Dagster loads: nine assets and three coverages, described, checked, and reading only what their lineage says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+from sigma_assets.definitions import defs
+from sigma_assets.frames import PriceHistory, SessionArray
+from sigma_assets.holdings.reader import read_holdings
+from sigma_assets.partitions import Scope
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.run_tags import range_tags
+from sigma_assets.settings import read_settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import upgrade
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets.storage.schema import FAMILIES
+
+ROOT = Path(__file__).parents[1]
+INPUTS = {"portfolios", "lots", "cash_flows", "holdings_changes", "price_loads", "price_gaps", "symbols"}
+HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,180,2024-03-11\nSPY,10,500,2024-03-11\n"
+
+
+def test_every_table_family_has_its_asset():
+    assert set(names(SYMBOL_ASSETS) + names(PORTFOLIO_ASSETS)) == set(FAMILIES)
+
+
+@pytest.mark.parametrize("asset", [*SYMBOL_ASSETS, *PORTFOLIO_ASSETS], ids=names([*SYMBOL_ASSETS, *PORTFOLIO_ASSETS]))
+def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(asset: dg.AssetsDefinition):
+    (spec,) = asset.specs
+    schema = spec.metadata["dagster/column_schema"]
+
+    assert spec.description
+    assert spec.owners
+    assert spec.kinds
+    assert spec.group_name in ("market", "symbols", "portfolios")
+    assert all(column.description for column in schema.columns)
+    assert "schema" in {check.name for check in asset.check_specs}
+
+
+def test_dagster_validates_the_workspace(tmp_path):
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "SIGMA_PRICES": "simulated"}
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "--workspace", "workspace.yaml"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert answer.returncode == 0, answer.stderr
+
+
+class ObservedTables(Tables):
+    """The tables, and a note of which asset read which."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.read: set[str] = set()
+
+    def rows(self, table: str, *arguments, **options) -> pd.DataFrame:
+        self.read.add(table)
+        return super().rows(table, *arguments, **options)
+
+    def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
+        self.read.add("market_prices")
+        return super().prices(symbols, sessions)
+
+
+def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
+    settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-15"})
+    upgrade(Database(settings.database))
+    tables = ObservedTables(settings)
+    lots = read_holdings(HOLDINGS, "holdings.csv", date(2024, 3, 15))
+    new = NewPortfolio("Observed", "taxable", 50_000.0, date(2024, 3, 11))
+    portfolio_id = add_portfolio(tables.database, new, lots)
+    resources = {"tables": tables, "price_source": PriceSource(settings, tables)}
+    reads: dict[str, set[str]] = {}
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("portfolio", [portfolio_id])
+        for asset in PORTFOLIO_ASSETS:
+            tables.read.clear()
+            tags = range_tags(date(2024, 3, 14), date(2024, 3, 15), [portfolio_id])
+            job = dg.Definitions(assets=[asset], jobs=[dg.define_asset_job("one", [asset])], resources=resources)
+            assert job.resolve_job_def("one").execute_in_process(instance=instance, tags=tags).success
+            reads[asset.key.to_user_string()] = set(tables.read)
+
+    graph = defs.resolve_asset_graph()
+    for name, read in reads.items():
+        ancestors = graph.get_ancestor_asset_keys(dg.AssetKey(name)) | {dg.AssetKey(name)}
+        allowed = {table.name for key in ancestors for table in FAMILIES[key.to_user_string()]} | INPUTS
+        assert read - allowed == set(), name
+    assert "market_prices" in reads["volatility"]
+
+
+def test_the_scope_of_a_run_never_reaches_symbols_outside_it(tmp_path):
+    settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-15"})
+    upgrade(Database(settings.database))
+    tables = Tables(settings)
+    lots = read_holdings(HOLDINGS, "holdings.csv", date(2024, 3, 15))
+    portfolio_id = add_portfolio(tables.database, NewPortfolio("Scoped", "taxable", 50_000.0, date(2024, 3, 11)), lots)
+
+    scope = Scope(tables.calendar.between(date(2024, 3, 14), date(2024, 3, 15)), (portfolio_id,))
+
+    assert tables.symbols(scope) == sorted({"AAPL", *tables.factor_etfs})
+    assert len(tables.symbols(scope)) == 18
