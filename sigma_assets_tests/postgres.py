@@ -104,6 +104,11 @@ class PostgresServer:
             raise NoPostgresError(f"{name} is not installed (PostgreSQL's client programs)")
         return found
 
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the temporary server; its owner is the user that the server runs as."""
+        return self._folder
+
     def halt(self) -> None:
         """Stop the temporary server at once, breaking every connection; its files stay."""
         if self._process is not None and self._process.poll() is None:

@@ -48,7 +48,8 @@ def test_make_knows_the_targets_that_the_readme_names(target):
 
 def test_the_table_of_settings_is_that_of_the_code():
     wanted = [
-        f"| `{variable}` | {f'`{value}`' if value else ''} | {doc} |" for variable, value, doc in read_settings({}).shown()
+        f"| `{variable}` | {f'`{value}`' if value else ''} | {doc} |"
+        for variable, value, doc in read_settings({}).shown()
     ]
 
     shown = [line for line in README.splitlines() if re.match(r"\| `(SIGMA|DAGSTER|MASSIVE)_", line)]

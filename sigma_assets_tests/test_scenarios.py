@@ -19,8 +19,8 @@ from sigma_assets_tests.automation.world import World, lots
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 8)
 BALANCED = {
-    **{symbol: 100 for symbol in ("AAPL", "NVDA", "WMT", "JNJ", "JPM", "XOM", "PG", "VUG", "VTV", "LQD")},
-    **{symbol: 1000 for symbol in ("VFIAX", "FCNTX", "VBTLX")},
+    **dict.fromkeys(("AAPL", "NVDA", "WMT", "JNJ", "JPM", "XOM", "PG", "VUG", "VTV", "LQD"), 100),
+    **dict.fromkeys(("VFIAX", "FCNTX", "VBTLX"), 1000),
 }
 """13 holdings: 3 of them factor ETFs, 3 mutual funds."""
 NewWorld = Callable[..., World]
@@ -220,9 +220,10 @@ def test_scenario_10_the_same_work_twice_leaves_the_same_database(new_world: New
 
 def test_scenario_11_one_run_or_session_by_session_or_newest_first_gives_the_same_rows(new_world: NewWorld):
     at_once = new_world()
-    portfolio_id = at_once.add("any order", lots({"AAPL": 10, "JNJ": -3, "VUG": 5}, FIRST), FIRST)
+    entry = date(2026, 1, 6)
+    portfolio_id = at_once.add("any order", lots({"AAPL": 10, "JNJ": -3, "VUG": 5}, entry), entry)
     forward, backward = new_world(like=at_once), new_world(like=at_once)
-    days = at_once.settings.calendar.between(FIRST, LAST).tolist()
+    days = at_once.settings.calendar.between(entry, LAST).tolist()
 
     at_once.bring(portfolio_id)
     for day in days:
@@ -239,7 +240,7 @@ def test_scenario_12_lookalikes_private_lots_and_empty_portfolios_finish(new_wor
     folder = price_file(tmp_path / "prices", ["SPY"], LAST)
     spy = pd.read_csv(folder / "prices.csv").tail(120)[["date", "close"]]
     pd.concat(spy.assign(symbol=name) for name in names).to_csv(folder / "lookalikes.csv", index=False)
-    world = new_world(f"files:{folder}")
+    world = new_world().prices(f"files:{folder}", correlation_min_weight=0.001)
     same = world.add("lookalikes", lots(dict.fromkeys(names, 1000), LAST, price=600.0), LAST)
     private = world.add("private", lots({"VINEYARD": 1}, LAST, price=50_000.0, kind="PRIVATE"), LAST)
     empty = world.add("empty", lots({}, LAST).iloc[:0], LAST)

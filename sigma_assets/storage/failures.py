@@ -14,6 +14,8 @@ DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycop
 _TRY_AGAIN_STATES = {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"}
 _UNREACHABLE_FOR_GOOD = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted", "SSL")
 
+_FULL = ("too many connections", "too many clients", "remaining connection slots")
+
 _NEXT_STEPS = {
     "53100": "The disk is full: free some space and run again",
     "42P01": "Tables are missing: run `sigma-assets db upgrade`",
@@ -62,6 +64,8 @@ def storage_error(error: BaseException, place: str, secret: str | None) -> Stora
 
 def _next_step(cause: BaseException, reason: str) -> str:
     if isinstance(cause, psycopg2.Error):
+        if any(words in reason for words in _FULL):
+            return "The server has no connection left for this user: close some, or raise the limit"
         if cause.pgcode is None:
             return "Check that the server runs and that the database URL is right"
         return _NEXT_STEPS.get(cause.pgcode, f"PostgreSQL calls it {cause.pgcode}; the server's log says more")

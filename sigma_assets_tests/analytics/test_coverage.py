@@ -78,6 +78,15 @@ def test_a_symbol_is_not_needed_from_the_session_of_its_exit_on():
     assert found["needed"].tolist() == [1, 1, 0]
 
 
+def test_a_symbol_is_not_needed_before_its_entry():
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), lots(entry_date=pd.Timestamp("2026-01-06")))
+    available = rows(*(("AAA", str(day)) for day in SESSIONS))
+
+    found = coverage(needed, available, since(AAA="2020-01-02"), SESSIONS, [])
+
+    assert found["needed"].tolist() == [0, 1, 1]
+
+
 def test_portfolios_are_covered_alike_together_and_alone(monkeypatch):
     """What a portfolio needs is its own affair, however many others are looked at, and in however many parts."""
     random = np.random.default_rng(5)
@@ -95,12 +104,3 @@ def test_portfolios_are_covered_alike_together_and_alone(monkeypatch):
 
     alone = [coverage(own, available, first, SESSIONS, {"S0"}) for _, own in needed.groupby("portfolio_id")]
     pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
-
-
-def test_a_symbol_is_not_needed_before_its_entry():
-    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), lots(entry_date=pd.Timestamp("2026-01-06")))
-    available = rows(*(("AAA", str(day)) for day in SESSIONS))
-
-    found = coverage(needed, available, since(AAA="2020-01-02"), SESSIONS, [])
-
-    assert found["needed"].tolist() == [0, 1, 1]

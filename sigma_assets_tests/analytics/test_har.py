@@ -84,10 +84,13 @@ def test_targets_are_counted_from_the_first_month_of_which_17_returns_are_known(
         assert found.volatility[0, 0] > 0
 
 
-def test_without_a_return_on_the_session_nothing_is_expected():
-    returns = np.random.default_rng(5).normal(0, 0.01, (400, 1))
-    returns[399] = np.nan
+def test_without_a_return_on_the_session_the_last_one_of_the_week_stands_for_it():
+    """Two of five missing leave no weekly mean, and then nothing is expected."""
+    returns = np.random.default_rng(5).normal(0, 0.01, (400, 2))
+    returns[399, 0] = np.nan
+    returns[398:, 1] = np.nan
 
     found = har_forecast(returns, np.array([399]), MODEL)
 
-    assert np.isnan([found.volatility[0, 0], found.r_squared[0, 0], found.observations[0, 0]]).all()
+    assert np.isfinite([found.volatility[0, 0], found.r_squared[0, 0], found.observations[0, 0]]).all()
+    assert np.isnan([found.volatility[0, 1], found.r_squared[0, 1], found.observations[0, 1]]).all()

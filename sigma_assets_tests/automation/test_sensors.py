@@ -73,7 +73,7 @@ def test_a_cash_flow_runs_its_portfolio_again_from_its_day_on(world: World, ran)
 
     expected = [day.item() for day in DAYS if day >= np.datetime64("2026-01-06")]
     assert {asset: ran(mine, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, expected)
-    assert {asset: ran(other, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, [])
+    assert {asset: ran(other, asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
 
 
 def test_a_corrected_close_runs_its_session_and_the_next_and_what_reads_it_in_a_window(world: World, ran):
@@ -89,7 +89,7 @@ def test_a_corrected_close_runs_its_session_and_the_next_and_what_reads_it_in_a_
     assert all(run.is_success for run in launched)
     assert ran(mine, "position_values")[:2] == rest[:2]
     assert ran(mine, "volatility") == ran(mine, "betas") == rest
-    assert {asset: ran(other, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, [])
+    assert {asset: ran(other, asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
     assert stored_equals_computed(world, mine)
 
 

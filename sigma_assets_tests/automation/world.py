@@ -58,9 +58,9 @@ class World:
         self.runs: list[dg.DagsterRun] = []
         self.prices(prices)
 
-    def prices(self, prices: str) -> "World":
-        """Change the price source."""
-        self.settings = replace(Settings(home=self.home), prices=prices)
+    def prices(self, prices: str, **options: Any) -> "World":
+        """Change the price source, and other settings."""
+        self.settings = replace(Settings(home=self.home), prices=prices, **options)
         self.definitions = definitions_for(self.settings)
         self.tables = Tables(self.settings)
         self.price_source = PriceSource(self.settings, self.tables)
@@ -143,7 +143,9 @@ class World:
         with self.database.read() as connection:
             for table in metadata.sorted_tables:
                 if tables is None or table.name in tables:
-                    columns = ", ".join(f'"{name}"' for name in table.columns.keys() if name not in MOMENTS)
+                    columns = ", ".join(
+                        f'"{name}"' for name in [column.name for column in table.columns] if name not in MOMENTS
+                    )
                     rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table.name}").all()
                     found[table.name] = sorted((tuple(row) for row in rows), key=repr)
         return found

@@ -1,8 +1,6 @@
 """Asset checks: a row that is corrupted in the database is found by its check, then and later."""
 
 import json
-import sqlite3
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -67,21 +65,17 @@ def days(simulated):
 
 
 @pytest.fixture(scope="module")
-def computed(simulated, days, tmp_path_factory) -> Path:
-    """Return the folder of a portfolio with three sessions of everything."""
-    folder = tmp_path_factory.mktemp("computed")
-    world = World.in_folder(folder, simulated.prices)
+def computed(simulated, days, tmp_path_factory) -> World:
+    """Return a portfolio with three sessions of everything."""
+    world = World.in_folder(tmp_path_factory.mktemp("computed"), simulated.prices)
     world.add(simulated.holdings, "book", simulated.equity)
     world.run(days[0], days[-1])
-    world.tables.database.dispose()
-    return folder
+    return world
 
 
 @pytest.fixture
-def world(simulated, computed, tmp_path) -> World:
-    with sqlite3.connect(computed / "sigma.sqlite") as source, sqlite3.connect(tmp_path / "sigma.sqlite") as target:
-        source.backup(target)  # what is in the write-ahead log, too
-    return World.in_folder(tmp_path, simulated.prices)
+def world(computed, tmp_path) -> World:
+    return computed.copied_to(tmp_path)
 
 
 def _scope(asset: str, world: World, days) -> Scope:

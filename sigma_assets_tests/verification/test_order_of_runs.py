@@ -1,8 +1,5 @@
 """In whatever portions and order sessions are computed, and however often, the database says the same (SPEC 9.10, 9.11)."""
 
-import shutil
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -12,13 +9,11 @@ SESSIONS = 6
 
 
 @pytest.fixture(scope="module")
-def imported(simulated, tmp_path_factory) -> Path:
-    """Return a database with one portfolio and nothing computed, to be copied: ids are random."""
-    folder = tmp_path_factory.mktemp("imported")
-    world = World.in_folder(folder, simulated.prices)
+def imported(simulated, tmp_path_factory) -> World:
+    """Return a portfolio with nothing computed, to be copied: ids are random."""
+    world = World.in_folder(tmp_path_factory.mktemp("imported"), simulated.prices)
     world.add(simulated.holdings, "book", simulated.equity)
-    world.tables.database.dispose()
-    return folder / "sigma.sqlite"
+    return world
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +22,11 @@ def days(simulated):
 
 
 @pytest.fixture(scope="module")
-def at_once(simulated, imported, days, tmp_path_factory):
-    world = _copy(simulated, imported, tmp_path_factory.mktemp("at_once"))
+def at_once(imported, days, tmp_path_factory):
+    world = imported.copied_to(tmp_path_factory.mktemp("at_once"))
     outcomes = world.run(days[0], days[-1], _portfolio(world))
     assert len(outcomes) == 1
     return world
-
-
-def _copy(market, imported: Path, folder: Path) -> World:
-    shutil.copy(imported, folder / "sigma.sqlite")
-    return World.in_folder(folder, market.prices)
 
 
 def _portfolio(world: World) -> str:
@@ -50,8 +40,8 @@ def _assert_same(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFram
         assert found[table].to_csv() == rows.to_csv(), table  # shortest digits that tell floats apart: byte for byte
 
 
-def test_newest_first_and_session_by_session_is_the_same_as_at_once(simulated, imported, days, at_once, tmp_path):
-    world = _copy(simulated, imported, tmp_path)
+def test_newest_first_and_session_by_session_is_the_same_as_at_once(imported, days, at_once, tmp_path):
+    world = imported.copied_to(tmp_path)
 
     for day in reversed(days):
         world.run(day, day, _portfolio(world))
@@ -59,9 +49,9 @@ def test_newest_first_and_session_by_session_is_the_same_as_at_once(simulated, i
     _assert_same(world.content(), at_once.content())
 
 
-def test_nightly_portions_oldest_first_are_the_same_as_at_once(simulated, imported, days, at_once, tmp_path):
+def test_nightly_portions_oldest_first_are_the_same_as_at_once(imported, days, at_once, tmp_path):
     """Without a portfolio named, the universe runs first: the very rows that a scoped run then finds."""
-    world = _copy(simulated, imported, tmp_path)
+    world = imported.copied_to(tmp_path)
 
     for first, last in ((0, 3), (4, 5)):
         world.run(days[first], days[last])

@@ -1,5 +1,7 @@
 """The whole pipeline in this process: real runs on a Dagster instance and a database of their own, prices from a file."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +20,7 @@ from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfol
 from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, metadata
 
+FILE = "sigma.sqlite"
 EVER = (date(1990, 1, 2), date(2100, 1, 1))
 LOAD_TIMES = ["loaded_at", "revision", "prices_revision", "holdings_revision"]
 """Columns that say when and in which load a row was written, not what it says."""
@@ -39,6 +42,22 @@ class World:
         tables = Tables(settings)
         upgrade(Database(settings.database))
         return cls(settings, tables, definitions_for(settings), dg.DagsterInstance.ephemeral())
+
+    def copied_to(self, folder: Path) -> "World":
+        """Return another deployment with the same database, and a Dagster instance that knows nothing."""
+        with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(folder / FILE)) as target:
+            source.backup(target)  # what is in the write-ahead log, too
+        return World.in_folder(folder, self.prices)
+
+    @property
+    def file(self) -> Path:
+        """The database."""
+        return self.settings.home / FILE
+
+    @property
+    def prices(self) -> Path:
+        """The file of prices."""
+        return Path(self.settings.prices.removeprefix("files:"))
 
     def add(self, csv: bytes, name: str, equity: float) -> str:
         """Import a holdings file, and return the portfolio's id."""
