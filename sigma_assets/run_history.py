@@ -112,16 +112,22 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
             kind = (cause.cls_name if cause else None) or "unknown"
             steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
         elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
-            remarks += [event.message] if event.message and DIED in event.message else []
+            remarks += [event.message] if event.message and any(words in event.message for words in ENDED_BY) else []
         else:
-            ends.append(("", cover.status.value.lower(), event.message or ""))
+            message = event.message or ""
+            told = getattr(event.event_specific_data, "error", None)
+            ends.append(("", cover.status.value.lower(), message))
+            remarks += [text for text in (message, told.message if told else "") if ENDED_BY[1] in text]
     if remarks and not steps:
-        return (("", "worker died", remarks[-1]),)
+        return (("", "timed out" if ENDED_BY[1] in remarks[-1] else "worker died", remarks[-1]),)
+    if remarks:
+        steps = [(asset, kind, remarks[-1] if kind == INTERRUPTED else message) for asset, kind, message in steps]
     return tuple(steps or ends)
 
 
-DIED = "unexpectedly exited"
-"""How a code server says that the process of a run has gone."""
+ENDED_BY = ("unexpectedly exited", "xceeded maximum runtime")
+"""How a code server says that the process of a run has gone, and run monitoring that it took too long."""
+INTERRUPTED = "DagsterExecutionInterruptedError"
 _TELLING: set[dg.DagsterEventType] = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,

@@ -70,7 +70,7 @@ TESTS: dict[str, list[str]] = {
     "analytics/option_marks.py": _OPTIONS,
     "analytics/price_rows.py": [*_VALUATION, "analytics/test_valuation_options.py"],
     "analytics/suspicion.py": ["analytics/test_suspicion.py"],
-    "storage/rows.py": _STORAGE,
+    "storage/rows.py": [*_STORAGE, "verification/test_checks.py"],
     "storage/prices.py": _STORAGE,
     "storage/price_history.py": _STORAGE,
     "storage/price_gaps.py": ["storage/test_price_gaps.py", *_STORAGE],

@@ -10,8 +10,10 @@ import numpy as np
 from sigma_assets.frames import SessionArray
 
 MAX_CELLS = 5_000
-"""Most sessions x portfolios in one run: bounds its memory (30 lots each: 2 million correlations, two thirds of a GiB), its
-time and what a crash can cost. A night of 1,000 portfolios is one run."""
+"""Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a
+crash can cost. A night of 1,000 portfolios is one run."""
+MAX_UNIVERSE_SESSIONS = 260
+"""Most sessions in one run of the universe, for the same reasons: a year of 1,200 symbols takes 0.7 GiB."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,12 @@ def _slices(bits: np.ndarray) -> Iterable[tuple[int, int, int]]:
 
 
 def _parts(run: PlannedRun, calendar: SessionArray) -> Iterable[PlannedRun]:
-    """Yield the run cut into parts of at most MAX_CELLS: by portfolios first, then by sessions."""
+    """Yield the run cut into parts of at most MAX_CELLS: by portfolios first, then by sessions; the universe by sessions."""
     top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
     height = bottom - top + 1
     width = max(len(run.portfolio_ids), 1)
     step = max(min(width, MAX_CELLS // height), 1)
-    rows = max(min(height, MAX_CELLS // step), 1)
+    rows = max(min(height, MAX_CELLS // step if run.portfolio_ids else MAX_UNIVERSE_SESSIONS), 1)
     for left in range(0, width, step):
         for start in range(top, bottom + 1, rows):
             end = min(start + rows - 1, bottom)

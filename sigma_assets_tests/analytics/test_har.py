@@ -94,3 +94,13 @@ def test_without_a_return_on_the_session_the_last_one_of_the_week_stands_for_it(
 
     assert np.isfinite([found.volatility[0, 0], found.r_squared[0, 0], found.observations[0, 0]]).all()
     assert np.isnan([found.volatility[0, 1], found.r_squared[0, 1], found.observations[0, 1]]).all()
+
+
+def test_no_r_squared_is_taken_of_a_month_that_never_changes_though_its_weeks_do():
+    """Variance that repeats every 21 sessions has the same mean over any 21, and different ones over 5."""
+    returns = np.tile(np.r_[np.full(10, 0.02), np.full(11, 0.005)], 20)[:, None]
+
+    found = har_forecast(returns, np.array([419]), MODEL)
+
+    assert np.isnan(found.r_squared[0, 0])
+    assert found.volatility[0, 0] == pytest.approx(np.sqrt(252 * (returns[:21] ** 2).mean()), rel=1e-9)

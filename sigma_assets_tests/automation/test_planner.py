@@ -92,6 +92,17 @@ def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells):
     assert all(len(cells(run)) <= most_cells * len(run.assets) for run in planned)
 
 
+def test_a_long_history_of_the_universe_is_cut_into_runs_that_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(planner, "MAX_UNIVERSE_SESSIONS", 2)
+    missing = {(None, asset): CALENDAR[:5] for asset in ASSETS}
+
+    planned = plan_runs(missing, assets=ASSETS, order=[], calendar=CALENDAR)
+
+    spans = [(run.first, run.last) for run in planned]
+    days = [day.item() for day in CALENDAR[:5]]
+    assert spans == [(days[0], days[1]), (days[2], days[3]), (days[4], days[4])]
+
+
 def test_two_runs_of_one_portfolio_never_start_together():
     first = PlannedRun(("betas",), date(2026, 1, 6), date(2026, 1, 7), ("B", "C"))
     second = PlannedRun(("betas",), date(2026, 1, 8), date(2026, 1, 8), ("A", "B", "C"))

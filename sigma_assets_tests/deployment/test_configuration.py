@@ -59,6 +59,7 @@ def test_the_compose_file_runs_the_five_processes_of_the_readme_as_anybody_but_r
             assert needed in services, name
     for name, service in ours.items():
         assert service["read_only"], name
+        assert service["volumes"] == ["dagster-storage:/opt/dagster/storage"], name  # all that Dagster writes to disk
 
 
 def test_the_compose_file_starts_programs_that_are_there() -> None:
