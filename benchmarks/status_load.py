@@ -24,7 +24,6 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 SYMBOLS = ("AAPL", "JNJ", "JPM", "NVDA", "PG", "WMT", "XOM", "VFIAX", "FCNTX", "VBTLX", "VUG", "VTV", "LQD")
-POSTGRES = "storage:\n  postgres:\n    postgres_url: {env: SIGMA_DATABASE_URL}\n"
 SERVE = "from sigma_assets.settings import settings; from sigma_assets.status.app import serve; serve(settings())"
 
 
@@ -88,11 +87,8 @@ def _arguments() -> argparse.Namespace:
 
 def _configure(home: Path, database_url: str) -> None:
     """Write dagster.yaml and set this process's (and so its children's) environment."""
-    configuration = (ROOT / "dagster.yaml").read_text()
-    if database_url:
-        head, _, tail = configuration.partition("storage:\n")
-        configuration = head + POSTGRES + tail[tail.index("\n\n") :]
-    (home / "dagster.yaml").write_text(configuration)
+    configured = ROOT / ("deploy/dagster.yaml" if database_url else "dagster.yaml")
+    (home / "dagster.yaml").write_text(configured.read_text())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

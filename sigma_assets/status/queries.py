@@ -23,6 +23,8 @@ from sigma_assets.watermark import RunCover, runs
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """By how much the clocks of the hosts that store portfolios and runs may differ."""
 
+NEW = timedelta(hours=2)
+
 Status = dg.DagsterRunStatus
 STATES: dict[Status, RunState] = {
     Status.SUCCESS: "succeeded",
@@ -71,16 +73,18 @@ class Queries:
             return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
 
     def progress(self, portfolio: PortfolioFacts, *, detailed: bool = False) -> Progress:
-        """Return where the onboarding of a portfolio stands.
+        """Return where the onboarding of a portfolio stands; `detailed` reads what debug needs.
 
-        Its own runs (found by their tag) come first: where they complete it, no other can matter. Else every run since
-        its creation is looked at, for a run of several portfolios may cover it. `detailed` reads what debug needs.
+        Every run since its creation may cover it. Portfolios that are new, most likely several, share one look at them.
+        For an older one that would be a long look: its own runs (found by their tag) come first, and where they
+        complete it, no other can matter.
         """
-        own = self._facts(reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id)), detailed)
-        progress = onboarding_progress(portfolio.first, list(own))
-        if progress.status == "completed":
-            return progress
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
+        if datetime.now(UTC) - since > NEW:
+            own = reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id))
+            progress = onboarding_progress(portfolio.first, list(self._facts(own, detailed)))
+            if progress.status == "completed":
+                return progress
         hour = since.replace(minute=0, second=0, microsecond=0)  # who came within the same hour shares one look
         looked = self.cache.get(("runs", hour), partial(runs, self.instance, created_after=hour))
         covers = [cover for cover in reversed(looked) if self._covers(cover, portfolio.portfolio_id, since)]

@@ -142,6 +142,22 @@ def test_a_run_of_others_is_nothing_to_a_portfolio(world):
     assert world.status("P2")["status"] == "pending"
 
 
+def test_a_portfolio_of_yesterday_is_found_in_its_own_runs_and_in_those_of_many(world):
+    """One was onboarded by a run of its own, the other by the night's run of both."""
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for portfolio_id in ("P1", "P2"):
+        world.add_portfolio(portfolio_id, name=portfolio_id, created=yesterday)
+    own = complete(world.instance, ["P1"])
+    shared = complete(world.instance, ["P1", "P2"], source="cron")
+
+    statuses = {portfolio_id: world.status(portfolio_id) for portfolio_id in ("P1", "P2")}
+
+    assert {name: (status["status"], status["run_id"]) for name, status in statuses.items()} == {
+        "P1": ("completed", own),
+        "P2": ("completed", shared),
+    }
+
+
 def test_runs_before_the_portfolio_was_created_do_not_matter(world):
     """Five minutes are left for clocks that differ; an hour is none of them."""
     world.add_portfolio("P1", created=datetime.now(UTC) + timedelta(hours=1))
