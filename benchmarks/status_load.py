@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -151,26 +152,28 @@ def _base() -> str:
 async def _poll_all(ids: list[str], arguments: argparse.Namespace) -> tuple[list[float], int]:
     """Return how long each answer took, and how many were no answer."""
     seconds: list[float] = []
-    statuses: dict[str, int] = {}
+    statuses: Counter[str] = Counter()
     wrong = 0
     end = time.monotonic() + arguments.seconds
 
-    async def client(number: int, http: httpx.AsyncClient) -> None:
+    async def client(number: int) -> None:
         nonlocal wrong
-        address = f"{_base()}/api/v1/onboarding/status/{ids[number % len(ids)]}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(os.environ["SIGMA_STATUS_PORT"]))
+        path = f"/api/v1/onboarding/status/{ids[number % len(ids)]}?debug={str(arguments.debug).lower()}"
         await asyncio.sleep(random.random() * arguments.every)
         while time.monotonic() < end:
             begun = time.perf_counter()
-            answer = await http.get(address, params={"debug": "true"} if arguments.debug else None)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            body = await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
             seconds.append(time.perf_counter() - begun)
-            wrong += answer.status_code != 200
-            statuses[answer.json()["status"]] = statuses.get(answer.json()["status"], 0) + 1
+            wrong += " 200 " not in head.splitlines()[0]
+            statuses[body.split(b'"status":"')[1].split(b'"')[0].decode()] += 1
             await asyncio.sleep(max(arguments.every - seconds[-1], 0.0))
+        writer.close()
 
-    limits = httpx.Limits(max_connections=arguments.clients)
-    async with httpx.AsyncClient(limits=limits, timeout=30.0) as http:
-        await asyncio.gather(*(client(number, http) for number in range(arguments.clients)))
-    sys.stdout.write(f"statuses seen: {statuses}\n")
+    await asyncio.gather(*(client(number) for number in range(arguments.clients)))
+    sys.stdout.write(f"statuses seen: {dict(statuses)}\n")
     return seconds, wrong
 
 

@@ -1,6 +1,7 @@
 """The status server: a read-only HTTP API over Dagster's storage and our tables, and two pages (SPEC 7)."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 TITLE = "sigma_assets status"
 SHUTDOWN_SECONDS = 5
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the others waiting: Python's 5 ms, several times per answer, made p99 80 ms, not 25."""
 
 
 def create_app(
@@ -67,6 +70,7 @@ def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     import uvicorn
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
         create_app(settings),
         host=settings.status_host,
