@@ -1,0 +1,129 @@
+"""The whole pipeline on a source that answers like Massive: a split, a dividend, a refusal and its healing."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.conventions import FACTOR_ETFS
+from sigma_assets.definitions import definitions_for
+from sigma_assets.holdings.reader import read_holdings
+from sigma_assets.partitions import Scope
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.run_history import stories
+from sigma_assets.settings import Settings, read_settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import upgrade
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets.trading_calendar import as_dates
+from sigma_assets_tests.providers.fake_massive import KEY, FakeMassive, dividend, split
+from sigma_assets_tests.providers.loopback import Loopback, Reply, Request, as_json
+
+SESSIONS, LOOKBACK = 6, 330
+
+
+class FallibleMassive(FakeMassive):
+    """A Massive that can be told to refuse the key."""
+
+    refuses = False
+
+    def answer(self, request: Request) -> Reply:
+        """Answer as documented, or refuse."""
+        refusal = {"status": "ERROR", "request_id": "r", "error": "Unknown API Key"}
+        return as_json(refusal, 401) if self.refuses else super().answer(request)
+
+
+class World:
+    """One portfolio of 10 AAPL, entered at 400 six sessions ago; two sessions later each share became four."""
+
+    def __init__(self, home: Path, server: Loopback, massive: FallibleMassive) -> None:
+        variables = {"SIGMA_PRICES": "massive", "MASSIVE_API_KEY": KEY, "SIGMA_MASSIVE_URL": server.url}
+        self.settings: Settings = read_settings(
+            {**variables, "DAGSTER_HOME": str(home), "SIGMA_MASSIVE_CALLS_PER_MINUTE": "0"}
+        )
+        calendar = self.settings.calendar
+        self.last = self.settings.current_session()
+        self.days: list[date] = as_dates(calendar.between(calendar.shift(self.last, -LOOKBACK), self.last))
+        self.sessions = self.days[-SESSIONS:]
+        self.fill(massive)
+        upgrade(Database(self.settings.database))
+        self.tables = Tables(self.settings)
+        self.source = PriceSource(self.settings, self.tables)
+        lots = read_holdings(
+            f"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,400,{self.sessions[0]}\n".encode(),
+            "holdings.csv",
+            self.last,
+        )
+        new = NewPortfolio("Live", "taxable", 10_000.0, self.sessions[0])
+        self.portfolio_id = add_portfolio(self.tables.database, new, lots)
+
+    def fill(self, massive: FallibleMassive) -> None:
+        """Give every factor ETF a random walk, and AAPL 400 before the split and 100 after it."""
+        for number, symbol in enumerate(FACTOR_ETFS):
+            walk = 100 * np.exp(np.random.default_rng(number).normal(0, 0.01, len(self.days)).cumsum())
+            massive.prices(symbol, dict(zip(self.days, walk.round(2).tolist(), strict=True)))
+        massive.prices("AAPL", {day: 400.0 if day < self.sessions[2] else 100.0 for day in self.days})
+        massive.splits.append(split("AAPL", str(self.sessions[2]), 1, 4))
+        massive.dividends.append(dividend("AAPL", str(self.sessions[4]), 0.25))
+
+    def run(self, instance: dg.DagsterInstance) -> list[Outcome]:
+        """Bring the portfolio up to date."""
+        return bring_up_to_date(
+            definitions_for(self.settings), instance, self.tables, self.source, Wish((self.portfolio_id,)),
+            on_event=lambda planned, event: None, on_wait=lambda busy: None,
+        )  # fmt: skip
+
+    def rows(self, table: str) -> pd.DataFrame:
+        """Return the rows of a table for the portfolio's sessions."""
+        days = np.array(self.sessions, dtype="datetime64[D]")
+        return self.tables.rows(table, Scope(days, (self.portfolio_id,)))
+
+
+@pytest.fixture
+def massive() -> FallibleMassive:
+    return FallibleMassive()
+
+
+@pytest.fixture
+def world(tmp_path: Path, massive: FallibleMassive) -> Iterator[World]:
+    with Loopback(massive.answer).running() as server:
+        yield World(tmp_path, server, massive)
+
+
+def test_a_split_and_a_dividend_pass_through_to_quantities_and_equity(world: World):
+    """10 x 400 = 40 x 100: the split makes no profit; the dividend pays 40 x 0.25."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        (outcome,) = world.run(instance)
+
+    positions, snapshots = world.rows("position_values"), world.rows("portfolio_snapshots")
+    assert outcome.succeeded
+    assert positions["quantity"].tolist() == [10.0, 10.0, 40.0, 40.0, 40.0, 40.0]
+    assert positions["price"].tolist() == [400.0, 400.0, 100.0, 100.0, 100.0, 100.0]
+    assert snapshots["equity"].tolist() == [10_000.0] * 4 + [10_010.0] * 2
+    assert snapshots["dividend_income"].tolist() == [0.0] * 4 + [10.0, 0.0]
+    assert len(world.rows("factor_exposures_by_portfolio")) == SESSIONS
+
+
+def test_a_refusal_fails_the_run_with_its_reason_stores_nothing_and_the_next_run_heals(
+    world: World, massive: FallibleMassive
+):
+    with dg.DagsterInstance.ephemeral() as instance:
+        world.source.target_session()
+        massive.refuses = True
+        (refused,) = world.run(instance)
+        (story,) = stories(instance, world.settings.calendar)
+        stored = len(world.rows("portfolio_snapshots"))
+        massive.refuses = False
+        (healed,) = world.run(instance)
+
+    assert not refused.succeeded
+    assert [(asset, kind) for asset, kind, _ in story.failures] == [("price_coverage", "ProviderAccessError")]
+    assert KEY not in str(story)
+    assert stored == 0
+    assert healed.succeeded
+    assert len(world.rows("portfolio_snapshots")) == SESSIONS
