@@ -39,7 +39,7 @@ SECRETS = {
     "SIGMA_SMTP_URL": "smtp://alerts:smtp-open-sesame@127.0.0.1:9",
 }
 PATIENCE_SECONDS = 150
-STOP_SECONDS = 30
+STOP_SECONDS = 150
 
 
 @dataclass
