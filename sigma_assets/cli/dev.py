@@ -1,5 +1,6 @@
 """The command that starts everything on this machine: code server, daemon, webserver, status server."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from sigma_assets.cli.world import open_database, prepare_home
 
 CODE_SERVER_PORT = 4266
 STOP_SECONDS = 20
+GRACE_SECONDS = "5"
+"""How long a code server that is asked to stop waits for calls under way; Dagster's own minute is too long for Ctrl-C."""
 
 
 @click.command()
@@ -55,7 +58,10 @@ def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[
 
 def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
     """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
-    return {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+    environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
+    return {
+        name: subprocess.Popen(command, start_new_session=True, env=environment) for name, command in commands.items()
+    }
 
 
 def _supervise(processes: dict[str, subprocess.Popen]) -> int:

@@ -174,9 +174,15 @@ def test_every_process_stops_cleanly_when_asked(team: Team) -> None:
     codes = {name: process.wait(STOP_SECONDS) for name, process in team.processes.items()}
 
     assert set(codes.values()) <= {0, -signal.SIGTERM}, codes
-    with team.deployment.database.read() as connection:
-        others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        _until(lambda: not connection.execute(sa.text(others)).all(), "no connection is left", team.deployment.home)
+    team.deployment.database.dispose()
+    _until(lambda: not _others_connected(team.deployment.database), "no connection is left", team.deployment.home)
+
+
+def _others_connected(database: Database) -> bool:
+    """Look in a transaction of its own: within one, PostgreSQL shows the same activity again and again."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with database.read() as connection:
+        return bool(connection.execute(sa.text(others)).scalar_one())
 
 
 def _start(deployment: Deployment, ports: dict[str, int], status_url: str) -> dict[str, subprocess.Popen[bytes]]:
