@@ -36,7 +36,7 @@ class DomainCheck:
 
 def _prices_complete(tables: Tables, scope: Scope) -> Findings:
     there = tables.rows("market_prices", scope, tables.symbols(scope), columns=["session", "symbol"])
-    counts = there.groupby("symbol").size().reindex(tables.symbols(scope)).fillna(0).astype(int)
+    counts = there.groupby("symbol").size().reindex(tables.symbols(scope), fill_value=0)
     for symbol, count in counts[counts < len(scope.sessions)].items():
         yield f"{symbol}: {count} of {len(scope.sessions)} sessions have a price"
 

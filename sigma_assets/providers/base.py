@@ -1,6 +1,6 @@
 """What a price source can do, and the shapes in which it answers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol
@@ -55,10 +55,6 @@ class Bars:
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0
-
-
-Progress = Callable[[str, int, float], None]
-"""Called once per symbol with (symbol, sessions served, seconds)."""
 
 
 class PriceProvider(Protocol):
