@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ETFS_HELD = ("SPY", "VTV", "LQD")
 POSTGRES = """storage:
   custom:
-    module: sigma_assets.postgres_storage
+    module: sigma_assets.instance.postgres_storage
     class: SharedPostgresStorage
     config: {postgres_url: {env: SIGMA_DATABASE_URL}}
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-import sigma_assets.event_batching  # noqa: F401  (batched events in every process that loads us)
+import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that loads us)
 from sigma_assets.automation.alerts import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly

@@ -26,9 +26,9 @@ from sigma_assets.automation.situation import (
     symbol_runs,
     symbols_missing,
 )
+from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.watermark import Materialized
-from sigma_assets.worker_process import this_worker_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log goes to the event log alone; on the terminal it would tear up the progress display."""

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.automation.execution import Wish
-from sigma_assets.postgres_storage import PooledPostgresEventLogStorage
+from sigma_assets.instance.postgres_storage import PooledPostgresEventLogStorage
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, role_url

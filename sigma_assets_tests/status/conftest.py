@@ -23,7 +23,7 @@ telemetry: {enabled: false}
 EMBEDDED = """
 storage:
   custom:
-    module: sigma_assets.instance_storage
+    module: sigma_assets.instance.sqlite_storage
     class: SharedSqliteStorage
     config: {base_dir: %s}
 """

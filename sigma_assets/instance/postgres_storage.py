@@ -4,7 +4,7 @@ Named in deploy/dagster.yaml::
 
     storage:
       custom:
-        module: sigma_assets.postgres_storage
+        module: sigma_assets.instance.postgres_storage
         class: SharedPostgresStorage
         config: {postgres_url: {env: SIGMA_DATABASE_URL}}
 """
@@ -17,8 +17,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import pg_url_from_config
 
-import sigma_assets.event_batching  # noqa: F401  (batched events in every process that opens the instance)
-from sigma_assets.planned_checks import planned_for_the_run
+import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.storage.database import postgres_url
 
 IDLE_CONNECTIONS = 2

@@ -24,9 +24,9 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
-import sigma_assets.event_batching  # noqa: F401  (Dagster hands over batches)
-from sigma_assets.planned_checks import planned_for_the_run
-from sigma_assets.sqlite_engine import exclusively, sqlite_engine
+import sigma_assets.instance.event_batching  # noqa: F401  (Dagster hands over batches)
+from sigma_assets.instance.planned_checks import planned_for_the_run
+from sigma_assets.instance.sqlite_engine import exclusively, sqlite_engine
 
 
 class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):

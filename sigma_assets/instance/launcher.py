@@ -3,7 +3,7 @@
 Dagster asks this of container launchers only. With worker and code server both gone (a reboot, an out-of-memory
 kill) the default launcher leaves a run STARTED for ever. Named in dagster.yaml::
 
-    run_launcher: {module: sigma_assets.launcher, class: MonitoredRunLauncher}
+    run_launcher: {module: sigma_assets.instance.launcher, class: MonitoredRunLauncher}
 """
 
 import json
@@ -19,7 +19,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
-from sigma_assets.worker_process import HOST_TAG, PID_TAG, STARTED_TAG, process_age_seconds, process_identity
+from sigma_assets.instance.worker_process import HOST_TAG, PID_TAG, STARTED_TAG, process_age_seconds, process_identity
 
 GRPC_TIMEOUT_SECONDS = 10
 START_TOLERANCE_SECONDS = 2.0

@@ -4,7 +4,7 @@ Named in dagster.yaml::
 
     storage:
       custom:
-        module: sigma_assets.instance_storage
+        module: sigma_assets.instance.sqlite_storage
         class: SharedSqliteStorage
         config: {base_dir: {env: DAGSTER_HOME}}
 """
@@ -23,16 +23,16 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.engine import Connection
 
-from sigma_assets.event_storage import BatchedSqliteEventLogStorage
-from sigma_assets.sqlite_engine import exclusively, sqlite_engine
+from sigma_assets.instance.sqlite_engine import exclusively, sqlite_engine
+from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
 
 
-class SharedSqliteRunStorage(SqliteRunStorage):
-    """Dagster's SQLite run storage with pooled connections and writers that wait for each other."""
+class _Shared:
+    """One pooled engine for a storage of Dagster's, with writers that wait for each other."""
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engine = sqlite_engine(conn_string.removeprefix("sqlite:///"))
-        super().__init__(conn_string, inst_data)
+        super().__init__(conn_string, inst_data)  # type: ignore[call-arg]
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -45,22 +45,12 @@ class SharedSqliteRunStorage(SqliteRunStorage):
         self._engine.dispose()
 
 
-class SharedSqliteScheduleStorage(SqliteScheduleStorage):
-    """Dagster's SQLite schedule storage with pooled connections and writers that wait for each other."""
+class SharedSqliteRunStorage(_Shared, SqliteRunStorage):
+    """Dagster's SQLite run storage, shared by many processes."""
 
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = sqlite_engine(conn_string.removeprefix("sqlite:///"))
-        super().__init__(conn_string, inst_data)
 
-    @contextmanager
-    def connect(self) -> Iterator[Connection]:
-        """Begin a transaction on a pooled connection."""
-        with self._engine.begin() as connection:
-            yield connection
-
-    def dispose(self) -> None:
-        """Close connections."""
-        self._engine.dispose()
+class SharedSqliteScheduleStorage(_Shared, SqliteScheduleStorage):
+    """Dagster's SQLite schedule storage, shared by many processes."""
 
 
 class SharedSqliteStorage(DagsterStorage, ConfigurableClass):

@@ -1,0 +1,1 @@
+"""What Dagster lacks on its own: storages that processes share, batched events, a launcher that notices dead workers."""
