@@ -21,6 +21,8 @@ PORT = 42_661
 LONGEST = 240.0
 POLL_SECONDS = 0.25
 IDLE_SECONDS = 10
+GRACE_SECONDS = "5"
+"""How long a code server that is asked to stop waits for calls under way, instead of a minute."""
 ONBOARDING = "onboarding"
 
 
@@ -116,11 +118,12 @@ def _services() -> Iterator[Path]:
         [*python, "dagster", "api", "grpc", *module, "--host", "127.0.0.1", "--port", str(PORT)],
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
+    environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
     log = (home / "services.log").open("wb")
     processes = []
     try:
         for command in commands:
-            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))
+            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment))
         _until(lambda: _ticked(home), "the daemon's first sensor tick")
         yield workspace
     finally:
