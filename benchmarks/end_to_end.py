@@ -1,6 +1,7 @@
 """From the commit of a portfolio to its last materialisation, with code server and daemon running, on SQLite."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -119,6 +120,9 @@ def _services() -> Iterator[Path]:
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored after a shell's `&`: then Dagster heeds no SIGTERM
     log = (home / "services.log").open("wb")
     processes = []
     try:

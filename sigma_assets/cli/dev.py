@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,13 +31,14 @@ def dev(code_server_port: int) -> None:
         encoding="utf-8",
     )
     webserver = urlsplit(configured.dagster_url)
+    asked_to_stop = _on_signals()
     processes = _start(
         _commands(workspace, code_server_port, webserver.hostname or "127.0.0.1", webserver.port or 3000)
     )
     click.echo(f"Dagster: {configured.dagster_url}")
     click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
     click.echo("Ctrl-C stops everything")
-    sys.exit(_supervise(processes))
+    sys.exit(_supervise(processes, asked_to_stop))
 
 
 def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[str, list[str]]:
@@ -56,6 +56,18 @@ def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[
     }  # fmt: skip
 
 
+def _on_signals() -> threading.Event:
+    """Return what Ctrl-C and SIGTERM set, from before anything is started.
+
+    A process started by a shell with `&` ignores SIGINT, hands that on to those it starts, and a code server of Dagster's
+    that ignores SIGINT is deaf to SIGTERM, too. A signal that we handle is one that they do not ignore.
+    """
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    return asked_to_stop
+
+
 def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
     """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
@@ -64,28 +76,26 @@ def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
     }
 
 
-def _supervise(processes: dict[str, subprocess.Popen]) -> int:
+def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.Event) -> int:
     """Wait for a signal or for a process to end, then stop all; return 1 if one ended by itself."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.5):
+    while not asked_to_stop.wait(0.5):
         for name, process in processes.items():
             if process.poll() is not None:
                 click.echo(f"{name} ended with exit code {process.returncode}; stopping the others", err=True)
-                _stop(list(processes.values()))
+                _stop(processes)
                 return 1
-    _stop(list(processes.values()))
+    _stop(processes)
     return 0
 
 
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    for process in reversed(processes):
+def _stop(processes: dict[str, subprocess.Popen]) -> None:
+    for process in reversed(processes.values()):
         if process.poll() is None:
             process.terminate()
-    for process in processes:
+    for name, process in processes.items():
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            click.echo(f"{name} did not end within {STOP_SECONDS} s and was killed", err=True)

@@ -1,0 +1,94 @@
+"""`sigma-assets dev`: everything comes up with one command and goes down with one signal."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+PATIENCE = 120
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    numbers = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return numbers
+
+
+@pytest.fixture
+def dev(tmp_path: Path, ports: list[int]) -> Iterator[subprocess.Popen]:
+    """`sigma-assets dev` as a shell's `&` starts it: with SIGINT ignored, which Dagster's code server cannot bear."""
+    code_server, webserver, status = ports
+    environment = os.environ | {
+        "DAGSTER_HOME": str(tmp_path),
+        "SIGMA_DAGSTER_URL": f"http://127.0.0.1:{webserver}",
+        "SIGMA_STATUS_PORT": str(status),
+    }
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with (tmp_path / "dev.log").open("wb") as log:
+        command = [sys.executable, "-m", "sigma_assets.cli.main", "dev", "--code-server-port", str(code_server)]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    signal.signal(signal.SIGINT, before)
+    yield process
+    process.kill()
+    process.wait()
+    for child in _children_of(tmp_path):
+        os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_command_starts_everything_and_one_signal_stops_it(
+    dev: subprocess.Popen, ports: list[int], tmp_path: Path, number: int
+) -> None:
+    _until(lambda: _has_code(f"http://127.0.0.1:{ports[1]}/graphql"), "the webserver has the code server's assets")
+    _until(lambda: _answers(f"http://127.0.0.1:{ports[2]}/"), "the status server answers")
+    assert len(_children_of(tmp_path)) >= 5
+
+    dev.send_signal(number)
+
+    assert dev.wait(PATIENCE) == 0
+    assert "killed" not in (tmp_path / "dev.log").read_text()
+    assert _children_of(tmp_path) == []
+
+
+def _has_code(address: str) -> bool:
+    try:
+        answer = httpx.post(address, json={"query": "{ assetNodes { assetKey { path } } }"}, timeout=30)
+    except httpx.TransportError:
+        return False
+    return len(answer.json()["data"]["assetNodes"]) == 12
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _children_of(home: Path) -> list[int]:
+    """Return the processes that work on a `DAGSTER_HOME`."""
+    wanted, found = f"DAGSTER_HOME={home}".encode(), []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it has just ended, or is somebody else's
+    return found
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+        time.sleep(0.3)
