@@ -105,13 +105,13 @@ def test_trend_tells_whether_the_last_month_moved_more_than_the_quarter(factor: 
 
 
 def test_steady_volatility_seldom_raises_a_trend():
-    """Sampling alone moves the ratio by 1/sqrt(42) x sqrt(2/3) = 13 %: most of the time within 15 %."""
+    """Sampling alone moves the ratio by 1/sqrt(42) x sqrt(2/3) = 13 %: nine times in ten within 22 %."""
     random = np.random.default_rng(4)
     returns = {f"S{number:03d}": random.normal(0, 0.01, 90) for number in range(300)}
 
     by_symbol = volatility(book(dict.fromkeys(returns, 1.0), LAST), history_of_returns(returns), MODEL)[1]
 
-    assert (by_symbol["trend"] == "stable").mean() > 0.7
+    assert (by_symbol["trend"] == "stable").mean() > 0.85
     assert by_symbol["trend_ratio"].std() == pytest.approx(0.126, abs=0.02)
 
 
