@@ -62,8 +62,8 @@ def make_world(sessions: int, database: str = "sqlite") -> World:
     return World(tables, source, tables.calendar.between(first, last))
 
 
-def _with_postgres(configuration: str) -> str:
-    """Start a temporary server (or take the tests' one) and return a configuration that lives on it."""
+def temporary_postgres() -> str:
+    """Start a temporary server (or take the tests' one) and return the address of an empty database on it."""
     import sqlalchemy as sa
 
     from sigma_assets_tests.postgres import PostgresServer
@@ -71,8 +71,12 @@ def _with_postgres(configuration: str) -> str:
     url = PostgresServer().url
     with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql("CREATE DATABASE sigma_bench")
-    ours = url.set(drivername="postgresql", database="sigma_bench")
-    os.environ["SIGMA_DATABASE_URL"] = ours.render_as_string(hide_password=False)
+    return url.set(drivername="postgresql", database="sigma_bench").render_as_string(hide_password=False)
+
+
+def _with_postgres(configuration: str) -> str:
+    """Return a configuration that lives on a temporary server."""
+    os.environ["SIGMA_DATABASE_URL"] = temporary_postgres()
     before, _, rest = configuration.partition("storage:")
     _, _, after = rest.partition("run_launcher:")
     return f"{before}{POSTGRES}run_launcher:{after}"

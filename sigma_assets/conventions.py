@@ -103,7 +103,9 @@ class VolatilityModel:
     variance_floor: float = 1e-8
     percentile_window: int = 252
     percentile_min: int = 126
-    trend_up: float = 1.22  # the narrowest band of whole percents around 1 in which a ratio of 21 to 63 normal returns of
+    trend_up: float = (
+        1.22  # the narrowest band of whole percents around 1 in which a ratio of 21 to 63 normal returns of
+    )
     trend_down: float = 0.78  # constant volatility stays nine times in ten; +-15 % would call one in four a trend
     min_coverage: float = 0.8
 
