@@ -40,6 +40,7 @@ class Materialized:
 
     def __init__(self, calendar: SessionArray) -> None:
         self.calendar = calendar
+        self._position = {str(day): position for position, day in enumerate(calendar)}
         self._lock = Lock()
         self._cursor: dict[str, int] = {}
         self._wiped: dict[str, float | None] = {}
@@ -82,14 +83,13 @@ class Materialized:
             dg.AssetKey(asset), MATERIALIZATION, after_cursor=None if seen is None else max(seen - OVERLAP, 0)
         )
         portfolios = self._there.setdefault(asset, {})
-        by_portfolio: dict[str, list[str]] = {}
+        by_portfolio: dict[str, list[int]] = {}
         for key in latest:
             day, _, portfolio_id = key.partition("|")
-            by_portfolio.setdefault(portfolio_id, []).append(day)
-        for portfolio_id, days in by_portfolio.items():
-            there = portfolios.setdefault(portfolio_id, np.zeros(len(self.calendar), dtype=bool))
-            materialized = np.array(days, dtype="datetime64[D]")
-            there[np.searchsorted(self.calendar, materialized[np.isin(materialized, self.calendar)])] = True
+            if day in self._position:
+                by_portfolio.setdefault(portfolio_id, []).append(self._position[day])
+        for portfolio_id, positions in by_portfolio.items():
+            portfolios.setdefault(portfolio_id, np.zeros(len(self.calendar), dtype=bool))[positions] = True
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 
     def _read_owed(self, instance: dg.DagsterInstance) -> dict[tuple[str, str], np.ndarray]:
