@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cases import LOTS, SYMBOLS, YEAR
 from benchmarks.measuring import ROOT, Measured, measured
+from benchmarks.warm_workers import use_warm_workers
 from benchmarks.worlds import World, add_portfolios, extra_symbols, load_prices, make_world
 
 if TYPE_CHECKING:
@@ -22,25 +24,33 @@ PORT = 42_661
 LONGEST = 240.0
 POLL_SECONDS = 0.25
 IDLE_SECONDS = 10
+WARM_UP_RUNS = 4
 GRACE_SECONDS = "5"
 """How long a code server that is asked to stop waits for calls under way, instead of a minute."""
 ONBOARDING = "onboarding"
 
 
-def end_to_end(by_sensor: bool) -> list[Measured]:
-    """One portfolio, found by the sensor alone, or its run asked for directly through the code server."""
+def end_to_end(by_sensor: bool, warm: bool = False) -> list[Measured]:
+    """One portfolio, found by the sensor alone, or its run asked for directly through the code server.
+
+    With `warm`, Celery's workers take the run; each of the two has done one before.
+    """
     world = make_world(YEAR)
     symbols = extra_symbols(SYMBOLS)
     load_prices(world, symbols)
     way = "found by the sensor" if by_sensor else "run asked for at once"
-    case = f"end to end, {SYMBOLS} symbols x {YEAR}, sqlite, {way}"
+    case = f"end to end, {SYMBOLS} symbols x {YEAR}, sqlite, {way}{', warm workers' if warm else ''}"
     lines: list[Measured] = []
-    with _services() as workspace:
+    with _services(use_warm_workers(Path(os.environ["DAGSTER_HOME"])) if warm else []) as workspace:
         from sigma_assets.cli.world import open_instance
 
         with measured(case, f"services idle for {IDLE_SECONDS} s", lines):
             time.sleep(IDLE_SECONDS)
         with open_instance() as instance:
+            if warm:
+                warming = add_portfolios(world, WARM_UP_RUNS, symbols, LOTS, world.sessions[0].item(), "warming")
+                for portfolio_id in warming:
+                    _until(partial(_finished, instance, portfolio_id), "the end of a run that warms a worker")
             with measured(case, "commit to last materialisation", lines):
                 committed = time.time()
                 ids = add_portfolios(world, 1, symbols, LOTS, world.sessions[0].item())
@@ -54,7 +64,7 @@ def end_to_end(by_sensor: bool) -> list[Measured]:
 
 
 def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], workspace: Path) -> None:
-    """Put the run into the queue, as the webserver does when it is asked."""
+    """Put the run into the queue, as the webserver does when it is asked; unless a sensor was faster."""
     import dagster as dg
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -64,7 +74,10 @@ def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], worksp
     from sigma_assets.automation.requests import job_of, tags_of
     from sigma_assets.definitions import defs
     from sigma_assets.partitions import portfolios_def
+    from sigma_assets.run_tags import PORTFOLIO
 
+    if instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: ids[0]}), limit=1):
+        return
     instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
     assets = tuple(names(PORTFOLIO_ASSETS))
     planned = PlannedRun(assets, world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
@@ -101,13 +114,15 @@ def _stretches(case: str, committed: float, run: Any, instance: "dg.DagsterInsta
 def _finished(instance: "dg.DagsterInstance", portfolio_id: str) -> Any:
     import dagster as dg
 
-    found = instance.get_run_records(dg.RunsFilter(tags={"sigma/portfolio_id": portfolio_id}))
+    from sigma_assets.run_tags import PORTFOLIO
+
+    found = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: portfolio_id}))
     return next((record for record in found if record.dagster_run.is_finished), None)
 
 
 @contextmanager
-def _services() -> Iterator[Path]:
-    """Run code server and daemon, ready to work."""
+def _services(more: list[list[str]]) -> Iterator[Path]:
+    """Run code server and daemon, ready to work, and whatever else is needed before them."""
     home = Path(os.environ["DAGSTER_HOME"])
     workspace = home / "workspace.yaml"
     workspace.write_text(
@@ -116,6 +131,7 @@ def _services() -> Iterator[Path]:
     python = [sys.executable, "-W", "ignore", "-m"]
     module = ["--module-name", "sigma_assets.definitions"]
     commands = [
+        *more,
         [*python, "dagster", "api", "grpc", *module, "--host", "127.0.0.1", "--port", str(PORT)],
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
@@ -133,7 +149,7 @@ def _services() -> Iterator[Path]:
     finally:
         for process in reversed(processes):
             process.terminate()
-            process.wait(30)
+            process.wait(60)
         log.close()
 
 

@@ -98,7 +98,9 @@ def load_prices(world: World, symbols: Sequence[str]) -> int:
     return world.source.load_missing(wanted, window, lambda count, line: None).rows
 
 
-def add_portfolios(world: World, count: int, symbols: Sequence[str], lots: int, entry: date) -> list[str]:
+def add_portfolios(
+    world: World, count: int, symbols: Sequence[str], lots: int, entry: date, name: str = "book"
+) -> list[str]:
     """Add portfolios of so many lots each, three of them factor ETFs, all entered on one day; return their ids."""
     import numpy as np
     import pandas as pd
@@ -114,11 +116,11 @@ def add_portfolios(world: World, count: int, symbols: Sequence[str], lots: int, 
         frame["entry_price"] = 100.0
         frame["entry_date"] = pd.Timestamp(entry)
         frame["investment_class"] = "PUBLIC"
-        for name in ("exit_date", "expiration_date"):
-            frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
+        for column in ("exit_date", "expiration_date"):
+            frame[column] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
         frame["exit_price"] = frame["strike_price"] = np.nan
-        for name in ("investment_subtype", "underlying_symbol", "option_type"):
-            frame[name] = pd.Series(None, index=frame.index, dtype=object)
-        new = NewPortfolio(f"book {number}", "taxable", 100_000.0 * lots, entry)
+        for column in ("investment_subtype", "underlying_symbol", "option_type"):
+            frame[column] = pd.Series(None, index=frame.index, dtype=object)
+        new = NewPortfolio(f"{name} {number}", "taxable", 100_000.0 * lots, entry)
         ids.append(add_portfolio(world.tables.database, new, frame[list(LOT_COLUMNS)]))
     return ids
