@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from time import monotonic
@@ -16,6 +15,7 @@ from sigma_assets.conventions import FACTOR_ETFS, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.errors import ProviderError
 from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.partitions import Scope
+from sigma_assets.price_keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
 from sigma_assets.providers.base import Bars, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider
 from sigma_assets.settings import Settings
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 LAST_SESSION_SECONDS = 300.0
 LOCAL_SOURCES = ("simulated", "files:")
 """Sources that answer at once and for nothing."""
+FILES = "files"
+"""The source whose rows somebody may have corrected by hand, and that costs nothing to read again."""
 
 
 class Tables:
@@ -165,23 +167,6 @@ def rows_of(scope: Scope, symbols: Sequence[str] | None) -> Rows:
     return Rows(scope.first, scope.last, tuple(scope.portfolio_ids) or None, None)
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What a load of prices cost and brought."""
-
-    symbols: int
-    rows: int
-    unserved: int
-    requests: int
-    retries: int
-    waited_seconds: float
-    seconds: float
-
-    def metadata(self) -> Mapping[str, float]:
-        """Return the figures as asset metadata."""
-        return {f"load/{name}": value for name, value in vars(self).items()}
-
-
 class PriceSource:
     """The price provider and the table it fills: asks only for what is missing, keeps every batch it gets."""
 
@@ -224,13 +209,22 @@ class PriceSource:
         return last
 
     def load_missing(
-        self, symbols: Sequence[str], sessions: SessionArray, on_symbols: Callable[[int, str | None], None]
+        self,
+        symbols: Sequence[str],
+        sessions: SessionArray,
+        on_symbols: Callable[[int, str | None], None],
+        *,
+        again: bool = False,
     ) -> Loaded:
         """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
+
+        Stored splits and dividends of the last weeks are corrected, where the source knows better by now and the calls
+        for missing prices say so.
 
         Parameters
         ----------
         on_symbols : called with how many symbols are complete now, and a line about one of them.
+        again : read the last weeks' prices again, too, where that costs nothing: in files that somebody may have corrected.
 
         Raises
         ------
@@ -242,9 +236,9 @@ class PriceSource:
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
-        costs = []
+        costs, corrected = [], 0
         for bars in self._bars(wanted):
-            self._keep(bars)
+            corrected += keep(database, bars)
             costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
             for symbol, count in _answered(bars).items():
                 open_pairs[symbol] -= count
@@ -254,23 +248,25 @@ class PriceSource:
         rows, requests, retries, waited = (
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
+        if again and self.provider.name == FILES:
+            corrected += look_again(database, self.tables.calendar, self.provider, symbols, sessions[-1].item())
         unserved = sum(map(len, wanted.values())) - int(rows)
         seconds = monotonic() - started
-        loaded = Loaded(len(wanted), int(rows), unserved, int(requests), int(retries), float(waited), seconds)
+        loaded = Loaded(
+            len(wanted), int(rows), unserved, corrected, int(requests), int(retries), float(waited), seconds
+        )
         logger.info(
-            "loaded %d prices of %d symbols from %s in %.1f s; %d not served",
-            loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved,
+            "loaded %d prices of %d symbols from %s in %.1f s; %d not served, %d corrected",
+            loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved, loaded.corrected,
         )  # fmt: skip
         return loaded
 
-    def _keep(self, bars: Bars) -> None:
-        now = datetime.now(UTC)
-        if len(bars.rows):
-            price_tables.write_prices(self.tables.database, bars.rows, bars.source, now)
-        if bars.unserved:
-            price_tables.remember_unserved(self.tables.database, bars.unserved, bars.source, now)
-        if bars.renamed:
-            price_tables.remember_renamed(self.tables.database, bars.renamed, bars.source, now)
+    def reload(
+        self, symbols: Sequence[str] | None, first: date, last: date, on_rows: Callable[[int], None]
+    ) -> Reloaded:
+        """Ask for stored prices once more, of some symbols (None = of all), and correct what differs; see `reload`."""
+        stored = stored_bars(self.tables.database, symbols, first, last)
+        return reload(self.tables.database, self.provider, stored, on_rows)
 
     def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         if not wanted:

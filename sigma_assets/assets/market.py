@@ -5,7 +5,8 @@ import dagster as dg
 from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
 from sigma_assets.assets.progress import Progress
 from sigma_assets.partitions import Scope, sessions_def
-from sigma_assets.resources import Loaded, PriceSource, Tables
+from sigma_assets.price_keeping import Loaded
+from sigma_assets.resources import PriceSource, Tables
 
 
 @dg.asset(
@@ -20,14 +21,16 @@ def market_prices(
     """As-traded daily prices, splits and dividends of the whole universe: every symbol held or ever priced, and the
     factor ETFs. Only what is missing is asked for, look-back included; rows are never rewritten for a later split."""
     scope = Scope.of(context)
-    loaded = loaded_prices(context, tables, price_source, scope)
+    loaded = loaded_prices(context, tables, price_source, scope, again=True)
     return recorded(context, tables, scope, {"market_prices": loaded.rows}, None, **loaded.metadata())
 
 
-def loaded_prices(context: dg.AssetExecutionContext, tables: Tables, price_source: PriceSource, scope: Scope) -> Loaded:
+def loaded_prices(
+    context: dg.AssetExecutionContext, tables: Tables, price_source: PriceSource, scope: Scope, *, again: bool = False
+) -> Loaded:
     """Load what a scope's symbols lack, look-back included, and tell whoever watches symbol by symbol."""
     symbols = tables.symbols(scope)
     progress = Progress(context, "symbols", len(symbols))
-    loaded = price_source.load_missing(symbols, tables.window(scope, tables.lookback), progress.advance)
+    loaded = price_source.load_missing(symbols, tables.window(scope, tables.lookback), progress.advance, again=again)
     progress.finish()
     return loaded

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "sigma_assets.cli.history:status",
     "check": "sigma_assets.cli.checks:check",
     "export": "sigma_assets.cli.export:export",
+    "prices": "sigma_assets.cli.prices:prices",
     "settings": "sigma_assets.cli.settings:settings",
     "demo": "sigma_assets.cli.demo:demo",
     "dev": "sigma_assets.cli.dev:dev",

@@ -8,6 +8,7 @@ from itertools import groupby
 
 import pandas as pd
 
+from sigma_assets.providers.actions import NO_ACTION, Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
 from sigma_assets.providers.http import Meter
 from sigma_assets.trading_calendar import TradingCalendar
@@ -30,21 +31,6 @@ class Quote:
 
 
 @dataclass(frozen=True)
-class Action:
-    """What happens to a share at the open of a session: split factor, and cash per share after that split."""
-
-    split_factor: float = 1.0
-    dividend: float = 0.0
-
-    def then(self, later: "Action") -> "Action":
-        """Return both as one action on the later session: value per share held before is the same."""
-        return Action(self.split_factor * later.split_factor, later.dividend + self.dividend / later.split_factor)
-
-
-NO_ACTION = Action()
-
-
-@dataclass(frozen=True)
 class Absence:
     """Why a session has no price, and when to ask again (None = never)."""
 
@@ -60,17 +46,32 @@ class SymbolLedger:
     moves to the next priced session, if that follows without a gap in what was asked for; the session that it came
     from is then closed (`next_try` None), since a late row of it would count the action twice. A split that cannot be
     read (NaN) blocks its session and those after it: every return and quantity across it would be wrong.
+
+    Parameters
+    ----------
+    stated : `actions` has everything after the first of these sessions and up to the second; None = no such thing is said.
     """
 
-    def __init__(self, symbol: str, actions: Mapping[date, Action], calendar: TradingCalendar, as_of: date) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        actions: Mapping[date, Action],
+        calendar: TradingCalendar,
+        as_of: date,
+        *,
+        stated: tuple[date, date] | None = None,
+    ) -> None:
         self.symbol = symbol
         self._actions = dict(actions)
         self._calendar = calendar
         self._as_of = as_of
+        self._stated = stated
+        self._is_served = False
         self._rows: list[tuple[object, ...]] = []
         self._unserved: list[tuple[date, Absence]] = []
         self._carried = NO_ACTION
         self._waiting: list[tuple[date, Absence]] = []
+        self._statement: Statement | None = None
 
     def add_actions(self, actions: Mapping[date, Action]) -> None:
         """Learn of further actions, from another name of the same instrument."""
@@ -79,13 +80,14 @@ class SymbolLedger:
     def enter(self, session: date, quotes: Iterable[Quote], absence: Absence | None = None) -> None:
         """Enter what the vendor has for one session; `absence` says why there is nothing, where that is known."""
         if self._waiting and self._calendar.shift(self._waiting[-1][0], 1) != session:
-            self.finish()
+            self._give_up_waiting()
         action = self._carried.then(self._actions.get(session, NO_ACTION))
         quote = self._checked(session, list(quotes), absence)
         if math.isnan(action.split_factor):
             quote = Absence("rejected", "a split that cannot be read", self._as_of + timedelta(days=1))
         if isinstance(quote, Quote):
             self._settle_carried(session)
+            self._is_served = True
             self._rows.append(
                 (self.symbol, session, quote.open, quote.high, quote.low, quote.close, quote.volume,
                  action.split_factor, action.dividend)
@@ -97,15 +99,20 @@ class SymbolLedger:
             self._waiting.append((session, quote))
 
     def finish(self) -> None:
-        """Give up waiting for a price that could carry an action: its session may still come late."""
+        """End the ledger: an action that still waits for a price is left to its own session, which may come late."""
+        self._give_up_waiting()
+        if self._stated is not None and self._is_served:  # else another name may have the actions
+            self._statement = Statement(self.symbol, *self._stated, dict(self._actions))
+
+    def drain(self) -> tuple[list[tuple[object, ...]], list[Unserved], list[Statement]]:
+        """Return, once, the rows and the missing sessions that are settled, and what is stated at the end."""
+        rows, unserved, statement = self._rows, self._unserved, self._statement
+        self._rows, self._unserved, self._statement = [], [], None
+        return rows, _grouped(self.symbol, unserved), [statement] if statement is not None else []
+
+    def _give_up_waiting(self) -> None:
         self._unserved.extend(self._waiting)
         self._waiting, self._carried = [], NO_ACTION
-
-    def drain(self) -> tuple[list[tuple[object, ...]], list[Unserved]]:
-        """Return, once, the rows and the missing sessions that are settled."""
-        rows, unserved = self._rows, self._unserved
-        self._rows, self._unserved = [], []
-        return rows, _grouped(self.symbol, unserved)
 
     def _settle_carried(self, session: date) -> None:
         for day, absence in self._waiting:
@@ -148,10 +155,12 @@ def make_bars(
     """Return one batch from what the ledgers have settled."""
     rows: list[tuple[object, ...]] = []
     unserved: list[Unserved] = list(refused)
+    statements: list[Statement] = []
     for ledger in ledgers:
-        settled, gaps = ledger.drain()
+        settled, gaps, stated = ledger.drain()
         rows += settled
         unserved += gaps
+        statements += stated
     table = pd.DataFrame(rows, columns=list(BAR_COLUMNS))
     numbers = dict.fromkeys(BAR_COLUMNS[2:], "float64")
     table = table.astype({"symbol": "str", "session": "datetime64[s]", **numbers})
@@ -160,6 +169,7 @@ def make_bars(
         rows=table,
         unserved=tuple(unserved),
         renamed=dict(renamed or {}),
+        statements=tuple(statements),
         requests=cost.requests,
         retries=cost.retries,
         waited_seconds=cost.waited_seconds,

@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
+from sigma_assets.providers.actions import Statement
+
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "split_factor", "dividend")
 """Columns of `Bars.rows`: as traded; split_factor 1 and dividend 0 where nothing happened (SPEC 3)."""
 
@@ -45,6 +47,7 @@ class Bars:
         per (symbol, session), only sessions that were asked for, every close finite and > 0.
     unserved : everything asked for in this batch that is not in `rows`.
     renamed : old symbol -> new symbol, where the source knows of a rename; rows carry the symbol that was asked for.
+    statements : what the source knows by now of the last weeks' splits and dividends, where the same calls say so.
     requests, retries, waited_seconds : what the batch cost.
     """
 
@@ -52,6 +55,7 @@ class Bars:
     rows: pd.DataFrame
     unserved: tuple[Unserved, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[Statement, ...] = ()
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from sigma_assets.errors import ProviderUnavailableError, SettingsError
-from sigma_assets.providers.bars import Absence, Action, Quote, SymbolLedger, by_symbol, make_bars, unserved_all
+from sigma_assets.providers.actions import Action, look_back_start
+from sigma_assets.providers.bars import Absence, Quote, SymbolLedger, by_symbol, make_bars, unserved_all
 from sigma_assets.providers.base import Bars
 from sigma_assets.providers.http import Caller, Failures, Meter
 from sigma_assets.providers.massive_actions import actions_by_symbol
@@ -95,8 +96,11 @@ class MassiveProvider:
             "%d symbols: %d histories, %d whole-market sessions", len(offered), len(plan.symbols), len(plan.sessions)
         )
         actions = self._actions({to_ticker(symbol): sessions for symbol, sessions in offered.items()})
+        stated = (
+            self._stated(offered) if actions else None
+        )  # nothing of anybody in weeks: rather a fault than the truth
         ledgers = {
-            symbol: SymbolLedger(symbol, actions.get(to_ticker(symbol), {}), self._calendar, self._as_of)
+            symbol: SymbolLedger(symbol, actions.get(to_ticker(symbol), {}), self._calendar, self._as_of, stated=stated)
             for symbol in offered
         }
         failures = Failures()
@@ -170,6 +174,10 @@ class MassiveProvider:
 
     def _actions(self, wanted: Mapping[str, Sequence[date]]) -> dict[str, dict[date, Action]]:
         return actions_by_symbol(self._api, self._calendar, wanted)
+
+    def _stated(self, wanted: Mapping[str, Sequence[date]]) -> tuple[date, date]:
+        last = max(max(sessions) for sessions in wanted.values())
+        return look_back_start(self._calendar, last), last
 
     def _cost(self) -> Meter:
         cost = self._caller.meter.since(self._reported)

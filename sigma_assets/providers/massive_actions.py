@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from sigma_assets.errors import CalendarError, ProviderError
-from sigma_assets.providers.bars import Action
+from sigma_assets.providers.actions import Action, look_back_start
 from sigma_assets.providers.massive_api import PAGE_LIMIT, SYMBOLS_PER_CALL, MassiveApi, Record
 from sigma_assets.providers.numbers import number
 from sigma_assets.trading_calendar import TradingCalendar
@@ -24,11 +24,14 @@ def actions_by_symbol(
 ) -> dict[str, dict[date, Action]]:
     """Return the actions of each ticker per session, between the first and the last session that any of them wants.
 
+    And at least those of the last weeks, which cost no further call: what was published late is noticed by them.
+
     An action dated on a day without trading belongs to the next session, so the days asked for start right after the
     session before the first one. A split that cannot be read has the factor NaN.
     """
     days = [session for sessions in wanted.values() for session in sessions]
-    first, last = calendar.shift(min(days), -1) + timedelta(days=1), max(days)
+    last = max(days)
+    first = min(calendar.shift(min(days), -1), look_back_start(calendar, last)) + timedelta(days=1)
     splits: dict[str, dict[date, float]] = defaultdict(lambda: defaultdict(lambda: 1.0))
     for record in api.splits(_asked(wanted, first, last, MARKET_SPLITS_PER_DAY), first, last):
         if record.get("ticker") in wanted:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sigma_assets.errors import ProviderUnavailableError
+from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
 from sigma_assets.providers.base import Bars
 from sigma_assets.providers.http import Caller, Failures, Meter
@@ -91,7 +92,7 @@ class YahooProvider:
                 continue
             failures.clear_row()
             self._warn_of_odd_days(symbol, history)
-            ledger = SymbolLedger(symbol, history.actions, self._calendar, self._as_of)
+            ledger = SymbolLedger(symbol, history.actions, self._calendar, self._as_of, stated=self._stated(history))
             for session in sessions:
                 quotes = [history.quotes[session]] if session in history.quotes else []
                 ledger.enter(session, quotes, self._absence(history, session))
@@ -113,6 +114,13 @@ class YahooProvider:
     def _period(self, first: date) -> str:
         days = (self._today() - first).days
         return next((period for period, covered in PERIODS.items() if covered > days), "max")
+
+    def _stated(self, history: YahooHistory) -> tuple[date, date] | None:
+        """Return of which sessions an answer has all actions: none of its first one, which it may have cut in two."""
+        if not history.quotes:
+            return None
+        start = max(self._calendar.on_or_after(min(history.quotes)), look_back_start(self._calendar, self._as_of))
+        return start, self._as_of
 
     def _absence(self, history: YahooHistory, session: date) -> Absence:
         """Return why a session has no bar, in Yahoo's words or by its age."""

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.errors import SettingsError
-from sigma_assets.providers.bars import Action, Quote
+from sigma_assets.providers.actions import Action
+from sigma_assets.providers.bars import Quote
 from sigma_assets.providers.http import TransientError
 from sigma_assets.trading_calendar import NEW_YORK, TradingCalendar
 

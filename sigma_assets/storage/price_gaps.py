@@ -126,6 +126,13 @@ def remember_renamed(db: Database, renamed: Mapping[str, str], source: str, at: 
     db.in_transaction(write)
 
 
+def renamed_symbols(db: Database) -> set[str]:
+    """Return every symbol that a source called an old or a new name of an instrument with several."""
+    query = sa.select(symbols_table.c.symbol, symbols_table.c.renamed_to).where(symbols_table.c.renamed_to.is_not(None))
+    with db.read() as connection:
+        return {name for pair in connection.execute(query) for name in pair}
+
+
 _without_price = (
     "NOT EXISTS (SELECT 1 FROM market_prices p WHERE p.symbol = incoming.symbol AND p.session = incoming.session)"
 )

@@ -9,7 +9,7 @@ from sigma_assets.errors import StorageError
 from sigma_assets.storage import bulk
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.database import Database
-from sigma_assets.storage.price_gaps import missing_prices, remember_renamed, remember_unserved
+from sigma_assets.storage.price_gaps import missing_prices, remember_renamed, remember_unserved, renamed_symbols
 from sigma_assets.storage.price_history import price_history
 from sigma_assets.storage.rows import lock_key
 from sigma_assets.storage.schema import market_prices, price_loads
@@ -17,7 +17,7 @@ from sigma_assets.storage.universe import held_symbols, universe
 
 __all__ = [
     "changed_prices", "held_symbols", "last_price_session", "latest_revision", "missing_prices", "price_history",
-    "remember_renamed", "remember_unserved", "universe", "write_prices",
+    "remember_renamed", "remember_unserved", "renamed_symbols", "universe", "write_prices",
 ]  # fmt: skip
 
 _BAR = ("session", "symbol", "open", "high", "low", "close", "volume", "split_factor", "dividend")

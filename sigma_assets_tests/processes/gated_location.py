@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from sigma_assets.definitions import definitions_for
 from sigma_assets.partitions import Scope
-from sigma_assets.resources import Loaded, PriceSource, Tables
+from sigma_assets.price_keeping import Loaded
+from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import Settings, settings
 
 PATIENCE_SECONDS = 120

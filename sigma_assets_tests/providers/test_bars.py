@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from sigma_assets.providers.bars import Action, Quote, SymbolLedger, make_bars, missing
+from sigma_assets.providers.actions import Action
+from sigma_assets.providers.bars import Quote, SymbolLedger, make_bars, missing
 from sigma_assets.providers.http import Meter
 from sigma_assets_tests.providers.fake_massive import CALENDAR, sessions_between
 
