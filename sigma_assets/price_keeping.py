@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,12 @@ from sigma_assets.storage import prices as price_tables
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import market_prices
-from sigma_assets.trading_calendar import TradingCalendar
+from sigma_assets.trading_calendar import TradingCalendar, as_dates
 
 logger = logging.getLogger(__name__)
 
+CARRIED_DAYS = timedelta(days=7)
+"""A price that could carry a split or a dividend follows within a week, or the symbol is as good as delisted."""
 NOTHING_HAPPENED = {"split_factor": 1.0, "dividend": 0.0}
 _WORDS = {"split_factor": "split", "dividend": "dividend"}
 
@@ -103,18 +105,22 @@ def look_again(
     For sources that answer at once and for nothing: whoever writes the files may have corrected a row.
     """
     stored = stored_bars(database, symbols, look_back_start(calendar, last), last)
-    found = reload(database, provider, stored[stored["source"] == provider.name])
+    found = reload(database, calendar, provider, stored[stored["source"] == provider.name])
     log(found.corrections)
     return found.corrected_rows
 
 
 def reload(
     database: Database,
+    calendar: TradingCalendar,
     provider: PriceProvider,
     stored: pd.DataFrame,
     on_rows: Callable[[int], None] = lambda count: None,
 ) -> Reloaded:
     """Ask a source for rows that are stored already, and store those that differ, under a new revision.
+
+    Sessions between them, and some before, are asked for, too: a split or a dividend on a session without a price stands
+    in the row of the next one. What is not stored yet is left to the next run.
 
     Parameters
     ----------
@@ -126,10 +132,13 @@ def reload(
     ProviderError
         The source failed after retries. Batches that came before are stored.
     """
-    wanted = {symbol: [day.date() for day in days] for symbol, days in stored.groupby("symbol", sort=False)["session"]}
+    wanted = {
+        symbol: as_dates(calendar.between(days.min().date() - CARRIED_DAYS, days.max().date()))
+        for symbol, days in stored.groupby("symbol", sort=False)["session"]
+    }
     served, corrections = 0, []
     for bars in provider.daily_bars(wanted) if wanted else ():
-        served += len(bars.rows)
+        served += len(bars.rows.merge(stored, on=["symbol", "session"]))
         corrections += correct(database, stored, bars.rows, bars.source)
         on_rows(len(bars.rows) + sum(len(entry.sessions) for entry in bars.unserved))
     return Reloaded(len(stored), served, tuple(corrections))

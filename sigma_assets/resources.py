@@ -266,7 +266,7 @@ class PriceSource:
     ) -> Reloaded:
         """Ask for stored prices once more, of some symbols (None = of all), and correct what differs; see `reload`."""
         stored = stored_bars(self.tables.database, symbols, first, last)
-        return reload(self.tables.database, self.provider, stored, on_rows)
+        return reload(self.tables.database, self.tables.calendar, self.provider, stored, on_rows)
 
     def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         if not wanted:

@@ -48,7 +48,7 @@ class Statement:
     @property
     def is_readable(self) -> bool:
         """Whether every split in it is a number: across one that is not, nothing can be said."""
-        return not any(math.isnan(action.split_factor) for action in self.actions.values())
+        return all(math.isfinite(action.split_factor) for action in self.actions.values())
 
     def between(self, earlier: date, session: date) -> Action:
         """Return what happened after one session and up to another, as one action on the latter.

@@ -6,6 +6,7 @@ which every request goes: paced, retried, and checked. Shapes: https://massive.c
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ import urllib3
 
 from sigma_assets.errors import ProviderAccessError, ProviderError
 from sigma_assets.providers.http import Caller, TransientError, retry_after_seconds
+from sigma_assets.providers.numbers import number
 from sigma_assets.trading_calendar import NEW_YORK
 
 USABLE_STATUSES = ("OK", "DELAYED")
@@ -25,6 +27,8 @@ PAGE_LIMIT = 5000
 """Largest page of splits and dividends."""
 BAR_LIMIT = 50_000
 """Largest page of daily bars: one call per symbol."""
+EVENING = 19
+"""New York hour at which the UTC day ends, in winter; the market's day ends at 16 (whole-market bars are dated so)."""
 SYMBOLS_PER_CALL = 100
 """Symbols in one `ticker.any_of`: keeps the address short."""
 
@@ -172,8 +176,23 @@ class MassiveApi:
 
 
 def session_of(record: Record) -> date:
-    """Return the New York day of a bar (`t`: milliseconds since 1970, start of the bar)."""
-    return datetime.fromtimestamp(record["t"] / 1000, NEW_YORK).date()
+    """Return the New York day of a bar of one symbol's history (`t`: milliseconds since 1970, start of the bar).
+
+    Raises
+    ------
+    ProviderError
+        The bar has no moment, or an evening's: days of another time zone would put each price on the day before.
+    """
+    milliseconds = number(record.get("t"), "massive")
+    if math.isnan(milliseconds):
+        raise ProviderError("massive: a bar without a moment; the service may have changed its answers")
+    start = datetime.fromtimestamp(milliseconds / 1000, NEW_YORK)
+    if start.hour >= EVENING:
+        raise ProviderError(
+            f"massive: a daily bar is dated {start:%Y-%m-%d %H:%M} in New York, expected the start of a day;"
+            " the service may have changed its answers"
+        )
+    return start.date()
 
 
 def _portions(tickers: Sequence[str] | None) -> list[str | None]:

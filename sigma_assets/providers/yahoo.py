@@ -129,6 +129,8 @@ class YahooProvider:
             return Absence("unknown_symbol", f"yahoo: {history.refusal}", again)
         if history.refusal is not None:
             return Absence("not_covered", f"yahoo: {history.refusal}", again)
+        if history.unreadable_split is not None and session < history.unreadable_split:
+            return Absence("rejected", "yahoo: before a split that cannot be read", self._as_of + timedelta(days=1))
         if history.last_trade is not None and session > history.last_trade + timedelta(days=QUIET_DAYS):
             return Absence("delisted", f"yahoo: last traded on {history.last_trade}", again)
         if history.first_trade is not None and session < history.first_trade:

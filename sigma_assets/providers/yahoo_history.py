@@ -34,6 +34,7 @@ class YahooHistory:
     quotes : bar per session; NaN close where Yahoo has null.
     actions : splits and distributions per session.
     first_trade, last_trade : days of the first and last trade that Yahoo knows; None if it does not say.
+    unreadable_split : session of the last split that cannot be read; prices before it cannot be un-adjusted.
     refusal : why there is nothing: Yahoo's words of an unknown symbol, or a currency other than USD; None if there is.
     """
 
@@ -41,6 +42,7 @@ class YahooHistory:
     actions: dict[date, Action] = field(default_factory=dict)
     first_trade: date | None = None
     last_trade: date | None = None
+    unreadable_split: date | None = None
     refusal: str | None = None
     is_unknown: bool = False
 
@@ -113,12 +115,15 @@ def _as_traded(name: str, frame: pd.DataFrame, answer: Any, calendar: TradingCal
     if frame.empty:
         raise TransientError("no bars in an answer that should have some")
     history = YahooHistory(first_trade=_day(meta.get("firstTradeDate")), last_trade=_day(meta.get("regularMarketTime")))
-    splits = _per_session(answer._splits, calendar, np.prod)
+    splits = _splits(name, answer, calendar)
+    history.unreadable_split = max((day for day, factor in splits.items() if math.isnan(factor)), default=None)
     is_fund = meta.get("instrumentType") == "MUTUALFUND"
     days = [stamp.date() for stamp in frame.index]
     table = frame[["Open", "High", "Low", "Close", "Volume"]].astype(float).to_numpy()
     for day, (*fields, shares) in zip(days, table.tolist(), strict=True):
         later = math.prod(factor for split_day, factor in splits.items() if split_day > day)
+        if math.isnan(later):
+            continue
         open_, high, low, close = (round(value * later, PRICE_DECIMALS) for value in fields)
         volume = math.nan if is_fund else float(round(shares / later))
         if history.last_trade is None or day <= history.last_trade:
@@ -129,6 +134,16 @@ def _as_traded(name: str, frame: pd.DataFrame, answer: Any, calendar: TradingCal
         later = math.prod(factor for split_day, factor in splits.items() if split_day > day)
         history.actions[day] = Action(splits.get(day, 1.0), round(cash.get(day, 0.0) * later, CASH_DECIMALS))
     return history
+
+
+def _splits(name: str, answer: Any, calendar: TradingCalendar) -> dict[date, float]:
+    """Return the split factors per session; NaN where it cannot be read."""
+    splits = _per_session(answer._splits, calendar, np.prod)
+    for day, factor in splits.items():
+        if not (math.isfinite(factor) and factor > 0):
+            logger.warning("split of %s on %s cannot be read: factor %s", name, day, factor)
+            splits[day] = math.nan
+    return splits
 
 
 def _distributions(name: str, answer: Any, calendar: TradingCalendar, closes: dict[date, float]) -> dict[date, float]:
@@ -150,6 +165,8 @@ def _distributions(name: str, answer: Any, calendar: TradingCalendar, closes: di
         fall = before[-1] - closes[day] if before and day in closes else math.nan
         if not (dividend >= gain and abs(fall - dividend) <= abs(fall - dividend - gain)):
             cash[day] = dividend + gain
+    for day in [day for day, amount in cash.items() if not amount >= 0]:
+        logger.warning("dividend of %s on %s left out: %s is no amount", name, day, cash.pop(day))
     return cash
 
 

@@ -120,7 +120,10 @@ class FakeMassive:
         )
 
     def _market(self, session: date) -> Reply:
-        found = [{"T": ticker, **b} for ticker, bars in self.bars.items() for b in bars if _day(b) == session]
+        closing = int(datetime.combine(session, time(16), NEW_YORK).timestamp() * 1000)  # not the day's start, as there
+        found = [
+            {"T": ticker, **b, "t": closing} for ticker, bars in self.bars.items() for b in bars if _day(b) == session
+        ]
         body = {
             "queryCount": len(found),
             "resultsCount": len(found),

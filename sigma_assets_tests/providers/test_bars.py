@@ -82,3 +82,14 @@ def test_what_is_not_finite_and_positive_is_no_price(close):
     bars = make_bars("x", [ledger], Meter())
     assert bars.rows.empty
     assert bars.unserved[0].reason == "rejected"
+
+
+@pytest.mark.parametrize(("closes", "stated"), [([10.0], 1), ([], 0)])
+def test_only_a_symbol_that_is_served_states_its_actions(closes, stated):
+    """Without a bar under this name the instrument may have another one by now, and its actions with it."""
+    ledger = SymbolLedger("AAA", {}, CALENDAR, WEEK[4], stated=(WEEK[0], WEEK[4]))
+
+    ledger.enter(WEEK[4], [quote(close) for close in closes])
+    ledger.finish()
+
+    assert len(make_bars("x", [ledger], Meter()).statements) == stated

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.price_keeping import keep, stored_bars
+from sigma_assets.price_keeping import keep, reload, stored_bars
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
 from sigma_assets.providers.late_actions import late_actions
@@ -16,7 +16,7 @@ from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.prices import changed_prices, latest_revision, missing_prices
 from sigma_assets_tests.providers import test_yahoo as yahoo_tests
-from sigma_assets_tests.providers.fake_massive import dividend, provider_at, sessions_between, split
+from sigma_assets_tests.providers.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split
 from sigma_assets_tests.providers.fake_yahoo import CHART, FakeYahoo, Listing
 from sigma_assets_tests.providers.loopback import Loopback
 
@@ -231,6 +231,8 @@ def test_a_late_dividend_on_a_session_without_a_bar_stands_in_the_next_row_and_s
     onboarded = database_at(tmp_path / "onboarded.sqlite")
     source.night(NIGHTS[4], onboarded)
     pd.testing.assert_frame_equal(source.rows(), source.rows(onboarded))
+    for some in (source.rows(), source.rows().iloc[-3:]):
+        assert reload(source.database, CALENDAR, source.at(NIGHTS[4]), some).corrections == ()
 
 
 def stored_rows(*dividends: float, source: str = "massive") -> pd.DataFrame:

@@ -155,6 +155,22 @@ def test_adjusted_prices_are_refused(massive, market, clock, aaa):
         load(massive, clock)
 
 
+def test_a_bar_dated_at_utc_midnight_is_refused_rather_than_put_on_the_day_before(massive, market, clock, aaa):
+    """The service dates daily bars at New York's midnight. Midnight in UTC is the evening before in New York."""
+    odd = bar(WEEK[1], 2.0, t=int(datetime(2025, 3, 11, tzinfo=UTC).timestamp() * 1000))
+    massive.fault(HISTORY, as_json({"status": "OK", "resultsCount": 1, "results": [odd]}))
+
+    with pytest.raises(ProviderError, match="dated 2025-03-10 20:00 in New York, expected the start of a day"):
+        load(massive, clock)
+
+
+def test_a_bar_without_a_moment_is_refused(massive, market, clock, aaa):
+    massive.fault(HISTORY, as_json({"status": "OK", "resultsCount": 1, "results": [bar(WEEK[1], 2.0, t=None)]}))
+
+    with pytest.raises(ProviderError, match="a bar without a moment"):
+        load(massive, clock)
+
+
 def test_a_close_in_words_is_refused(massive, market, clock, aaa):
     massive.fault(HISTORY, as_json({"status": "OK", "resultsCount": 1, "results": [bar(WEEK[0], 1.0, c="n/a")]}))
 

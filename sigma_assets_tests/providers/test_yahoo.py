@@ -225,6 +225,40 @@ def test_a_quote_in_another_currency_is_not_covered(yahoo, market, clock):
     assert (gap.reason, gap.detail) == ("not_covered", "yahoo: quoted in GBp; only USD is supported")
 
 
+def test_share_classes_are_spelled_as_yahoo_does_and_stored_as_asked(yahoo, market, clock):
+    market.listings["BRK-B"] = Listing(dict.fromkeys(WEEK, 500.0))
+
+    assert closes(load(yahoo, clock, market, {"BRK.B": WEEK}), "BRK.B") == dict.fromkeys(WEEK, 500.0)
+
+
+@pytest.mark.parametrize("ratio", [(2, 0), (0, 1), (-2, 1)])
+def test_a_split_that_cannot_be_read_leaves_no_price_on_either_side_of_it(yahoo, market, clock, ratio, caplog):
+    """Prices before it cannot be un-adjusted, and returns and quantities after it would be wrong."""
+    market.listings["AAA"] = Listing(dict.fromkeys(WEEK, 10.0), dividends={WEEK[0]: 0.5})
+    market.listings["BBB"] = Listing(dict.fromkeys(WEEK, 10.0))
+    plain = market._result("AAA", market.listings["AAA"])
+    numerator, denominator = ratio
+    at = {"date": moment(WEEK[2]), "numerator": numerator, "denominator": denominator, "splitRatio": "?"}
+    plain["events"]["splits"] = {str(moment(WEEK[2])): at}
+    yahoo.fault(f"{CHART}AAA", as_json({"chart": {"result": [plain], "error": None}}))
+
+    batches = load(yahoo, clock, market, {"AAA": WEEK, "BBB": WEEK})
+
+    assert closes(batches, "AAA") == {}
+    assert {gap.reason for gap in gaps(batches).values()} == {"rejected"}
+    assert f"split of AAA on {WEEK[2]} cannot be read" in caplog.text
+    assert closes(batches, "BBB") == dict.fromkeys(WEEK, 10.0)
+
+
+def test_a_dividend_that_is_no_amount_is_left_out_and_said_so(yahoo, market, clock, caplog):
+    market.listings["AAA"] = Listing(dict.fromkeys(WEEK, 10.0), dividends={WEEK[1]: 0.3, WEEK[2]: -0.5})
+
+    rows = load(yahoo, clock, market, {"AAA": WEEK})[0].rows
+
+    assert rows["dividend"].tolist() == [0.0, 0.3, 0.0, 0.0, 0.0]
+    assert f"dividend of AAA on {WEEK[2]} left out" in caplog.text
+
+
 FAULTS = {
     "429": Reply(429, b"Too Many Requests"),
     "500": as_html(500),
