@@ -65,7 +65,12 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
         A date is no session, a symbol is empty, or a number breaks its rule; names each with line, column and value.
     """
     symbol, bad_symbol = _symbols(_column(raw, "symbol", pa.string()))
-    session, bad_session = _sessions(_column(raw, "date"), sessions)
+    try:
+        session, bad_session = _sessions(_column(raw, "date"), sessions)
+    except OverflowError as error:
+        raise PriceFileError(
+            f"{raw.origin.path}: column date has a moment beyond the year 9999, expected sessions"
+        ) from error
     bad = [bad_session, bad_symbol]
     columns: dict[str, FloatArray] = {}
     for name in _FLOAT_COLUMNS:
@@ -105,7 +110,9 @@ def _column(raw: RawPrices, name: str, kind: pa.DataType | None = None) -> pa.Ar
     if kind is None:
         kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
     try:
-        return cells.cast(kind, safe=False)
+        if pa.types.is_boolean(cells.type) and pa.types.is_floating(kind):
+            raise pa.ArrowInvalid("true and false are no numbers")
+        return cells.cast(kind, safe=pa.types.is_string(kind))  # safe: bytes that are no text are refused
     except pa.ArrowException as error:
         raise PriceFileError(f"{raw.origin.path}: column {name} has type {cells.type}, expected {kind}") from error
 

@@ -2,11 +2,14 @@
 
 import gzip
 import os
-from datetime import date
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -234,6 +237,46 @@ def test_a_parquet_column_of_another_kind_is_refused(tmp_path):
     frame.to_parquet(tmp_path / "p.parquet")
 
     assert "column close has type" in refusal(FilesProvider(tmp_path, CALENDAR))
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "found"),
+    [
+        ("date", pa.array([2**62], pa.timestamp("us")), "column date has a moment beyond the year 9999"),
+        ("date", pa.array([2**31 - 1], pa.date32()), "column date has a moment beyond the year 9999"),
+        ("date", pa.array([datetime(2024, 1, 2, 16)]), "row 1: column date: found '2024-01-02 16:00:00'"),
+        ("date", pa.array([20240102]), "row 1: column date: found '20240102'"),
+        ("date", pa.nulls(1), "row 1: column date: found nothing"),
+        ("symbol", pa.array([b"\xff"]), "column symbol has type binary, expected string"),
+        ("symbol", pa.array([["A"]]), "column symbol has type list"),
+        ("close", pa.array([True]), "column close has type bool, expected double"),
+        ("close", pa.array([1], pa.duration("s")), "column close has type duration"),
+        ("close", pa.nulls(1), "row 1: column close: found nothing"),
+    ],
+)  # fmt: skip
+def test_odd_parquet_types_are_refused_with_their_column(tmp_path, column, cells, found):
+    whole = {"date": pa.array([TWO]), "symbol": pa.array(["A"]), "close": pa.array([1.0])}
+    pq.write_table(pa.table(whole | {column: cells}), tmp_path / "p.parquet")
+
+    message = refusal(FilesProvider(tmp_path, CALENDAR))
+
+    assert message.startswith(f"{tmp_path}/p.parquet")
+    assert found in message
+
+
+def test_parquet_types_that_mean_the_same_are_taken(tmp_path):
+    tables = {
+        "AAA": {"date": pa.array([datetime(2024, 1, 2, tzinfo=UTC)]), "close": pa.array([Decimal("1.25")])},
+        "BBB": {"date": pa.array(["2024-01-02"]).dictionary_encode(), "close": pa.array(["1.25"])},
+        "CCC": {"date": pa.array([TWO], pa.date64()), "close": pa.array([1.25], pa.float32())},
+    }
+    for symbol, columns in tables.items():
+        names = pa.array([symbol], pa.large_string())
+        pq.write_table(pa.table(columns | {"symbol": names, "volume": pa.nulls(1)}), tmp_path / f"{symbol}.parquet")
+
+    provider = FilesProvider(tmp_path, CALENDAR)
+
+    assert [closes(provider, symbol, TWO) for symbol in tables] == [[1.25]] * 3
 
 
 def test_a_path_without_prices_is_refused_with_what_is_expected(tmp_path):

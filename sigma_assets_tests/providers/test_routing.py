@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+import pandas as pd
 import pytest
 
 from sigma_assets.errors import ProviderAccessError, ProviderUnavailableError, SettingsError
 from sigma_assets.providers.routing import RoutedProvider
 from sigma_assets_tests.providers import test_yahoo as yahoo_tests
-from sigma_assets_tests.providers.fake_massive import FakeMassive, dividend, sessions_between
+from sigma_assets_tests.providers.fake_massive import FakeMassive, dividend, sessions_between, split
 from sigma_assets_tests.providers.fake_massive import provider_at as massive_at
 from sigma_assets_tests.providers.fake_yahoo import CHART, FakeYahoo, Listing
 from sigma_assets_tests.providers.loopback import FakeClock, Loopback, as_html, as_json
@@ -137,6 +138,43 @@ def test_the_last_session_is_the_first_sources_unless_it_cannot_be_reached(route
 
     massive.fault("/v2", *[as_html(502)] * 5)
     assert routed.last_session() == WEEK[4]
+
+
+def test_what_each_source_states_of_its_own_symbols_comes_through(routed, market, charts):
+    """Yahoo speaks of the fund that it served, not of the share that Massive did."""
+    market.prices("AAA", dict.fromkeys(WEEK, 10.0))
+    market.dividends = [dividend("AAA", str(WEEK[1]), 0.5)]
+    charts.listings["VFIAX"] = Listing(dict.fromkeys(WEEK, 500.0), dividends={WEEK[2]: 1.5})
+
+    stated = {
+        (batch.source, each.symbol, day, action.dividend)
+        for batch in routed.daily_bars({"AAA": WEEK[4:], "VFIAX": WEEK[4:]})
+        for each in batch.statements
+        for day, action in each.actions.items()
+    }
+
+    assert stated == {("massive", "AAA", WEEK[1], 0.5), ("yahoo", "VFIAX", WEEK[2], 1.5)}
+
+
+def test_a_night_on_the_second_source_is_followed_by_the_first_and_all_closes_are_as_traded(
+    routed, market, charts, massive
+):
+    """Massive is down on the evening of a 2-for-1 split; next night it serves again, and nobody's rows are adjusted."""
+    traded = dict(zip(WEEK, (100.0, 101.0, 102.0, 51.5, 52.0), strict=True))
+    market.prices("AAA", dict(traded))
+    market.splits = [split("AAA", str(WEEK[3]), 1, 2)]
+    charts.listings["AAA"] = Listing(dict(traded), splits={WEEK[3]: (2, 1)})
+    charts.now = WEEK[4]
+
+    nights = [list(routed.daily_bars({"AAA": [WEEK[2]]}))]
+    massive.fault("/", *[as_html(502)] * 5)
+    nights.append(list(routed.daily_bars({"AAA": [WEEK[3]]})))
+    nights.append(list(routed.daily_bars({"AAA": [WEEK[4]]})))
+
+    assert [sources(night)["AAA"] for night in nights] == ["massive", "yahoo", "massive"]
+    rows = pd.concat([batch.rows for night in nights for batch in night])
+    assert rows["close"].tolist() == [102.0, 51.5, 52.0]
+    assert rows["split_factor"].tolist() == [1.0, 2.0, 1.0]
 
 
 def test_its_name_lists_the_sources_in_order(routed):
