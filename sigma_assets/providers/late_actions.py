@@ -33,17 +33,18 @@ def late_actions(
     -------
     DataFrame with `BAR_COLUMNS`; without rows where nothing differs.
     """
-    rows_of = dict(list(stored.groupby("symbol", sort=False)))
+    happened = stored.loc[(stored["split_factor"] != 1.0) | (stored["dividend"] != 0.0), "symbol"]
+    news = {each.symbol: each for each in statements if each.is_readable}
+    candidates = set(happened) | {symbol for symbol, each in news.items() if each.actions}  # few, most nights
+    rows_of = dict(list(stored[stored["symbol"].isin(candidates)].groupby("symbol", sort=False)))
     corrected = []
-    for statement in statements:
-        if statement.symbol in rows_of and statement.is_readable:
+    for statement in news.values():
+        if statement.symbol in rows_of:
             corrected += _corrected(rows_of[statement.symbol], statement, source, statement.symbol in renamed)
     return pd.DataFrame(corrected, columns=list(BAR_COLUMNS)).astype(stored.dtypes[list(BAR_COLUMNS)].to_dict())
 
 
 def _corrected(rows: pd.DataFrame, statement: Statement, source: str, is_renamed: bool) -> list[tuple[object, ...]]:
-    if not statement.actions and (rows["split_factor"] == 1.0).all() and (rows["dividend"] == 0.0).all():
-        return []  # most symbols, most nights
     corrected = []
     for before, row in pairwise(rows[[*BAR_COLUMNS, "source"]].itertuples(index=False)):
         session = row.session.date()

@@ -7,7 +7,13 @@ import pytest
 
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
-from sigma_assets.storage.prices import missing_prices, remember_renamed, remember_unserved, write_prices
+from sigma_assets.storage.prices import (
+    missing_prices,
+    remember_renamed,
+    remember_unserved,
+    renamed_symbols,
+    write_prices,
+)
 from sigma_assets_tests.storage.builders import EVENING, bars, dump
 
 FRIDAY, MONDAY, TUESDAY = date(2026, 1, 2), date(2026, 1, 5), date(2026, 1, 6)
@@ -105,3 +111,4 @@ def test_a_rename_is_remembered_beside_the_status(database: Database) -> None:
 
     rows = [(row[0], row[1], row[3]) for row in dump(database, schema.symbols)["symbols"]]
     assert rows == [("FB", "delisted", "META"), ("SQ", "active", "XYZ")]
+    assert renamed_symbols(database) == {"FB", "META", "SQ", "XYZ"}
