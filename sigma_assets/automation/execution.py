@@ -16,6 +16,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from sigma_assets.automation.again import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.planner import PlannedRun, launchable
 from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.automation.situation import (
@@ -76,6 +77,20 @@ def plan(
     return situation, [*planned, *portfolio_runs(situation, calendar, wish.portfolio_ids)]
 
 
+def plan_again(
+    instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, materialized: Materialized, wish: Wish
+) -> tuple[Situation, list[PlannedRun]]:
+    """Return the situation and the runs over what is there, and would be different by now (SPEC 5)."""
+    situation = read_situation(instance, tables, price_source, materialized)
+    chosen = set(situation.sessions if wish.portfolio_ids is None else wish.portfolio_ids)
+    behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen & set(situation.sessions)]
+    again = after_changed_prices(situation, tables, behind)
+    for key, days in after_changed_holdings(situation, tables, materialized).items():
+        if key[0] in chosen:
+            again[key] = np.union1d(again[key], days) if key in again else days
+    return situation, portfolio_runs(replace(situation, missing=_bounded(again, wish)), tables.calendar.sessions)
+
+
 def bring_up_to_date(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
@@ -89,23 +104,35 @@ def bring_up_to_date(
 ) -> list[Outcome]:
     """Run what a wish needs, one run at a time, waiting for portfolios that another run works on.
 
+    First what is missing; then, prices being loaded, what changed holdings or corrected prices touch although it is there.
+
     Returns
     -------
-    One outcome per run, in the order in which they ran; empty when nothing was missing.
+    One outcome per run, in the order in which they ran; empty when nothing was missing and nothing had changed.
     """
     materialized = Materialized(tables.calendar.sessions)
     outcomes: list[Outcome] = []
-    while True:
-        situation, planned = plan(instance, tables, price_source, materialized, wish)
-        waiting = [run for run in planned if not _settled(run, outcomes)]
-        ready = launchable(waiting, situation.busy)
-        if not waiting:
-            return outcomes
-        if ready:
-            outcomes.append(execute(definitions, instance, ready[0], source, on_event, again=wish.force))
-        else:
-            on_wait(situation.busy)
-            sleep(1.0)
+
+    def bring(needed: Callable[[], tuple[Situation, list[PlannedRun]]], *, again: bool) -> None:
+        done: list[Outcome] = [outcome for outcome in outcomes if not outcome.succeeded]
+        while True:
+            situation, planned = needed()
+            waiting = [run for run in planned if not _settled(run, done)]
+            ready = launchable(waiting, situation.busy)
+            if not waiting:
+                return
+            if ready:
+                outcome = execute(definitions, instance, ready[0], source, on_event, again=again)
+                done.append(outcome)
+                outcomes.append(outcome)
+            else:
+                on_wait(situation.busy)
+                sleep(1.0)
+
+    bring(lambda: plan(instance, tables, price_source, materialized, wish), again=wish.force)
+    if not wish.force:
+        bring(lambda: plan_again(instance, tables, price_source, materialized, wish), again=True)
+    return outcomes
 
 
 def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:

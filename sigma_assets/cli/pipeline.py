@@ -35,7 +35,7 @@ day_option = click.DateTime(["%Y-%m-%d"])
 def run(
     portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, force: bool, as_json: bool
 ) -> None:
-    """Bring everything that is missing up to date, in this process, through Dagster."""
+    """Bring what is missing, or touched by changed holdings or prices, up to date in this process, through Dagster."""
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Wish

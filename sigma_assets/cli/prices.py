@@ -28,7 +28,7 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
     """Ask the price source for stored prices once more, and correct those that differ.
 
     Prints what differs. Rows that the source no longer has stay as they are. What was computed from corrected prices is
-    run again by the daemon; where none is running, by `sigma-assets run --start DAY --force`.
+    run again by the daemon; where none is running, by `sigma-assets run`.
     """
     stored = stored_range(open_database(), market_prices)
     if stored is None:

@@ -76,6 +76,35 @@ def test_a_cash_flow_runs_its_portfolio_again_from_its_day_on(world: World, ran)
     assert {asset: ran(other, asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
 
 
+def test_without_a_daemon_a_run_makes_up_for_changed_holdings_and_prices_and_touches_nothing_else(world: World, ran):
+    mine, other = world.ids
+    add_cash_flow(world.database, mine, date(2026, 1, 6), 1000.0)
+    correct(world, "JNJ", date(2025, 12, 16), dividend=2.0)
+
+    first, second = world.bring(), world.bring()
+
+    rest = [day.item() for day in DAYS if day >= np.datetime64("2025-12-16")]
+    assert all(outcome.succeeded for outcome in first)
+    assert second == []
+    assert ran(mine, "portfolio_snapshots") == ran(mine, "position_values") == rest
+    assert {asset: ran(other, asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
+    assert stored_equals_computed(world, mine)
+
+
+def test_a_run_of_one_portfolio_and_some_days_makes_up_for_these_alone(world: World, ran):
+    mine, other = world.ids
+    for portfolio_id in world.ids:
+        add_cash_flow(world.database, portfolio_id, date(2025, 12, 17), 1000.0)
+
+    world.bring(mine, first=date(2026, 1, 5), last=date(2026, 1, 6))
+
+    assert ran(mine, "betas") == [date(2026, 1, 5), date(2026, 1, 6)]
+    assert ran(other, "betas") == []
+    world.bring()  # the rest
+    assert stored_equals_computed(world, mine)
+    assert stored_equals_computed(world, other)
+
+
 def test_a_corrected_close_runs_its_session_and_the_next_and_what_reads_it_in_a_window(world: World, ran):
     mine, other = world.ids
     day = date(2025, 12, 15)
