@@ -75,26 +75,30 @@ def story_of(instance: dg.DagsterInstance, run_id: str, calendar: TradingCalenda
 def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalendar) -> RunStory:
     run = instance.get_run_by_id(cover.run_id)
     asked = {key.to_user_string() for key in (run.asset_selection or ())} if run else set()
-    steps = instance.get_run_step_stats(cover.run_id)
-    assets = tuple(
-        AssetRun(
-            step.step_key,
-            step.status.value.lower() if step.status else "unknown",
-            round(step.end_time - step.start_time, 3) if step.end_time and step.start_time else None,
-        )
-        for step in steps
-        if not asked or step.step_key in asked
-    )
+    assets = tuple(each for each in _assets(instance, cover.run_id) if not asked or each.asset in asked)
     sessions = len(calendar.between(date.fromisoformat(cover.first), date.fromisoformat(cover.last)))
     cells = sessions * max(len(cover.portfolio_ids), 1)
     done = sum(asset.status == "success" for asset in assets)
     failures = _failures(instance, cover)
     if not cover.in_flight:
-        died_in = ("in_progress", "unknown")
-        assets = tuple(replace(each, status="interrupted") if each.status in died_in else each for each in assets)
+        assets = tuple(replace(each, status="interrupted") if each.status == "in_progress" else each for each in assets)
         at_work = [asset.asset for asset in assets if asset.status == "interrupted"]
         failures = tuple((asset or ", ".join(at_work), kind, message) for asset, kind, message in failures)
     return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, failures)
+
+
+def _assets(instance: dg.DagsterInstance, run_id: str) -> list[AssetRun]:
+    """Return what became of a run's steps; from their own events, since Dagster's statistics read every materialisation."""
+    begun: dict[str, float] = {}
+    assets: dict[str, AssetRun] = {}
+    for record in instance.get_records_for_run(run_id, of_type=set(_STATUS)).records:
+        entry = record.event_log_entry
+        asset, status = entry.step_key or "", _STATUS[entry.get_dagster_event().event_type]
+        if status == "in_progress":
+            begun[asset] = entry.timestamp
+        has_ended = asset in begun and status != "in_progress"
+        assets[asset] = AssetRun(asset, status, round(entry.timestamp - begun[asset], 3) if has_ended else None)
+    return list(assets.values())
 
 
 def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str, str, str], ...]:
@@ -125,6 +129,13 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
     return tuple(steps or ends)
 
 
+_STATUS = {
+    dg.DagsterEventType.STEP_START: "in_progress",
+    dg.DagsterEventType.STEP_RESTARTED: "in_progress",
+    dg.DagsterEventType.STEP_SUCCESS: "success",
+    dg.DagsterEventType.STEP_FAILURE: "failure",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
+}
 ENDED_BY = ("unexpectedly exited", "xceeded maximum runtime")
 """How a code server says that the process of a run has gone, and run monitoring that it took too long."""
 INTERRUPTED = "DagsterExecutionInterruptedError"
