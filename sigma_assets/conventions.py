@@ -6,6 +6,8 @@ SESSIONS_PER_YEAR = 252
 YEAR_LOOKBACK = SESSIONS_PER_YEAR + 8
 """Sessions that surely reach back to the last close on or before the same calendar day 12 months earlier."""
 OPTION_MULTIPLIER = 100
+LOOKBACK_MARGIN = 10
+"""Sessions loaded before the longest window: its first return may span a gap, and needs the close before that gap."""
 
 INVESTMENT_CLASSES = ("PUBLIC", "OPTIONS", "PRIVATE")
 SUBTYPES = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.valuation import portfolio_snapshots
-from sigma_assets.conventions import FACTOR_ETFS, YEAR_LOOKBACK, VolatilityModel
+from sigma_assets.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.errors import ProviderError
 from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.partitions import Scope
@@ -66,10 +66,10 @@ class Tables:
 
     @property
     def lookback(self) -> int:
-        """Sessions of prices before a session that some number of that session reads."""
+        """Sessions of prices before a session that some number of it may read; values read all since entry, besides."""
         models = (VolatilityModel(), self.settings.factor_model)
         windows = [model.longest_window for model in models] + [self.settings.correlation_model.window]
-        return max(*windows, YEAR_LOOKBACK) + 1
+        return max(*windows, YEAR_LOOKBACK) + 1 + LOOKBACK_MARGIN
 
     def symbols(self, scope: Scope) -> list[str]:
         """Return the symbols of the scope: held by its portfolios (the whole universe if it names none) + factor ETFs."""

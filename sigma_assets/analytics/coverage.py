@@ -1,6 +1,7 @@
 """What a portfolio needs per session, and whether it is there (SPEC 1: coverage assets)."""
 
 from collections.abc import Collection
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,13 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
     )
     spans["last_needed"] = spans["last_needed"].where(spans["last_needed"] != never)
     return portfolios[["portfolio_id"]].merge(spans, on="portfolio_id", how="left")
+
+
+def first_entries(lots: pd.DataFrame) -> dict[str, date]:
+    """Return the first entry date of each symbol that lots are valued with: their own, and underlyings of options."""
+    public = lots[lots["investment_class"].ne("PRIVATE")]
+    own, underlying = (public.groupby(name)["entry_date"].min() for name in ("symbol", "underlying_symbol"))
+    return {str(symbol): day.date() for symbol, day in pd.concat([own, underlying]).groupby(level=0).min().items()}
 
 
 def coverage(

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
+from sigma_assets.assets.price_needs import windows_since_entry
 from sigma_assets.assets.progress import Progress
 from sigma_assets.partitions import Scope, sessions_def
 from sigma_assets.price_keeping import Loaded
@@ -29,9 +30,13 @@ def market_prices(
 def loaded_prices(
     context: dg.AssetExecutionContext, tables: Tables, price_source: PriceSource, scope: Scope, *, again: bool = False
 ) -> Loaded:
-    """Load what a scope's symbols lack, look-back included, and tell whoever watches symbol by symbol."""
-    symbols = tables.symbols(scope)
+    """Load what a scope's symbols lack, look-back and all since entry included; tell whoever watches symbol by symbol."""
+    symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
     progress = Progress(context, "symbols", len(symbols))
-    loaded = price_source.load_missing(symbols, tables.window(scope, tables.lookback), progress.advance, again=again)
+    loads = [
+        price_source.load_missing(names, sessions, lambda _, line: progress.advance(0, line))
+        for names, sessions in windows_since_entry(tables, scope)
+    ]
+    loads.append(price_source.load_missing(symbols, window, progress.advance, again=again))
     progress.finish()
-    return loaded
+    return Loaded(**{name: sum(getattr(load, name) for load in loads) for name in vars(loads[0])})

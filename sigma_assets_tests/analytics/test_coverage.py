@@ -1,9 +1,11 @@
 """Coverage: what a portfolio needs on each session, and whether it is there, older, or not yet."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.coverage import coverage, needed_symbols
+from sigma_assets.analytics.coverage import coverage, first_entries, needed_symbols
 
 SESSIONS = np.array(["2026-01-05", "2026-01-06", "2026-01-07"], dtype="datetime64[D]")
 
@@ -32,6 +34,20 @@ def test_needed_symbols_span_from_the_first_entry_to_the_last_exit():
 
     assert needed["first_needed"].tolist() == [pd.Timestamp("2026-01-05")]
     assert needed["last_needed"].isna().all()
+
+
+def test_first_entries_are_those_of_the_symbols_that_lots_are_valued_with():
+    option = lots(symbol="AAA270115C00200000", investment_class="OPTIONS", underlying_symbol="AAA")
+    earlier = lots(symbol="BBB", entry_date=pd.Timestamp("2026-01-02"))
+    private = lots(symbol="CASH_USD", investment_class="PRIVATE")
+
+    entries = first_entries(pd.concat([lots(symbol="BBB"), option, earlier, private]))
+
+    assert entries == {
+        "AAA": date(2026, 1, 5),
+        "AAA270115C00200000": date(2026, 1, 5),
+        "BBB": date(2026, 1, 2),
+    }
 
 
 def test_an_option_needs_its_underlying_and_a_private_lot_nothing():
