@@ -17,6 +17,10 @@ NO_MOVEMENT = 1e-10
 """A volatility below this, per year, is the rounding of prices that do not move: no ratio is taken to it."""
 
 
+_TIE = 1e-9
+"""Volatilities closer than this share of them are equal: the order in which the same returns are added moves 1e-14."""
+
+
 def measures(returns: FloatArray, rows: RowArray, first_rows: RowArray, model: VolatilityModel) -> FloatArray:
     """Return the numbers of each column of returns at each row.
 
@@ -62,13 +66,14 @@ def trend(ratio: FloatArray, model: VolatilityModel) -> ExtensionArray:
 
 
 def _percentile(realized: FloatArray, rows: RowArray, model: VolatilityModel) -> FloatArray:
-    """Return the share of the known values of the trailing window, today's included, that are <= today's."""
+    """Return the share of the trailing window's known values, today's included, that are <= today's but for rounding."""
     before = np.pad(realized, ((1, 0), (0, 0)), constant_values=np.nan)  # row 0: any session before the history
     today = realized[rows]
+    limit = today * (1.0 + _TIE) + NO_MOVEMENT
     count, below = np.zeros(today.shape), np.zeros(today.shape)
     for lag in range(model.percentile_window):
         earlier = before[np.maximum(rows - lag + 1, 0)]
         count += np.isfinite(earlier)
-        below += earlier <= today
+        below += earlier <= limit
     is_known = (count >= model.percentile_min) & np.isfinite(today)
     return np.where(is_known, below / np.maximum(count, 1.0), np.nan)

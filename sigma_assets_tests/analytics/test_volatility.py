@@ -137,6 +137,14 @@ def test_percentile_is_the_share_of_last_years_values_not_above_todays(seed: int
             assert row["percentile"] == sum(value <= values[-1] for value in values) / len(values)
 
 
+def test_equal_volatilities_count_as_equal_whatever_the_order_of_their_returns():
+    """Returns that repeat after 21 sessions: every window holds the same ones, so no day was above today's."""
+    month = np.random.default_rng(4).normal(0, 0.01, 21)
+    percentiles = {of_symbol(np.resize(np.roll(month, shift), 272))["percentile"] for shift in range(21)}
+
+    assert percentiles == {1.0}
+
+
 @pytest.mark.parametrize(("n_returns", "is_known"), [(145, False), (146, True)])
 def test_percentile_needs_126_values(n_returns: int, is_known: bool):
     row = of_symbol(np.random.default_rng(5).normal(0, 0.01, n_returns))
