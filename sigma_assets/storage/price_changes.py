@@ -11,21 +11,29 @@ from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import market_prices, price_coverage
 
 
-def changed_prices(db: Database, since: int, symbols: Sequence[str], first: date, last: date) -> pd.DataFrame:
-    """Return `symbol, session, revision` of the prices of some symbols and sessions written by loads after `since`."""
+def changed_prices(
+    db: Database, since: int, symbols: Sequence[str] | None = None, first: date = date.min, last: date = date.max
+) -> pd.DataFrame:
+    """Return `symbol, session, revision` of prices written by loads after `since`, sorted by session and symbol.
+
+    Parameters
+    ----------
+    symbols, first, last : only these symbols (None = all) and the sessions from `first` to `last`.
+    """
     columns = [market_prices.c.symbol, market_prices.c.session, market_prices.c.revision]
 
     def read(connection: sa.Connection) -> pd.DataFrame:
+        chosen = "" if symbols is None else f" AND {bulk.among(connection, 'symbol', 'symbols')}"
         query = (
             "SELECT symbol, session, revision FROM market_prices WHERE revision > :since"
-            f" AND session BETWEEN :first AND :last AND {bulk.among(connection, 'symbol', 'symbols')}"
+            f" AND session BETWEEN :first AND :last{chosen}"
             f" ORDER BY {bulk.ordered(connection, market_prices, ('session', 'symbol'))}"
         )
         parameters = {
             "since": since,
             "first": first.isoformat(),
             "last": last.isoformat(),
-            "symbols": bulk.as_list_parameter(connection, symbols),
+            "symbols": bulk.as_list_parameter(connection, symbols or ()),
         }
         return bulk.fetch_frame(connection, query, parameters, columns)
 

@@ -1,6 +1,6 @@
 """Prices as traded: written by revision, and which changed since when; the way to the other price modules."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import pandas as pd
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sigma_assets.storage.schema import market_prices, price_loads
 from sigma_assets.storage.universe import held_symbols, universe
 
 __all__ = [
-    "changed_prices", "held_symbols", "last_price_session", "latest_revision", "missing_prices", "price_history",
+    "held_symbols", "latest_revision", "missing_prices", "price_history",
     "remember_renamed", "remember_unserved", "renamed_symbols", "universe", "write_prices",
 ]  # fmt: skip
 
@@ -72,24 +72,6 @@ def latest_revision(db: Database) -> int:
     """Return the revision of the newest price load; 0 before the first one."""
     with db.read() as connection:
         return connection.execute(sa.select(sa.func.coalesce(sa.func.max(price_loads.c.revision), 0))).scalar_one()
-
-
-def last_price_session(db: Database) -> date | None:
-    """Return the newest session with a price of any symbol; None if there are no prices."""
-    with db.read() as connection:
-        return connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
-
-
-def changed_prices(db: Database, since_revision: int) -> pd.DataFrame:
-    """Return `symbol, session, revision` of the prices written by loads after `since_revision`, sorted by session."""
-    columns = [market_prices.c.symbol, market_prices.c.session, market_prices.c.revision]
-
-    def read(connection: sa.Connection) -> pd.DataFrame:
-        order = bulk.ordered(connection, market_prices, ("session", "symbol"))
-        query = f"SELECT symbol, session, revision FROM market_prices WHERE revision > :since ORDER BY {order}"
-        return bulk.fetch_frame(connection, query, {"since": since_revision}, columns)
-
-    return db.in_snapshot(read)
 
 
 def _heal_served(connection: sa.Connection, incoming: str, source: str, loaded_at: datetime) -> None:

@@ -14,7 +14,8 @@ from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.prices import changed_prices, latest_revision, write_prices
+from sigma_assets.storage.price_changes import changed_prices
+from sigma_assets.storage.prices import latest_revision, write_prices
 from sigma_assets.trading_calendar import as_dates, nyse_calendar
 
 CALENDAR = nyse_calendar()

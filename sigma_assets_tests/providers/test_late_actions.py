@@ -14,7 +14,8 @@ from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
 from sigma_assets.providers.late_actions import late_actions
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.prices import changed_prices, latest_revision, missing_prices
+from sigma_assets.storage.price_changes import changed_prices
+from sigma_assets.storage.prices import latest_revision, missing_prices
 from sigma_assets_tests.providers import test_yahoo as yahoo_tests
 from sigma_assets_tests.providers.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split
 from sigma_assets_tests.providers.fake_yahoo import CHART, FakeYahoo, Listing

@@ -12,9 +12,8 @@ import pytest
 from sigma_assets.errors import StorageError
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.price_changes import changed_prices
 from sigma_assets.storage.prices import (
-    changed_prices,
-    last_price_session,
     latest_revision,
     price_history,
     write_prices,
@@ -43,7 +42,7 @@ def test_only_what_changed_gets_the_new_revision(database: Database) -> None:
     later = bars({"AAA": {"2026-01-02": 10.0, "2026-01-05": 11.5}, "BBB": {"2026-01-05": 20.0}})
     revision = write_prices(database, later, "file", EVENING)
 
-    changed = changed_prices(database, since_revision=1)
+    changed = changed_prices(database, 1)
     assert revision == latest_revision(database) == 2
     assert changed.to_dict("list") == {
         "symbol": ["AAA", "BBB"], "session": [pd.Timestamp("2026-01-05")] * 2, "revision": [2, 2],
@@ -62,7 +61,6 @@ def test_a_change_of_any_value_counts(database: Database, column: str) -> None:
 
 def test_nothing_is_there_before_the_first_load(database: Database) -> None:
     assert latest_revision(database) == 0
-    assert last_price_session(database) is None
     assert changed_prices(database, 0).empty
     assert write_prices(database, bars({}), "file", EVENING) is None
 
