@@ -1,5 +1,6 @@
 """Price matrices: sessions x symbols, the shape in which every calculation reads prices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,3 +67,16 @@ class PriceHistory:
         if not found.all() or (self.sessions[positions] != wanted).any():
             raise KeyError(f"sessions outside {self.sessions[0]} to {self.sessions[-1]}, or not sessions")
         return positions
+
+    def take(self, columns: Sequence[int]) -> "PriceHistory":
+        """Return the history of the symbols in some columns; ascending, so that they stay sorted."""
+        return PriceHistory(
+            sessions=self.sessions,
+            symbols=self.symbols[columns],
+            close=self.close[:, columns],
+            split_factor=self.split_factor[:, columns],
+            dividend=self.dividend[:, columns],
+            volume=self.volume[:, columns],
+            prior_close=self.prior_close[columns],
+            prior_session=self.prior_session[columns],
+        )

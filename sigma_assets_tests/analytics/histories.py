@@ -86,14 +86,4 @@ def tail(history: PriceHistory, start: int) -> PriceHistory:
 
 def only(history: PriceHistory, symbols: Sequence[str]) -> PriceHistory:
     """Return the history of some of its symbols."""
-    columns = [history.column(symbol) for symbol in sorted(symbols)]
-    return PriceHistory(
-        sessions=history.sessions,
-        symbols=history.symbols[columns],
-        close=history.close[:, columns],
-        split_factor=history.split_factor[:, columns],
-        dividend=history.dividend[:, columns],
-        volume=history.volume[:, columns],
-        prior_close=history.prior_close[columns],
-        prior_session=history.prior_session[columns],
-    )
+    return history.take([history.column(symbol) for symbol in sorted(symbols)])

@@ -56,34 +56,9 @@ def random_history(n_sessions: int, n_symbols: int, *, seed: int, gaps: bool = T
     return history
 
 
-def tail(history: PriceHistory, start: int) -> PriceHistory:
-    """Return the history that begins at row `start`, with the last closes before it as seeds."""
-    prior_close, prior_session = history.prior_close.copy(), history.prior_session.copy()
-    for row in range(start):
-        has_close = np.isfinite(history.close[row])
-        prior_close[has_close] = history.close[row, has_close]
-        prior_session[has_close] = history.sessions[row]
-    return replace(_rows(history, slice(start, None)), prior_close=prior_close, prior_session=prior_session)
-
-
 def until(history: PriceHistory, session: np.datetime64) -> PriceHistory:
     """Return the history as it was known at the end of a session."""
     return _rows(history, slice(0, int(np.searchsorted(history.sessions, session)) + 1))
-
-
-def only(history: PriceHistory, symbols: Sequence[str]) -> PriceHistory:
-    """Return the history of some of its symbols."""
-    columns = [history.column(symbol) for symbol in sorted(symbols)]
-    return PriceHistory(
-        sessions=history.sessions,
-        symbols=history.symbols[columns],
-        close=history.close[:, columns],
-        split_factor=history.split_factor[:, columns],
-        dividend=history.dividend[:, columns],
-        volume=history.volume[:, columns],
-        prior_close=history.prior_close[columns],
-        prior_session=history.prior_session[columns],
-    )
 
 
 def book(

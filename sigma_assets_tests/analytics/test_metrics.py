@@ -11,7 +11,8 @@ from sigma_assets.analytics.metrics import reference_dates, symbol_metrics
 from sigma_assets.analytics.returns import total_returns
 from sigma_assets.analytics.volatility import realized_volatility
 from sigma_assets.storage import schema
-from sigma_assets_tests.analytics.risk_paths import SESSIONS, history_of, random_history, tail
+from sigma_assets_tests.analytics.histories import tail
+from sigma_assets_tests.analytics.risk_paths import SESSIONS, history_of, random_history
 
 PERIODS = ["return_1d", "return_mtd", "return_ytd", "return_1m", "return_3m", "return_1y"]
 

@@ -12,7 +12,8 @@ from sigma_assets.analytics.metrics import symbol_metrics
 from sigma_assets.analytics.volatility import volatility
 from sigma_assets.conventions import CorrelationModel, VolatilityModel
 from sigma_assets.frames import PriceHistory
-from sigma_assets_tests.analytics.risk_paths import only, random_books, random_history, tail, until
+from sigma_assets_tests.analytics.histories import only, tail
+from sigma_assets_tests.analytics.risk_paths import random_books, random_history, until
 
 HISTORY = random_history(640, 9, seed=3)
 SESSIONS = HISTORY.sessions[-12:]
