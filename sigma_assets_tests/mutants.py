@@ -27,7 +27,10 @@ _VALUATION = [
     "analytics/test_valuation.py", "analytics/test_snapshots.py", "analytics/test_valuation_missing_prices.py",
     "verification/test_methodology.py", "analytics/test_valuation_identities.py", "analytics/test_valuation_bits.py",
 ]  # fmt: skip
-_OPTIONS = ["analytics/test_options.py", "verification/test_published.py", "analytics/test_valuation_options.py"]
+_OPTIONS = [
+    "analytics/test_options.py", "verification/test_published.py", "analytics/test_valuation_options.py",
+    "oracles/test_option_lots.py",
+]  # fmt: skip
 _VOLATILITY = [
     "analytics/test_volatility.py", "analytics/test_har.py", "analytics/test_portfolio_volatility.py",
     "verification/test_methodology.py", "verification/test_planted_volatility.py", "oracles/test_har_forecast.py",
@@ -68,7 +71,7 @@ TESTS: dict[str, list[str]] = {
     "analytics/lots.py": [*_VALUATION, "analytics/test_valuation_options.py"],
     "analytics/options.py": _OPTIONS,
     "analytics/option_marks.py": _OPTIONS,
-    "analytics/price_rows.py": [*_VALUATION, "analytics/test_valuation_options.py"],
+    "analytics/price_rows.py": [*_VALUATION, "analytics/test_valuation_options.py", "oracles/test_option_lots.py"],
     "analytics/suspicion.py": ["analytics/test_suspicion.py"],
     "storage/rows.py": [*_STORAGE, "verification/test_checks.py"],
     "storage/prices.py": _STORAGE,
