@@ -65,7 +65,13 @@ def lots_of(symbols: Mapping[str, float], entry: date, price: float = 50.0) -> p
 class Deployment:
     """Processes around one DAGSTER_HOME; every one of them can be killed and started again."""
 
-    def __init__(self, home: Path, prices: str = f"simulated:last={LAST}", **variables: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        prices: str = f"simulated:last={LAST}",
+        dagster_yaml: Path = CHECKOUT / "dagster.yaml",
+        **variables: str,
+    ) -> None:
         self.home = home
         self.port, self.web_port = free_port(), free_port()
         self.environment = {
@@ -77,11 +83,13 @@ class Deployment:
         }
         self.processes: dict[str, subprocess.Popen] = {}
         (home / "gates").mkdir(parents=True)
-        (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+        (home / "dagster.yaml").write_text(dagster_yaml.read_text())
         self.configure(run_monitoring={"poll_interval_seconds": 1})
-        self.configure(
-            storage={"custom": {**self._configuration()["storage"]["custom"], "config": {"base_dir": str(home)}}}
-        )
+        if "SIGMA_DATABASE_URL" in variables:
+            config = {"postgres_url": variables["SIGMA_DATABASE_URL"]}
+        else:
+            config = {"base_dir": str(home)}
+        self.configure(storage={"custom": {**self._configuration()["storage"]["custom"], "config": config}})
         server = f"grpc_server: {{host: 127.0.0.1, port: {self.port}, location_name: sigma_assets}}"
         (home / "workspace.yaml").write_text(f"load_from:\n  - {server}\n")
         self.settings: Settings = read_settings(self.environment)
