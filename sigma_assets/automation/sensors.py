@@ -122,10 +122,14 @@ def holdings_change(
     began = claims.begin("holdings_change")
     situation = look_around(context.instance, tables, price_source)
     again = after_changed_holdings(situation, tables, materialized(context.instance, tables))
+    waiting = _held_back(context.instance) if again else set()
+    again = {key: days for key, days in again.items() if key[0] not in waiting}
     ready = claims.take("holdings_change", began, _plan(again, situation, tables), situation.busy)
     yield from (run_request(run, "settings", again=True) for run in ready)
     if not ready:
-        yield dg.SkipReason("changed portfolios are busy" if again else "no holdings changed")
+        yield dg.SkipReason(
+            "changed portfolios are busy, or wait after a failure" if again or waiting else "no holdings changed"
+        )
 
 
 @dg.sensor(job=portfolios_job, minimum_interval_seconds=4, default_status=RUNNING)
@@ -141,10 +145,12 @@ def price_correction(
         return
     situation = look_around(context.instance, tables, price_source)
     behind = [key for key in tables.portfolios_behind_prices(look.since) if key in situation.sessions]
-    chunk = [key for key in behind[look.position : look.position + CORRECTED_PER_TICK] if key not in situation.busy]
+    waiting = (_held_back(context.instance) if behind else set()) & set(behind)
+    closed = situation.busy | waiting
+    chunk = [key for key in behind[look.position : look.position + CORRECTED_PER_TICK] if key not in closed]
     again = after_changed_prices(situation, tables, chunk)
     if not again:
-        context.update_cursor(look.following(CORRECTED_PER_TICK, len(behind), bool(situation.busy)).text)
+        context.update_cursor(look.following(CORRECTED_PER_TICK, len(behind), bool(closed)).text)
     ready = claims.take("price_correction", began, _plan(again, situation, tables), situation.busy)
     yield from (run_request(run, "cron", again=True) for run in ready)
     if not ready:
@@ -182,6 +188,12 @@ def universe_missing(instance: dg.DagsterInstance, situation: Situation, tables:
 def cutoff_of(situation: Situation, tables: Tables) -> datetime:
     """Return the moment at which the target session's prices were due."""
     return datetime.combine(situation.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def _held_back(instance: dg.DagsterInstance) -> set[str]:
+    """Return the portfolios whose pause after failures in a row is not over: their runs would fail every few seconds."""
+    now = datetime.now(UTC)
+    return held_back(runs(instance, created_after=now - HISTORY), now)
 
 
 def _plan(again: Missing, situation: Situation, tables: Tables) -> list[PlannedRun]:
