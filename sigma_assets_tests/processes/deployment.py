@@ -150,7 +150,7 @@ class Deployment:
 
     def shut(self, asset: str, portfolio_id: str = "universe") -> Path:
         """Shut a gate; return the file that a worker which arrives there writes its process id to."""
-        gate = self.home / "gates" / (asset if asset == "load" else f"{asset}.{portfolio_id}")
+        gate = self.home / "gates" / f"{asset}.{portfolio_id}"
         gate.touch()
         return gate.with_name(f"{gate.name}.reached")
 
