@@ -221,6 +221,20 @@ def test_a_removed_portfolio_loses_its_partition_and_its_waiting_runs(world: Wor
     assert world.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
 
 
+def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(tmp_path):
+    """Its first run died before anything was there, and meanwhile the portfolios' own runs loaded what they needed."""
+    world = World(tmp_path / "home", f"simulated:last={LAST}")
+    world.bring(world.add("done", lots({"AAPL": 1}, LAST), LAST))
+
+    (request,) = world.tick("catch_up")
+
+    assert request.job_name == "symbols"
+    assert request.tags["dagster/asset_partition_range_start"] == str(LAST)
+    assert world.launch([request])[0].is_success
+    assert world.tick("catch_up") == []
+    world.close()
+
+
 def run_of(*portfolio_ids: str) -> PlannedRun:
     return PlannedRun(("betas",), FIRST, LAST, portfolio_ids)
 

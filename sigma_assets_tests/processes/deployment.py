@@ -16,6 +16,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 import yaml
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage import migrations
@@ -169,6 +170,15 @@ class Deployment:
         with self.instance() as instance:
             found = runs(instance)[::-1]
         return [run for run in found if portfolio_id is None or portfolio_id in run.portfolio_ids]
+
+    def ticks(self, sensor: str) -> list[InstigatorTick]:
+        """Return the ticks of a sensor that have ended, newest first."""
+        with self.instance() as instance:
+            states = {state.instigator_name: state for state in instance.all_instigator_state()}
+            if sensor not in states:
+                return []
+            found = instance.get_ticks(states[sensor].instigator_origin_id, states[sensor].selector_id)
+            return [tick for tick in found if tick.status is not TickStatus.STARTED]
 
     def wait_until_done(self, *portfolio_ids: str, seconds: float = 90) -> None:
         """Wait until portfolios have no run in flight, and the last one of each succeeded."""

@@ -10,7 +10,7 @@ from http.server import HTTPServer
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+from dagster._core.scheduler.instigation import TickStatus
 
 from sigma_assets.run_history import stories
 from sigma_assets.status.queries import Queries
@@ -29,20 +29,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     made = Deployment(tmp_path_factory.mktemp("restarts") / "home", SIGMA_ALERT_WEBHOOK=webhook)
     made.start("code server", "daemon")
     try:
-        until(lambda: ticks(made, "failure_alert"), "somebody would be told of failures")
+        until(lambda: made.ticks("failure_alert"), "somebody would be told of failures")
         yield made
     finally:
         made.stop()
-
-
-def ticks(deployment: Deployment, sensor: str) -> list[InstigatorTick]:
-    """Return the ticks of a sensor that have ended, newest first."""
-    with deployment.instance() as instance:
-        states = {state.instigator_name: state for state in instance.all_instigator_state()}
-        if sensor not in states:
-            return []
-        found = instance.get_ticks(states[sensor].instigator_origin_id, states[sensor].selector_id)
-        return [tick for tick in found if tick.status is not TickStatus.STARTED]
 
 
 def worker_at(deployment: Deployment, asset: str, portfolio_id: str) -> int:
@@ -160,7 +150,7 @@ def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deploym
 def test_every_failed_run_is_told_once_although_the_receiver_was_down_all_the_time(deployment: Deployment):
     """Last in this file: all the tests above went on beside a sensor whose every tick failed."""
     failed = {run.run_id for run in deployment.runs() if run.status is FAILURE}
-    red = [tick for tick in ticks(deployment, "failure_alert") if tick.status is TickStatus.FAILURE]
+    red = [tick for tick in deployment.ticks("failure_alert") if tick.status is TickStatus.FAILURE]
     assert len(failed) >= 2
     assert red
     assert "the webhook at 127.0.0.1 cannot be reached" in red[0].error.to_string()
@@ -170,7 +160,7 @@ def test_every_failed_run_is_told_once_although_the_receiver_was_down_all_the_ti
     with served(HTTPServer(("127.0.0.1", WEBHOOK_PORT), receiver)):
         until(lambda: failed <= {alert["run_id"] for alert in received}, "every failed run has been told")
         until(
-            lambda: ticks(deployment, "failure_alert")[0].skip_reason == "told 0 times", "there is nothing more to tell"
+            lambda: deployment.ticks("failure_alert")[0].skip_reason == "told 0 times", "there is nothing more to tell"
         )
 
     told = Counter(alert["run_id"] for alert in received)
