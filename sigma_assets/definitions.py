@@ -4,6 +4,7 @@ import dagster as dg
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that loads us)
 from sigma_assets.automation.alerts import failure_alert
+from sigma_assets.automation.executor import patient_executor
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
 from sigma_assets.automation.sensors import catch_up, holdings_change, onboarding, price_correction
@@ -20,7 +21,7 @@ def definitions_for(configured: Settings) -> dg.Definitions:
         schedules=[nightly],
         sensors=[onboarding, catch_up, holdings_change, price_correction, failure_alert],
         resources={"tables": tables, "price_source": PriceSource(configured, tables)},
-        executor=dg.in_process_executor,
+        executor=patient_executor(configured.database_patience_seconds),
     )
 
 

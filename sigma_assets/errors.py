@@ -111,3 +111,7 @@ class ProviderAccessError(ProviderError):
 
 class PriceFileError(ProviderError):
     """A price file has rows that cannot be used; names file, line, column and value."""
+
+
+class AlertError(SigmaError):
+    """Somebody could not be told of a failed run."""

@@ -116,14 +116,14 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
             kind = (cause.cls_name if cause else None) or "unknown"
             steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
         elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
-            remarks += [event.message] if event.message and any(words in event.message for words in ENDED_BY) else []
+            remarks += [text for text in (event.message or "",) if _how_ended(text)]
         else:
             message = event.message or ""
             told = getattr(event.event_specific_data, "error", None)
             ends.append(("", cover.status.value.lower(), message))
-            remarks += [text for text in (message, told.message if told else "") if ENDED_BY[1] in text]
+            remarks += [text for text in (message, told.message if told else "") if _how_ended(text)]
     if remarks and not steps:
-        return (("", "timed out" if ENDED_BY[1] in remarks[-1] else "worker died", remarks[-1]),)
+        return (("", _how_ended(remarks[-1]) or "", remarks[-1]),)
     if remarks:
         steps = [(asset, kind, remarks[-1] if kind == INTERRUPTED else message) for asset, kind, message in steps]
     return tuple(steps or ends)
@@ -136,8 +136,13 @@ _STATUS = {
     dg.DagsterEventType.STEP_FAILURE: "failure",
     dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
-ENDED_BY = ("unexpectedly exited", "xceeded maximum runtime")
-"""How a code server says that the process of a run has gone, and run monitoring that it took too long."""
+ENDED_BY = {
+    "was terminated by signal": "worker died",
+    "unexpectedly exited": "worker died",
+    "run's worker is dead": "worker died",
+    "xceeded maximum runtime": "timed out",
+}
+"""How a code server says that the process of a run has gone, our launcher too, and run monitoring that it took too long."""
 INTERRUPTED = "DagsterExecutionInterruptedError"
 _TELLING: set[dg.DagsterEventType] = {
     dg.DagsterEventType.STEP_FAILURE,
@@ -145,6 +150,11 @@ _TELLING: set[dg.DagsterEventType] = {
     dg.DagsterEventType.RUN_CANCELED,
     dg.DagsterEventType.ENGINE_EVENT,
 }
+
+
+def _how_ended(message: str) -> str | None:
+    """Return what ended a run, where a message tells of an end that the run itself could not."""
+    return next((kind for words, kind in ENDED_BY.items() if words in message), None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:

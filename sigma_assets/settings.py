@@ -59,6 +59,9 @@ class Settings:
         "SIGMA_SUSPICIOUS_MOVE", 0.5, "daily move from which a price without a known action is flagged (0.5 = 50 %)"
     )
     max_runtime_seconds: int = _setting("SIGMA_MAX_RUNTIME_SECONDS", 1800, "a run is ended after this long")
+    database_patience_seconds: int = _setting(
+        "SIGMA_DATABASE_PATIENCE_SECONDS", 75, "a run waits this long for a PostgreSQL server that is away"
+    )
     massive_api_key: str = _setting("MASSIVE_API_KEY", "", "key for the source massive", secret=True)
     massive_calls_per_minute: int = _setting(
         "SIGMA_MASSIVE_CALLS_PER_MINUTE", 5, "pace of the source massive: 5 on the free tier, 0 = unlimited (paid)"

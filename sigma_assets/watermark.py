@@ -11,7 +11,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from sigma_assets.frames import SessionArray
 from sigma_assets.partitions import portfolios_def
-from sigma_assets.run_tags import AGAIN, PORTFOLIO, RANGE_END, RANGE_START, SOURCE, partition_key
+from sigma_assets.run_tags import AGAIN, PORTFOLIO, RANGE_END, RANGE_START, SOURCE
 
 PARTITION = "dagster/partition"
 OVERLAP = 10_000
@@ -47,6 +47,8 @@ class Materialized:
         self._there: dict[str, dict[str, np.ndarray]] = {}
         self._owed: dict[tuple[str, str], np.ndarray] = {}
         self._settled: set[str] = set()
+        self._made: dict[str, int] = {}
+        self._followed: dict[tuple[str, str], tuple[int, np.ndarray]] = {}
 
     def look(self, instance: dg.DagsterInstance, assets: Sequence[str]) -> "Materialized":
         """Read what has been materialised since the last look; return self."""
@@ -90,36 +92,65 @@ class Materialized:
                 by_portfolio.setdefault(portfolio_id, []).append(self._position[day])
         for portfolio_id, positions in by_portfolio.items():
             portfolios.setdefault(portfolio_id, np.zeros(len(self.calendar), dtype=bool))[positions] = True
+        self._note(asset, latest)
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 
     def _read_owed(self, instance: dg.DagsterInstance) -> dict[tuple[str, str], np.ndarray]:
-        """Return what runs over existing partitions left undone."""
+        """Return what runs over existing partitions left undone; nothing of removed portfolios, which nobody will do."""
         chosen = dg.RunsFilter(statuses=UNSUCCESSFUL, tags={AGAIN: "true"}, created_after=datetime.now(UTC) - OWED_FOR)
+        covers = [run for run in _covers(instance, instance.get_run_records(chosen)) if run.run_id not in self._settled]
+        active = set(instance.get_dynamic_partitions(str(portfolios_def.name))) if covers else set()
+        covers = [run for run in covers if not run.portfolio_ids or not active.isdisjoint(run.portfolio_ids)]
+        self._follow(instance, covers)
         owed: dict[tuple[str, str], np.ndarray] = {}
-        for cover in _covers(instance, instance.get_run_records(chosen)):
-            if cover.run_id in self._settled:
-                continue
-            undone = dict(self._undone(instance, cover))
+        for cover in covers:
+            undone = dict(self._undone(cover))
             if not undone:
                 self._settled.add(cover.run_id)
             for key, sessions in undone.items():
                 owed[key] = np.union1d(owed[key], sessions) if key in owed else sessions
         return owed
 
-    def _undone(self, instance: dg.DagsterInstance, cover: "RunCover") -> Iterator[tuple[tuple[str, str], np.ndarray]]:
-        """Yield (asset, portfolio) and the sessions of a run that were not materialised since the run was made."""
-        first, last = np.datetime64(cover.first, "D"), np.datetime64(cover.last, "D")
-        sessions = self.calendar[(self.calendar >= first) & (self.calendar <= last)]
-        (made,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
-        for asset in sorted(cover.assets):
-            since = instance.event_log_storage.get_latest_storage_id_by_partition(
-                dg.AssetKey(asset), MATERIALIZATION, after_cursor=made.storage_id if made else None
+    def _follow(self, instance: dg.DagsterInstance, covers: Sequence["RunCover"]) -> None:
+        """Know the newest materialisation, since these runs were made, of whatever they were to do.
+
+        Asked of the event log once, and kept by what each look reads: after a bad night there are hundreds of such runs.
+        """
+        since: dict[str, int] = {}
+        wanted: dict[tuple[str, str], int] = {}
+        for cover in covers:
+            if cover.run_id not in self._made:
+                (made,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
+                self._made[cover.run_id] = made.storage_id if made else 0
+            for key in cover.keys:
+                wanted[key] = min(wanted.get(key, self._made[cover.run_id]), self._made[cover.run_id])
+        for key, made_at in wanted.items():
+            if made_at < self._followed.get(key, (made_at + 1, None))[0]:
+                self._followed[key] = (made_at, np.zeros(len(self.calendar), dtype=np.int64))
+                since[key[0]] = min(since.get(key[0], made_at), made_at)
+        self._followed = {key: kept for key, kept in self._followed.items() if key in wanted}
+        for asset, made_at in since.items():
+            latest = instance.event_log_storage.get_latest_storage_id_by_partition(
+                dg.AssetKey(asset), MATERIALIZATION, after_cursor=made_at or None
             )
-            for portfolio_id in cover.portfolio_ids or ("",):
-                keys = [partition_key(day.item(), portfolio_id or None) for day in sessions]
-                undone = sessions[[key not in since for key in keys]]
-                if len(undone):
-                    yield (asset, portfolio_id), undone
+            self._note(asset, latest)
+
+    def _note(self, asset: str, latest: Mapping[str, int]) -> None:
+        """Note materialisations (partition key -> storage id) of what is followed."""
+        for key, storage_id in latest.items() if any(asset == followed for followed, _ in self._followed) else ():
+            day, _, portfolio_id = key.partition("|")
+            _, newest = self._followed.get((asset, portfolio_id), (0, None))
+            if newest is not None and day in self._position:
+                newest[self._position[day]] = max(newest[self._position[day]], storage_id)
+
+    def _undone(self, cover: "RunCover") -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+        """Yield (asset, portfolio) and the sessions of a run that were not materialised since the run was made."""
+        first = np.searchsorted(self.calendar, np.datetime64(cover.first, "D"))
+        covered = slice(first, np.searchsorted(self.calendar, np.datetime64(cover.last, "D"), side="right"))
+        for key in cover.keys:
+            undone = self.calendar[covered][self._followed[key][1][covered] <= self._made[cover.run_id]]
+            if len(undone):
+                yield key, undone
 
 
 @dataclass(frozen=True)
@@ -151,6 +182,11 @@ class RunCover:
     def in_flight(self) -> bool:
         """Whether it has not ended."""
         return self.status in NOT_FINISHED_STATUSES
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What it was asked for, asset by asset and portfolio by portfolio ("" for the universe)."""
+        return [(asset, key) for asset in sorted(self.assets) for key in self.portfolio_ids or ("",)]
 
     @property
     def is_abandoned(self) -> bool:

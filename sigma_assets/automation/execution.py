@@ -29,6 +29,7 @@ from sigma_assets.automation.situation import (
 )
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.storage.patience import patience
 from sigma_assets.watermark import Materialized
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -164,8 +165,9 @@ def execute(
         tags={**tags_of(planned, source, again=again), **this_worker_tags()},
         remote_job_origin=origin_of(name),
     )
-    for event in execute_run_iterator(InMemoryJob(job), run, instance):
-        on_event(planned, event)
+    with patience.restored():
+        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+            on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
 

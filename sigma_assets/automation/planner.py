@@ -52,10 +52,15 @@ def plan_runs(
     order : the dynamic portfolio partitions in insertion order.
     calendar : all sessions, ascending; sessions that are neighbours in it can share a run.
     """
-    columns: list[str | None] = list(order) if any(key[0] is not None for key in missing) else [None]
+    wanted = {key: sessions for key, sessions in missing.items() if len(sessions)}
+    if not wanted:
+        return []
+    first, last = min(days.min() for days in wanted.values()), max(days.max() for days in wanted.values())
+    calendar = calendar[(calendar >= first) & (calendar <= last)]
+    columns = _columns({portfolio_id for portfolio_id, _ in wanted}, order)
     position = {portfolio_id: column for column, portfolio_id in enumerate(columns)}
     mask = np.zeros((len(calendar), len(columns)), dtype=np.int64)
-    for (portfolio_id, asset), sessions in missing.items():
+    for (portfolio_id, asset), sessions in wanted.items():
         mask[np.searchsorted(calendar, sessions), position[portfolio_id]] |= 1 << assets.index(asset)
     planned = [
         PlannedRun(
@@ -82,6 +87,14 @@ def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[Pla
 def backoff_seconds(failures: int, *, first: float = 60.0, longest: float = 3600.0) -> float:
     """Return how long to wait after so many failures in a row: doubles from `first` up to `longest`; 0 after none."""
     return min(first * 2.0 ** (failures - 1), longest) if failures else 0.0
+
+
+def _columns(portfolio_ids: Collection[str | None], order: Sequence[str]) -> list[str | None]:
+    """Return the slice of the order that spans some portfolios; the universe (None) is a column of its own."""
+    if None in portfolio_ids:
+        return [None]
+    inside = [position for position, portfolio_id in enumerate(order) if portfolio_id in portfolio_ids]
+    return list(order[inside[0] : inside[-1] + 1])
 
 
 def _rectangles(mask: np.ndarray) -> Iterable[tuple[int, int, int, int, int]]:

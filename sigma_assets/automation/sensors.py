@@ -1,6 +1,6 @@
 """Sensors: onboarding, catching up, changed holdings, changed prices. Each asks the one planner what to run."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -30,7 +30,9 @@ from sigma_assets.trading_calendar import NEW_YORK
 from sigma_assets.watermark import Materialized, runs
 
 IMPORT_GRACE = timedelta(seconds=2)
-"""Whoever imports a portfolio asks for its run itself; the sensor leaves it this long to do so."""
+"""Whoever imports a portfolio makes it a partition, and so the run its own to ask for; sensors leave it this long to."""
+IMPORT_PATIENCE = timedelta(seconds=45)
+"""Who made a portfolio a partition and has not asked for its run by then has died, or was not answered."""
 ONBOARDING_GRACE = timedelta(minutes=2)
 """The onboarding sensor gives a new portfolio its run; catching up leaves it this long to do so."""
 SCHEDULE_GRACE = timedelta(minutes=5)
@@ -43,6 +45,8 @@ CORRECTED_PER_TICK = 50
 Decisions = Iterator[dg.RunRequest | dg.SkipReason]
 RUNNING = dg.DefaultSensorStatus.RUNNING
 claims = Claims()
+_adopted: set[str] = set()
+"""Portfolios that the sensors of this process made partitions: whose runs are theirs to ask for, and nobody else's."""
 
 
 def materialized(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
@@ -57,7 +61,10 @@ def _index(storage_id: str, tables: Tables) -> Materialized:
 
 def look_around(instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource) -> Situation:
     """Return the situation now."""
-    return read_situation(instance, tables, price_source, materialized(instance, tables))
+    index = materialized(instance, tables)
+    situation = read_situation(instance, tables, price_source, index, leave=IMPORT_GRACE)
+    _adopted.update(situation.adopted)
+    return situation
 
 
 @dg.sensor(job=portfolios_job, minimum_interval_seconds=2, default_status=RUNNING)
@@ -67,7 +74,7 @@ def onboarding(
     """Give every new portfolio its whole history, in one run of its own, whatever else is going on."""
     began = claims.begin("onboarding")
     situation = look_around(context.instance, tables, price_source)
-    new = new_portfolios(context.instance, situation, tables, older_than=IMPORT_GRACE)
+    new = new_portfolios(context.instance, situation, tables, older_than=IMPORT_PATIENCE, or_in=_adopted)
     planned = [run for key in new for run in portfolio_runs(situation, tables.calendar.sessions, [key])]
     ready = claims.take("onboarding", began, planned, situation.busy)
     yield from (run_request(run, "onboarding") for run in ready)
@@ -122,10 +129,14 @@ def holdings_change(
     began = claims.begin("holdings_change")
     situation = look_around(context.instance, tables, price_source)
     again = after_changed_holdings(situation, tables, materialized(context.instance, tables))
+    waiting = _held_back(context.instance) if again else set()
+    again = {key: days for key, days in again.items() if key[0] not in waiting}
     ready = claims.take("holdings_change", began, _plan(again, situation, tables), situation.busy)
     yield from (run_request(run, "settings", again=True) for run in ready)
     if not ready:
-        yield dg.SkipReason("changed portfolios are busy" if again else "no holdings changed")
+        yield dg.SkipReason(
+            "changed portfolios are busy, or wait after a failure" if again or waiting else "no holdings changed"
+        )
 
 
 @dg.sensor(job=portfolios_job, minimum_interval_seconds=4, default_status=RUNNING)
@@ -141,10 +152,12 @@ def price_correction(
         return
     situation = look_around(context.instance, tables, price_source)
     behind = [key for key in tables.portfolios_behind_prices(look.since) if key in situation.sessions]
-    chunk = [key for key in behind[look.position : look.position + CORRECTED_PER_TICK] if key not in situation.busy]
+    waiting = (_held_back(context.instance) if behind else set()) & set(behind)
+    closed = situation.busy | waiting
+    chunk = [key for key in behind[look.position : look.position + CORRECTED_PER_TICK] if key not in closed]
     again = after_changed_prices(situation, tables, chunk)
     if not again:
-        context.update_cursor(look.following(CORRECTED_PER_TICK, len(behind), bool(situation.busy)).text)
+        context.update_cursor(look.following(CORRECTED_PER_TICK, len(behind), bool(closed)).text)
     ready = claims.take("price_correction", began, _plan(again, situation, tables), situation.busy)
     yield from (run_request(run, "cron", again=True) for run in ready)
     if not ready:
@@ -157,9 +170,16 @@ def new_portfolios(
     tables: Tables,
     *,
     older_than: timedelta | None = None,
+    or_in: Collection[str] = (),
     younger_than: timedelta | None = None,
 ) -> list[str]:
-    """Return the portfolios that never had a run and have nothing materialised, in partition order; by age if wanted."""
+    """Return the portfolios that never had a run and have nothing materialised, in partition order.
+
+    Parameters
+    ----------
+    older_than, or_in : only those of this age, and these whatever their age.
+    younger_than : only those.
+    """
     first_asset, index = names(PORTFOLIO_ASSETS)[0], materialized(instance, tables)
     untouched = [
         key for key in situation.order if not len(index.materialized(first_asset, key)) and key not in situation.busy
@@ -169,12 +189,16 @@ def new_portfolios(
     created = portfolios(tables.database, untouched, include_removed=True).set_index("portfolio_id")["created_at"]
     age = datetime.now(UTC) - created
     right = age.between(older_than or timedelta(0), younger_than or timedelta(days=36_500), inclusive="left")
-    return [key for key in untouched if right[key] and not runs(instance, portfolio_id=key, limit=1)]
+    return [key for key in untouched if (right[key] or key in or_in) and not runs(instance, portfolio_id=key, limit=1)]
 
 
 def universe_missing(instance: dg.DagsterInstance, situation: Situation, tables: Tables) -> Missing:
-    """Return what the universe lacks for the nightly run; a universe that never ran starts with the target session."""
-    tonight = {key: days[-1:] for key, days in situation.missing.items() if days[-1] == np.datetime64(situation.target)}
+    """Return what the universe lacks for the nightly run; a universe that never ran starts with the target session.
+
+    That is due as soon as there is a portfolio, even one that lacks nothing: it may have loaded its own symbols itself.
+    """
+    asset, last = names(PORTFOLIO_ASSETS)[0], np.datetime64(situation.target)
+    tonight: Missing = {(key, asset): days[-1:] for key, days in situation.sessions.items() if last in days[-1:]}
     started = Situation(situation.target, situation.sessions, tonight, situation.in_flight, situation.order)
     return symbols_missing(instance, started, materialized(instance, tables), tables.calendar.sessions)
 
@@ -182,6 +206,12 @@ def universe_missing(instance: dg.DagsterInstance, situation: Situation, tables:
 def cutoff_of(situation: Situation, tables: Tables) -> datetime:
     """Return the moment at which the target session's prices were due."""
     return datetime.combine(situation.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def _held_back(instance: dg.DagsterInstance) -> set[str]:
+    """Return the portfolios whose pause after failures in a row is not over: their runs would fail every few seconds."""
+    now = datetime.now(UTC)
+    return held_back(runs(instance, created_after=now - HISTORY), now)
 
 
 def _plan(again: Missing, situation: Situation, tables: Tables) -> list[PlannedRun]:

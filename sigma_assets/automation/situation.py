@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import numpy as np
@@ -29,6 +29,7 @@ class Situation:
     missing : (portfolio id, asset) -> what it lacks of them.
     in_flight : runs that have not ended; read before `missing`, so that what ends in between is not planned again.
     order : the dynamic portfolio partitions.
+    adopted : those that this look made partitions.
     """
 
     target: date
@@ -36,6 +37,7 @@ class Situation:
     missing: Missing
     in_flight: list[RunCover]
     order: list[str]
+    adopted: frozenset[str] = frozenset()
 
     @property
     def busy(self) -> set[str]:
@@ -50,14 +52,20 @@ def read_situation(
     materialized: Materialized,
     *,
     force: bool = False,
+    leave: timedelta = timedelta(0),
 ) -> Situation:
     """Read the state of the world; make every active portfolio a partition, and no removed one.
 
-    With `force`, everything counts as missing.
+    Parameters
+    ----------
+    force : whether everything counts as missing.
+    leave : for how long a new portfolio is left to whoever imports it, to make it a partition.
     """
     in_flight = runs(instance, in_flight=True)
     there = instance.get_dynamic_partitions(str(portfolios_def.name))
     active = portfolios(tables.database)  # after the partitions: an import makes its row first, then its partition
+    is_left = ~active["portfolio_id"].isin(there) & (active["created_at"] > datetime.now(UTC) - leave)
+    active = active[~is_left]
     order = sync_partitions(instance, there, list(active["portfolio_id"]))
     last = price_source.target_session()
     sessions = {
@@ -72,7 +80,7 @@ def read_situation(
         for asset in assets
         if len(absent := days if force else materialized.missing(asset, portfolio_id, days))
     }
-    return Situation(last, sessions, missing, in_flight, order)
+    return Situation(last, sessions, missing, in_flight, order, frozenset(order).difference(there))
 
 
 def sync_partitions(instance: dg.DagsterInstance, there: Sequence[str], active: Sequence[str]) -> list[str]:

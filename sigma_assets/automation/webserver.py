@@ -30,6 +30,8 @@ _LAUNCH = """mutation($p: ExecutionParams!) {
     ... on UnauthorizedError { message } ... on PipelineNotFoundError { message }
     ... on InvalidSubsetError { message } } }"""
 
+_MADE = "AddDynamicPartitionSuccess"
+
 
 class WebserverError(SigmaError):
     """The Dagster webserver is not there, or does not do what it is asked."""
@@ -54,18 +56,21 @@ class Webserver:
     def request_onboarding(self, portfolio_id: str, tags: Mapping[str, str]) -> str:
         """Make a portfolio a partition and launch the run that these tags describe; return its id.
 
-        Where the portfolio has a run already, by whoever asked for it, return the id of that one: never two for one.
+        Never two runs for one portfolio: the run is asked for by whoever made the portfolio a partition. Where that was a
+        sensor, return the id of its run.
 
         Raises
         ------
         WebserverError
-            The webserver cannot be reached, or refuses.
+            The webserver cannot be reached, or refuses; or a sensor was first, and has not launched its run yet.
         """
         added = {"s": REPOSITORY, "d": DIMENSION, "k": portfolio_id}
-        self._ask(_ADD, "addDynamicPartition", ("AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"), added)
-        found = self._ask(_RUNS, "runsOrError", "Runs", {"k": PORTFOLIO, "v": portfolio_id})["results"]
-        if found:
-            return str(found[0]["runId"])
+        made = self._ask(_ADD, "addDynamicPartition", (_MADE, "DuplicateDynamicPartitionError"), added)
+        if made["__typename"] != _MADE:
+            found = self._ask(_RUNS, "runsOrError", "Runs", {"k": PORTFOLIO, "v": portfolio_id})["results"]
+            if found:
+                return str(found[0]["runId"])
+            raise WebserverError(f"a sensor has found portfolio {portfolio_id} already")
         listed = [{"key": key, "value": value} for key, value in tags.items()]
         parameters = {
             "selector": {**REPOSITORY, "jobName": PORTFOLIO_JOB},

@@ -15,7 +15,7 @@ from sigma_assets.settings import settings
 def prepare_onboarding(inception: date) -> Callable[[str], str | None]:
     """Find out whether a run can be asked for, before the portfolio is stored; return what asks for it.
 
-    The sensor leaves a new portfolio two seconds: so whatever takes time is done before. What cannot be done is said on
+    Sensors leave a new portfolio alone for two seconds: what takes time is done before. What cannot be done is said on
     stderr, and left to the sensor.
     """
     configured = settings()

@@ -1,9 +1,6 @@
 """One database, SQLite or PostgreSQL, that the rest of the code need not tell apart."""
 
-import logging
-import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +9,12 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sigma_assets.errors import StorageError
-from sigma_assets.storage.failures import DATABASE_ERRORS, is_transient, storage_error
+from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA
-
-logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another one."""
-ATTEMPTS = 6
-FIRST_PAUSE_SECONDS = 0.1
-RETRY_SECONDS = 60.0
-"""Work is not begun again later than this after its first beginning."""
 
 _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg2")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
@@ -57,10 +49,7 @@ class Database:
     @property
     def place(self) -> str:
         """Return which database this is, for messages: never the password."""
-        if self.dialect == "sqlite":
-            return f"SQLite {self._url.database}"
-        port = f":{self._url.port}" if self._url.port else ""
-        return f"PostgreSQL {self._url.database or '(default)'} at {self._url.host or 'the local socket'}{port}"
+        return place_of(self._url)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -83,6 +72,8 @@ class Database:
     def in_transaction(self, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         """Do work in a write transaction, and again from its start when a conflict or a restart interrupts it.
 
+        How long a server may be away is up to the process: see `patience`.
+
         `work` must end in the same state when done twice: a connection that breaks at the commit leaves it open whether
         the first time counted.
         """
@@ -102,23 +93,10 @@ class Database:
                 return work(connection)
 
         with self._named_errors():
-            return self._persistently(attempt)
+            return persistently(attempt, self.place)
 
     def _connect(self, engine: sa.Engine) -> sa.Connection:
-        return self._persistently(engine.connect)
-
-    def _persistently(self, attempt: Callable[[], Outcome]) -> Outcome:
-        started = time.monotonic()
-        for failures in range(1, ATTEMPTS):
-            try:
-                return attempt()
-            except DATABASE_ERRORS as error:
-                pause = FIRST_PAUSE_SECONDS * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
-                if not is_transient(error) or time.monotonic() + pause - started > RETRY_SECONDS:
-                    raise
-                logger.warning("%s: attempt %d of %d failed, next in %.1f s", self.place, failures, ATTEMPTS, pause)
-                time.sleep(pause)
-        return attempt()
+        return persistently(engine.connect, self.place)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -126,6 +104,14 @@ class Database:
             yield
         except DATABASE_ERRORS as error:
             raise storage_error(error, self.place, self._url.password) from error
+
+
+def place_of(url: sa.URL) -> str:
+    """Return which database an address names, for messages: never the password."""
+    if url.get_backend_name() == "sqlite":
+        return f"SQLite {url.database}"
+    port = f":{url.port}" if url.port else ""
+    return f"PostgreSQL {url.database or '(default)'} at {url.host or 'the local socket'}{port}"
 
 
 def postgres_url(url: str) -> str:

@@ -11,7 +11,8 @@ DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycop
 """Everything that a driver, or SQLAlchemy around it, raises when the database says no."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TRY_AGAIN_STATES = {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"}
+_CONFLICT_STATES = {"40001", "40P01", "55P03"}
+_AWAY_STATES = {"53300", "57P01", "57P02", "57P03"}
 _UNREACHABLE_FOR_GOOD = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted", "SSL")
 
 _FULL = ("too many connections", "too many clients", "remaining connection slots")
@@ -39,10 +40,16 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(cause, sqlite3.Error):
         return _sqlite_name(cause) in {"BUSY", "LOCKED"}
+    return is_away(error) or (isinstance(cause, psycopg2.Error) and cause.pgcode in _CONFLICT_STATES)
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the server cannot be reached, or broke off, and may come back."""
+    cause = getattr(error, "orig", None) or error
     if not isinstance(cause, psycopg2.Error):
         return False
     if cause.pgcode:
-        return cause.pgcode in _TRY_AGAIN_STATES or cause.pgcode.startswith("08")
+        return cause.pgcode in _AWAY_STATES or cause.pgcode.startswith("08")
     lost = isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
     return lost and not any(words in str(cause) for words in _UNREACHABLE_FOR_GOOD)
 

@@ -62,8 +62,8 @@ def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str])
             f" JOIN portfolios p ON p.deleted_at IS NULL WHERE {bulk.among(connection, 'c.symbol', 'everyones')}"
             " OR EXISTS (SELECT 1 FROM held h WHERE h.portfolio_id = p.portfolio_id AND h.symbol = c.symbol)"
             " GROUP BY p.portfolio_id)"
-            " SELECT DISTINCT portfolio_id FROM (SELECT r.portfolio_id FROM reach r JOIN price_coverage v"
-            " ON v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.prices_revision < r.revision) AS behind"
+            " SELECT portfolio_id FROM reach r WHERE EXISTS (SELECT 1 FROM price_coverage v"
+            " WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.prices_revision < r.revision)"
             f" ORDER BY {order}"
         )
         parameters = {"since": since, "everyones": bulk.as_list_parameter(connection, everyones)}

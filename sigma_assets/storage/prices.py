@@ -70,8 +70,8 @@ def write_prices(db: Database, rows: pd.DataFrame, source: str, loaded_at: datet
 
 def latest_revision(db: Database) -> int:
     """Return the revision of the newest price load; 0 before the first one."""
-    with db.read() as connection:
-        return connection.execute(sa.select(sa.func.coalesce(sa.func.max(price_loads.c.revision), 0))).scalar_one()
+    newest = sa.select(sa.func.coalesce(sa.func.max(price_loads.c.revision), 0))
+    return db.in_snapshot(lambda connection: connection.execute(newest).scalar_one())
 
 
 def _heal_served(connection: sa.Connection, incoming: str, source: str, loaded_at: datetime) -> None:

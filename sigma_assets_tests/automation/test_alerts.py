@@ -1,36 +1,25 @@
 """A failed run is told to a webhook and by e-mail, by a real sensor, to real servers on the loopback interface."""
 
-import json
 import socketserver
-import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 
 import dagster as dg
 import pytest
-import requests
+from dagster._core.test_utils import create_run_for_test
 
-from sigma_assets.automation.alerts import alert_of, mail, post
-from sigma_assets.errors import SettingsError
+from sigma_assets.automation import alerts
+from sigma_assets.automation.alerts import alert_of, mail, post, tell_failures
+from sigma_assets.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.settings import Settings
+from sigma_assets_tests.automation.receivers import Webhook, served
 from sigma_assets_tests.automation.world import World, lots
 
 LAST = date(2026, 1, 8)
-
-
-class Webhook(BaseHTTPRequestHandler):
-    received: list[dict] = []  # noqa: RUF012
-    answer = 200
-
-    def do_POST(self) -> None:
-        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.answer)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 class MailServer(socketserver.StreamRequestHandler):
@@ -46,14 +35,6 @@ class MailServer(socketserver.StreamRequestHandler):
             self.wfile.write(b"221 bye\r\n" if line.upper() == "QUIT" else b"250 fine\r\n")
             if line.upper() == "QUIT":
                 return
-
-
-@contextmanager
-def served(server: socketserver.TCPServer) -> Iterator[int]:
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +75,17 @@ def test_a_failed_run_is_mailed(failed):
     assert "disk full" in message
 
 
-def test_a_webhook_that_refuses_is_an_error_so_that_the_sensor_tries_again(failed):
+def test_a_webhook_that_refuses_or_is_down_is_an_error_without_its_address(failed):
+    """The path of a webhook's address is its secret."""
     world, run = failed
-    refusing = type("Refusing", (Webhook,), {"answer": 503})
-    with served(HTTPServer(("127.0.0.1", 0), refusing)) as port, pytest.raises(requests.HTTPError):
-        post(f"http://127.0.0.1:{port}/hook", alert_of(world.instance, run.run_id, world.settings))
+    refusing = type("Refusing", (Webhook,), {"answer": 503, "received": []})
+    alert = alert_of(world.instance, run.run_id, world.settings)
+
+    answers = pytest.raises(AlertError, match=r"^the webhook at 127\.0\.0\.1 answers 503 Service Unavailable$")
+    with served(HTTPServer(("127.0.0.1", 0), refusing)) as port, answers:
+        post(f"http://127.0.0.1:{port}/hook/open-sesame", alert)
+    with pytest.raises(AlertError, match=r"^the webhook at 127\.0\.0\.1 cannot be reached: ConnectionError$"):
+        post(f"http://127.0.0.1:{port}/hook/open-sesame", alert)
 
 
 def test_a_mail_server_address_that_is_none_is_a_settings_error(failed):
@@ -115,3 +102,103 @@ def test_only_what_lies_behind_the_failure_is_missing(failed):
 
     assert "position_values" in done
     assert "portfolio_snapshots" not in done
+
+
+class Teller:
+    """The sensor, tick after tick, on an instance of its own; webhook and mail server can be down."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor = instance, None
+        self.down: set[str] = set()
+        self.error: SigmaError = AlertError("not now")
+        self.told: Counter[tuple[str, str]] = Counter()
+        self.channels = {name: self._tell(name) for name in ("webhook", "email")}
+
+    def _tell(self, channel: str):
+        def tell(alert) -> None:
+            if channel in self.down:
+                raise self.error
+            self.told[(channel, alert["run_id"])] += 1
+
+        return tell
+
+    def fail(self) -> str:
+        run = create_run_for_test(self.instance, status=dg.DagsterRunStatus.STARTED)
+        self.instance.report_run_failed(run)
+        return run.run_id
+
+    def tick(self) -> None:
+        """Tick as the daemon does: what a tick that raises left in its cursor is not kept."""
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
+        tell_failures(context, Settings(), self.channels)
+        self.cursor = context.cursor
+
+
+@pytest.fixture
+def teller() -> Iterator[Teller]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Teller(instance)
+        made.fail()  # before the sensor's first tick: nobody is told of the past
+        made.tick()
+        yield made
+
+
+def test_each_failure_is_told_once_on_each_channel(teller: Teller):
+    runs = [teller.fail() for _ in range(5)]
+
+    for _ in range(4):
+        teller.tick()
+
+    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
+
+
+@pytest.mark.parametrize("error", [AlertError("not now"), SettingsError("SIGMA_SMTP_URL: not now")])
+def test_a_receiver_that_is_down_loses_no_alert_and_doubles_none_of_the_other(teller: Teller, error: SigmaError):
+    """The tick is red while nothing gets through; what did get through is remembered."""
+    runs = [teller.fail(), teller.fail()]
+    teller.down, teller.error = {"email"}, error
+    teller.tick()
+    for _ in range(2):
+        with pytest.raises(type(error), match="not now"):
+            teller.tick()
+    assert teller.told == Counter({("webhook", runs[0]): 1})
+
+    teller.down = set()
+    teller.tick()
+
+    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
+
+
+def test_a_failure_that_two_watchers_report_is_told_once(teller: Teller):
+    """Code server and run monitoring may both find the same worker dead."""
+    run_id = teller.fail()
+    teller.instance.report_run_failed(teller.instance.get_run_by_id(run_id))
+
+    teller.tick()
+    teller.tick()
+
+    assert teller.told == Counter({("webhook", run_id): 1, ("email", run_id): 1})
+
+
+def test_an_alert_that_is_refused_for_a_day_keeps_later_ones_back_no_longer(teller: Teller, monkeypatch):
+    teller.fail()
+    teller.down = {"webhook"}
+    with pytest.raises(AlertError):
+        teller.tick()
+    now = time.time()
+    monkeypatch.setattr(alerts.time, "time", lambda: now + 2 * alerts.TOLD_FOR_SECONDS)
+
+    teller.tick()
+
+    assert teller.told == Counter()
+
+
+def test_a_cursor_of_dagsters_own_failure_sensor_means_from_now_on(teller: Teller):
+    """Deployments that ran an earlier version have one."""
+    teller.cursor = '{"__class__": "RunStatusSensorCursor", "record_id": 3, "update_timestamp": null}'
+    teller.fail()
+
+    teller.tick()
+
+    assert teller.told == Counter()
+    assert alerts.Position.of(teller.cursor) is not None

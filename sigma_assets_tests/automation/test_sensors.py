@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.runs.schema import RunsTable
 
 from sigma_assets.automation.again import PriceLook
 from sigma_assets.automation.claims import UNIVERSE, Claims
@@ -164,6 +165,44 @@ def test_what_a_failed_run_over_existing_partitions_left_undone_is_owed(world: W
     assert stored_equals_computed(world, mine)
 
 
+@pytest.mark.parametrize("sensor", ["holdings_change", "price_correction"])
+def test_a_change_whose_run_fails_at_once_is_tried_again_after_a_pause_and_not_forgotten(world: World, sensor: str):
+    """Its coverage has not seen the change, so each tick finds it anew: every few seconds, were there no pause."""
+    mine, _ = world.ids
+    if sensor == "holdings_change":
+        add_cash_flow(world.database, mine, date(2026, 1, 7), 250.0)
+    else:
+        correct(world, "JNJ", LAST, close=77.0)
+    with world.database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON price_coverage BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    cursor, (request,) = None, world.tick(sensor)
+    (failed,) = world.launch([request])
+    for _ in range(3):
+        assert world.tick(sensor, cursor) == []
+        cursor = world.cursor
+    with world.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+
+    an_hour_passes(world, failed.run_id)
+    (request,) = world.tick(sensor, cursor)
+    (healed,) = world.launch([request])
+
+    assert not failed.is_success
+    assert healed.is_success
+    assert world.tick(sensor, cursor) == []
+    world.bring(mine)
+    assert stored_equals_computed(world, mine)
+
+
+def an_hour_passes(world: World, run_id: str) -> None:
+    """Move the end of a run an hour back."""
+    with world.instance.run_storage.connect() as connection:
+        mine = RunsTable.c.run_id == run_id
+        connection.execute(sa.update(RunsTable).where(mine).values(end_time=RunsTable.c.end_time - 3600))
+
+
 def test_a_removed_portfolio_loses_its_partition_and_its_waiting_runs(world: World):
     doomed = world.add("doomed", lots({"AAPL": 1}, LAST), LAST)
     (request,) = world.tick("onboarding")
@@ -180,6 +219,20 @@ def test_a_removed_portfolio_loses_its_partition_and_its_waiting_runs(world: Wor
 
     assert doomed not in world.partitions
     assert world.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+
+
+def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(tmp_path):
+    """Its first run died before anything was there, and meanwhile the portfolios' own runs loaded what they needed."""
+    world = World(tmp_path / "home", f"simulated:last={LAST}")
+    world.bring(world.add("done", lots({"AAPL": 1}, LAST), LAST))
+
+    (request,) = world.tick("catch_up")
+
+    assert request.job_name == "symbols"
+    assert request.tags["dagster/asset_partition_range_start"] == str(LAST)
+    assert world.launch([request])[0].is_success
+    assert world.tick("catch_up") == []
+    world.close()
 
 
 def run_of(*portfolio_ids: str) -> PlannedRun:

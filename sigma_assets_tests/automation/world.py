@@ -23,6 +23,7 @@ from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.patience import patience
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 from sigma_assets.storage.schema import metadata, portfolios
 
@@ -112,7 +113,8 @@ class World:
             chosen = frozenset(request.asset_selection or ())
             job = self.definitions.resolve_job_def(str(request.job_name)).get_subset(asset_selection=chosen)
             run = self.instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=dict(request.tags))
-            list(execute_run_iterator(InMemoryJob(job), run, self.instance))
+            with patience.restored():
+                list(execute_run_iterator(InMemoryJob(job), run, self.instance))
             finished = self.instance.get_run_by_id(run.run_id)
             assert finished is not None
             done.append(finished)

@@ -16,6 +16,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 import yaml
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage import migrations
@@ -65,7 +66,13 @@ def lots_of(symbols: Mapping[str, float], entry: date, price: float = 50.0) -> p
 class Deployment:
     """Processes around one DAGSTER_HOME; every one of them can be killed and started again."""
 
-    def __init__(self, home: Path, prices: str = f"simulated:last={LAST}", **variables: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        prices: str = f"simulated:last={LAST}",
+        dagster_yaml: Path = CHECKOUT / "dagster.yaml",
+        **variables: str,
+    ) -> None:
         self.home = home
         self.port, self.web_port = free_port(), free_port()
         self.environment = {
@@ -77,11 +84,13 @@ class Deployment:
         }
         self.processes: dict[str, subprocess.Popen] = {}
         (home / "gates").mkdir(parents=True)
-        (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+        (home / "dagster.yaml").write_text(dagster_yaml.read_text())
         self.configure(run_monitoring={"poll_interval_seconds": 1})
-        self.configure(
-            storage={"custom": {**self._configuration()["storage"]["custom"], "config": {"base_dir": str(home)}}}
-        )
+        if "SIGMA_DATABASE_URL" in variables:
+            config = {"postgres_url": variables["SIGMA_DATABASE_URL"]}
+        else:
+            config = {"base_dir": str(home)}
+        self.configure(storage={"custom": {**self._configuration()["storage"]["custom"], "config": config}})
         server = f"grpc_server: {{host: 127.0.0.1, port: {self.port}, location_name: sigma_assets}}"
         (home / "workspace.yaml").write_text(f"load_from:\n  - {server}\n")
         self.settings: Settings = read_settings(self.environment)
@@ -142,7 +151,7 @@ class Deployment:
 
     def shut(self, asset: str, portfolio_id: str = "universe") -> Path:
         """Shut a gate; return the file that a worker which arrives there writes its process id to."""
-        gate = self.home / "gates" / (asset if asset == "load" else f"{asset}.{portfolio_id}")
+        gate = self.home / "gates" / f"{asset}.{portfolio_id}"
         gate.touch()
         return gate.with_name(f"{gate.name}.reached")
 
@@ -161,6 +170,15 @@ class Deployment:
         with self.instance() as instance:
             found = runs(instance)[::-1]
         return [run for run in found if portfolio_id is None or portfolio_id in run.portfolio_ids]
+
+    def ticks(self, sensor: str) -> list[InstigatorTick]:
+        """Return the ticks of a sensor that have ended, newest first."""
+        with self.instance() as instance:
+            states = {state.instigator_name: state for state in instance.all_instigator_state()}
+            if sensor not in states:
+                return []
+            found = instance.get_ticks(states[sensor].instigator_origin_id, states[sensor].selector_id)
+            return [tick for tick in found if tick.status is not TickStatus.STARTED]
 
     def wait_until_done(self, *portfolio_ids: str, seconds: float = 90) -> None:
         """Wait until portfolios have no run in flight, and the last one of each succeeded."""

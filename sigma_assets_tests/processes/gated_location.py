@@ -2,14 +2,14 @@
 
 A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
 into `gates/<the same>.reached`. The gate `before_<asset>...` lies before the transaction: on SQLite, an open one keeps
-every other writer waiting. Loads of prices have the gate `load`, before anything is stored.
+every other writer waiting. Loads of prices have the gate `kept.<asset>`, after a batch has been stored.
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from sigma_assets.definitions import definitions_for
 from sigma_assets.partitions import Scope
-from sigma_assets.price_keeping import Loaded
+from sigma_assets.providers.base import Bars
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.settings import Settings, settings
 
@@ -64,12 +64,12 @@ class GatedTables(Tables):
 
 
 class GatedPriceSource(PriceSource):
-    """A price source that waits before it loads."""
+    """A price source that waits after each batch that it has stored."""
 
-    def load_missing(self, *arguments: Any, **options: Any) -> Loaded:
-        """Load as ever, after the gate."""
-        wait_at("load")
-        return super().load_missing(*arguments, **options)
+    def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
+        for bars in super()._bars(wanted):
+            yield bars  # stored by whoever asks for the next one
+            wait_at(f"kept.{dg.OpExecutionContext.get().op.name}")
 
 
 def gated(configured: Settings) -> dg.Definitions:

@@ -2,27 +2,37 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import HTTPServer
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.scheduler.instigation import TickStatus
 
 from sigma_assets.run_history import stories
 from sigma_assets.status.queries import Queries
 from sigma_assets.storage.schema import portfolios
-from sigma_assets_tests.processes.deployment import LAST, Deployment, until
+from sigma_assets_tests.automation.receivers import Webhook, served
+from sigma_assets_tests.processes.deployment import LAST, Deployment, free_port, until
 
+WEBHOOK_PORT = free_port()
+"""Where failures are told; nobody listens there until the last test."""
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    made = Deployment(tmp_path_factory.mktemp("restarts") / "home")
+    webhook = f"http://127.0.0.1:{WEBHOOK_PORT}/hook/open-sesame"
+    made = Deployment(tmp_path_factory.mktemp("restarts") / "home", SIGMA_ALERT_WEBHOOK=webhook)
     made.start("code server", "daemon")
-    yield made
-    made.stop()
+    try:
+        until(lambda: made.ticks("failure_alert"), "somebody would be told of failures")
+        yield made
+    finally:
+        made.stop()
 
 
 def worker_at(deployment: Deployment, asset: str, portfolio_id: str) -> int:
@@ -135,3 +145,25 @@ def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deploym
     with deployment.instance() as instance:
         assert portfolio_id not in instance.get_dynamic_partitions("portfolio")
     assert deployment.runs(portfolio_id)[0].status in (dg.DagsterRunStatus.CANCELED, FAILURE)
+
+
+def test_every_failed_run_is_told_once_although_the_receiver_was_down_all_the_time(deployment: Deployment):
+    """Last in this file: all the tests above went on beside a sensor whose every tick failed."""
+    failed = {run.run_id for run in deployment.runs() if run.status is FAILURE}
+    red = [tick for tick in deployment.ticks("failure_alert") if tick.status is TickStatus.FAILURE]
+    assert len(failed) >= 2
+    assert red
+    assert "the webhook at 127.0.0.1 cannot be reached" in red[0].error.to_string()
+    received: list[dict] = []
+    receiver = type("Receiver", (Webhook,), {"received": received})
+
+    with served(HTTPServer(("127.0.0.1", WEBHOOK_PORT), receiver)):
+        until(lambda: failed <= {alert["run_id"] for alert in received}, "every failed run has been told")
+        until(
+            lambda: deployment.ticks("failure_alert")[0].skip_reason == "told 0 times", "there is nothing more to tell"
+        )
+
+    told = Counter(alert["run_id"] for alert in received)
+    assert {run_id: told[run_id] for run_id in failed} == dict.fromkeys(failed, 1)
+    assert "open-sesame" not in deployment.log()
+    assert not any("open-sesame" in tick.error.to_string() for tick in red)

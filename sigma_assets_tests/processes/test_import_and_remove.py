@@ -1,0 +1,192 @@
+"""`sigma-assets import` and `remove` beside a live webserver, code server and daemon."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.storage.schema import portfolios
+from sigma_assets_tests.automation.receivers import served
+from sigma_assets_tests.processes.deployment import LAST, Deployment, until
+
+HOLDINGS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,50,2026-01-05\nJNJ,50,50,2026-01-06\n"
+SUCCESS, QUEUED, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELED
+PORTFOLIO = "portfolio"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Return a deployment whose daemon the first test starts."""
+    made = Deployment(tmp_path_factory.mktemp("imports") / "home")
+    (made.home / "growth.csv").write_text(HOLDINGS)
+    try:
+        made.start("code server", "webserver")
+        yield made
+    finally:
+        made.stop()
+
+
+def imported(deployment: Deployment, name: str) -> tuple[dict[str, Any], str]:
+    """Import the holdings as a portfolio; return what the command printed, and what it said beside that."""
+    done = deployment.command("import", "growth.csv", "--name", name, "--equity", "100000", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def partitions(deployment: Deployment) -> list[str]:
+    with deployment.instance() as instance:
+        return list(instance.get_dynamic_partitions(PORTFOLIO))
+
+
+def test_an_import_asks_for_the_run_itself_and_a_removal_takes_it_back(deployment: Deployment):
+    """Without a daemon nobody else can have asked; what waits when its portfolio is removed never starts."""
+    wanted, _ = imported(deployment, "wanted")
+    unwanted, _ = imported(deployment, "regretted")
+    asked = {key["portfolio_id"]: deployment.runs(key["portfolio_id"]) for key in (wanted, unwanted)}
+    removed = deployment.command("remove", unwanted["portfolio_id"])
+    after_removal = partitions(deployment)
+
+    deployment.start("daemon")
+    deployment.wait_until_done(wanted["portfolio_id"])
+
+    for each in (wanted, unwanted):
+        (run,) = asked[each["portfolio_id"]]
+        assert (run.run_id, run.source, run.status) == (each["run_id"], "onboarding", QUEUED)
+        assert (run.first, run.last) == ("2026-01-05", str(LAST))
+    assert removed.returncode == 0
+    assert f"canceled run {unwanted['run_id']}" in removed.stderr
+    assert after_removal == [wanted["portfolio_id"]]
+    (canceled,) = deployment.runs(unwanted["portfolio_id"])
+    assert (canceled.status, canceled.started) == (CANCELED, None)
+    assert [run.run_id for run in deployment.runs(wanted["portfolio_id"])] == [wanted["run_id"]]
+
+
+def test_a_removal_cancels_a_run_at_work_and_its_history_stays_readable(deployment: Deployment):
+    record, _ = imported(deployment, "goes")
+    portfolio_id = record["portfolio_id"]
+    reached = deployment.shut("before_volatility", portfolio_id)
+    until(reached.exists, "its run is at work", seconds=120)
+
+    removed = deployment.command("remove", portfolio_id)
+    until(lambda: not deployment.runs(portfolio_id)[0].in_flight, "its run has ended")
+    deployment.open(reached)
+
+    assert removed.returncode == 0, removed.stderr
+    assert portfolio_id not in partitions(deployment)
+    told = json.loads(deployment.command("runs", "--portfolio", portfolio_id, "--json").stdout)
+    (story,) = told
+    assert (story["run_id"], story["status"]) == (record["run_id"], "canceled")
+    assert story["asset_seconds"]["betas"] > 0
+    assert 0 < story["cells_done"] < story["cells_total"]
+    kept = deployment.command("export", "portfolio_snapshots", "--portfolio", portfolio_id, "--format", "csv")
+    assert len(kept.stdout.splitlines()) == 1 + 4, kept.stderr
+
+
+@pytest.mark.parametrize(("held", "is_the_sensors"), [("addDynamicPartition", True), ("launchRun", False)])
+def test_import_and_sensor_at_the_same_moment_make_one_run(deployment: Deployment, held: str, is_the_sensors: bool):
+    """Whoever makes the portfolio a partition asks for the run, however slow the import's other requests are."""
+    with slow_webserver(deployment, held) as (address, request):
+        name = f"contested at {held}"
+        importing = import_beside(deployment, name, address)
+        portfolio_id = until(lambda: stored(deployment, name), "the portfolio is stored")
+        until(request.arrived.is_set, f"{held} has arrived")
+        if is_the_sensors:
+            until(lambda: deployment.runs(portfolio_id), "the sensor asks for the run")
+        else:
+            ticks_since(deployment, "onboarding", 2)
+            assert deployment.runs(portfolio_id) == []
+        request.may_go_on.set()
+        record = json.loads(importing.communicate(timeout=60)[0])
+    deployment.wait_until_done(portfolio_id)
+
+    assert importing.returncode == 0
+    (run,) = deployment.runs(portfolio_id)
+    assert run.source == "onboarding"
+    assert record["run_id"] in ((run.run_id, None) if is_the_sensors else (run.run_id,))
+
+
+@dataclass
+class Held:
+    """A request that a slow webserver holds until it may go on."""
+
+    arrived: Event = field(default_factory=Event)
+    may_go_on: Event = field(default_factory=Event)
+
+
+@contextmanager
+def slow_webserver(deployment: Deployment, held: str) -> Iterator[tuple[str, Held]]:
+    """Serve what the webserver serves, but hold the requests whose query has a word; yield the address and the request."""
+    request = Held()
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if held in json.loads(body)["query"]:
+                request.arrived.set()
+                request.may_go_on.wait(60)
+            answer = httpx.post(
+                f"{deployment.environment['SIGMA_DAGSTER_URL']}/graphql", json=json.loads(body), timeout=60
+            )
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as port:
+        try:
+            yield f"http://127.0.0.1:{port}", request
+        finally:
+            request.may_go_on.set()
+
+
+def import_beside(deployment: Deployment, name: str, address: str) -> subprocess.Popen:
+    """Start an import that takes an address for the webserver's."""
+    arguments = ["import", "growth.csv", "--name", name, "--equity", "100000", "--json"]
+    command = [sys.executable, "-m", "sigma_assets.cli.main", *arguments]
+    environment = {**deployment._environment(), "SIGMA_DAGSTER_URL": address}
+    return subprocess.Popen(command, env=environment, cwd=deployment.home, stdout=subprocess.PIPE)
+
+
+def stored(deployment: Deployment, name: str) -> str | None:
+    with deployment.database.read() as connection:
+        row = sa.select(portfolios.c.portfolio_id).where(portfolios.c.name == name)
+        return connection.execute(row).scalar_one_or_none()
+
+
+def ticks_since(deployment: Deployment, sensor: str, count: int) -> None:
+    """Wait until a sensor has begun and ended so many ticks from now on."""
+    now = time.time()
+    until(
+        lambda: sum(tick.timestamp > now for tick in deployment.ticks(sensor)) >= count,
+        f"{sensor} has ticked {count} times",
+    )
+
+
+def test_without_a_webserver_an_import_succeeds_and_the_sensor_does_the_rest(deployment: Deployment):
+    deployment.kill("webserver", number=signal.SIGTERM)
+
+    record, said = imported(deployment, "on its own")
+
+    assert record["run_id"] is None
+    assert "no Dagster webserver" in said
+    assert "the onboarding sensor or `sigma-assets run` will do it" in said
+    deployment.wait_until_done(record["portfolio_id"])
+    (run,) = deployment.runs(record["portfolio_id"])
+    assert (run.source, run.first, run.last) == ("onboarding", "2026-01-05", str(LAST))
+    removed = deployment.command("remove", record["portfolio_id"])
+    assert (removed.returncode, "canceled" in removed.stderr) == (0, False)
+    assert record["portfolio_id"] not in partitions(deployment)
