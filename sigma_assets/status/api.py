@@ -116,6 +116,7 @@ class _Answers:
             progress,
             now=time(),
             session_at=self.queries.session,
+            current_session=self.queries.settings.current_session(),
             run_url=self.queries.run_url,
             totals=totals,
             debug_logs=self._debug_lines(progress) if debug else None,

@@ -56,7 +56,7 @@ def test_each_portfolio_says_where_it_stands(world):
     }
     assert {name: line["missing"] for name, line in lines.items()} == {
         "current": "",
-        "behind": "1 sessions after 2025-01-31; 1 earlier sessions",
+        "behind": "1 session after 2025-01-31; 1 earlier session",
         "partial": "betas on 2025-02-03",
         "running": "everything",
         "pending": "everything",
