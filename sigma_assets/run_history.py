@@ -105,7 +105,7 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
     """Return asset, type and message of what failed: steps if any did, else the run as a whole."""
     if cover.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
         return ()
-    steps, ends, remarks = [], [], []
+    steps, launches, ends, remarks = [], [], [], []
     for record in instance.get_records_for_run(cover.run_id, of_type=_TELLING).records:
         event = record.event_log_entry.dagster_event
         if event is None:
@@ -116,7 +116,11 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
             kind = (cause.cls_name if cause else None) or "unknown"
             steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
         elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
-            remarks += [text for text in (event.message or "",) if _how_ended(text)]
+            message, told = event.message or "", getattr(event.event_specific_data, "error", None)
+            reasons = (message, told.message.strip() if told else "")
+            remarks += [text for text in reasons if _how_ended(text)]
+            if told and message.startswith(NOT_LAUNCHED):
+                launches.append(("", "not launched", reasons[1]))
         else:
             message = event.message or ""
             told = getattr(event.event_specific_data, "error", None)
@@ -126,7 +130,7 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
         return (("", _how_ended(remarks[-1]) or "", remarks[-1]),)
     if remarks:
         steps = [(asset, kind, remarks[-1] if kind == INTERRUPTED else message) for asset, kind, message in steps]
-    return tuple(steps or ends)
+    return tuple(steps or launches or ends)
 
 
 _STATUS = {
@@ -140,9 +144,13 @@ ENDED_BY = {
     "was terminated by signal": "worker died",
     "unexpectedly exited": "worker died",
     "run's worker is dead": "worker died",
+    "terminated unexpectedly": "worker died",
     "xceeded maximum runtime": "timed out",
 }
-"""How a code server says that the process of a run has gone, our launcher too, and run monitoring that it took too long."""
+"""How a code server says that the process of a run has gone, our launcher too, the daemon that it never came up,
+and run monitoring that it took too long."""
+NOT_LAUNCHED = "Caught an unrecoverable error while dequeuing the run"
+"""How the queue says that it could not start a run."""
 INTERRUPTED = "DagsterExecutionInterruptedError"
 _TELLING: set[dg.DagsterEventType] = {
     dg.DagsterEventType.STEP_FAILURE,

@@ -7,12 +7,20 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sigma_assets.conventions import CorrelationModel, FactorModel, OptionModel
 from sigma_assets.errors import SettingsError
 from sigma_assets.trading_calendar import TradingCalendar, nyse_calendar
 
 HIDDEN = "(set)"
+MAX_PORT = 65_535
+_SCHEMES = {
+    "massive_url": ("http", "https"),
+    "dagster_url": ("http", "https"),
+    "alert_webhook": ("http", "https"),
+    "smtp_url": ("smtp", "smtps"),
+}
 
 
 def _setting(env: str, default: Any, doc: str, *, secret: bool = False) -> Any:
@@ -127,7 +135,7 @@ class Settings:
         rows = []
         for item in fields(self):
             value = getattr(self, item.name)
-            text = HIDDEN if item.metadata["secret"] and value else _text(value)
+            text = HIDDEN if item.metadata["secret"] and value != item.default else _text(value)
             rows.append((item.metadata["env"], text, item.metadata["doc"]))
         return rows
 
@@ -182,6 +190,18 @@ def _parse(name: str, text: str, default: Any) -> Any:
             kind = "a whole number" if isinstance(default, int) else "a number"
             raise ValueError(f"expected {kind}") from None
         return _checked_number(name, number)
+    return _checked_address(name, text) if name in _SCHEMES else text
+
+
+def _checked_address(name: str, text: str) -> str:
+    expected = " or ".join(f"{scheme}://HOST" for scheme in _SCHEMES[name])
+    try:
+        address = urlsplit(text)
+        usable = address.scheme in _SCHEMES[name] and bool(address.hostname) and address.port != 0
+    except ValueError:
+        usable = False  # a port that is none, or an unfinished IPv6 address
+    if not usable:
+        raise ValueError(f"expected {expected}")
     return text
 
 
@@ -199,6 +219,8 @@ def _checked_number(name: str, number: float) -> float:
         raise ValueError("expected a number that is not negative")
     if number == 0 and not may_be_zero:
         raise ValueError("expected a number greater than 0")
+    if name == "status_port" and number > MAX_PORT:
+        raise ValueError(f"expected a port from 1 to {MAX_PORT}")
     return number
 
 

@@ -38,6 +38,13 @@ def test_every_command_is_in_the_readme():
     assert [name for name in COMMANDS if f"`{name}" not in README] == []
 
 
+def test_every_command_has_one_row():
+    rows = README.split("| command | what it does |")[1].split("\n\n")[0].splitlines()
+    listed = [name for row in rows if row for name in re.findall(r"`([a-z]+)", row.split("|")[1])]
+
+    assert sorted(name for name in listed if name != "db") == sorted(name for name in COMMANDS if name != "db")
+
+
 @pytest.mark.parametrize("target", ["demo", "test", "check", "dev"])
 def test_make_knows_the_targets_that_the_readme_names(target):
     answer = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -57,6 +57,34 @@ def test_secrets_are_neither_shown_nor_echoed_in_errors():
     assert "s3cret" not in repr(settings)
 
 
+def test_a_default_is_no_secret():
+    """The README's table is made from the defaults: nobody learns a mail server's address from `(set)`."""
+    shown = {variable: value for variable, value, _ in read_settings({}).shown()}
+
+    assert shown["SIGMA_SMTP_URL"] == "smtp://127.0.0.1:25"
+    assert HIDDEN not in shown.values()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("SIGMA_STATUS_PORT", "65536", "a port from 1 to 65535"),
+        ("SIGMA_DAGSTER_URL", "127.0.0.1:3000", "http://HOST or https://HOST"),
+        ("SIGMA_DAGSTER_URL", "http://host:99999", "http://HOST or https://HOST"),
+        ("SIGMA_MASSIVE_URL", "https://", "http://HOST or https://HOST"),
+        ("SIGMA_ALERT_WEBHOOK", "hooks.example/s3cret", "http://HOST or https://HOST"),
+        ("SIGMA_SMTP_URL", "https://user:s3cret@mail.example", "smtp://HOST or smtps://HOST"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused_at_the_start_not_at_the_first_alert(variable, text, expected):
+    with pytest.raises(SettingsError) as caught:
+        read_settings({variable: text})
+
+    assert f"{variable}=" in str(caught.value)
+    assert f"expected {expected}" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_extra_closures_are_no_sessions():
     settings = read_settings({"SIGMA_EXTRA_CLOSURES": "2026-01-08"})
 

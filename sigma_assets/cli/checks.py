@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigma_assets.cli.pipeline import day_option
+from sigma_assets.cli.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.printing import json_option, show
 from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
@@ -19,23 +19,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: everything."
-)
-@click.option("--start", type=day_option, help="Only sessions from this day on.")
-@click.option("--end", type=day_option, help="Only sessions up to this day.")
+@portfolio_option
+@range_options
 @json_option
 def check(portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
     """Run all asset checks on what is stored, and report the outcome to Dagster too.
 
     Nothing is computed anew. Exit code 1 if a check fails that should hold whatever the prices; warnings are shown only.
     """
+    start_day, end_day = day_range(start, end)
     prepare_home()
     open_database()
     from sigma_assets.checks import ERROR, evaluation_of, findings_of
 
     tables, _ = open_market()
-    first, last = start.date() if start else date.min, end.date() if end else date.max
+    first, last = start_day or date.min, end_day or date.max
     found: dict[tuple[str, DomainCheck], list[str]] = {}
     for asset, scope in _stored_scopes(tables, portfolio_ids, first, last):
         for one, findings in findings_of(asset, tables, scope).items():

@@ -2,6 +2,7 @@
 
 import click
 
+from sigma_assets.cli.printing import json_option, show_one
 from sigma_assets.settings import settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
@@ -13,22 +14,32 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@json_option
+def upgrade(as_json: bool) -> None:
     """Bring the database to the schema of this version; creates it if there is none."""
     database = Database(settings().database)
-    click.echo(f"{database.place}: schema {migrations.upgrade(database)}")
+    version = migrations.upgrade(database)
+    _tell(database, version, as_json, f"schema {version}")
 
 
 @db.command()
-def current() -> None:
+@json_option
+def current(as_json: bool) -> None:
     """Print the schema version that the database has."""
     database = Database(settings().database)
-    click.echo(f"{database.place}: {migrations.current(database) or 'no schema yet: run `sigma-assets db upgrade`'}")
+    version = migrations.current(database)
+    _tell(database, version, as_json, version or "no schema yet: run `sigma-assets db upgrade`")
 
 
 @db.command()
-def check() -> None:
+@json_option
+def check(as_json: bool) -> None:
     """Succeed only if the database has exactly the schema of this version."""
     database = Database(settings().database)
     migrations.check(database)
-    click.echo(f"{database.place}: the schema is that of this version")
+    _tell(database, migrations.current(database), as_json, "the schema is that of this version")
+
+
+def _tell(database: Database, version: str | None, as_json: bool, sentence: str) -> None:
+    record = {"database": database.place, "schema": version}
+    show_one(record, as_json=as_json, sentence=f"{database.place}: {sentence}")

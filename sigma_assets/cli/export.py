@@ -1,27 +1,28 @@
 """The command that writes the numbers out, tidy."""
 
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 import pandas as pd
 
+from sigma_assets.cli.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.world import open_database
 from sigma_assets.conventions import FactorModel
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, metadata
 
-day_option = click.DateTime(["%Y-%m-%d"])
 INTERNAL = ["prices_revision", "holdings_revision", "revision"]
 TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 
 
 @click.command()
-@click.argument("asset", type=click.Choice([*FAMILIES, *(name for name in TABLES if name not in FAMILIES)]))
-@click.option("--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all.")
-@click.option("--start", type=day_option, help="First day.")
-@click.option("--end", type=day_option, help="Last day.")
+@click.argument(
+    "asset", metavar="ASSET", type=click.Choice([*FAMILIES, *(name for name in TABLES if name not in FAMILIES)])
+)
+@portfolio_option
+@range_options
 @click.option("--format", "form", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File; default: standard output.")
 def export(
@@ -38,7 +39,16 @@ def export(
     """
     if form == "parquet" and output is None:
         raise click.UsageError("parquet needs a file: -o FILE.parquet")
-    frame = tidy(asset, portfolio_ids, start, end)
+    frame = tidy(asset, portfolio_ids, *day_range(start, end))
+    try:
+        _write(frame, form, output)
+    except OSError as error:
+        if output is None:
+            raise  # click knows what to do when the reader of a pipe has gone
+        raise click.BadParameter(f"{output}: cannot be written ({error.strerror})", param_hint="'-o'") from error
+
+
+def _write(frame: pd.DataFrame, form: str, output: Path | None) -> None:
     if form == "parquet":
         frame.to_parquet(output, index=False)
         return
@@ -53,17 +63,24 @@ def export(
         output.write_text(text, encoding="utf-8")
 
 
-def tidy(asset: str, portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None) -> pd.DataFrame:
-    """Return the rows of an asset's table in tidy form."""
+def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: date | None) -> pd.DataFrame:
+    """Return the rows of an asset's table in tidy form; removed portfolios stay readable.
+
+    Raises
+    ------
+    PortfolioNotFoundError
+        An id is unknown.
+    """
     from sigma_assets.analytics import exposures, regression
+    from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.prices import held_symbols
     from sigma_assets.storage.rows import Rows, read_rows
 
     database = open_database()
+    portfolios(database, portfolio_ids)
     table = metadata.tables[TABLES[asset].name if asset in TABLES else FAMILIES[asset][0].name]
     calendar = settings().calendar
-    first = start.date() if start else calendar.sessions[0].item()
-    last = end.date() if end else calendar.sessions[-1].item()
+    first, last = start or calendar.sessions[0].item(), end or calendar.sessions[-1].item()
     by_portfolio = "portfolio_id" in table.c
     symbols = None
     if portfolio_ids and not by_portfolio:

@@ -22,6 +22,10 @@ def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
     prepare_home()
     from sigma_assets.run_history import stories
     from sigma_assets.settings import settings
+    from sigma_assets.storage.portfolios import portfolios
+
+    if portfolio_id is not None:
+        portfolios(open_database(), [portfolio_id])  # an unknown one is an error; a removed one keeps its history
 
     with open_instance() as instance:
         found = stories(instance, settings().calendar, portfolio_id=portfolio_id, limit=limit)

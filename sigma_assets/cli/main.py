@@ -63,7 +63,7 @@ class ExpectedError(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="sigma_assets")
 def cli() -> None:
     """End-of-day portfolio risk: import holdings, run what is missing, read the numbers.

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from sigma_assets.cli.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.printing import console, errors, json_option, show
 from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.errors import PortfolioNotFoundError
@@ -23,24 +24,22 @@ from sigma_assets.errors import PortfolioNotFoundError
 if TYPE_CHECKING:
     from sigma_assets.automation.execution import Outcome, Wish
 
-day_option = click.DateTime(["%Y-%m-%d"])
-
 
 @click.command()
-@click.option("--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all.")
-@click.option("--start", type=day_option, help="Only sessions from this day on.")
-@click.option("--end", type=day_option, help="Only sessions up to this day.")
+@portfolio_option
+@range_options
 @click.option("--force", is_flag=True, help="Run again what is there already.")
 @json_option
 def run(
     portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, force: bool, as_json: bool
 ) -> None:
     """Bring what is missing, or touched by changed holdings or prices, up to date in this process, through Dagster."""
+    first, last = day_range(start, end)
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Wish
 
-    wish = Wish(portfolio_ids or None, start.date() if start else None, end.date() if end else None, force)
+    wish = Wish(portfolio_ids or None, first, last, force)
     outcomes = execute_with_progress(wish, quiet=as_json)
     rows = [
         {
@@ -60,7 +59,7 @@ def run(
 
 
 @click.command()
-@click.option("--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all.")
+@portfolio_option
 @json_option
 def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     """Show the watermark: per portfolio and asset, which sessions are not there yet."""

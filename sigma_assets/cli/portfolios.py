@@ -57,9 +57,10 @@ def _check_inception(inception: date, file: Path) -> None:
 @json_option
 def portfolios(as_json: bool) -> None:
     """List the active portfolios."""
-    rows = tables.portfolios(open_database()).drop(columns=["deleted_at"]).to_dict("records")
+    active = tables.portfolios(open_database()).drop(columns=["deleted_at"])
+    rows = formatted(active.to_dict("records"), inception=lambda day: str(day)[:10])
     show(
-        formatted(rows, initial_equity_usd=lambda value: f"{value:,.2f}", inception=lambda day: str(day)[:10]),
+        rows if as_json else formatted(rows, initial_equity_usd=lambda value: f"{value:,.2f}"),
         as_json=as_json,
         nothing="no portfolios yet; import one: sigma-assets import FILE.csv --name NAME --equity USD",
     )
@@ -86,10 +87,25 @@ def remove(portfolio_id: str, as_json: bool) -> None:
 @click.argument("amount", type=float)
 @json_option
 def flow(portfolio_id: str, day: datetime, amount: float, as_json: bool) -> None:
-    """Record a cash flow: a contribution, or a withdrawal if negative."""
-    flow_id = tables.add_cash_flow(open_database(), portfolio_id, day.date(), amount)
+    """Record a cash flow: a contribution, or a withdrawal if negative.
+
+    Flows count from the day after the inception on: what was there at the inception is the initial equity.
+    """
+    database = open_database()
+    inception = tables.portfolios(database, [portfolio_id])["inception"].iloc[0].date()
+    _check_flow_day(day.date(), inception)
+    flow_id = tables.add_cash_flow(database, portfolio_id, day.date(), amount)
     record = {"flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day.date(), "amount_usd": amount}
     show_one(record, as_json=as_json, sentence=f"{amount:+,.2f} USD on {day.date()} recorded as {flow_id}")
+
+
+def _check_flow_day(day: date, inception: date) -> None:
+    today = datetime.now(UTC).date()
+    if not inception < day <= today:
+        raise HoldingsError(
+            f"cash flow on {day}: expected a day after the portfolio's inception {inception}"
+            f" (the initial equity is what was there then), and not after today {today}"
+        )
 
 
 @click.command()

@@ -38,7 +38,8 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     shown = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
     for column in columns:
         numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        is_id = column.endswith("_id")  # to be copied, so in one piece
+        shown.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=is_id)
     for row in rows:
         shown.add_row(*(_cell(row[column]) for column in columns))
     return shown

@@ -24,27 +24,55 @@ def prepare_home() -> Settings:
     Raises
     ------
     SettingsError
-        There is no dagster.yaml to be had.
+        The folder cannot be used, or there is no dagster.yaml to be had.
     """
-    home = settings().home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / CONFIGURATION).exists():
+    home = make_home()
+    try:
+        configured = (home / CONFIGURATION).exists()
+    except OSError as error:
+        raise _unusable(home, error) from error
+    if not configured:
         original = Path(__file__).parents[2] / CONFIGURATION
         if not original.exists():
             raise SettingsError(
                 f"DAGSTER_HOME={home} has no {CONFIGURATION}, and this installation is not a checkout to copy it from."
                 f" Copy {CONFIGURATION} from the project there"
             )
-        shutil.copyfile(original, home / CONFIGURATION)
+        try:
+            shutil.copyfile(original, home / CONFIGURATION)
+        except OSError as error:
+            raise _unusable(home, error) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return settings()
+
+
+def make_home() -> Path:
+    """Return the folder of DAGSTER_HOME, made if it is not there.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be made.
+    """
+    home = settings().home.resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(home, error) from error
+    return home
+
+
+def _unusable(home: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"DAGSTER_HOME={home} cannot be used ({error.strerror}); expected a folder that this user can read and write"
+    )
 
 
 def open_database() -> Database:
     """Return the database; the embedded one is created and migrated as needed, a server's schema only checked."""
     database = Database(settings().database)
     if database.dialect == "sqlite":
-        settings().home.mkdir(parents=True, exist_ok=True)
+        make_home()
         upgrade(database)
     else:
         check(database)

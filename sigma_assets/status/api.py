@@ -93,8 +93,8 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
 
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
     def healthz(query: Annotated[_NoQuery, Query()]) -> Response:
-        """Whether database, schema, Dagster's storage and its daemon are well; 503 where not."""
-        state: Health = cache.get(("health",), lambda: health(queries.instance, queries.database))
+        """Whether database, Dagster and its sensors are well, and last night's sessions are there; 503 where not."""
+        state: Health = cache.get(("health",), lambda: health(queries.instance, queries.database, queries.settings))
         return _json(state, 200 if state.ok else 503)
 
     return router
@@ -116,6 +116,7 @@ class _Answers:
             progress,
             now=time(),
             session_at=self.queries.session,
+            current_session=self.queries.settings.current_session(),
             run_url=self.queries.run_url,
             totals=totals,
             debug_logs=self._debug_lines(progress) if debug else None,

@@ -118,10 +118,14 @@ def _missing(
     holes = due(snapshots.last) - snapshots.count
     parts = [
         f"{', '.join(assets)} on {snapshots.last}" if assets else "",
-        f"{late} sessions after {snapshots.last}" if late > 0 else "",
-        f"{holes} earlier sessions" if holes > 0 else "",
+        f"{_sessions(late)} after {snapshots.last}" if late > 0 else "",
+        f"{_sessions(holes, 'earlier ')}" if holes > 0 else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _sessions(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}session{'' if count == 1 else 's'}"
 
 
 def _state(run: RunCover | None, snapshots: _Snapshots | None, missing: str) -> State:

@@ -85,6 +85,7 @@ class Onboarding(Model):
 
     portfolio_id: str
     name: str
+    removed: bool = Field(description="whether its owner removed it: nothing more is run for it")
     status: OnboardingStatus
     started_at: datetime | None
     finished_at: datetime | None

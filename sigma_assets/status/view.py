@@ -24,6 +24,7 @@ def onboarding_view(
     *,
     now: float,
     session_at: Callable[[int], date],
+    current_session: date,
     run_url: Callable[[str], str],
     totals: Totals | None = None,
     debug_logs: Sequence[str] | None = None,
@@ -33,6 +34,7 @@ def onboarding_view(
     Parameters
     ----------
     session_at : calendar position -> session.
+    current_session : the calendar's current session; what begins later has nothing to run yet.
     run_url : run id -> its page in Dagster.
     totals : what a finished onboarding covers.
     debug_logs : lines of the runs' logs; None without debug.
@@ -53,6 +55,7 @@ def onboarding_view(
     return Onboarding(
         portfolio_id=portfolio.portfolio_id,
         name=portfolio.name,
+        removed=portfolio.removed,
         status=progress.status,
         started_at=_moment(min(started)) if started else None,
         finished_at=_moment(max(ended)) if ended and progress.finished else None,
@@ -71,7 +74,7 @@ def onboarding_view(
             current=current.current if current else None,
             total=current.total if current else None,
             unit=current.unit if current else None,
-            message=current.message if current else _waiting(portfolio, progress),
+            message=current.message if current else _waiting(portfolio, progress, session_at, current_session),
         ),
         sessions=sessions,
         phases=phases,
@@ -138,12 +141,17 @@ def _sessions(progress: Progress, session_at: Callable[[int], date]) -> Sessions
     )
 
 
-def _waiting(portfolio: PortfolioFacts, progress: Progress) -> str | None:
+def _waiting(
+    portfolio: PortfolioFacts, progress: Progress, session_at: Callable[[int], date], current_session: date
+) -> str | None:
     if progress.status != "pending":
         return None
     if progress.runs:
         return "Waiting for a free worker"
-    return "Removed before it was picked up" if portfolio.removed else "Waiting to be picked up"
+    if portfolio.removed:
+        return "Removed before it was picked up"
+    begins = session_at(portfolio.first)
+    return f"Begins after the close of {begins}" if begins > current_session else "Waiting to be picked up"
 
 
 def _moment(seconds: float) -> datetime:

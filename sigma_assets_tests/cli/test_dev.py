@@ -11,6 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
+
+from sigma_assets.cli.main import cli
+from sigma_assets.settings import settings
 
 PATIENCE = 120
 
@@ -52,12 +56,63 @@ def test_one_command_starts_everything_and_one_signal_stops_it(
     _until(lambda: _has_code(f"http://127.0.0.1:{ports[1]}/graphql"), "the webserver has the code server's assets")
     _until(lambda: _answers(f"http://127.0.0.1:{ports[2]}/"), "the status server answers")
     assert len(_children_of(tmp_path)) >= 5
+    _until(lambda: _sensors_looked(f"http://127.0.0.1:{ports[1]}/graphql"), "the daemon's sensors have looked")
 
     dev.send_signal(number)
 
     assert dev.wait(PATIENCE) == 0
-    assert "killed" not in (tmp_path / "dev.log").read_text()
+    told = (tmp_path / "dev.log").read_text()
+    assert "killed" not in told
+    assert "Traceback" not in told
+    assert "Stack Trace" not in told
+    assert "skipped" not in told
     assert _children_of(tmp_path) == []
+
+
+def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
+    ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        answer = _dev(monkeypatch, tmp_path, ports[0], ports[1], port)
+
+    assert answer.exit_code == 2
+    assert f"127.0.0.1:{port} (SIGMA_STATUS_PORT): Address already in use" in answer.stderr
+    assert "SIGMA_DAGSTER_URL" not in answer.stderr
+    assert not (tmp_path / "workspace.yaml").exists()
+
+
+def test_a_price_source_that_cannot_be_made_is_named_before_anything_starts(
+    ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGMA_PRICES", "bogus")
+
+    answer = _dev(monkeypatch, tmp_path, *ports)
+
+    assert answer.exit_code == 2
+    assert "unknown price source 'bogus'" in answer.stderr
+    assert not (tmp_path / "workspace.yaml").exists()
+
+
+def _dev(monkeypatch: pytest.MonkeyPatch, home: Path, code_server: int, webserver: int, status: int) -> Result:
+    """Return how `sigma-assets dev` ends that must not even begin."""
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("SIGMA_DAGSTER_URL", f"http://127.0.0.1:{webserver}")
+    monkeypatch.setenv("SIGMA_STATUS_PORT", str(status))
+    settings.cache_clear()
+    try:
+        return CliRunner().invoke(cli, ["dev", "--code-server-port", str(code_server)])
+    finally:
+        settings.cache_clear()
+
+
+def _sensors_looked(address: str) -> bool:
+    where = '{repositoryName: "__repository__", repositoryLocationName: "sigma_assets"}'
+    ticks = "... on Sensors { results { sensorState { ticks(limit: 1) { status } } } }"
+    query = f"{{ sensorsOrError(repositorySelector: {where}) {{ {ticks} }} }}"
+    sensors = httpx.post(address, json={"query": query}, timeout=30).json()["data"]["sensorsOrError"]["results"]
+    return len(sensors) == 5 and all(sensor["sensorState"]["ticks"] for sensor in sensors)
 
 
 def _has_code(address: str) -> bool:

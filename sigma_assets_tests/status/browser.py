@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -63,3 +63,33 @@ def served(app: FastAPI, port: int) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+class Site:
+    """A served installation and what a page did on it."""
+
+    def __init__(self, world, browser: Browser, base: str) -> None:
+        self.world, self.browser, self.base = world, browser, base
+        self.problems: list[str] = []
+        self.asked: list[str] = []
+
+    def open(self, path: str, **options) -> Page:
+        """Open a page in a fresh profile, whose clock stands until it is moved."""
+        page = self.browser.new_context(**options).new_page()
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("dialog", lambda dialog: self.problems.append(dialog.message))
+        page.on("console", self._console)
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.clock.install()
+        page.goto(self.base + path)
+        return page
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.problems.append(message.text)
+
+
+def next_poll(page: Page) -> None:
+    """Let two seconds pass on the page's clock and wait for the answer that it asks for."""
+    with page.expect_response("**/api/v1/onboarding/status/**"):
+        page.clock.run_for(2_000)

@@ -9,11 +9,13 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser
 
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.status.app import create_app
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import lots, portfolios
+from sigma_assets_tests.status.browser import Site, free_port, open_browser, served
 from sigma_assets_tests.status.pipeline import FIRST
 
 LOGGING = """
@@ -111,3 +113,23 @@ def embedded(tmp_path: Path, sqlite_template: Path) -> Iterator[World]:
     yield fresh
     fresh.instance.dispose()
     fresh.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return the browser of these tests."""
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(embedded: World, browser: Browser) -> Iterator[Site]:
+    """Return a served installation; whatever a test does, no script fails and nobody else's server is asked."""
+    app = create_app(embedded.settings, embedded.instance, cache_seconds=0.0)
+    with served(app, free_port()) as base:
+        opened = Site(embedded, browser, base)
+        yield opened
+        for context in browser.contexts:
+            context.close()
+    assert opened.problems == []
+    assert [url for url in opened.asked if not url.startswith((base, "blob:"))] == []

@@ -1,11 +1,9 @@
-"""The list of portfolios, and health."""
+"""The list of portfolios."""
 
 from datetime import UTC, date, datetime
-from time import time
 
 import pandas as pd
 import sqlalchemy as sa
-from dagster._daemon.types import DaemonHeartbeat
 
 from sigma_assets.storage.schema import market_prices, portfolio_snapshots, price_loads
 from sigma_assets_tests.status.pipeline import LAST, begin, complete
@@ -58,7 +56,7 @@ def test_each_portfolio_says_where_it_stands(world):
     }
     assert {name: line["missing"] for name, line in lines.items()} == {
         "current": "",
-        "behind": "1 sessions after 2025-01-31; 1 earlier sessions",
+        "behind": "1 session after 2025-01-31; 1 earlier session",
         "partial": "betas on 2025-02-03",
         "running": "everything",
         "pending": "everything",
@@ -84,48 +82,3 @@ def test_long_lists_come_in_pages(embedded):
 
     assert second["total"] == 5
     assert [line["name"] for line in second["portfolios"]] == ["P2", "P3"]
-
-
-def test_health_is_well_with_a_living_daemon(world):
-    """Database, schema, Dagster's storage and every daemon it needs."""
-    for kind in world.instance.get_required_daemon_types():
-        world.instance.add_daemon_heartbeat(DaemonHeartbeat(time(), kind, "one", []))
-
-    answer = world.client().get("/healthz")
-
-    assert (answer.status_code, answer.json()) == (200, {"ok": True, "failing": []})
-
-
-def test_health_names_a_daemon_that_is_silent(world):
-    """Three minutes without a sign of life."""
-    for kind in world.instance.get_required_daemon_types():
-        silent = 180 if kind == "SENSOR" else 0
-        world.instance.add_daemon_heartbeat(DaemonHeartbeat(time() - silent, kind, "one", []))
-
-    answer = world.client().get("/healthz")
-
-    assert answer.status_code == 503
-    assert answer.json()["failing"] == ["daemon: no heartbeat of SENSOR for 120 s"]
-
-
-def test_health_names_a_schema_of_another_version(world):
-    """An upgrade of the code without one of the database."""
-    with world.database.begin() as connection:
-        connection.exec_driver_sql("UPDATE sigma_alembic_version SET version_num = '0001'")
-
-    failing = world.client().get("/healthz").json()["failing"]
-
-    assert failing[0].startswith("schema:")
-    assert "db upgrade" in failing[0]
-
-
-def test_health_names_a_dagster_storage_that_cannot_be_read(embedded):
-    """Its file is something else now."""
-    client = embedded.client()
-    embedded.instance.dispose()
-    for file in embedded.home.rglob("*.db"):
-        file.write_bytes(b"this is no database")
-
-    failing = client.get("/healthz").json()["failing"]
-
-    assert failing == ["dagster storage: cannot be read"]

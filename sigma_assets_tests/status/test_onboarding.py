@@ -24,7 +24,16 @@ def test_a_known_portfolio_without_a_run_is_pending(world):
     assert status["status"] == "pending"
     assert status["overall_progress"]["percent_complete"] == 0
     assert status["current_phase_progress"]["message"] == "Waiting to be picked up"
+    assert status["removed"] is False
     assert [phase["status"] for phase in status["phases"]] == ["pending"] * 9
+
+
+def test_a_portfolio_that_begins_with_a_later_session_says_when(world):
+    """Bought today or on a Saturday: there is nothing to pick up before that session has closed."""
+    following = world.settings.calendar.shift(world.settings.current_session(), 1)
+    world.add_portfolio("P1", inception=following)
+
+    assert world.status("P1")["current_phase_progress"]["message"] == f"Begins after the close of {following}"
 
 
 def test_a_run_is_followed_from_its_start_to_its_end(world):

@@ -1,72 +1,20 @@
 """The pages in a real browser, beside real runs: every state, keyboard, phone, dark mode, screen readers."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import dagster as dg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from sigma_assets.status.app import create_app
 from sigma_assets.status.phases import PHASES
-from sigma_assets_tests.status.browser import free_port, open_browser, served
-from sigma_assets_tests.status.conftest import World
+from sigma_assets_tests.status.browser import Site, free_port, next_poll, served
 from sigma_assets_tests.status.pipeline import SESSIONS, TROUBLE, begin, complete
 
 PHONE = {"width": 375, "height": 740}
 NAME = "<b>Growth</b> <script>alert('name')</script>"
 ROW = {phase.asset: position for position, phase in enumerate(PHASES)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return the browser of these tests."""
-    with open_browser() as opened:
-        yield opened
-
-
-class Site:
-    """A served installation and what a page did on it."""
-
-    def __init__(self, world: World, browser: Browser, base: str) -> None:
-        self.world, self.browser, self.base = world, browser, base
-        self.problems: list[str] = []
-        self.asked: list[str] = []
-
-    def open(self, path: str, **options) -> Page:
-        """Open a page in a fresh profile, whose clock stands until it is moved."""
-        page = self.browser.new_context(**options).new_page()
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("dialog", lambda dialog: self.problems.append(dialog.message))
-        page.on("console", self._console)
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.clock.install()
-        page.goto(self.base + path)
-        return page
-
-    def _console(self, message) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            self.problems.append(message.text)
-
-
-@pytest.fixture
-def site(embedded: World, browser: Browser) -> Iterator[Site]:
-    """Return a served installation; whatever a test does, no script fails and nobody else's server is asked."""
-    app = create_app(embedded.settings, embedded.instance, cache_seconds=0.0)
-    with served(app, free_port()) as base:
-        opened = Site(embedded, browser, base)
-        yield opened
-        for context in browser.contexts:
-            context.close()
-    assert opened.problems == []
-    assert [url for url in opened.asked if not url.startswith((base, "blob:"))] == []
-
-
-def next_poll(page: Page) -> None:
-    """Let two seconds pass on the page's clock and wait for the answer that it asks for."""
-    with page.expect_response("**/api/v1/onboarding/status/**"):
-        page.clock.run_for(2_000)
 
 
 def states(page: Page) -> list[str]:
@@ -295,22 +243,6 @@ def test_every_state_is_accessible_and_fits(site, scheme, viewport):
         assert (red < 60) == (scheme == "dark")
     for _ in events:
         pass
-
-
-def test_the_list_leads_to_the_pages_and_to_dagster(site):
-    """Names are text there too."""
-    site.world.add_portfolio("P1", name=NAME)
-    run_id = complete(site.world.instance, ["P1"], fail="betas")
-    page = site.open("/")
-
-    row = page.locator("#rows tr")
-    expect(row).to_contain_text(NAME)
-    expect(row).to_contain_text("Failed")
-    expect(page.locator("#health-list")).to_contain_text("daemon")
-    assert row.get_by_role("link", name=run_id[:8]).get_attribute("href") == f"http://127.0.0.1:3000/runs/{run_id}"
-    row.get_by_role("link", name=NAME).click()
-
-    expect(page.locator("#status")).to_have_text("Partly completed")
 
 
 def test_a_server_with_a_token_asks_for_it_and_the_tab_keeps_it(embedded, browser):

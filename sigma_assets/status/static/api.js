@@ -83,9 +83,10 @@ let lostAt = null;
 export function connectionLost() {
   lostAt ??= Date.now();
   const seconds = Math.round((Date.now() - lostAt) / 1000);
-  const since = seconds < 4 ? "" : ` for ${duration(seconds)}`;
   const toast = byId("connection");
-  setText(toast, `The server cannot be reached${since}. Trying again…`);
+  setText(toast, seconds < 4
+    ? "The server cannot be reached. Trying again…"
+    : `The server has not answered for ${duration(seconds)}. Trying again…`);
   toast.hidden = false;
   document.body.dataset.connection = "lost";
 }

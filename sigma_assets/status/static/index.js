@@ -35,10 +35,10 @@ async function poll() {
 
 function show(head, portfolios) {
   byId("content").hidden = false;
-  const late = portfolios.filter((portfolio) => portfolio.state !== "current").length;
   const prices = head.target_session ? `Prices up to ${head.target_session}` : "No prices yet";
-  const state = portfolios.length === 0 ? "" : late ? ` · ${late} not up to date` : " · all up to date";
-  setText(byId("lead"), `${prices}, current session ${head.current_session} · ${plural(head.total, "portfolio")}${state}`);
+  const session = head.target_session === head.current_session ? "the current session"
+    : `current session ${head.current_session}`;
+  setText(byId("lead"), `${prices}, ${session} · ${plural(head.total, "portfolio")}${lateness(head, portfolios)}`);
   const dagster = byId("dagster");
   if (/^https?:/.test(head.dagster_url)) {
     dagster.href = `${head.dagster_url.replace(/\/$/, "")}/runs`;
@@ -48,7 +48,16 @@ function show(head, portfolios) {
   portfolios.forEach((portfolio, at) => showRow(rows.children[at] || rows.appendChild(newRow()), portfolio));
   while (rows.children.length > portfolios.length) rows.lastChild.remove();
   byId("empty").hidden = portfolios.length > 0;
+  byId("table").hidden = portfolios.length === 0;
   byId("more").hidden = portfolios.length >= head.total;
+}
+
+// What is not shown is not counted: it says of how many it speaks.
+function lateness(head, portfolios) {
+  if (portfolios.length === 0) return "";
+  const late = portfolios.filter((portfolio) => portfolio.state !== "current").length;
+  const among = portfolios.length < head.total ? ` of the ${number(portfolios.length)} shown` : "";
+  return late ? ` · ${number(late)}${among} not up to date` : ` · all${among} up to date`;
 }
 
 function newRow() {

@@ -1,10 +1,12 @@
 // The page of one onboarding: polls the API every two seconds and changes only what has changed.
 
 import {
-  AnswerError, askForToken, byId, connectionLost, connectionThere, download, duration, getJson, make, number, setText,
+  AnswerError, askForToken, byId, connectionLost, connectionThere, download, duration, getHealth, getJson, make, number,
+  setText,
 } from "/static/api.js";
 
 const POLL_MS = 2000;
+const PATIENCE_MS = 30000;
 const DETAILS = "sigma.details";
 const id = decodeURIComponent(location.pathname.split("/").pop());
 const api = `/api/v1/onboarding/status/${encodeURIComponent(id)}`;
@@ -19,6 +21,8 @@ let shown = null; // the newest answer
 let shownAt = 0;
 let timer = null;
 let asking = 0;
+let waitingSince = null;
+let trouble = ""; // why a long wait may not end by itself
 
 async function poll() {
   clearTimeout(timer);
@@ -26,7 +30,9 @@ async function poll() {
   const debug = detailsOn();
   try {
     const answer = await getJson(debug ? `${api}?debug=true` : api);
+    const found = await troubleOf(answer);
     if (turn !== asking) return;
+    trouble = found;
     connectionThere();
     show(answer, debug);
   } catch (error) {
@@ -37,6 +43,14 @@ async function poll() {
   if (!shown || !FINISHED.includes(shown.status) || document.body.dataset.connection === "lost") {
     timer = setTimeout(poll, POLL_MS);
   }
+}
+
+// Where nothing is started, no run can say why: after half a minute of waiting the health check is asked.
+async function troubleOf(answer) {
+  if (answer.status !== "pending") waitingSince = null;
+  else waitingSince ??= Date.now();
+  if (waitingSince === null || Date.now() - waitingSince < PATIENCE_MS) return "";
+  return (await getHealth()).failing.join("; ");
 }
 
 // Return whether an error may pass; else show what it means.
@@ -71,13 +85,18 @@ function show(answer, debug) {
 
 function sentence(answer) {
   const { current_phase_name: phase, phases_completed: done, phases_total: total } = answer.overall_progress;
-  if (answer.status === "pending") return answer.current_phase_progress.message || "Waiting to be picked up";
+  if (answer.status === "pending") {
+    const waiting = answer.current_phase_progress.message || "Waiting to be picked up";
+    return trouble ? `${waiting}. Something needs attention – ${trouble}` : waiting;
+  }
+  if (answer.removed && answer.status !== "completed") return `Removed with ${done} of ${total} phases complete`;
   if (answer.status === "running") return phase ? `${phase}: ${answer.current_phase_progress.message}` : "Finishing…";
-  if (answer.status === "failed") return phase ? `${phase} failed` : "The run failed";
+  if (answer.status === "failed") return `${phase || "The run"} failed; it is tried again with the next run`;
   if (answer.status === "partial") return `${done} of ${total} phases are complete; the rest is tried again with the next run`;
   const { sessions, symbols, positions, seconds } = answer.summary;
-  const held = symbols === null ? "" : `, ${number(symbols)} symbols`;
-  return `${number(sessions)} sessions${held} and ${number(positions)} positions in ${precise(seconds)}`;
+  const held = symbols === null ? "" : `, ${counts(symbols, "symbol")}`;
+  const removed = answer.removed ? "; removed since, its history stays" : "";
+  return `${counts(sessions, "session")}${held} and ${counts(positions, "position")} in ${precise(seconds)}${removed}`;
 }
 
 function showStatus(answer) {
@@ -172,10 +191,15 @@ function newRow() {
 function counted(phase) {
   if (phase.current === null) return "";
   if (phase.status === "running" && phase.total) return `${number(phase.current)} / ${number(phase.total)} ${phase.unit}`;
-  return `${number(phase.current)} ${phase.unit}`;
+  return counts(phase.current, phase.unit.replace(/s$/, ""));
 }
 
-const precise = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : duration(seconds));
+function precise(seconds) {
+  if (seconds < 0.05) return "< 0.1 s";
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : duration(seconds);
+}
+
+const counts = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 function showNotFound() {
   byId("content").hidden = true;
