@@ -78,8 +78,8 @@ TESTS: dict[str, list[str]] = {
     "storage/price_history.py": _STORAGE,
     "storage/price_gaps.py": ["storage/test_price_gaps.py", *_STORAGE],
     "storage/holdings.py": ["storage/test_holdings.py", *_STORAGE],
-    "storage/columns.py": _STORAGE,
-    "storage/contract.py": ["verification/test_checks.py"],
+    "storage/columns.py": ["storage/test_columns.py", *_STORAGE],
+    "storage/contract.py": ["storage/test_columns.py", "verification/test_checks.py"],
     "automation/planner.py": ["automation/test_planner.py"],
 }
 """Which tests answer for a file, quickest first."""
