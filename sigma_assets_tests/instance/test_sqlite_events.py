@@ -142,7 +142,7 @@ def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
 
 WRITER = """
 import sys
-from sigma_assets_tests.instance.test_event_storage import VALUES, materialization
+from sigma_assets_tests.instance.test_sqlite_events import VALUES, materialization
 from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
 
 directory, writer = sys.argv[1:]
