@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from sigma_assets.run_endings import RUN_ENDS, TELLING, ended_from_outside
 from sigma_assets.trading_calendar import TradingCalendar
 from sigma_assets.watermark import RunCover, cover_of, runs
 
@@ -105,32 +106,26 @@ def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str,
     """Return asset, type and message of what failed: steps if any did, else the run as a whole."""
     if cover.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
         return ()
-    steps, launches, ends, remarks = [], [], [], []
-    for record in instance.get_records_for_run(cover.run_id, of_type=_TELLING).records:
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            continue
+    steps, others = [], []
+    for record in instance.get_records_for_run(
+        cover.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, *TELLING}
+    ).records:
+        event = record.event_log_entry.get_dagster_event()
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
             cause = error.cause if error and error.cause else error
             kind = (cause.cls_name if cause else None) or "unknown"
             steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
-        elif event.event_type == dg.DagsterEventType.ENGINE_EVENT:
-            message, told = event.message or "", getattr(event.event_specific_data, "error", None)
-            reasons = (message, told.message.strip() if told else "")
-            remarks += [text for text in reasons if _how_ended(text)]
-            if told and message.startswith(NOT_LAUNCHED):
-                launches.append(("", "not launched", reasons[1]))
         else:
-            message = event.message or ""
-            told = getattr(event.event_specific_data, "error", None)
-            ends.append(("", cover.status.value.lower(), message))
-            remarks += [text for text in (message, told.message if told else "") if _how_ended(text)]
-    if remarks and not steps:
-        return (("", _how_ended(remarks[-1]) or "", remarks[-1]),)
-    if remarks:
-        steps = [(asset, kind, remarks[-1] if kind == INTERRUPTED else message) for asset, kind, message in steps]
-    return tuple(steps or launches or ends)
+            others.append(event)
+    ending = ended_from_outside(others)
+    if steps:
+        return tuple(
+            (asset, kind, ending[1] if ending and kind == INTERRUPTED else message) for asset, kind, message in steps
+        )
+    if ending:
+        return (("", *ending),)
+    return tuple(("", cover.status.value.lower(), end.message or "") for end in others if end.event_type in RUN_ENDS)
 
 
 _STATUS = {
@@ -140,29 +135,7 @@ _STATUS = {
     dg.DagsterEventType.STEP_FAILURE: "failure",
     dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
-ENDED_BY = {
-    "was terminated by signal": "worker died",
-    "unexpectedly exited": "worker died",
-    "run's worker is dead": "worker died",
-    "terminated unexpectedly": "worker died",
-    "xceeded maximum runtime": "timed out",
-}
-"""How a code server says that the process of a run has gone, our launcher too, the daemon that it never came up,
-and run monitoring that it took too long."""
-NOT_LAUNCHED = "Caught an unrecoverable error while dequeuing the run"
-"""How the queue says that it could not start a run."""
 INTERRUPTED = "DagsterExecutionInterruptedError"
-_TELLING: set[dg.DagsterEventType] = {
-    dg.DagsterEventType.STEP_FAILURE,
-    dg.DagsterEventType.RUN_FAILURE,
-    dg.DagsterEventType.RUN_CANCELED,
-    dg.DagsterEventType.ENGINE_EVENT,
-}
-
-
-def _how_ended(message: str) -> str | None:
-    """Return what ended a run, where a message tells of an end that the run itself could not."""
-    return next((kind for words, kind in ENDED_BY.items() if words in message), None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:

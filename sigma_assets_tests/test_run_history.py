@@ -7,6 +7,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from sigma_assets.run_history import story_of
 from sigma_assets.settings import read_settings
+from sigma_assets.status.run_events import read_events
 from sigma_assets_tests.status.pipeline import begin
 
 DEQUEUING = (
@@ -36,3 +37,4 @@ def test_a_run_that_could_not_be_launched_says_why(error, kind):
 
     story = story_of(instance, run_id, read_settings({}).calendar)
     assert story.failures == (("", kind, error.strip()),)
+    assert read_events(instance, run_id)[1] == f"{kind}: {error.strip()}"  # what the status page says

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
+from sigma_assets.run_endings import RUN_ENDS, TELLING, ended_from_outside
 from sigma_assets.status.facts import EventKind, StepEvent
 from sigma_assets.status.observations import CURRENT, DETAIL, TOTAL, UNIT
 from sigma_assets.status.phases import BY_ASSET
@@ -30,7 +31,6 @@ KINDS: dict[Types, EventKind] = {
     Types.STEP_FAILURE: "failure",
     Types.STEP_SKIPPED: "skip",
 }
-RUN_ENDS = {Types.RUN_FAILURE, Types.RUN_CANCELED}
 
 
 def read_events(
@@ -40,7 +40,7 @@ def read_events(
 
     Their outputs (half of the events, needed for detail only) are left out on request.
     """
-    steps = {*KINDS, *RUN_ENDS} - (set() if outputs else {Types.STEP_OUTPUT})
+    steps = {*KINDS, *TELLING} - (set() if outputs else {Types.STEP_OUTPUT})
     newest = _records(instance, run_id, {*steps, Types.ASSET_OBSERVATION}, limit=NEWEST)
     if len(newest) == NEWEST:
         newest = _merged(newest, _records(instance, run_id, steps))
@@ -121,12 +121,14 @@ def _error(error: SerializableErrorInfo | None) -> tuple[str, str]:
 
 
 def _run_error(records: Sequence[EventLogRecord]) -> str:
-    ends = [record.event_log_entry for record in records if _type(record) in RUN_ENDS]
+    told = [record.event_log_entry.get_dagster_event() for record in records if _type(record) in TELLING]
+    ends = [event for event in told if event.event_type in RUN_ENDS]
     if not ends:
         return ""
-    event = ends[-1].get_dagster_event()
-    if event.event_type == Types.RUN_FAILURE and event.event_specific_data is not None:
-        error = event.job_failure_data.error
+    if ending := ended_from_outside(told):
+        return ": ".join(ending)
+    if ends[-1].event_type == Types.RUN_FAILURE and ends[-1].event_specific_data is not None:
+        error = ends[-1].job_failure_data.error
         if error is not None:
             return _error(error)[0]
-    return event.message or ""
+    return ends[-1].message or ""
