@@ -46,6 +46,16 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(asset
     assert "schema" in {check.name for check in asset.check_specs}
 
 
+def test_every_sensor_and_schedule_says_what_it_does_and_is_on_from_the_start():
+    repository = defs.get_repository_def()
+    automations = [*repository.sensor_defs, *repository.schedule_defs]
+
+    assert {each.name: bool(each.description) for each in automations} == dict.fromkeys(
+        ("onboarding", "catch_up", "holdings_change", "price_correction", "failure_alert", "nightly"), True
+    )
+    assert {each.default_status.value for each in automations} == {"RUNNING"}
+
+
 def test_dagster_validates_the_workspace(tmp_path):
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "SIGMA_PRICES": "simulated"}
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())

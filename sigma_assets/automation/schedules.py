@@ -18,6 +18,7 @@ from sigma_assets.settings import settings
     cron_schedule=f"{settings().cutoff.minute} {settings().cutoff.hour} * * 1-5",
     execution_timezone="America/New_York",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Starts the run of the universe at the New York cutoff; the portfolios' runs follow it.",
 )
 def nightly(
     context: dg.ScheduleEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]

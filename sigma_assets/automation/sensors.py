@@ -67,7 +67,12 @@ def look_around(instance: dg.DagsterInstance, tables: Tables, price_source: Pric
     return situation
 
 
-@dg.sensor(job=portfolios_job, minimum_interval_seconds=2, default_status=RUNNING)
+@dg.sensor(
+    job=portfolios_job,
+    minimum_interval_seconds=2,
+    default_status=RUNNING,
+    description="Gives every new portfolio its whole history, in one run of its own.",
+)
 def onboarding(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
@@ -82,7 +87,12 @@ def onboarding(
         yield dg.SkipReason(f"{len(situation.order)} portfolios, none is new")
 
 
-@dg.sensor(jobs=[symbols_job, portfolios_job], minimum_interval_seconds=4, default_status=RUNNING)
+@dg.sensor(
+    jobs=[symbols_job, portfolios_job],
+    minimum_interval_seconds=4,
+    default_status=RUNNING,
+    description="Runs whatever is missing and not under way, after the night, a failure, a hole; keeps house.",
+)
 def catch_up(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
@@ -121,7 +131,12 @@ def catch_up(
         yield dg.SkipReason(f"nothing to start up to {situation.target}: {_open(situation)}")
 
 
-@dg.sensor(job=portfolios_job, minimum_interval_seconds=4, default_status=RUNNING)
+@dg.sensor(
+    job=portfolios_job,
+    minimum_interval_seconds=4,
+    default_status=RUNNING,
+    description="Runs again what changed lots or cash flows touch, from the day of the change on.",
+)
 def holdings_change(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
@@ -139,7 +154,12 @@ def holdings_change(
         )
 
 
-@dg.sensor(job=portfolios_job, minimum_interval_seconds=4, default_status=RUNNING)
+@dg.sensor(
+    job=portfolios_job,
+    minimum_interval_seconds=4,
+    default_status=RUNNING,
+    description="Runs again the sessions that late or corrected prices touch.",
+)
 def price_correction(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
