@@ -66,6 +66,20 @@ def test_position_of_a_purchase():
     }
 
 
+def test_where_equity_is_nothing_there_are_no_weights():
+    """Equity 10,000 buys 1,000 shares at 100 on margin; at 90 it is gone to the cent."""
+    holdings = book([lot("L1", "AAA", 1_000, 100.0, MON)])
+    history = prices([100.0, 90.0, 95.0])
+
+    snapshot, position = snapshots(holdings, history), positions(holdings, history)
+
+    assert snapshot["equity"].tolist() == [10_000.0, 0.0, 5_000.0]
+    assert position["weight"].tolist() == pytest.approx([10.0, np.nan, 19.0], nan_ok=True)
+    assert position["risk_weight"].tolist() == pytest.approx([10.0, np.nan, 19.0], nan_ok=True)
+    assert snapshot["leverage"].tolist() == pytest.approx([10.0, np.nan, 19.0], nan_ok=True)
+    assert snapshot["daily_return"].tolist() == pytest.approx([0.0, -1.0, np.nan], nan_ok=True)
+
+
 def test_a_split_changes_shares_and_no_value():
     holdings = book([lot("L1", "AAA", 10, 100.0, MON), lot("L2", "AAA", 1, 51.0, WED)])
     history = prices([100.0, 102.0, 51.0, 52.0], splits={("AAA", WED): 2.0})
