@@ -133,11 +133,12 @@ def test_a_price_is_the_same_bits_whatever_is_read_with_it(database: Database) -
     np.testing.assert_array_equal(some.prior_close, before[5:20])
 
 
-def test_a_price_on_a_day_without_a_session_is_an_error(database: Database) -> None:
+@pytest.mark.parametrize("last", [date(2026, 1, 3), date(2026, 1, 8)], ids=["that day is the last", "it is not"])
+def test_a_price_on_a_day_without_a_session_is_an_error(database: Database, last: date) -> None:
     write_prices(database, bars({"AAA": {"2026-01-03": 10.0}}), "file", EVENING)
 
     with pytest.raises(StorageError, match="2026-01-03, which is no NYSE session"):
-        price_history(database, ["AAA"], date(2026, 1, 2), date(2026, 1, 6), CALENDAR)
+        price_history(database, ["AAA"], date(2025, 12, 30), last, CALENDAR)
 
 
 def test_a_history_of_nothing_is_empty(database: Database) -> None:
