@@ -82,12 +82,16 @@ class Deployment:
         command = [sys.executable, "-m", "sigma_assets.cli.main"] if program == "sigma-assets" else [SCRIPTS / program]
         return subprocess.run(
             [*command, *rest],
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **self.environment, **more},
+            env=self.of_process(**more),
             cwd=self.home,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def of_process(self, **more: str) -> dict[str, str]:
+        """Return the whole environment of one of its processes."""
+        return {**os.environ, "PYTHONPATH": str(CHECKOUT), **self.environment, **more}
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Return every value of every table but the moments of writing, sorted by key."""
