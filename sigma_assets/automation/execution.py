@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date
+from threading import RLock
 from time import sleep
 
 import dagster as dg
@@ -34,6 +35,11 @@ from sigma_assets.watermark import Materialized
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log goes to the event log alone; on the terminal it would tear up the progress display."""
+
+_ALONE = RLock()
+"""One run at a time in a process. Dagster configures Python's logging at the start of a run: it takes logging's own lock,
+then each handler's. A run in another thread that is storing an event holds its handler's lock and asks for logging's
+(SQLAlchemy looks up a level): both would wait for ever."""
 
 OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
 
@@ -154,7 +160,10 @@ def execute(
     *,
     again: bool = False,
 ) -> Outcome:
-    """Execute one planned run in this process and return how it ended; `again` if it covers what is there already."""
+    """Execute one planned run in this process and return how it ended; `again` if it covers what is there already.
+
+    Threads take turns. Runs that should overlap need processes of their own.
+    """
     name = job_of(planned)
     job = definitions.resolve_job_def(name)
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
@@ -165,7 +174,7 @@ def execute(
         tags={**tags_of(planned, source, again=again), **this_worker_tags()},
         remote_job_origin=origin_of(name),
     )
-    with patience.restored():
+    with _ALONE, patience.restored():
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)

@@ -1,7 +1,10 @@
 """Fixtures: a fresh deployment on PostgreSQL, as roles.sh and the two migration commands leave it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,9 @@ from sigma_assets_tests.deployment.deployment import (
     role_url,
 )
 from sigma_assets_tests.postgres import PostgresServer
+
+SmallDisk = Callable[[int], Path]
+"""Makes a folder on a file system of its own, of so many MB."""
 
 
 @contextmanager
@@ -82,6 +88,41 @@ class Finished:
         with engine.connect() as connection:
             for statement in statements:
                 connection.exec_driver_sql(statement)
+
+    def move_to(self, table: str, folder: Path) -> None:
+        """Move a table to a folder of another file system."""
+        owner = os.stat(self.server.folder)
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        self.as_administrator(
+            f"CREATE TABLESPACE small LOCATION '{folder}'", f"ALTER TABLE sigma.{table} SET TABLESPACE small"
+        )
+
+    def move_back(self, table: str) -> None:
+        """Move a table back to where the others are."""
+        self.as_administrator(f"ALTER TABLE sigma.{table} SET TABLESPACE pg_default", "DROP TABLESPACE small")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisk]:
+    """Return what makes folders on small file systems; they are gone after the test."""
+    with ExitStack() as stack:
+        yield lambda megabytes: stack.enter_context(_file_system(megabytes))
+
+
+@contextmanager
+def _file_system(megabytes: int) -> Iterator[Path]:
+    folder = Path("/tmp") / f"sigma_small_{os.getpid()}"  # not below tmp_path, which PostgreSQL's user cannot enter
+    folder.mkdir()
+    mounted = os.geteuid() == 0 and shutil.which("mount") is not None
+    if mounted:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    if not mounted:
+        folder.rmdir()
+        pytest.skip("no right to mount a small file system here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
 
 
 @pytest.fixture(scope="module")

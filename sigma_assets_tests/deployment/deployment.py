@@ -82,12 +82,16 @@ class Deployment:
         command = [sys.executable, "-m", "sigma_assets.cli.main"] if program == "sigma-assets" else [SCRIPTS / program]
         return subprocess.run(
             [*command, *rest],
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **self.environment, **more},
+            env=self.of_process(**more),
             cwd=self.home,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def of_process(self, **more: str) -> dict[str, str]:
+        """Return the whole environment of one of its processes."""
+        return {**os.environ, "PYTHONPATH": str(CHECKOUT), **self.environment, **more}
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Return every value of every table but the moments of writing, sorted by key."""
@@ -110,6 +114,14 @@ def add_book(database: Database, name: str = "Growth") -> str:
         {"symbol": "QQQ", "quantity": 50.0, "entry_price": 500.0, "entry_date": date(2026, 1, 6)},
         {"symbol": "CASH_USD", "quantity": 5000.0, "entry_price": 1.0, "investment_class": "PRIVATE"},
     )
+
+
+def copy_book(source: Database, target: Database) -> None:
+    """Copy what a person entered, ids included."""
+    for name in ("portfolios", "lots"):
+        table = metadata.tables[name]
+        with source.read() as reading, target.begin() as writing:
+            writing.execute(sa.insert(table), [dict(row._mapping) for row in reading.execute(sa.select(table))])
 
 
 def configured(home: Path, database_url: str, dagster_yaml: Path, **more: str) -> Deployment:

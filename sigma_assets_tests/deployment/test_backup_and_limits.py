@@ -1,11 +1,9 @@
 """A dump restored elsewhere goes on where it was; a full disk and a full server refuse cleanly and are healed."""
 
-import os
 import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from sigma_assets.errors import StorageError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import price_coverage
-from sigma_assets_tests.deployment.conftest import Finished, database_with_roles
+from sigma_assets_tests.deployment.conftest import Finished, SmallDisk, database_with_roles
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, configured, role_url
 from sigma_assets_tests.storage.builders import coverage
 
@@ -75,41 +73,20 @@ def _connected_at_last(address: str) -> psycopg2.extensions.connection:
             select.select([], [], [], 0.1)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a file system of 2 MB."""
-    folder = Path("/tmp") / f"sigma_small_{os.getpid()}"
-    folder.mkdir()
-    mounted = os.geteuid() == 0 and shutil.which("mount") is not None
-    if mounted:
-        command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    if not mounted:
-        folder.rmdir()
-        pytest.skip("no right to mount a small file system here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
-
-
-def test_a_full_disk_leaves_the_old_rows_and_is_named(finished: Finished, small_disk: Path) -> None:
+def test_a_full_disk_leaves_the_old_rows_and_is_named(finished: Finished, small_disk: SmallDisk) -> None:
     """The table lies on a file system of 2 MB; moved to a larger one, the same write succeeds."""
     if not finished.server.is_ours:
         pytest.skip("the server given may be on another machine")
     database = finished.deployment.database
     old, more = coverage(["p"], ["2026-02-02"]), coverage([f"p{number}" for number in range(1500)], _february())
     replace_rows(database, {price_coverage: old}, _of(old))
-    owner = os.stat(finished.server.folder)
-    os.chown(small_disk, owner.st_uid, owner.st_gid)
-    finished.as_administrator(
-        f"CREATE TABLESPACE small LOCATION '{small_disk}'", "ALTER TABLE sigma.price_coverage SET TABLESPACE small"
-    )
+    finished.move_to("price_coverage", small_disk(2))
 
     with pytest.raises(StorageError, match=r"No space left on device. The disk is full: free some space and run again"):
         replace_rows(database, {price_coverage: more}, _of(more))
 
     assert len(read_rows(database, price_coverage, _of(old))) == 1
-    finished.as_administrator("ALTER TABLE sigma.price_coverage SET TABLESPACE pg_default", "DROP TABLESPACE small")
+    finished.move_back("price_coverage")
     replace_rows(database, {price_coverage: more}, _of(more))
     assert len(read_rows(database, price_coverage, _of(more))) == len(more)
     for rows in (old, more):

@@ -2,20 +2,17 @@
 
 import dagster as dg
 import pytest
-import sqlalchemy as sa
 
 from sigma_assets.automation.execution import Wish
 from sigma_assets.instance.postgres_storage import PooledPostgresEventLogStorage
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.schema import metadata
-from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, role_url
+from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, copy_book, role_url
 from sigma_assets_tests.postgres import PostgresServer
 
 
 def test_every_number_is_the_same_on_both_databases(deployment: Deployment, embedded: Deployment) -> None:
     """To the last bit, in all tables; only the moments at which rows were written differ."""
     add_book(embedded.database)
-    _copy_book(embedded.database, deployment.database)
+    copy_book(embedded.database, deployment.database)
 
     for each in (embedded, deployment):
         assert [outcome.succeeded for outcome in each.run(Wish(first=FIRST, last=LAST))] == [True, True]
@@ -44,11 +41,3 @@ def test_dagster_starts_on_every_way_to_write_the_address(
 
 def _materializations() -> dg.EventRecordsFilter:
     return dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION, asset_key=dg.AssetKey("market_prices"))
-
-
-def _copy_book(source: Database, target: Database) -> None:
-    """Copy what a person entered, ids included."""
-    for name in ("portfolios", "lots"):
-        table = metadata.tables[name]
-        with source.read() as reading, target.begin() as writing:
-            writing.execute(sa.insert(table), [dict(row._mapping) for row in reading.execute(sa.select(table))])

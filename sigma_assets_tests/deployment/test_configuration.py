@@ -73,6 +73,27 @@ def test_the_compose_file_starts_programs_that_are_there() -> None:
     assert str(workspace["port"]) in services["code-server"]["command"]
 
 
+def test_a_container_may_stop_for_longer_than_its_process_needs() -> None:
+    """The code server waits for open calls, then for its runs; docker kills after ten seconds unless told otherwise."""
+    server = read(DEPLOY / "docker-compose.yml")["services"]["code-server"]
+    patience = int(server["environment"]["DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD"])
+
+    assert patience < 10
+    assert server["stop_grace_period"] == "2m"
+    assert server["environment"].items() >= read(DEPLOY / "docker-compose.yml")["x-app"]["environment"].items()
+
+
+def test_the_image_is_built_from_what_it_needs_and_from_nothing_else() -> None:
+    """What the Dockerfile copies reaches it; passwords, environments and old builds do not."""
+    allowed = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = re.findall(r"deploy/\S+\.yaml", (DEPLOY / "Dockerfile").read_text())
+
+    assert (CHECKOUT / ".dockerignore").read_text().splitlines()[1] == "*"
+    assert {*copied, "sigma_assets", "pyproject.toml", "setup.py", "README.md", "requirements.lock"} == set(allowed)
+    for path in allowed:
+        assert (CHECKOUT / path).exists(), path
+
+
 def test_no_secret_is_written_into_a_file_of_the_deployment() -> None:
     """Secrets come from the environment: every variable of compose that looks like one is taken from there."""
     variables = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}

@@ -1,5 +1,6 @@
 """Code server, daemon, webserver and status server as processes of their own, with two roles, on one PostgreSQL."""
 
+import gc
 import json
 import os
 import re
@@ -39,6 +40,7 @@ SECRETS = {
     "SIGMA_ALERT_WEBHOOK": "http://127.0.0.1:9/hook-open-sesame",
     "SIGMA_SMTP_URL": "smtp://alerts:smtp-open-sesame@127.0.0.1:9",
 }
+STOPS_SOON = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "3"}  # as in the compose file
 PATIENCE_SECONDS = 150
 STOP_SECONDS = 150
 
@@ -76,7 +78,7 @@ def team(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFacto
     with database_with_roles(postgres_server) as name:
         home = tmp_path_factory.mktemp("team")
         url = role_url(postgres_server, name, "pipeline")
-        deployment = configured(home, url, CHECKOUT / "deploy" / "dagster.yaml", **SECRETS)
+        deployment = configured(home, url, CHECKOUT / "deploy" / "dagster.yaml", **SECRETS, **STOPS_SOON)
         for command in (("sigma-assets", "db", "upgrade"), ("dagster", "instance", "migrate")):
             done = deployment.command(*command)
             assert done.returncode == 0, done.stderr
@@ -182,8 +184,10 @@ def test_every_process_stops_cleanly_when_asked(team: Team) -> None:
     codes = {name: process.wait(STOP_SECONDS) for name, process in team.processes.items()}
 
     assert set(codes.values()) <= {0, -signal.SIGTERM}, codes
-    team.deployment.database.dispose()
-    _until(lambda: not _others_connected(team.deployment.database), "no connection is left", team.deployment.home)
+    gc.collect()  # each `deployment.database` of the tests above was a pool of this process, until it is collected
+    database = team.deployment.database
+    _until(lambda: not _others_connected(database), "no connection is left", team.deployment.home)
+    database.dispose()
 
 
 def _others_connected(database: Database) -> bool:

@@ -1,0 +1,49 @@
+"""A run in a process of its own, which stops at the start of each step until it is told to go on.
+
+    python -m sigma_assets_tests.deployment.rival PORTFOLIO
+
+Executes straight away, as no entry point does: it does not ask whether another run works on the portfolio.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date
+
+import dagster as dg
+
+from sigma_assets.automation.execution import OnEvent, Wish, execute, plan
+from sigma_assets.automation.planner import PlannedRun
+from sigma_assets.definitions import definitions_for
+from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.settings import read_settings
+from sigma_assets.watermark import Materialized
+from sigma_assets_tests.deployment.deployment import FIRST, LAST
+
+IN_POOL = "price_coverage"
+"""Waiting at its start would keep the pool's one slot, and the other process away from its own start."""
+
+
+def forced(
+    portfolio_id: str, first: date, last: date, *, before: Callable[[], object], on_event: OnEvent = lambda *_: None
+) -> bool:
+    """Run some sessions of a portfolio again, `before` being called just before; return whether that succeeded."""
+    settings = read_settings(os.environ)
+    tables = Tables(settings)
+    source = PriceSource(settings, tables)
+    with dg.DagsterInstance.get() as instance:
+        wish = Wish((portfolio_id,), first, last, force=True)
+        _, (planned,) = plan(instance, tables, source, Materialized(tables.calendar.sessions), wish)
+        before()
+        return execute(definitions_for(settings), instance, planned, "admin", on_event, again=True).succeeded
+
+
+def _stop_at_steps(_: PlannedRun, event: dg.DagsterEvent) -> None:
+    if event.event_type == dg.DagsterEventType.STEP_START and event.step_key != IN_POOL:
+        sys.stdout.write(f"{event.step_key}\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    sys.exit(0 if forced(sys.argv[1], FIRST, LAST, before=lambda: None, on_event=_stop_at_steps) else 1)
