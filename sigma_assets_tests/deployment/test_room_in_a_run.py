@@ -63,6 +63,7 @@ def test_a_server_without_free_connections_costs_one_asset_until_the_next_run(
     """Others take the last one; it is waited for, then the asset fails."""
     if not finished.server.is_ours:
         pytest.skip("the server given may serve others")
+    deployment.environment["SIGMA_DATABASE_PATIENCE_SECONDS"] = "3"
     copy_book(finished.deployment.database, deployment.database)
     assert _run(deployment, finished.portfolio_id, FIRST, LAST) == [(_ALL, True)]
 

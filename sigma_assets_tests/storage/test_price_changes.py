@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.price_changes import changed_prices, first_sessions, portfolios_behind_prices
 from sigma_assets.storage.prices import write_prices
 from sigma_assets.storage.rows import Rows, replace_rows
@@ -46,6 +47,8 @@ def test_holders_of_a_changed_price_are_behind_others_are_not(database: Database
     assert portfolios_behind_prices(database, newest, ()) == []
     compute(database, newest, holder)
     assert portfolios_behind_prices(database, first, ()) == [writer]
+    remove_portfolio(database, writer)
+    assert portfolios_behind_prices(database, first, ("MSFT",)) == [other]
 
 
 def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: Database) -> None:
