@@ -28,6 +28,7 @@ from sigma_assets.automation.situation import (
     symbol_runs,
     symbols_missing,
 )
+from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.resources import PriceSource, Tables
 from sigma_assets.storage.patience import patience
@@ -120,6 +121,8 @@ def bring_up_to_date(
     materialized = Materialized(tables.calendar.sessions)
     outcomes: list[Outcome] = []
 
+    end_runs_of_dead_processes(instance)
+
     def bring(needed: Callable[[], tuple[Situation, list[PlannedRun]]], *, again: bool) -> None:
         done: list[Outcome] = [outcome for outcome in outcomes if not outcome.succeeded]
         while True:
@@ -132,7 +135,7 @@ def bring_up_to_date(
                 outcome = execute(definitions, instance, ready[0], source, on_event, again=again)
                 done.append(outcome)
                 outcomes.append(outcome)
-            else:
+            elif not end_runs_of_dead_processes(instance):
                 on_wait(situation.busy)
                 sleep(1.0)
 

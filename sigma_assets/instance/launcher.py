@@ -15,6 +15,7 @@ import time
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
@@ -109,6 +110,24 @@ class MonitoredRunLauncher(DefaultRunLauncher):
             if "pid" in metadata:
                 return int(str(metadata["pid"].value)), record.event_log_entry.timestamp
         return None
+
+
+def end_runs_of_dead_processes(instance: dg.DagsterInstance) -> list[str]:
+    """Mark as failed what ran in a process of this host that has ended, free its pool slots, and return the run ids.
+
+    The daemon does this too; where only the command line is used, there is none, and whoever comes next would wait for
+    the dead run's portfolios, and for its turn at the price source, for ever.
+    """
+    here = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={HOST_TAG: socket.gethostname()})
+    dead = [
+        (run, health)
+        for run in instance.get_runs(here)
+        if (health := _health_of_tagged_process(run)).status is WorkerStatus.FAILED
+    ]
+    for run, health in dead:
+        instance.report_run_failed(run, f"{health.msg}. Nobody noticed until the next command")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run, _ in dead]
 
 
 def _health_of_tagged_process(run: dg.DagsterRun) -> CheckRunHealthResult:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import dagster as dg
@@ -56,7 +57,9 @@ class Deployment:
         with mock.patch.dict(os.environ, self.environment), dg.DagsterInstance.get() as instance:
             yield instance
 
-    def run(self, wish: Wish, on_event: Hook = lambda _: None) -> list[Outcome]:
+    def run(
+        self, wish: Wish, on_event: Hook = lambda _: None, on_wait: Callable[[Any], Any] = lambda _: None
+    ) -> list[Outcome]:
         """Bring a wish up to date in this process."""
         configured = read_settings({**os.environ, **self.environment})
         tables = Tables(configured)
@@ -68,7 +71,7 @@ class Deployment:
                 PriceSource(configured, tables),
                 wish,
                 on_event=lambda _, event: on_event(event),
-                on_wait=lambda _: None,
+                on_wait=on_wait,
             )
 
     def force(self, portfolio_id: str, on_event: Hook = lambda _: None) -> bool:

@@ -1,7 +1,8 @@
 """A run in a process of its own, which stops at the start of each step until it is told to go on.
 
-    python -m sigma_assets_tests.deployment.rival PORTFOLIO
+    python -m sigma_assets_tests.deployment.rival PORTFOLIO [STEP]
 
+Without STEP at every one that another process can start at the same time.
 Executes straight away, as no entry point does: it does not ask whether another run works on the portfolio.
 """
 
@@ -39,7 +40,8 @@ def forced(
 
 
 def _stop_at_steps(_: PlannedRun, event: dg.DagsterEvent) -> None:
-    if event.event_type == dg.DagsterEventType.STEP_START and event.step_key != IN_POOL:
+    chosen = event.step_key in sys.argv[2:] if sys.argv[2:] else event.step_key != IN_POOL
+    if event.event_type == dg.DagsterEventType.STEP_START and chosen:
         sys.stdout.write(f"{event.step_key}\n")
         sys.stdout.flush()
         sys.stdin.readline()

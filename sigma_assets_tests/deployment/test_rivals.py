@@ -12,6 +12,8 @@ import pytest
 
 from sigma_assets.automation.execution import Wish
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS
+from sigma_assets.run_history import stories
+from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets.watermark import runs
@@ -68,6 +70,29 @@ def test_of_two_runs_at_once_one_wins_each_table_whole(where: str, request: pyte
         assert _some(found, group) in [_some(dump, group) for dump in alone]
     for table in found.keys() - {*FACTORS, *CORRELATIONS}:
         assert found[table] == alone[0][table] == alone[1][table], table
+
+
+@pytest.mark.parametrize("where", ["deployment", "embedded"], ids=["postgresql", "sqlite"])
+def test_a_process_that_died_is_not_waited_for_although_no_daemon_runs(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    """Nor is its turn at the price source."""
+    deployment: Deployment = request.getfixturevalue(where)
+    portfolio_id = add_book(deployment.database)
+    with _rival(deployment, portfolio_id, IN_POOL) as dead:
+        assert dead.stdout is not None
+        assert dead.stdout.readline().strip() == IN_POOL
+        dead.kill()
+        dead.wait()
+
+    succeeded = [each.succeeded for each in deployment.run(Wish((portfolio_id,), LAST, LAST), on_wait=pytest.fail)]
+
+    assert succeeded == [True]
+    with deployment.entered() as instance:
+        _, died = stories(instance, read_settings(deployment.environment).calendar, portfolio_id=portfolio_id)
+    ((_, kind, message),) = died.failures
+    assert (died.record()["status"], kind) == ("failure", "worker died")
+    assert "has ended without finishing it" in message
 
 
 def test_two_threads_of_a_process_run_one_after_the_other(embedded: Deployment) -> None:
@@ -134,9 +159,9 @@ def _waiting(database: Database) -> int:
 
 
 @contextmanager
-def _rival(deployment: Deployment, portfolio_id: str) -> Iterator[subprocess.Popen[str]]:
+def _rival(deployment: Deployment, portfolio_id: str, *steps: str) -> Iterator[subprocess.Popen[str]]:
     """Start the other process; it is killed after so long, so that nobody waits for it for ever."""
-    command = [sys.executable, "-m", "sigma_assets_tests.deployment.rival", portfolio_id]
+    command = [sys.executable, "-m", "sigma_assets_tests.deployment.rival", portfolio_id, *steps]
     with (deployment.home / "rival.log").open("w") as log:
         rival = subprocess.Popen(
             command,
