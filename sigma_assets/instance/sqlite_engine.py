@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
+
+from sigma_assets.errors import StorageError
+from sigma_assets.storage.failures import storage_error
 
 BUSY_TIMEOUT_SECONDS = 60
 
@@ -27,6 +30,7 @@ def sqlite_engine(path: str) -> Engine:
         max_overflow=-1,
     )
     event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "handle_error", _name_a_full_disk, retval=True)
     return engine
 
 
@@ -42,3 +46,11 @@ def exclusively(directory: str) -> Iterator[None]:
 def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _name_a_full_disk(context: ExceptionContext) -> StorageError | None:
+    """Say what to do where Dagster would show a traceback; other errors it may know how to handle."""
+    cause = context.original_exception
+    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return None
+    return storage_error(cause, f"SQLite {context.engine.url.database}", None)

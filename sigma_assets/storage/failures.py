@@ -26,6 +26,7 @@ _NEXT_STEPS = {
     "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:FULL": "The disk is full: free some space and run again",
+    "sqlite:IOERR": "The disk is full or failing: look at its free space, and run again",
     "sqlite:READONLY": "Make the file and its folder writable",
     "sqlite:CANTOPEN": "Make the folder readable and writable",
     "sqlite:NOTADB": "The file is no SQLite database: move it away, or correct the database URL",

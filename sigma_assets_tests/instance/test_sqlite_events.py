@@ -14,6 +14,7 @@ from dagster._core.events import AssetMaterializationPlannedData, AssetObservati
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqlEventLogStorage
 from dagster._core.storage.event_log.base import AssetRecordsFilter
 
+from sigma_assets.errors import StorageError
 from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
 
 VALUES = dg.AssetKey("position_values")
@@ -153,6 +154,20 @@ for batch in range(20):
     storage.add_dynamic_partitions("portfolio", [f"{writer}-{batch}"])
     storage.store_event(materialization(VALUES, f"single-{batch}", writer, run_id=writer))
 """
+
+
+def test_a_full_disk_is_named_and_what_was_stored_stays(storage):
+    storage.store_event_batch([materialization(VALUES, "2026-01-05", "p")])
+    with storage._engine.connect() as connection:  # the setting belongs to the one connection of the pool
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(
+        StorageError, match=r"event_log.db: .* is full. The disk is full: free some space and run again"
+    ):
+        storage.store_event_batch([materialization(VALUES, f"2026-01-{day:02d}", "p" * 900) for day in range(6, 31)])
+
+    assert storage.get_materialized_partitions(VALUES) == {"2026-01-05|p"}
 
 
 def test_six_processes_that_create_the_log_together_lose_no_event(tmp_path):
