@@ -53,6 +53,7 @@ def main() -> None:
 class Seen:
     """What the clients and the runs saw: seconds of answers, statuses, answers that were none, seconds of runs."""
 
+    at_work: str = ""
     answers: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
@@ -149,8 +150,12 @@ def _warm_up(ids: list[str]) -> None:
             time.sleep(0.2)
 
 
+def _port() -> int:
+    return int(os.environ["SIGMA_STATUS_PORT"])
+
+
 def _base() -> str:
-    return f"http://127.0.0.1:{os.environ['SIGMA_STATUS_PORT']}"
+    return f"http://127.0.0.1:{_port()}"
 
 
 async def _measure(ids: list[str], arguments: argparse.Namespace) -> Seen:
@@ -165,7 +170,7 @@ async def _measure(ids: list[str], arguments: argparse.Namespace) -> Seen:
         asyncio.create_task(_client(number, ids, arguments, watching, seen)) for number in range(arguments.clients)
     ]
     for number, portfolio_id in enumerate(ids[: arguments.runs]):
-        is_watched = number % 2 == 1
+        is_watched, seen.at_work = number % 2 == 1, portfolio_id
         watching.set() if is_watched else watching.clear()
         runs.stdin.write(f"{portfolio_id}\n".encode())
         took = float(await runs.stdout.readline())
@@ -174,23 +179,29 @@ async def _measure(ids: list[str], arguments: argparse.Namespace) -> Seen:
     runs.stdin.close()
     for client in clients:
         client.cancel()
-    await asyncio.gather(runs.wait(), *clients, return_exceptions=True)
+    ends = await asyncio.gather(runs.wait(), *clients, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):  # a client that gave up early has asked too little
+            raise end
     return seen
 
 
 async def _client(
     number: int, ids: list[str], arguments: argparse.Namespace, watching: asyncio.Event, seen: Seen
 ) -> None:
-    """Poll one portfolio's status every so often, each client at moments of its own, while watching is on."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(os.environ["SIGMA_STATUS_PORT"]))
-    path = f"/api/v1/onboarding/status/{ids[number % len(ids)]}?debug={str(arguments.debug).lower()}"
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    """Poll every so often, each client at moments of its own, while watching is on: every other one the run at work."""
+    connection = None
     await asyncio.sleep(random.random() * arguments.every)
     while True:
         await asyncio.sleep(arguments.every)
         if not watching.is_set():
+            connection = None  # the server closes what is idle for five seconds
             continue
+        portfolio_id = seen.at_work if number % 2 else ids[number % len(ids)]
+        path = f"/api/v1/onboarding/status/{portfolio_id}?debug={str(arguments.debug).lower()}"
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         begun = time.perf_counter()
+        reader, writer = connection = connection or await asyncio.open_connection("127.0.0.1", _port())
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         body = await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
