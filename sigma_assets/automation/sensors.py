@@ -215,13 +215,10 @@ def new_portfolios(
 def universe_missing(instance: dg.DagsterInstance, situation: Situation, tables: Tables) -> Missing:
     """Return what the universe lacks for the nightly run; a universe that never ran starts with the target session.
 
-    That is due as soon as there is a portfolio, even one that lacks nothing: it may have loaded its own symbols itself. But
-    not while all of them are at work, or about to be: the very first onboarding has the machine to itself.
+    That is due as soon as there is a portfolio, even one that lacks nothing: it may have loaded its own symbols itself.
     """
     asset, last = names(PORTFOLIO_ASSETS)[0], np.datetime64(situation.target)
-    at_work = situation.busy.union(new_portfolios(instance, situation, tables, younger_than=ONBOARDING_GRACE))
-    idle = {key: days for key, days in situation.sessions.items() if key not in at_work}
-    tonight: Missing = {(key, asset): days[-1:] for key, days in idle.items() if last in days[-1:]}
+    tonight: Missing = {(key, asset): days[-1:] for key, days in situation.sessions.items() if last in days[-1:]}
     started = Situation(situation.target, situation.sessions, tonight, situation.in_flight, situation.order)
     return symbols_missing(instance, started, materialized(instance, tables), tables.calendar.sessions)
 

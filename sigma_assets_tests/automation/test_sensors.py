@@ -235,25 +235,6 @@ def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(
     world.close()
 
 
-def test_a_universe_that_never_ran_leaves_the_machine_to_the_first_onboarding(tmp_path):
-    world = World(tmp_path / "home", f"simulated:last={LAST}")
-    world.add("first", lots({"AAPL": 1}, LAST), LAST)
-    (request,) = world.tick("onboarding")
-    run = world.instance.create_run_for_job(
-        job_def=world.definitions.resolve_job_def("portfolios"),
-        tags=dict(request.tags),
-        status=dg.DagsterRunStatus.STARTED,
-        remote_job_origin=origin_of("portfolios"),
-    )
-
-    meanwhile = world.tick("catch_up")
-    world.instance.report_run_canceled(run)
-
-    assert meanwhile == []
-    assert [request.job_name for request in world.tick("catch_up")] == ["symbols"]
-    world.close()
-
-
 def run_of(*portfolio_ids: str) -> PlannedRun:
     return PlannedRun(("betas",), FIRST, LAST, portfolio_ids)
 
