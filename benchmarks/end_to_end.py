@@ -136,6 +136,7 @@ def _services(more: list[list[str]]) -> Iterator[Path]:
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dagster-celery calls celery
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # ignored after a shell's `&`: then Dagster heeds no SIGTERM
