@@ -136,10 +136,10 @@ def _services(more: list[list[str]]) -> Iterator[Path]:
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dagster-celery calls celery
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored after a shell's `&`: then Dagster heeds no SIGTERM
+    # dagster-celery calls celery by its name
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # ignored after a shell's `&`, and handed on: then Dagster's code server heeds no SIGTERM
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     log = (home / "services.log").open("wb")
     processes = []
     try:

@@ -5,13 +5,12 @@ from datetime import datetime
 import click
 from rich.progress import Progress
 
+from sigma_assets.cli.options import day_range, range_options
 from sigma_assets.cli.printing import console, json_option, show
 from sigma_assets.cli.world import open_database, open_market
 from sigma_assets.errors import StorageError
 from sigma_assets.storage.rows import stored_range
 from sigma_assets.storage.schema import market_prices
-
-day_option = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -21,8 +20,7 @@ def prices() -> None:
 
 @prices.command()
 @click.option("--symbol", "symbols", multiple=True, help="Only this symbol; repeatable. Default: all that are stored.")
-@click.option("--start", type=day_option, help="Only sessions from this day on.")
-@click.option("--end", type=day_option, help="Only sessions up to this day.")
+@range_options
 @json_option
 def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
     """Ask the price source for stored prices once more, and correct those that differ.
@@ -30,10 +28,11 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
     Prints what differs. Rows that the source no longer has stay as they are. What was computed from corrected prices is
     run again by the daemon; where none is running, by `sigma-assets run`.
     """
+    start_day, end_day = day_range(start, end)
     stored = stored_range(open_database(), market_prices)
     if stored is None:
         raise StorageError("no prices are stored yet: `sigma-assets run` loads them")
-    first, last = start.date() if start else stored[0], end.date() if end else stored[1]
+    first, last = start_day or stored[0], end_day or stored[1]
     names = [symbol.upper() for symbol in symbols] or None
     _, price_source = open_market()
     with Progress(console=console, disable=as_json) as progress:

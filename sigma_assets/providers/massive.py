@@ -96,9 +96,8 @@ class MassiveProvider:
             "%d symbols: %d histories, %d whole-market sessions", len(offered), len(plan.symbols), len(plan.sessions)
         )
         actions = self._actions({to_ticker(symbol): sessions for symbol, sessions in offered.items()})
-        stated = (
-            self._stated(offered) if actions else None
-        )  # nothing of anybody in weeks: rather a fault than the truth
+        # an answer that knows no action of anybody in weeks is rather a fault than the truth
+        stated = self._stated(offered) if actions else None
         ledgers = {
             symbol: SymbolLedger(symbol, actions.get(to_ticker(symbol), {}), self._calendar, self._as_of, stated=stated)
             for symbol in offered
