@@ -90,8 +90,8 @@ def plan_again(
 ) -> tuple[Situation, list[PlannedRun]]:
     """Return the situation and the runs over what is there, and would be different by now (SPEC 5)."""
     situation = read_situation(instance, tables, price_source, materialized)
-    chosen = situation.sessions.keys()
-    chosen &= chosen if wish.portfolio_ids is None else set(wish.portfolio_ids)
+    known = set(situation.sessions)
+    chosen = known if wish.portfolio_ids is None else known.intersection(wish.portfolio_ids)
     behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
     again = after_changed_prices(situation, tables, behind)
     for key, days in after_changed_holdings(situation, tables, materialized).items():
