@@ -52,8 +52,8 @@ def planner_tick(portfolios: int) -> list[Measured]:
     _through_dagster(world, [], lambda *_: None)
     _through_dagster(world, ids, lambda *_: None)
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.cli.world import open_instance
-    from sigma_assets.watermark import Materialized
+    from sigma_assets.cli.terminal.world import open_instance
+    from sigma_assets.runs.watermark import Materialized
 
     lines: list[Measured] = []
     instance, materialized = open_instance(), Materialized(world.tables.calendar.sessions)
@@ -163,9 +163,9 @@ def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., N
     from sigma_assets.automation.execution import execute
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
     from sigma_assets.automation.planner import PlannedRun
-    from sigma_assets.cli.world import open_instance
+    from sigma_assets.cli.terminal.world import open_instance
     from sigma_assets.definitions import defs
-    from sigma_assets.partitions import portfolios_def
+    from sigma_assets.runs.partitions import portfolios_def
 
     with open_instance() as instance:
         instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
@@ -178,7 +178,7 @@ def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., N
 def _bodies(world: World, ids: Sequence[str]) -> None:
     """Call the assets' functions one after the other, without Dagster: our reads, numerics, writes and checks."""
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS
-    from sigma_assets.run_tags import partition_key
+    from sigma_assets.runs.tags import partition_key
 
     keys = [partition_key(day, owner) for owner in ids or [None] for day in world.sessions.tolist()]
     resources = {"tables": world.tables, "price_source": world.source}

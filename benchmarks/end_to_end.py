@@ -42,7 +42,7 @@ def end_to_end(by_sensor: bool, warm: bool = False) -> list[Measured]:
     case = f"end to end, {SYMBOLS} symbols x {YEAR}, sqlite, {way}{', warm workers' if warm else ''}"
     lines: list[Measured] = []
     with _services(use_warm_workers(Path(os.environ["DAGSTER_HOME"])) if warm else []) as workspace:
-        from sigma_assets.cli.world import open_instance
+        from sigma_assets.cli.terminal.world import open_instance
 
         with measured(case, f"services idle for {IDLE_SECONDS} s", lines):
             time.sleep(IDLE_SECONDS)
@@ -73,8 +73,8 @@ def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], worksp
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.automation.requests import job_of, tags_of
     from sigma_assets.definitions import defs
-    from sigma_assets.partitions import portfolios_def
-    from sigma_assets.run_tags import PORTFOLIO
+    from sigma_assets.runs.partitions import portfolios_def
+    from sigma_assets.runs.tags import PORTFOLIO
 
     if instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: ids[0]}), limit=1):
         return
@@ -114,7 +114,7 @@ def _stretches(case: str, committed: float, run: Any, instance: "dg.DagsterInsta
 def _finished(instance: "dg.DagsterInstance", portfolio_id: str) -> Any:
     import dagster as dg
 
-    from sigma_assets.run_tags import PORTFOLIO
+    from sigma_assets.runs.tags import PORTFOLIO
 
     found = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: portfolio_id}))
     return next((record for record in found if record.dagster_run.is_finished), None)
@@ -155,7 +155,7 @@ def _services(more: list[list[str]]) -> Iterator[Path]:
 
 
 def _ticked(home: Path) -> bool:
-    from sigma_assets.cli.world import open_instance
+    from sigma_assets.cli.terminal.world import open_instance
 
     with open_instance() as instance:
         states = instance.all_instigator_state()

@@ -19,7 +19,7 @@ YEARLY = np.sqrt(252)
 def naive(sessions: int = YEAR, of_year: int = YEAR) -> list[Measured]:
     """Time the loops over the last `sessions` sessions; a second line scales them up to `of_year` if these are more."""
     world, inputs = in_memory(sessions, SYMBOLS)
-    from sigma_assets.analytics.returns import total_returns
+    from sigma_assets.analytics.series.returns import total_returns
 
     history = inputs["history"]
     returns = pd.DataFrame(total_returns(history), index=pd.DatetimeIndex(history.sessions), columns=history.symbols)

@@ -27,7 +27,7 @@ def numerics(sessions: int = YEAR, symbols: int = SYMBOLS) -> list[Measured]:
 def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
     """Return a world with one portfolio, and what its calculations read."""
     world = make_world(sessions)
-    from sigma_assets.partitions import Scope
+    from sigma_assets.runs.partitions import Scope
 
     names = extra_symbols(symbols)
     load_prices(world, names)
@@ -40,8 +40,12 @@ def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
 
 
 def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured]:
-    from sigma_assets.analytics import correlation, exposures, metrics, regression, valuation, volatility
-    from sigma_assets.conventions import VolatilityModel
+    from sigma_assets.analytics.factors import exposures, regression
+    from sigma_assets.analytics.risk import volatility
+    from sigma_assets.analytics.risk.correlation import correlations as correlation
+    from sigma_assets.analytics.series import metrics
+    from sigma_assets.analytics.valuation import values as valuation
+    from sigma_assets.base.conventions import VolatilityModel
 
     settings, history, sessions = world.tables.settings, inputs["history"], inputs["sessions"]
     parts: list[Measured] = []

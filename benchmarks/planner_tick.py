@@ -19,11 +19,12 @@ import pandas as pd
 import sqlalchemy as sa
 from dagster._core.events import StepMaterializationData
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import sensors
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
-from sigma_assets.partitions import portfolios_def
-from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.run_tags import partition_key
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import portfolios_def
+from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
@@ -51,7 +52,7 @@ def _line(home: Path, count: int, sessions: int) -> str:
     days = days[days <= pd.Timestamp(LAST).to_datetime64().astype("datetime64[D]")][-sessions:]
     with dg.DagsterInstance.from_config(str(home)) as instance:
         _fill(instance, tables, count, days)
-        price_source = PriceSource(settings, tables)
+        price_source = PriceSource(settings, tables.opened)
         parts = []
         for name in ("catch_up", "onboarding", "holdings_change", "price_correction"):
             first, later = (_seconds(instance, tables, price_source, name) for _ in range(2))

@@ -30,7 +30,7 @@ from benchmarks.worlds import temporary_postgres
 ROOT = Path(__file__).parents[1]
 SYMBOLS = ("AAPL", "JNJ", "JPM", "NVDA", "PG", "WMT", "XOM", "VFIAX", "FCNTX", "VBTLX", "VUG", "VTV", "LQD")
 ONBOARD = "from benchmarks.status_load import onboard; onboard()"
-SERVE = "from sigma_assets.settings import settings; from sigma_assets.status.app import serve; serve(settings())"
+SERVE = "from sigma_assets.settings import settings; from sigma_assets.web.app import serve; serve(settings())"
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def onboard() -> None:
     import dagster as dg
 
     from sigma_assets.automation.execution import Wish, bring_up_to_date
-    from sigma_assets.cli.world import open_market
+    from sigma_assets.cli.terminal.world import open_market
     from sigma_assets.definitions import defs
 
     tables, price_source = open_market()

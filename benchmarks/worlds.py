@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from benchmarks.measuring import ROOT
 
 if TYPE_CHECKING:
-    from sigma_assets.frames import SessionArray
-    from sigma_assets.resources import PriceSource, Tables
+    from sigma_assets.assets.tables import Tables
+    from sigma_assets.base.frames import SessionArray
+    from sigma_assets.prices.source import PriceSource
 
 ETFS_HELD = ("SPY", "VTV", "LQD")
 POSTGRES = """storage:
   custom:
-    module: sigma_assets.instance.postgres_storage
+    module: sigma_assets.instance.postgres
     class: SharedPostgresStorage
     config: {postgres_url: {env: SIGMA_DATABASE_URL}}
 
@@ -50,7 +51,7 @@ def make_world(sessions: int, database: str = "sqlite") -> World:
         configuration = _with_postgres(configuration)
     (home / "dagster.yaml").write_text(configuration)
     logging.getLogger("dagster").setLevel(logging.ERROR)
-    from sigma_assets.cli.world import open_market
+    from sigma_assets.cli.terminal.world import open_market
     from sigma_assets.settings import settings
     from sigma_assets.storage.database import Database
     from sigma_assets.storage.migrations import upgrade
@@ -84,14 +85,14 @@ def _with_postgres(configuration: str) -> str:
 
 def extra_symbols(count: int) -> list[str]:
     """Return stocks of the simulated market, so many that with the factor ETFs there are `count` symbols."""
-    from sigma_assets.conventions import FACTOR_ETFS
+    from sigma_assets.base.conventions import FACTOR_ETFS
 
     return [f"SIM{number:04d}" for number in range(1, count - len(FACTOR_ETFS) + 1)]
 
 
 def load_prices(world: World, symbols: Sequence[str]) -> int:
     """Load the prices of some symbols and the factor ETFs over the world's sessions and their look-back."""
-    from sigma_assets.partitions import Scope
+    from sigma_assets.runs.partitions import Scope
 
     window = world.tables.window(Scope(world.sessions), world.tables.lookback)
     wanted = sorted({*symbols, *world.tables.factor_etfs})

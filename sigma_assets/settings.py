@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sigma_assets.conventions import CorrelationModel, FactorModel, OptionModel
-from sigma_assets.errors import SettingsError
-from sigma_assets.trading_calendar import TradingCalendar, nyse_calendar
+from sigma_assets.base.calendar import TradingCalendar, nyse_calendar
+from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel
+from sigma_assets.base.errors import SettingsError
 
 HIDDEN = "(set)"
 MAX_PORT = 65_535

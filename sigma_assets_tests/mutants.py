@@ -1,6 +1,6 @@
 """Mutation probe: change one token of a calculation in a copy, run its tests, and see whether any notices.
 
-    python -m sigma_assets_tests.mutants [--count 72] [--seed 1] [--only analytics/har.py] [--list]
+    python -m sigma_assets_tests.mutants [--count 72] [--seed 1] [--only analytics/risk/har.py] [--list]
 
 Prints one line per mutant and the survivors at the end; exit code 1 if fewer than 95 % were killed. Not part of
 `make test`: it takes a quarter of an hour. docs/verification.md has the last outcome and explains what survived.
@@ -24,59 +24,89 @@ REQUIRED = 0.95
 TIMEOUT = 240.0
 
 _VALUATION = [
-    "analytics/test_valuation.py", "analytics/test_snapshots.py", "analytics/test_valuation_missing_prices.py",
-    "verification/test_methodology.py", "analytics/test_valuation_identities.py", "analytics/test_valuation_bits.py",
-]  # fmt: skip
+    "analytics/valuation/test_valuation.py",
+    "analytics/valuation/test_snapshots.py",
+    "analytics/valuation/test_valuation_missing_prices.py",
+    "verification/test_methodology.py",
+    "analytics/valuation/test_valuation_identities.py",
+    "analytics/valuation/test_valuation_bits.py",
+]
 _OPTIONS = [
-    "analytics/test_options.py", "verification/test_published.py", "analytics/test_valuation_options.py",
+    "analytics/valuation/test_options.py",
+    "verification/test_published.py",
+    "analytics/valuation/test_valuation_options.py",
     "oracles/test_option_lots.py",
-]  # fmt: skip
+]
 _VOLATILITY = [
-    "analytics/test_volatility.py", "analytics/test_har.py", "analytics/test_portfolio_volatility.py",
-    "verification/test_methodology.py", "verification/test_planted_volatility.py", "oracles/test_har_forecast.py",
-    "analytics/test_metrics.py", "analytics/test_risk_independence.py",
-]  # fmt: skip
+    "analytics/risk/test_volatility.py",
+    "analytics/risk/test_har.py",
+    "analytics/risk/test_portfolio_volatility.py",
+    "verification/test_methodology.py",
+    "verification/test_planted_volatility.py",
+    "oracles/test_har_forecast.py",
+    "analytics/series/test_metrics.py",
+    "analytics/risk/test_risk_independence.py",
+]
 _REGRESSION = [
-    "analytics/test_regression.py", "verification/test_published.py", "verification/test_methodology.py",
-    "verification/test_planted_betas.py", "oracles/test_factor_betas.py", "analytics/test_regression_independence.py",
-]  # fmt: skip
+    "analytics/factors/test_regression.py",
+    "verification/test_published.py",
+    "verification/test_methodology.py",
+    "verification/test_planted_betas.py",
+    "oracles/test_factor_betas.py",
+    "analytics/factors/test_regression_independence.py",
+]
 _CORRELATION = [
-    "analytics/test_correlation_matrix.py", "analytics/test_correlation.py", "verification/test_methodology.py",
-    "verification/test_planted_correlations.py", "analytics/test_risk_independence.py",
-]  # fmt: skip
+    "analytics/risk/test_correlation_matrix.py",
+    "analytics/risk/test_correlation.py",
+    "verification/test_methodology.py",
+    "verification/test_planted_correlations.py",
+    "analytics/risk/test_risk_independence.py",
+]
 _STORAGE = [
-    "storage/test_rows.py", "storage/test_prices.py", "storage/test_price_gaps.py", "storage/test_holdings.py",
-    "storage/test_portfolios.py", "storage/test_database.py",
-]  # fmt: skip
+    "storage/test_rows.py",
+    "cli/test_prices.py",
+    "prices/test_gaps.py",
+    "storage/test_holdings.py",
+    "storage/test_portfolios.py",
+    "storage/test_database.py",
+]
 TESTS: dict[str, list[str]] = {
-    "analytics/returns.py": ["analytics/test_returns.py", "verification/test_methodology.py"],
-    "analytics/windows.py": _VOLATILITY,
-    "analytics/least_squares.py": _REGRESSION,
-    "analytics/regression.py": _REGRESSION,
-    "analytics/har.py": _VOLATILITY,
-    "analytics/volatility.py": _VOLATILITY,
-    "analytics/volatility_measures.py": _VOLATILITY,
-    "analytics/held.py": ["analytics/test_portfolio_volatility.py", "analytics/test_correlation.py", *_VOLATILITY],
-    "analytics/metrics.py": ["analytics/test_metrics.py", "verification/test_methodology.py"],
-    "analytics/correlation.py": _CORRELATION,
-    "analytics/correlation_matrix.py": _CORRELATION,
-    "analytics/correlation_tables.py": _CORRELATION,
-    "analytics/coverage.py": ["analytics/test_coverage.py", "verification/test_methodology.py"],
-    "analytics/exposures.py": ["analytics/test_exposures.py", "verification/test_methodology.py"],
-    "analytics/identities.py": ["analytics/test_identities.py"],
-    "analytics/snapshots.py": _VALUATION,
-    "analytics/valuation.py": [*_VALUATION, "analytics/test_valuation_options.py"],
-    "analytics/ledger.py": [*_VALUATION, "analytics/test_valuation_options.py"],
-    "analytics/lot_paths.py": [*_VALUATION, "analytics/test_valuation_options.py"],
-    "analytics/lots.py": [*_VALUATION, "analytics/test_valuation_options.py"],
-    "analytics/options.py": _OPTIONS,
-    "analytics/option_marks.py": _OPTIONS,
-    "analytics/price_rows.py": [*_VALUATION, "analytics/test_valuation_options.py", "oracles/test_option_lots.py"],
-    "analytics/suspicion.py": ["analytics/test_suspicion.py"],
+    "analytics/series/returns.py": ["analytics/series/test_returns.py", "verification/test_methodology.py"],
+    "analytics/series/windows.py": _VOLATILITY,
+    "analytics/factors/least_squares.py": _REGRESSION,
+    "analytics/factors/regression.py": _REGRESSION,
+    "analytics/risk/har.py": _VOLATILITY,
+    "analytics/risk/volatility.py": _VOLATILITY,
+    "analytics/risk/volatility_measures.py": _VOLATILITY,
+    "analytics/risk/held.py": [
+        "analytics/risk/test_portfolio_volatility.py",
+        "analytics/risk/test_correlation.py",
+        *_VOLATILITY,
+    ],
+    "analytics/series/metrics.py": ["analytics/series/test_metrics.py", "verification/test_methodology.py"],
+    "analytics/risk/correlation/correlations.py": _CORRELATION,
+    "analytics/risk/correlation/matrix.py": _CORRELATION,
+    "analytics/risk/correlation/tables.py": _CORRELATION,
+    "analytics/series/coverage.py": ["analytics/series/test_coverage.py", "verification/test_methodology.py"],
+    "analytics/factors/exposures.py": ["analytics/factors/test_exposures.py", "verification/test_methodology.py"],
+    "analytics/valuation/identities.py": ["analytics/valuation/test_identities.py"],
+    "analytics/valuation/snapshots.py": _VALUATION,
+    "analytics/valuation/values.py": [*_VALUATION, "analytics/valuation/test_valuation_options.py"],
+    "analytics/valuation/ledger.py": [*_VALUATION, "analytics/valuation/test_valuation_options.py"],
+    "analytics/valuation/lot_paths.py": [*_VALUATION, "analytics/valuation/test_valuation_options.py"],
+    "analytics/valuation/lots.py": [*_VALUATION, "analytics/valuation/test_valuation_options.py"],
+    "analytics/valuation/options.py": _OPTIONS,
+    "analytics/valuation/option_marks.py": _OPTIONS,
+    "analytics/valuation/price_rows.py": [
+        *_VALUATION,
+        "analytics/valuation/test_valuation_options.py",
+        "oracles/test_option_lots.py",
+    ],
+    "analytics/series/suspicion.py": ["analytics/series/test_suspicion.py"],
     "storage/rows.py": [*_STORAGE, "verification/test_checks.py"],
-    "storage/prices.py": _STORAGE,
-    "storage/price_history.py": _STORAGE,
-    "storage/price_gaps.py": ["storage/test_price_gaps.py", *_STORAGE],
+    "prices/tables.py": _STORAGE,
+    "prices/history.py": _STORAGE,
+    "prices/gaps.py": ["prices/test_gaps.py", *_STORAGE],
     "storage/holdings.py": ["storage/test_holdings.py", *_STORAGE],
     "storage/columns.py": ["storage/test_columns.py", *_STORAGE],
     "storage/contract.py": ["storage/test_columns.py", "verification/test_checks.py"],
@@ -93,13 +123,17 @@ SWAPS = {
 }  # fmt: skip
 
 EXPLAINED = {
-    ("analytics/metrics.py", "for lag in range(reach + 1):", "1"): "further lags, at which nothing is due",
+    ("analytics/series/metrics.py", "for lag in range(reach + 1):", "1"): "further lags, at which nothing is due",
     (
-        "analytics/regression.py",
+        "analytics/factors/regression.py",
         "is_known = np.isfinite(fitted.beta).all(axis=0)",
         "all",
     ): "betas of a fit are known together",
-    ("analytics/volatility.py", "width = max(1, _CELLS // max(1, len(days)))", "1"): "how many symbols come at once",
+    (
+        "analytics/risk/volatility.py",
+        "width = max(1, _CELLS // max(1, len(days)))",
+        "1",
+    ): "how many symbols come at once",
     ("storage/rows.py", "few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE", "<="): "which lock 64 portfolios take",
 }
 """File, line, token -> why changing the token changes no result, so that no test can notice."""

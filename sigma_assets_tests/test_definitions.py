@@ -11,13 +11,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.definitions import defs
-from sigma_assets.frames import PriceHistory, SessionArray
 from sigma_assets.holdings.reader import read_holdings
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.run_tags import range_tags
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.tags import range_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
@@ -91,7 +92,7 @@ def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
     lots = read_holdings(HOLDINGS, "holdings.csv", date(2024, 3, 15))
     new = NewPortfolio("Observed", "taxable", 50_000.0, date(2024, 3, 11))
     portfolio_id = add_portfolio(tables.database, new, lots)
-    resources = {"tables": tables, "price_source": PriceSource(settings, tables)}
+    resources = {"tables": tables, "price_source": PriceSource(settings, tables.opened)}
     reads: dict[str, set[str]] = {}
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.cli.main import COMMANDS, cli
-from sigma_assets.conventions import SUBTYPES
 from sigma_assets.providers.registry import FACTORIES
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.schema import FAMILIES

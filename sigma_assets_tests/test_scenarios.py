@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from sigma_assets.automation import backoff, sensors
-from sigma_assets.conventions import FACTOR_ETFS
-from sigma_assets.partitions import Scope
-from sigma_assets.providers.simulated import SimulatedProvider
-from sigma_assets.trading_calendar import nyse_calendar
+from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.providers.simulated.provider import SimulatedProvider
+from sigma_assets.runs.partitions import Scope
 from sigma_assets_tests.automation.world import World, lots
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sigma_assets.errors import SettingsError
+from sigma_assets.base.errors import SettingsError
 from sigma_assets.settings import HIDDEN, read_settings
 
 

@@ -9,14 +9,15 @@ from collections.abc import Callable
 import dagster as dg
 import pandas as pd
 
-from sigma_assets.analytics.coverage import coverage, needed_symbols
+from sigma_assets.analytics.series.coverage import coverage, needed_symbols
 from sigma_assets.assets.declarations import PRICE_POOL, declared, replaced
 from sigma_assets.assets.market import loaded_prices, market_prices
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
-from sigma_assets.conventions import YEAR_LOOKBACK
-from sigma_assets.partitions import Scope, portfolio_sessions_def
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import YEAR_LOOKBACK
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 
 on_its_session = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="date")
 

@@ -8,10 +8,10 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.assets.checks import results_of, specs_of
 from sigma_assets.assets.progress import Progress
-from sigma_assets.checks import results_of, specs_of
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.schema import FAMILIES
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

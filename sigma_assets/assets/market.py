@@ -5,9 +5,10 @@ import dagster as dg
 from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
 from sigma_assets.assets.price_needs import windows_since_entry
 from sigma_assets.assets.progress import Progress
-from sigma_assets.partitions import Scope, sessions_def
-from sigma_assets.price_keeping import Loaded
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.prices.keeping import Loaded
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import Scope, sessions_def
 
 
 @dg.asset(

@@ -4,13 +4,15 @@ from typing import Any
 
 import dagster as dg
 
-from sigma_assets.analytics import correlation, exposures, valuation
-from sigma_assets.analytics import volatility as volatilities
+from sigma_assets.analytics.factors import exposures
+from sigma_assets.analytics.risk import volatility as volatilities
+from sigma_assets.analytics.risk.correlation import correlations as correlation
+from sigma_assets.analytics.valuation import values as valuation
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
-from sigma_assets.conventions import VolatilityModel
-from sigma_assets.partitions import Scope, portfolio_sessions_def
-from sigma_assets.resources import Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import VolatilityModel
+from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 
 BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sigma_assets.analytics.coverage import first_entries
-from sigma_assets.frames import SessionArray
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.analytics.series.coverage import first_entries
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.partitions import Scope
 
 
 def windows_since_entry(tables: Tables, scope: Scope) -> Iterator[tuple[list[str], SessionArray]]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics import metrics, regression
-from sigma_assets.conventions import YEAR_LOOKBACK
-from sigma_assets.frames import SessionArray
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.analytics.factors import regression
+from sigma_assets.analytics.series import metrics
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import YEAR_LOOKBACK
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.partitions import Scope
 
 
 def write_symbol_factors(tables: Tables, symbols: Sequence[str], scope: Scope) -> dict[str, int]:

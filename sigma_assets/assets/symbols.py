@@ -5,8 +5,8 @@ import dagster as dg
 from sigma_assets.assets.declarations import declared, recorded
 from sigma_assets.assets.market import market_prices
 from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
-from sigma_assets.partitions import Scope, sessions_def
-from sigma_assets.resources import Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.runs.partitions import Scope, sessions_def
 
 
 @dg.asset(

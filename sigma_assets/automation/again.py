@@ -6,15 +6,15 @@ from datetime import date
 
 import numpy as np
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.situation import Missing, Situation
-from sigma_assets.conventions import VolatilityModel
-from sigma_assets.frames import SessionArray
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import Tables
+from sigma_assets.base.conventions import VolatilityModel
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import changed_holdings
-from sigma_assets.watermark import Materialized
 
 
 @dataclass(frozen=True)

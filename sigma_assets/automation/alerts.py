@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 import requests
 
-from sigma_assets.errors import AlertError, SettingsError, SigmaError
-from sigma_assets.run_history import story_of
+from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.runs.history import story_of
 from sigma_assets.settings import Settings, settings
 
 TIMEOUT_SECONDS = 10

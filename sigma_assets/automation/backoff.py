@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from sigma_assets.automation.planner import backoff_seconds
-from sigma_assets.watermark import RunCover
+from sigma_assets.runs.watermark import RunCover
 
 HISTORY = timedelta(days=2)
 """How far back failures count."""

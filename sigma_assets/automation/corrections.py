@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sigma_assets.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, VolatilityModel
-from sigma_assets.frames import PriceHistory, SessionArray
+from sigma_assets.base.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, VolatilityModel
+from sigma_assets.base.frames import PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
 POSITION_COLUMNS = ("equity", "gross_exposure", "net_exposure", "long_value", "short_value")

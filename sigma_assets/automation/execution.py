@@ -17,6 +17,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.again import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.planner import PlannedRun, launchable
 from sigma_assets.automation.requests import job_of, tags_of
@@ -30,9 +31,9 @@ from sigma_assets.automation.situation import (
 )
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import patience
-from sigma_assets.watermark import Materialized
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log goes to the event log alone; on the terminal it would tear up the progress display."""

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable
 
 import dagster as dg
 
-from sigma_assets.partitions import portfolios_def
-from sigma_assets.run_tags import PORTFOLIO_JOB
-from sigma_assets.watermark import RunCover, abandoned_runs, runs
+from sigma_assets.runs.partitions import portfolios_def
+from sigma_assets.runs.tags import PORTFOLIO_JOB
+from sigma_assets.runs.watermark import RunCover, abandoned_runs, runs
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sigma_assets.assets import coverages, market, portfolios, symbols
-from sigma_assets.run_tags import PORTFOLIO_JOB, SYMBOL_JOB
+from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB
 
 SYMBOL_ASSETS = [market.market_prices, symbols.symbol_factors, symbols.symbol_metrics]
 PORTFOLIO_ASSETS = [

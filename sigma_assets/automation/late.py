@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
 from sigma_assets.automation.situation import Missing
-from sigma_assets.frames import SessionArray
-from sigma_assets.resources import Tables
-from sigma_assets.storage.price_gaps import late_prices
-from sigma_assets.trading_calendar import NEW_YORK
+from sigma_assets.base.calendar import NEW_YORK
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.prices.gaps import late_prices
 
 FIRST_PAUSE = pd.Timedelta(hours=1)
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from sigma_assets.frames import SessionArray
+from sigma_assets.base.frames import SessionArray
 
 MAX_CELLS = 5_000
 """Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sigma_assets.automation.planner import PlannedRun
-from sigma_assets.run_tags import PORTFOLIO_JOB, SYMBOL_JOB, run_tags
+from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, run_tags
 from sigma_assets.settings import settings
 
 

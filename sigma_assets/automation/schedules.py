@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import symbols_job
 from sigma_assets.automation.requests import run_request
 from sigma_assets.automation.sensors import claims, look_around, universe_missing
 from sigma_assets.automation.situation import symbol_runs
-from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.run_tags import SYMBOL_JOB
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.tags import SYMBOL_JOB
 from sigma_assets.settings import settings
 
 

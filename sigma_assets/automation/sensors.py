@@ -7,6 +7,7 @@ from functools import cache
 import dagster as dg
 import numpy as np
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.again import PriceLook, after_changed_holdings, after_changed_prices
 from sigma_assets.automation.backoff import HISTORY, held_back, may_try_again
 from sigma_assets.automation.claims import Claims
@@ -23,11 +24,11 @@ from sigma_assets.automation.situation import (
     symbol_runs,
     symbols_missing,
 )
-from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.run_tags import SYMBOL_JOB
+from sigma_assets.base.calendar import NEW_YORK
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.tags import SYMBOL_JOB
+from sigma_assets.runs.watermark import Materialized, runs
 from sigma_assets.storage.portfolios import portfolios
-from sigma_assets.trading_calendar import NEW_YORK
-from sigma_assets.watermark import Materialized, runs
 
 IMPORT_GRACE = timedelta(seconds=2)
 """Whoever imports a portfolio makes it a partition, and so the run its own to ask for; sensors leave it this long to."""

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import numpy as np
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
 from sigma_assets.automation.planner import PlannedRun, plan_runs
-from sigma_assets.frames import SessionArray
-from sigma_assets.partitions import portfolios_def
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import portfolios_def
+from sigma_assets.runs.watermark import Materialized, RunCover, runs
 from sigma_assets.storage.portfolios import portfolios
-from sigma_assets.watermark import Materialized, RunCover, runs
 
 Missing = dict[tuple[str | None, str], SessionArray]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
-from sigma_assets.errors import SigmaError
-from sigma_assets.run_tags import PORTFOLIO, PORTFOLIO_JOB
+from sigma_assets.base.errors import SigmaError
+from sigma_assets.runs.tags import PORTFOLIO, PORTFOLIO_JOB
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "sigma_assets"}
 DIMENSION = "portfolio"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigma_assets.cli.options import day_range, portfolio_option, range_options
-from sigma_assets.cli.printing import json_option, show
-from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
-from sigma_assets.errors import PortfolioNotFoundError
+from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
+from sigma_assets.cli.terminal.printing import json_option, show
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
 if TYPE_CHECKING:
-    from sigma_assets.checks import DomainCheck
-    from sigma_assets.partitions import Scope
-    from sigma_assets.resources import Tables
+    from sigma_assets.assets.checks import DomainCheck
+    from sigma_assets.assets.tables import Tables
+    from sigma_assets.runs.partitions import Scope
 
 
 @click.command()
@@ -30,7 +30,7 @@ def check(portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime 
     start_day, end_day = day_range(start, end)
     prepare_home()
     open_database()
-    from sigma_assets.checks import ERROR, evaluation_of, findings_of
+    from sigma_assets.assets.checks import ERROR, evaluation_of, findings_of
 
     tables, _ = open_market()
     first, last = start_day or date.min, end_day or date.max
@@ -83,7 +83,7 @@ def _stored_scopes(
 def _scope(
     tables: "Tables", stored: tuple[date, date] | None, portfolio_id: str | None, first: date, last: date
 ) -> "Scope | None":
-    from sigma_assets.partitions import Scope
+    from sigma_assets.runs.partitions import Scope
 
     if stored is None:
         return None

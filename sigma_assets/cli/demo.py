@@ -8,15 +8,15 @@ from time import monotonic
 import click
 from rich.panel import Panel
 
+from sigma_assets.base.calendar import as_dates
+from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.printing import console, table
 from sigma_assets.cli.report import report
-from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
-from sigma_assets.errors import SigmaError
+from sigma_assets.cli.terminal.printing import console, table
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.providers.base import PriceProvider
 from sigma_assets.settings import settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
-from sigma_assets.trading_calendar import as_dates
 
 
 @click.command()
@@ -87,7 +87,7 @@ def _close_of(provider: PriceProvider) -> Callable[[str, date], float]:
 
 
 def _show_phases() -> None:
-    from sigma_assets.run_history import stories
+    from sigma_assets.runs.history import stories
 
     with open_instance() as instance:
         newest = stories(instance, settings().calendar, limit=2)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from sigma_assets.cli.options import day_range, portfolio_option, range_options
-from sigma_assets.cli.world import open_database
-from sigma_assets.conventions import FactorModel
+from sigma_assets.base.conventions import FactorModel
+from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
+from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, metadata
 
@@ -71,9 +71,9 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     PortfolioNotFoundError
         An id is unknown.
     """
-    from sigma_assets.analytics import exposures, regression
+    from sigma_assets.analytics.factors import exposures, regression
+    from sigma_assets.prices.tables import held_symbols
     from sigma_assets.storage.portfolios import portfolios
-    from sigma_assets.storage.prices import held_symbols
     from sigma_assets.storage.rows import Rows, read_rows
 
     database = open_database()

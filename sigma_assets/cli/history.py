@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigma_assets.cli.printing import console, json_option, show, show_one, table
-from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
-from sigma_assets.errors import PortfolioNotFoundError
+from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.printing import console, json_option, show, show_one, table
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
 if TYPE_CHECKING:
-    from sigma_assets.run_history import RunStory
+    from sigma_assets.runs.history import RunStory
 
 
 @click.command()
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
     """Show the history: who started each run, when, over what, how long each asset took, and why it failed."""
     prepare_home()
-    from sigma_assets.run_history import stories
+    from sigma_assets.runs.history import stories
     from sigma_assets.settings import settings
     from sigma_assets.storage.portfolios import portfolios
 
@@ -64,9 +64,9 @@ def status(portfolio_id: str, as_json: bool) -> None:
     """Show how far a portfolio is: sessions done per asset, and its last run."""
     prepare_home()
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.run_history import headline, stories
+    from sigma_assets.runs.history import headline, stories
+    from sigma_assets.runs.watermark import Materialized
     from sigma_assets.storage.portfolios import portfolios
-    from sigma_assets.watermark import Materialized
 
     if portfolio_id not in set(portfolios(open_database())["portfolio_id"]):
         raise PortfolioNotFoundError(f"no active portfolio {portfolio_id}; `sigma-assets portfolios` lists them")

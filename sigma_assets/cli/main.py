@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from sigma_assets.errors import SigmaError
+from sigma_assets.base.errors import SigmaError
 
 COMMANDS = {
     "import": "sigma_assets.cli.portfolios:import_",
@@ -19,11 +19,11 @@ COMMANDS = {
     "check": "sigma_assets.cli.checks:check",
     "export": "sigma_assets.cli.export:export",
     "prices": "sigma_assets.cli.prices:prices",
-    "settings": "sigma_assets.cli.settings:settings",
+    "settings": "sigma_assets.cli.installation:settings",
     "demo": "sigma_assets.cli.demo:demo",
-    "dev": "sigma_assets.cli.dev:dev",
-    "db": "sigma_assets.cli.db:db",
-    "serve": "sigma_assets.cli.serve:serve",
+    "dev": "sigma_assets.cli.servers:dev",
+    "db": "sigma_assets.cli.installation:db",
+    "serve": "sigma_assets.cli.servers:serve",
 }
 
 

@@ -6,9 +6,9 @@ from datetime import date
 import click
 
 from sigma_assets.automation.webserver import Webserver, WebserverError
-from sigma_assets.errors import ProviderError
+from sigma_assets.base.errors import ProviderError
 from sigma_assets.providers.registry import Surroundings, make_provider
-from sigma_assets.run_tags import run_tags
+from sigma_assets.runs.tags import run_tags
 from sigma_assets.settings import settings
 
 

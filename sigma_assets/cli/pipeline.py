@@ -16,10 +16,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sigma_assets.cli.options import day_range, portfolio_option, range_options
-from sigma_assets.cli.printing import console, errors, json_option, show
-from sigma_assets.cli.world import open_database, open_instance, open_market, prepare_home
-from sigma_assets.errors import PortfolioNotFoundError
+from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
+from sigma_assets.cli.terminal.printing import console, errors, json_option, show
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
 if TYPE_CHECKING:
     from sigma_assets.automation.execution import Outcome, Wish
@@ -66,7 +66,7 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Wish, plan
-    from sigma_assets.watermark import Materialized
+    from sigma_assets.runs.watermark import Materialized
 
     tables, price_source = open_market()
     with open_instance() as instance:

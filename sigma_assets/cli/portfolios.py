@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from sigma_assets.base.conventions import ACCOUNT_TYPES
+from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.onboarding import prepare_onboarding
-from sigma_assets.cli.printing import formatted, json_option, show, show_one
-from sigma_assets.cli.world import CONFIGURATION, open_database, open_instance
-from sigma_assets.conventions import ACCOUNT_TYPES
-from sigma_assets.errors import HoldingsError
+from sigma_assets.cli.terminal.printing import formatted, json_option, show, show_one
+from sigma_assets.cli.terminal.world import CONFIGURATION, open_database, open_instance
 from sigma_assets.settings import settings
 from sigma_assets.storage import portfolios as tables
 

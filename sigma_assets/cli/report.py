@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from sigma_assets.cli.printing import console, table
-from sigma_assets.conventions import EXPOSURE_FACTORS
-from sigma_assets.errors import StorageError
+from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.base.errors import StorageError
+from sigma_assets.cli.terminal.printing import console, table
 from sigma_assets.settings import settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import portfolios

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.errors import Problem
+from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.numerals import (
     MAX_WHOLE_DIGITS,
     decimals,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.conventions import SUBTYPES
+from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.holdings.cells import MAX_SYMBOL_LENGTH, PRICE_DECIMALS, Cells, is_symbol
 from sigma_assets.holdings.contracts import Contract
 from sigma_assets.holdings.numerals import decimals, is_storable, iso_date, plain_decimal

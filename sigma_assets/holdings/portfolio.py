@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from sigma_assets.conventions import ACCOUNT_TYPES
-from sigma_assets.errors import Problem
+from sigma_assets.base.conventions import ACCOUNT_TYPES
+from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.numerals import plain_decimal
 
 MAX_NAME_LENGTH = 255

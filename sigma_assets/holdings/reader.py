@@ -6,8 +6,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sigma_assets.conventions import INVESTMENT_CLASSES, SUBTYPES
-from sigma_assets.errors import HoldingsError, Problem
+from sigma_assets.base.conventions import INVESTMENT_CLASSES, SUBTYPES
+from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.cells import Cells
 from sigma_assets.holdings.contracts import Contract, occ_contract
 from sigma_assets.holdings.options import NO_OPTION, OPTION_COLUMNS, OptionTerms, option_terms

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sigma_assets.errors import CalendarError
+from sigma_assets.base.errors import CalendarError
 from sigma_assets.holdings.table import HEADER
 
 SAMPLE_SESSIONS = 254

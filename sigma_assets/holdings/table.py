@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from sigma_assets.errors import Problem, shown
+from sigma_assets.base.errors import Problem, shown
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_COLUMNS = 100

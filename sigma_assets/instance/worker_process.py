@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sigma_assets.errors import SigmaError
+from sigma_assets.base.errors import SigmaError
 
 HOST_TAG = "sigma/worker_host"
 PID_TAG = "sigma/worker_pid"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sigma_assets.trading_calendar import TradingCalendar
+from sigma_assets.base.calendar import TradingCalendar
 
 LOOK_BACK_DAYS = 28
 """So far back each load looks again for splits and dividends: Yahoo's shortest period covers it, and at Massive a page

@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from sigma_assets.frames import SessionArray
+from sigma_assets.base.frames import SessionArray
 
 _EPOCH = date(1970, 1, 1).toordinal()
 

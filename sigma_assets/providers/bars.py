@@ -8,10 +8,10 @@ from itertools import groupby
 
 import pandas as pd
 
+from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.providers.actions import NO_ACTION, Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
 from sigma_assets.providers.http import Meter
-from sigma_assets.trading_calendar import TradingCalendar
 
 LATE_DAYS = 7
 """A price that is missing so soon after its session is expected late (fund prices) and asked for daily."""

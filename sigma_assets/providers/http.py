@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
-from sigma_assets.errors import ProviderUnavailableError
+from sigma_assets.base.errors import ProviderUnavailableError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

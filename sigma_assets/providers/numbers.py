@@ -2,7 +2,7 @@
 
 import math
 
-from sigma_assets.errors import ProviderError
+from sigma_assets.base.errors import ProviderError
 
 
 def number(value: object, source: str) -> float:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from sigma_assets.errors import SettingsError
+from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.errors import SettingsError
 from sigma_assets.providers.base import PriceProvider
-from sigma_assets.trading_calendar import TradingCalendar
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
 
 
 def _simulated(options: str, around: Surroundings) -> PriceProvider:
-    from sigma_assets.providers.simulated import SimulatedProvider
+    from sigma_assets.providers.simulated.provider import SimulatedProvider
 
     given = {}
     for option in filter(None, (part.strip() for part in options.split(","))):
@@ -71,7 +71,7 @@ def _simulated(options: str, around: Surroundings) -> PriceProvider:
 
 
 def _files(options: str, around: Surroundings) -> PriceProvider:
-    from sigma_assets.providers.files import FilesProvider
+    from sigma_assets.providers.files.provider import FilesProvider
 
     if not options:
         raise SettingsError(f"price files: no path given, expected {USAGE['files']}")
@@ -79,7 +79,7 @@ def _files(options: str, around: Surroundings) -> PriceProvider:
 
 
 def _massive(options: str, around: Surroundings) -> PriceProvider:
-    from sigma_assets.providers.massive import MassiveProvider
+    from sigma_assets.providers.massive.provider import MassiveProvider
 
     _no_options("massive", options)
     return MassiveProvider(
@@ -92,7 +92,7 @@ def _massive(options: str, around: Surroundings) -> PriceProvider:
 
 
 def _yahoo(options: str, around: Surroundings) -> PriceProvider:
-    from sigma_assets.providers.yahoo import YahooProvider
+    from sigma_assets.providers.yahoo.provider import YahooProvider
 
     _no_options("yahoo", options)
     return YahooProvider(around.calendar, around.current_session, calls_per_minute=around.yahoo_calls_per_minute)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 
 _NUMBERS = {"floating", "integer", "mixed-integer-float", "empty", "boolean", "decimal"}
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA

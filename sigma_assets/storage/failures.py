@@ -5,7 +5,7 @@ import sqlite3
 import psycopg2
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 
 DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycopg2.Error)
 """Everything that a driver, or SQLAlchemy around it, raises when the database says no."""

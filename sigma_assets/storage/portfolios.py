@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.errors import HoldingsError
+from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import bulk, schema
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.database import Database

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import bulk
 from sigma_assets.storage.columns import ColumnValues, checked_columns
 from sigma_assets.storage.database import Database

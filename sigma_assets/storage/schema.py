@@ -7,7 +7,7 @@ with: `betas_by_position` and `betas_by_portfolio` are the family of the asset `
 
 import sqlalchemy as sa
 
-from sigma_assets.conventions import EXPOSURE_FACTORS, FACTORS, REGRESSIONS
+from sigma_assets.base.conventions import EXPOSURE_FACTORS, FACTORS, REGRESSIONS
 
 SCHEMA = "sigma"
 """Schema of our tables on PostgreSQL; on SQLite they have a file of their own."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sigma_assets.errors import PortfolioNotFoundError
+from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.storage import bulk, schema
 
 

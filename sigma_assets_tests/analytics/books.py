@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.valuation import portfolio_snapshots, position_values
-from sigma_assets.conventions import OptionModel
-from sigma_assets.frames import PriceHistory
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
+from sigma_assets.base.conventions import OptionModel
+from sigma_assets.base.frames import PriceHistory
 
 LOT_DEFAULTS = {
     "portfolio_id": "P1",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sigma_assets.conventions import FACTORS, REGRESSIONS
+from sigma_assets.base.conventions import FACTORS, REGRESSIONS
 
 EQUITY = 100_000.0
 MONDAY, TUESDAY = pd.Timestamp("2024-01-08"), pd.Timestamp("2024-01-09")

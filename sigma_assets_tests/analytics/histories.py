@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigma_assets.conventions import FactorModel
-from sigma_assets.frames import FloatArray, PriceHistory
+from sigma_assets.base.conventions import FactorModel
+from sigma_assets.base.frames import FloatArray, PriceHistory
 
 FACTOR_SYMBOLS = FactorModel().etfs
 

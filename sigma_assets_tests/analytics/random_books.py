@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sigma_assets.frames import PriceHistory
+from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, book, lot, option, price_history, weekdays
 
 LOOK_BACK = 70

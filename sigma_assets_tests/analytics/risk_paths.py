@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sigma_assets.frames import FloatArray, PriceHistory, SessionArray
-from sigma_assets.trading_calendar import nyse_calendar
+from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 SESSIONS = nyse_calendar(last_day=date(2024, 12, 31)).between(date(2021, 1, 1), date(2024, 12, 31))
 

@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
-from sigma_assets.conventions import FACTOR_ETFS
+from sigma_assets.base.calendar import as_dates
+from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
-from sigma_assets.partitions import Scope
-from sigma_assets.resources import PriceSource, Tables
-from sigma_assets.run_history import stories
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.history import stories
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
-from sigma_assets.trading_calendar import as_dates
-from sigma_assets_tests.providers.fake_massive import KEY, FakeMassive, dividend, split
 from sigma_assets_tests.providers.loopback import Loopback, Reply, Request, as_json
+from sigma_assets_tests.providers.massive.fake_massive import KEY, FakeMassive, dividend, split
 
 SESSIONS, LOOKBACK = 6, 330
 
@@ -53,7 +54,7 @@ class World:
         self.fill(massive)
         upgrade(Database(self.settings.database))
         self.tables = Tables(self.settings)
-        self.source = PriceSource(self.settings, self.tables)
+        self.source = PriceSource(self.settings, self.tables.opened)
         lots = read_holdings(
             f"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,400,{self.sessions[0]}\n".encode(),
             "holdings.csv",

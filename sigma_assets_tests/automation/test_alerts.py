@@ -14,7 +14,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from sigma_assets.automation import alerts
 from sigma_assets.automation.alerts import alert_of, mail, post, tell_failures
-from sigma_assets.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
 from sigma_assets.settings import Settings
 from sigma_assets_tests.automation.receivers import Webhook, served
 from sigma_assets_tests.automation.world import World, lots

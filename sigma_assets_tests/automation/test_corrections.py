@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sigma_assets.automation.corrections import Reach, differing_sessions, touched_sessions
-from sigma_assets.frames import PriceHistory
+from sigma_assets.base.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
 REACH = Reach({"price_coverage": 9, "portfolio_snapshots": 0, "betas": 5, "volatility": 9, "correlations": 3})

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets import resources
 from sigma_assets.automation import sensors
-from sigma_assets.conventions import FACTOR_ETFS
-from sigma_assets.partitions import Scope
-from sigma_assets.trading_calendar import as_dates
+from sigma_assets.base.calendar import as_dates
+from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.prices import source
+from sigma_assets.runs.partitions import Scope
 from sigma_assets_tests.automation.world import World, lots
-from sigma_assets_tests.providers.fake_massive import KEY, FakeMassive, dividend
 from sigma_assets_tests.providers.loopback import Loopback
+from sigma_assets_tests.providers.massive.fake_massive import KEY, FakeMassive, dividend
 
 LOOKBACK, HELD = 330, 7
 BOOKS = ("portfolio_snapshots", "position_values", "betas_by_portfolio", "volatility_by_portfolio")
@@ -23,7 +23,7 @@ BOOKS = ("portfolio_snapshots", "position_values", "betas_by_portfolio", "volati
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for the source's last session at each tick, and leave the schedule no time of its own."""
-    monkeypatch.setattr(resources, "LAST_SESSION_SECONDS", 0.0)
+    monkeypatch.setattr(source, "LAST_SESSION_SECONDS", 0.0)
     monkeypatch.setattr(sensors, "SCHEDULE_GRACE", timedelta(0))
 
 

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from sigma_assets.partitions import portfolios_def
-from sigma_assets.run_tags import partition_key, run_tags
-from sigma_assets.trading_calendar import nyse_calendar
-from sigma_assets.watermark import Materialized
+from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.runs.partitions import portfolios_def
+from sigma_assets.runs.tags import partition_key, run_tags
+from sigma_assets.runs.watermark import Materialized
 
 CALENDAR = nyse_calendar()
 DAYS = [day.item() for day in CALENDAR.between(date(2026, 1, 5), date(2026, 1, 8))]

@@ -16,11 +16,11 @@ from sigma_assets.automation.execution import origin_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.late import sessions_to_ask_again
 from sigma_assets.automation.planner import PlannedRun
-from sigma_assets.partitions import Scope
+from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.prices.tables import price_history, write_prices
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.portfolios import add_cash_flow, remove_portfolio
-from sigma_assets.storage.prices import price_history, write_prices
 from sigma_assets.storage.schema import market_prices
-from sigma_assets.trading_calendar import nyse_calendar
 from sigma_assets_tests.automation.world import World, lots
 
 FIRST, LAST = date(2025, 12, 1), date(2026, 1, 8)

@@ -14,12 +14,13 @@ import yaml
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import schedules, sensors
 from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.definitions import definitions_for
-from sigma_assets.partitions import portfolios_def
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
@@ -64,7 +65,7 @@ class World:
         self.settings = replace(Settings(home=self.home), prices=prices, **options)
         self.definitions = definitions_for(self.settings)
         self.tables = Tables(self.settings)
-        self.price_source = PriceSource(self.settings, self.tables)
+        self.price_source = PriceSource(self.settings, self.tables.opened)
         return self
 
     def add(self, name: str, held: pd.DataFrame, inception: date) -> str:

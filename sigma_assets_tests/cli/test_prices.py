@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.price_keeping import stored_bars
-from sigma_assets.providers.files import FilesProvider
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.calendar import as_dates, nyse_calendar
+from sigma_assets.prices.changes import changed_prices
+from sigma_assets.prices.keeping import stored_bars
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.prices.tables import latest_revision, write_prices
+from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.price_changes import changed_prices
-from sigma_assets.storage.prices import latest_revision, write_prices
-from sigma_assets.trading_calendar import as_dates, nyse_calendar
 
 CALENDAR = nyse_calendar()
 DAYS = as_dates(CALENDAR.between(datetime(2024, 1, 2).date(), datetime(2024, 3, 15).date()))
@@ -134,7 +135,7 @@ def test_a_bad_file_is_refused_and_nothing_is_touched(desk, reload):
 def night(desk: Desk, last, *, again: bool = True):
     """Load what is missing up to a session, as the universe's nightly run does."""
     settings = Settings(home=desk.home, prices=f"files:{desk.file}")
-    source = PriceSource(settings, Tables(settings))
+    source = PriceSource(settings, Tables(settings).opened)
     days = CALENDAR.between(DAYS[0], last)
     return source.load_missing(["AAA", "BBB"], days, lambda *_: None, again=again)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from sigma_assets.cli.printing import table
+from sigma_assets.cli.terminal.printing import table
 
 TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
 INCEPTION = "2024-03-04"

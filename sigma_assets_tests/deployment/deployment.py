@@ -15,9 +15,10 @@ from unittest import mock
 import dagster as dg
 import sqlalchemy as sa
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
 from sigma_assets.definitions import definitions_for
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import metadata
@@ -68,7 +69,7 @@ class Deployment:
                 definitions_for(configured),
                 instance,
                 tables,
-                PriceSource(configured, tables),
+                PriceSource(configured, tables.opened),
                 wish,
                 on_event=lambda _, event: on_event(event),
                 on_wait=on_wait,

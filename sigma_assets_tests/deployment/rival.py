@@ -13,12 +13,13 @@ from datetime import date
 
 import dagster as dg
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import OnEvent, Wish, execute, plan
 from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.definitions import definitions_for
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets.settings import read_settings
-from sigma_assets.watermark import Materialized
 from sigma_assets_tests.deployment.deployment import FIRST, LAST
 
 IN_POOL = "price_coverage"
@@ -31,7 +32,7 @@ def forced(
     """Run some sessions of a portfolio again, `before` being called just before; return whether that succeeded."""
     settings = read_settings(os.environ)
     tables = Tables(settings)
-    source = PriceSource(settings, tables)
+    source = PriceSource(settings, tables.opened)
     with dg.DagsterInstance.get() as instance:
         wish = Wish((portfolio_id,), first, last, force=True)
         _, (planned,) = plan(instance, tables, source, Materialized(tables.calendar.sessions), wish)

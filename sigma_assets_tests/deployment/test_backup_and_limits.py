@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.automation.execution import Wish
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import price_coverage

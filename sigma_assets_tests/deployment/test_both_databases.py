@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from sigma_assets.automation.execution import Wish
-from sigma_assets.instance.postgres_storage import PooledPostgresEventLogStorage
+from sigma_assets.instance.postgres import PooledPostgresEventLogStorage
 from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, copy_book, role_url
 from sigma_assets_tests.postgres import PostgresServer
 

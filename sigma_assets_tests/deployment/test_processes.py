@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets_tests.deployment.conftest import database_with_roles

@@ -12,11 +12,11 @@ import pytest
 
 from sigma_assets.automation.execution import Wish
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS
-from sigma_assets.run_history import stories
+from sigma_assets.runs.history import stories
+from sigma_assets.runs.watermark import runs
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import FAMILIES
-from sigma_assets.watermark import runs
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book
 from sigma_assets_tests.deployment.rival import IN_POOL
 

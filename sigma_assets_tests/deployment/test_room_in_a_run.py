@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from sigma_assets.automation.execution import Wish
-from sigma_assets.run_history import stories
+from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.schema import FAMILIES

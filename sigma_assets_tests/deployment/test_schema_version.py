@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.errors import SchemaVersionError
-from sigma_assets.resources import Tables
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database

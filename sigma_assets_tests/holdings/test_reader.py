@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigma_assets.errors import HoldingsError, Problem
+from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.reader import LOT_COLUMNS, read_holdings
 from sigma_assets.holdings.table import HEADER, MAX_BYTES
 from sigma_assets.storage import schema

@@ -5,12 +5,12 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from sigma_assets.conventions import FACTOR_ETFS
-from sigma_assets.errors import CalendarError
+from sigma_assets.base.calendar import as_dates, nyse_calendar
+from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.base.errors import CalendarError
 from sigma_assets.holdings.portfolio import check_portfolio
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.holdings.samples import sample_books
-from sigma_assets.trading_calendar import as_dates, nyse_calendar
 
 
 def flat_close(symbol: str, session: date) -> float:

@@ -12,7 +12,7 @@ from dagster._core.workspace.config_schema import process_workspace_config
 from dagster._serdes import deserialize_value, serialize_value
 
 from sigma_assets.instance.launcher import MonitoredRunLauncher
-from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
+from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
 CHECKOUT = Path(__file__).parents[2]
 

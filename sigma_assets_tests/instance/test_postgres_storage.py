@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.events import StepMaterializationData
 
-from sigma_assets.errors import StorageError
-from sigma_assets.instance.postgres_storage import PooledPostgresEventLogStorage, SharedPostgresStorage
+from sigma_assets.base.errors import StorageError
+from sigma_assets.instance.postgres import PooledPostgresEventLogStorage, SharedPostgresStorage
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 

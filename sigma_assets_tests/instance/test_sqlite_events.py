@@ -14,8 +14,8 @@ from dagster._core.events import AssetMaterializationPlannedData, AssetObservati
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqlEventLogStorage
 from dagster._core.storage.event_log.base import AssetRecordsFilter
 
-from sigma_assets.errors import StorageError
-from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
+from sigma_assets.base.errors import StorageError
+from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
 VALUES = dg.AssetKey("position_values")
 BETAS = dg.AssetKey("betas")
@@ -144,7 +144,7 @@ def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
 WRITER = """
 import sys
 from sigma_assets_tests.instance.test_sqlite_events import VALUES, materialization
-from sigma_assets.instance.sqlite_events import BatchedSqliteEventLogStorage
+from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
 directory, writer = sys.argv[1:]
 storage = BatchedSqliteEventLogStorage(directory)

@@ -12,9 +12,9 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from statsmodels.regression.rolling import RollingOLS
 
-from sigma_assets.analytics.regression import symbol_factors
-from sigma_assets.analytics.returns import total_returns
-from sigma_assets.conventions import STYLE_FACTORS, FactorModel
+from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.base.conventions import STYLE_FACTORS, FactorModel
 from sigma_assets_tests.analytics.histories import history_of, random_history
 
 MODEL = FactorModel()

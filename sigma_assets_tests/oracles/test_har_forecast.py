@@ -6,9 +6,9 @@ import pytest
 import statsmodels.api as sm
 from arch.univariate import HARX
 
-from sigma_assets.analytics.har import har_forecast
-from sigma_assets.conventions import VolatilityModel
-from sigma_assets.frames import FloatArray
+from sigma_assets.analytics.risk.har import har_forecast
+from sigma_assets.base.conventions import VolatilityModel
+from sigma_assets.base.frames import FloatArray
 
 ROWS = np.array([399, 330, 200])
 

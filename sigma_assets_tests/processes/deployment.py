@@ -18,11 +18,11 @@ import pytest
 import yaml
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
+from sigma_assets.runs.watermark import RunCover, runs
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
-from sigma_assets.watermark import RunCover, runs
 
 CHECKOUT = Path(__file__).parents[2]
 LOCATION = "sigma_assets_tests.processes.gated_location"

@@ -15,10 +15,11 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
-from sigma_assets.partitions import Scope
+from sigma_assets.prices.source import PriceSource
 from sigma_assets.providers.base import Bars
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, settings
 
 PATIENCE_SECONDS = 120
@@ -82,7 +83,7 @@ def gated(configured: Settings) -> dg.Definitions:
         schedules=real.schedules,
         sensors=real.sensors,
         executor=real.executor,
-        resources={"tables": tables, "price_source": GatedPriceSource(configured, tables)},
+        resources={"tables": tables, "price_source": GatedPriceSource(configured, tables.opened)},
     )
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.instance.worker_process import process_age_seconds
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import BRIEF_SECONDS
 from sigma_assets.storage.schema import metadata
-from sigma_assets.watermark import Materialized
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 from sigma_assets_tests.processes.deployment import CHECKOUT, LAST, Deployment, until

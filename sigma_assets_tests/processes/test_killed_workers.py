@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.run_history import RunStory, stories
-from sigma_assets.watermark import Materialized
+from sigma_assets.runs.history import RunStory, stories
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
 ASSETS = names(PORTFOLIO_ASSETS)

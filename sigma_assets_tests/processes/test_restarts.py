@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.scheduler.instigation import TickStatus
 
-from sigma_assets.run_history import stories
-from sigma_assets.status.queries import Queries
+from sigma_assets.runs.history import stories
 from sigma_assets.storage.schema import portfolios
+from sigma_assets.web.queries import Queries
 from sigma_assets_tests.automation.receivers import Webhook, served
 from sigma_assets_tests.processes.deployment import LAST, Deployment, free_port, until
 

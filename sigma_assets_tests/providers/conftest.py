@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sigma_assets_tests.providers.fake_massive import FakeMassive
 from sigma_assets_tests.providers.loopback import FakeClock, Loopback
+from sigma_assets_tests.providers.massive.fake_massive import FakeMassive
 
 
 @pytest.fixture

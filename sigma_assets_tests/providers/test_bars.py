@@ -8,7 +8,7 @@ import pytest
 from sigma_assets.providers.actions import Action
 from sigma_assets.providers.bars import Quote, SymbolLedger, make_bars, missing
 from sigma_assets.providers.http import Meter
-from sigma_assets_tests.providers.fake_massive import CALENDAR, sessions_between
+from sigma_assets_tests.providers.massive.fake_massive import CALENDAR, sessions_between
 
 WEEK = sessions_between("2025-03-10", "2025-03-14")
 

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.price_keeping import keep, reload, stored_bars
+from sigma_assets.prices.changes import changed_prices
+from sigma_assets.prices.keeping import keep, reload, stored_bars
+from sigma_assets.prices.tables import latest_revision, missing_prices
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
 from sigma_assets.providers.late_actions import late_actions
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.price_changes import changed_prices
-from sigma_assets.storage.prices import latest_revision, missing_prices
-from sigma_assets_tests.providers import test_yahoo as yahoo_tests
-from sigma_assets_tests.providers.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split
-from sigma_assets_tests.providers.fake_yahoo import CHART, FakeYahoo, Listing
 from sigma_assets_tests.providers.loopback import Loopback
+from sigma_assets_tests.providers.massive.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split
+from sigma_assets_tests.providers.yahoo import test_yahoo as yahoo_tests
+from sigma_assets_tests.providers.yahoo.fake_yahoo import CHART, FakeYahoo, Listing
 
 fresh_yfinance = yahoo_tests.fresh_yfinance
 DAYS = sessions_between("2025-02-24", "2025-03-14")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sigma_assets.errors import SettingsError
+from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.base.errors import SettingsError
 from sigma_assets.providers.registry import FACTORIES, USAGE, Surroundings, make_provider
-from sigma_assets.trading_calendar import nyse_calendar
 
 CALENDAR = nyse_calendar()
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.analytics.returns import total_returns
-from sigma_assets.frames import PriceHistory
-from sigma_assets_tests.providers import test_yahoo as yahoo_tests
-from sigma_assets_tests.providers.fake_massive import dividend, provider_at, sessions_between, split
-from sigma_assets_tests.providers.fake_yahoo import FakeYahoo, Listing
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.providers.loopback import Loopback
+from sigma_assets_tests.providers.massive.fake_massive import dividend, provider_at, sessions_between, split
+from sigma_assets_tests.providers.yahoo import test_yahoo as yahoo_tests
+from sigma_assets_tests.providers.yahoo.fake_yahoo import FakeYahoo, Listing
 
 fresh_yfinance = yahoo_tests.fresh_yfinance
 WEEK = sessions_between("2025-03-10", "2025-03-14")

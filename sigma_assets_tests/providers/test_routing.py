@@ -6,14 +6,14 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from sigma_assets.errors import ProviderAccessError, ProviderUnavailableError, SettingsError
+from sigma_assets.base.errors import ProviderAccessError, ProviderUnavailableError, SettingsError
 from sigma_assets.providers.routing import RoutedProvider
-from sigma_assets_tests.providers import test_yahoo as yahoo_tests
-from sigma_assets_tests.providers.fake_massive import FakeMassive, dividend, sessions_between, split
-from sigma_assets_tests.providers.fake_massive import provider_at as massive_at
-from sigma_assets_tests.providers.fake_yahoo import CHART, FakeYahoo, Listing
 from sigma_assets_tests.providers.loopback import FakeClock, Loopback, as_html, as_json
-from sigma_assets_tests.providers.test_massive import closes, gaps
+from sigma_assets_tests.providers.massive.fake_massive import FakeMassive, dividend, sessions_between, split
+from sigma_assets_tests.providers.massive.fake_massive import provider_at as massive_at
+from sigma_assets_tests.providers.massive.test_massive import closes, gaps
+from sigma_assets_tests.providers.yahoo import test_yahoo as yahoo_tests
+from sigma_assets_tests.providers.yahoo.fake_yahoo import CHART, FakeYahoo, Listing
 
 fresh_yfinance = yahoo_tests.fresh_yfinance
 WEEK = sessions_between("2025-03-10", "2025-03-14")

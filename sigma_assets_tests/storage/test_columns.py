@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.contract import broken_promises
 from sigma_assets.storage.schema import correlations_by_pair, market_prices, price_loads

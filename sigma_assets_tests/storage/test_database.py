@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.database import Database
 from sigma_assets_tests.postgres import PostgresServer
 

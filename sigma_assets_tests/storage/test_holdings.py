@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.errors import HoldingsError
+from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import (

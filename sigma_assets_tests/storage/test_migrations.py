@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from sigma_assets.errors import SchemaVersionError
+from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations.runner import VERSION_TABLE

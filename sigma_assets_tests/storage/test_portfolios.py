@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.errors import HoldingsError, PortfolioNotFoundError, StorageError
+from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, StorageError
+from sigma_assets.prices.tables import held_symbols, universe, write_prices
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import (
@@ -19,7 +20,6 @@ from sigma_assets.storage.portfolios import (
     portfolios,
     remove_portfolio,
 )
-from sigma_assets.storage.prices import held_symbols, universe, write_prices
 from sigma_assets_tests.storage import builders
 from sigma_assets_tests.storage.builders import EVENING, add, bars, dump
 

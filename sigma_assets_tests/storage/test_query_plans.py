@@ -5,10 +5,10 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.storage import bulk
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import market_prices
-from sigma_assets.trading_calendar import nyse_calendar
 
 SYMBOLS, SESSIONS = 1_193, 1_260
 MONTH = "session BETWEEN '2025-06-02' AND '2025-06-30'"

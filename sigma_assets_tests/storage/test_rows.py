@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.errors import StorageError
+from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.conventions import FACTOR_ETFS
-from sigma_assets.trading_calendar import as_dates, nyse_calendar
+from sigma_assets.base.calendar import as_dates, nyse_calendar
+from sigma_assets.base.conventions import FACTOR_ETFS
 
 CHECKOUT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("SIGMA_TEST_DATA", CHECKOUT.parent / "shared" / "data"))

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from sigma_assets.assets.checks import ERROR, checks_of, findings_of, results_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
-from sigma_assets.checks import ERROR, checks_of, findings_of, results_of
 from sigma_assets.cli.main import cli
-from sigma_assets.partitions import Scope
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.verification.world import World

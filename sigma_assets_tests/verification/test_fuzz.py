@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from sigma_assets.checks import ERROR, results_of
+from sigma_assets.assets.checks import ERROR, results_of
 from sigma_assets.cli.main import cli
-from sigma_assets.partitions import Scope
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
 from sigma_assets.storage import portfolios as tables
 from sigma_assets.storage.database import Database

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.trading_calendar import as_dates, nyse_calendar
+from sigma_assets.base.calendar import as_dates, nyse_calendar
 from sigma_assets_tests.verification.markets import CSV_HEADER
 from sigma_assets_tests.verification.world import World
 

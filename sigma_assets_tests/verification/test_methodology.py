@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from scipy.linalg import hadamard
 
-from sigma_assets.analytics.correlation import correlations
-from sigma_assets.analytics.coverage import coverage
-from sigma_assets.analytics.exposures import betas, factor_exposures
-from sigma_assets.analytics.metrics import symbol_metrics
-from sigma_assets.analytics.options import black_scholes_price
-from sigma_assets.analytics.regression import symbol_factors
-from sigma_assets.analytics.returns import total_returns
-from sigma_assets.analytics.volatility import volatility
-from sigma_assets.conventions import STYLE_FACTORS, CorrelationModel, FactorModel, VolatilityModel
+from sigma_assets.analytics.factors.exposures import betas, factor_exposures
+from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.analytics.risk.correlation.correlations import correlations
+from sigma_assets.analytics.risk.volatility import volatility
+from sigma_assets.analytics.series.coverage import coverage
+from sigma_assets.analytics.series.metrics import symbol_metrics
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.options import black_scholes_price
+from sigma_assets.base.conventions import STYLE_FACTORS, CorrelationModel, FactorModel, VolatilityModel
 from sigma_assets_tests.analytics import books, factor_books
 from sigma_assets_tests.analytics.histories import history_of, history_of_returns
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sigma_assets.analytics.regression import symbol_factors
-from sigma_assets.conventions import STYLE_FACTORS, FactorModel
+from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.base.conventions import STYLE_FACTORS, FactorModel
 from sigma_assets_tests.analytics.histories import FACTOR_SYMBOLS, history_of_returns
 
 MODEL = FactorModel()

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sigma_assets.analytics.correlation import correlations
-from sigma_assets.analytics.correlation_matrix import pairwise_correlation
-from sigma_assets.conventions import CorrelationModel
+from sigma_assets.analytics.risk.correlation.correlations import correlations
+from sigma_assets.analytics.risk.correlation.matrix import pairwise_correlation
+from sigma_assets.base.conventions import CorrelationModel
 from sigma_assets_tests.analytics import factor_books
 from sigma_assets_tests.analytics.histories import history_of_returns
 

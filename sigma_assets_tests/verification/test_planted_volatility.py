@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sigma_assets.analytics.volatility_measures import NUMBERS, measures, trend
-from sigma_assets.analytics.windows import trailing_volatility
-from sigma_assets.conventions import SESSIONS_PER_YEAR, VolatilityModel
+from sigma_assets.analytics.risk.volatility_measures import NUMBERS, measures, trend
+from sigma_assets.analytics.series.windows import trailing_volatility
+from sigma_assets.base.conventions import SESSIONS_PER_YEAR, VolatilityModel
 
 MODEL = VolatilityModel()
 TWENTY_PERCENT = 0.2

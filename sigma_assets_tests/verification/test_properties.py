@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigma_assets.analytics.correlation import correlations
-from sigma_assets.analytics.exposures import betas, factor_exposures
-from sigma_assets.analytics.metrics import symbol_metrics
-from sigma_assets.analytics.regression import symbol_factors
-from sigma_assets.analytics.valuation import portfolio_snapshots, position_values
-from sigma_assets.analytics.volatility import volatility
-from sigma_assets.conventions import CorrelationModel, FactorModel, OptionModel, VolatilityModel
-from sigma_assets.frames import PriceHistory
+from sigma_assets.analytics.factors.exposures import betas, factor_exposures
+from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.analytics.risk.correlation.correlations import correlations
+from sigma_assets.analytics.risk.volatility import volatility
+from sigma_assets.analytics.series.metrics import symbol_metrics
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
+from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel, VolatilityModel
+from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
 from sigma_assets_tests.analytics.histories import random_history, tail
 

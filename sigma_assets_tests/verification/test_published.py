@@ -5,8 +5,8 @@ import pytest
 from statsmodels.datasets import longley
 from statsmodels.regression.tests.results.results_regression import Longley
 
-from sigma_assets.analytics.least_squares import centre, factor_design, fit
-from sigma_assets.analytics.options import black_scholes_delta, black_scholes_price
+from sigma_assets.analytics.factors.least_squares import centre, factor_design, fit
+from sigma_assets.analytics.valuation.options import black_scholes_delta, black_scholes_price
 from sigma_assets_tests.analytics import books
 
 HAUG = [

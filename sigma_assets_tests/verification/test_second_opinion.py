@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from statsmodels.regression.rolling import RollingOLS
 
-from sigma_assets.conventions import SPREAD_FACTORS, STYLE_FACTORS, FactorModel
+from sigma_assets.base.conventions import SPREAD_FACTORS, STYLE_FACTORS, FactorModel
 from sigma_assets.storage.portfolios import lots
 from sigma_assets_tests.verification.markets import Market, real_market
 from sigma_assets_tests.verification.world import World

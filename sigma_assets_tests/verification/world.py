@@ -9,10 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
 from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
-from sigma_assets.resources import PriceSource, Tables
+from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
@@ -79,7 +80,7 @@ class World:
             self.definitions,
             self.instance,
             self.tables,
-            PriceSource(self.settings, self.tables),
+            PriceSource(self.settings, self.tables.opened),
             wish,
             on_event=on_event,
             on_wait=lambda _: None,

@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from sigma_assets.errors import SchemaVersionError
+from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import SCHEMA
 

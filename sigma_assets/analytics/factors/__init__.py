@@ -1,0 +1,1 @@
+"""Factor betas of symbols, exposures of portfolios."""

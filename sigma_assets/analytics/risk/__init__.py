@@ -1,0 +1,1 @@
+"""Volatility, correlations and risk at held weights."""

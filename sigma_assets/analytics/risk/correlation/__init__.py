@@ -1,0 +1,1 @@
+"""Correlation matrices of holdings, and their clusters."""

@@ -1,0 +1,85 @@
+"""Correlations between the holdings of each portfolio, and the groups that move together (SPEC 4.8)."""
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.risk.correlation.matrix import IntArray, correlation_matrix, pairwise_correlation
+from sigma_assets.analytics.risk.correlation.tables import HeldMatrix, by_cluster, by_pair, by_portfolio
+from sigma_assets.analytics.risk.held import PORTFOLIO_SESSION, HeldSymbols, held_symbols, sums_by
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.base.conventions import CorrelationModel
+from sigma_assets.base.frames import FloatArray, PriceHistory
+
+
+def correlations(
+    position_values: pd.DataFrame, history: PriceHistory, model: CorrelationModel
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the correlation matrix of each portfolio's public holdings, its summary and its clusters.
+
+    A symbol's value is |sum of the signed market values of its PUBLIC lots|; gross is the sum of |market value| over
+    all open lots, as in `portfolio_snapshots.gross_exposure`. In the matrix are symbols of at least `model.min_weight`
+    of gross and `model.min_value_usd`, with at least `model.min_observations` returns that vary. While a pair has fewer
+    returns in common (or one of it does not vary on them), the symbol in most such pairs leaves, of equals the
+    smallest, of equals the alphabetically last.
+
+    Parameters
+    ----------
+    position_values : DataFrame with the columns of the table.
+    history : prices from `model.window` sessions before the first session, if they exist. A symbol that it lacks counts
+        as one without returns.
+
+    Returns
+    -------
+    by_portfolio, by_pair, by_cluster : DataFrames with the columns of their tables, sorted by key
+        `by_portfolio` has one row per portfolio-session with a public lot; with fewer than two symbols in the matrix
+        its counts only. The others have the upper triangles and the clusters of the same matrices.
+
+    Raises
+    ------
+    KeyError
+        A session of `position_values` is not in `history`.
+    """
+    public = position_values[position_values["investment_class"] == "PUBLIC"]
+    held = held_symbols(public, symbol="symbol", value="market_value")
+    gross = _gross(position_values, held)
+    column_of_symbol = {symbol: column for column, symbol in enumerate(history.symbols)}
+    column = np.array([column_of_symbol.get(symbol, -1) for symbol in held.symbol], dtype=np.intp)
+    # Symbols x sessions, so that a window is contiguous; the last row belongs to symbols without prices.
+    returns = np.full((len(history.symbols) + 1, model.window + len(history.sessions)), np.nan)
+    returns[:-1, model.window :] = total_returns(history).T
+    rows = history.rows(held.session)
+    matrices = []
+    for item, span in held.spans():
+        value = np.abs(held.value[span])
+        is_large = (value >= model.min_weight * gross[item]) & (value >= model.min_value_usd) & (value > 0)
+        large = np.flatnonzero(is_large)
+        windows = returns[column[span][large], rows[item] + 1 : rows[item] + 1 + model.window]
+        correlation, observations = pairwise_correlation(np.ascontiguousarray(windows))
+        kept = _kept(correlation, observations, value[large], model.min_observations)
+        if len(kept) >= 2:
+            square = np.ix_(kept, kept)
+            matrix = correlation_matrix(correlation[square], observations[square])
+            matrices.append(HeldMatrix.of(held, item, span.start + large[kept], matrix, gross[item], model))
+    return by_portfolio(held, matrices), by_pair(held, matrices), by_cluster(held, matrices)
+
+
+def _gross(position_values: pd.DataFrame, held: HeldSymbols) -> FloatArray:
+    """Return the sum of |market value| over all lots of each portfolio-session with a public lot."""
+    sizes = np.abs(position_values["market_value"].to_numpy(dtype=float))
+    keys, gross = sums_by(position_values, PORTFOLIO_SESSION, sizes)
+    sessions = keys["session"].to_numpy().astype("datetime64[D]")
+    gross_of = dict(zip(zip(keys["portfolio_id"], sessions.tolist(), strict=True), gross, strict=True))
+    return np.array([gross_of[key] for key in zip(held.portfolio_id, held.session.tolist(), strict=True)])
+
+
+def _kept(correlation: FloatArray, observations: IntArray, value: FloatArray, min_observations: int) -> IntArray:
+    """Return the symbols between all of which a correlation is known, ascending."""
+    is_known = np.isfinite(correlation) & (observations >= min_observations)
+    kept = np.flatnonzero(np.diag(is_known))
+    while True:
+        unknown_pairs = (~is_known[np.ix_(kept, kept)]).sum(axis=1)
+        if not unknown_pairs.any():
+            return kept
+        # Symbols are in alphabetical order: of equals the last one goes.
+        worst = np.lexsort((-kept, value[kept], -unknown_pairs))[0]
+        kept = np.delete(kept, worst)

@@ -1,0 +1,1 @@
+"""Series of prices and returns: windows, metrics, coverage."""

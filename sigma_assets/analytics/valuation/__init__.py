@@ -1,0 +1,1 @@
+"""What portfolios are worth: lots, options, snapshots, positions."""

@@ -1,0 +1,105 @@
+"""Equity, P&L, exposure and concentration of one portfolio, from its ledger (SPEC 4.3)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sigma_assets.analytics.valuation.ledger import Ledger, sum_over_lots
+from sigma_assets.base.frames import FloatArray
+
+
+def snapshot_columns(ledger: Ledger) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the columns of portfolio_snapshots, without the key, at the sessions wanted."""
+    wanted, paths = ledger.wanted, ledger.paths
+    equity = ledger.equity[wanted]
+    daily_pnl = np.diff(ledger.pnl, prepend=0.0)
+    dividend_income = sum_over_lots(paths.dividends[:, wanted])
+    exposure = _exposure(paths.value[:, wanted], equity)
+    cumulative_flow = np.cumsum(ledger.flows)
+    return {
+        "equity": equity,
+        "daily_pnl": daily_pnl[wanted],
+        "daily_return": _daily_return(ledger)[wanted],
+        "cumulative_pnl": ledger.pnl[wanted],
+        "realized_pnl": _realized(ledger),
+        "dividend_income": dividend_income,
+        "price_pnl": daily_pnl[wanted] - dividend_income,
+        "cash": equity - exposure["net_exposure"],
+        **exposure,
+        **_counts(ledger),
+        **_concentration(ledger),
+        "capital_flow": ledger.flows[wanted],
+        "cumulative_capital_flow": cumulative_flow[wanted],
+        **_performance(ledger),
+    }
+
+
+def _daily_return(ledger: Ledger) -> FloatArray:
+    previous = np.concatenate([[ledger.initial_equity], ledger.equity[:-1]])
+    return np.diff(ledger.pnl, prepend=0.0) / np.where(previous > 0, previous, np.nan)
+
+
+def _performance(ledger: Ledger) -> dict[str, FloatArray]:
+    """Return the compounded return and the deepest fall of its index, which stands at 1 before the first session."""
+    index = np.cumprod(1.0 + _daily_return(ledger))
+    peak = np.maximum.accumulate(np.maximum(index, 1.0))
+    return {
+        "max_drawdown": np.minimum.accumulate(index / peak - 1.0)[ledger.wanted],
+        "time_weighted_return": index[ledger.wanted] - 1.0,
+    }
+
+
+def _realized(ledger: Ledger) -> FloatArray:
+    """Return the P&L of lots whose exit lies in (previous session, d]."""
+    is_closed = ledger.paths.is_closed
+    closes_now = is_closed & ~np.pad(is_closed, ((0, 0), (1, 0)))[:, :-1]
+    return sum_over_lots(np.where(closes_now, ledger.paths.realized, 0.0)[:, ledger.wanted])
+
+
+def _exposure(value: FloatArray, equity: FloatArray) -> dict[str, FloatArray]:
+    long_value = sum_over_lots(np.maximum(value, 0.0))
+    short_value = sum_over_lots(np.minimum(value, 0.0))
+    gross_exposure = long_value - short_value
+    return {
+        "long_value": long_value,
+        "short_value": short_value,
+        "gross_exposure": gross_exposure,
+        "net_exposure": long_value + short_value,
+        "leverage": gross_exposure / np.where(equity > 0, equity, np.nan),
+    }
+
+
+def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
+    wanted, lots = ledger.wanted, ledger.lots
+    is_open = ledger.paths.is_open[:, wanted]
+    price_session = ledger.paths.price_session[:, wanted]
+    is_priced = is_open & (lots.is_public | lots.is_option)[:, None]
+    is_known = ~np.isnat(price_session)
+    flags = {
+        "positions": is_open,
+        "long_positions": is_open & (lots.quantity > 0)[:, None],
+        "short_positions": is_open & (lots.quantity < 0)[:, None],
+        "lots_unpriced": is_priced & ~(is_known & (price_session >= ledger.stale_before[wanted])),
+        "lots_stale": is_priced & ~(is_known & (price_session == ledger.sessions[wanted])),
+    }
+    return {name: flag.sum(axis=0) for name, flag in flags.items()}
+
+
+def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
+    """Return how unevenly |market value|, netted by symbol, is spread; NaN where nothing is held."""
+    value = ledger.paths.value[:, ledger.wanted]
+    symbols, symbol_of_lot = np.unique(ledger.lots.symbol.astype(str), return_inverse=True)
+    size = np.zeros((len(symbols), value.shape[1]))
+    for symbol, row in zip(symbol_of_lot, value, strict=True):
+        size[symbol] += row
+    size = np.abs(size)
+    total = sum_over_lots(size)
+    share = size / np.where(total > 0, total, np.nan)
+    squares = sum_over_lots(share * share)
+    squares = np.where(total > 0, squares, np.nan)
+    largest = np.sort(share, axis=0)[::-1]
+    return {
+        "hhi": 10_000.0 * squares,
+        "effective_positions": 1.0 / squares,
+        "top_3_weight": np.where(total > 0, sum_over_lots(largest[:3]), np.nan),
+        "top_10_weight": np.where(total > 0, sum_over_lots(largest[:10]), np.nan),
+    }

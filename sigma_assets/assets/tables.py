@@ -1,0 +1,159 @@
+"""The database as assets see it: the tables, through a run's scope."""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.valuation.values import portfolio_snapshots
+from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, YEAR_LOOKBACK, VolatilityModel
+from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.prices import tables as price_tables
+from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.settings import Settings
+from sigma_assets.storage import portfolios as portfolio_tables
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import check
+from sigma_assets.storage.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.schema import FAMILIES, metadata
+
+logger = logging.getLogger(__name__)
+
+
+class Tables:
+    """The database through the eyes of an asset: everything in scope, nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.calendar = settings.calendar
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, opened at first use; refuses a schema that is older or newer than this code."""
+        database = Database(self.settings.database)
+        check(database)
+        return database
+
+    def opened(self) -> Database:
+        """Return the database, opened if it was not."""
+        return self.database
+
+    def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the portfolios of the scope, their lots and their cash flows."""
+        ids = list(scope.portfolio_ids)
+        return (
+            portfolio_tables.portfolios(self.database, ids, include_removed=True),
+            portfolio_tables.lots(self.database, ids),
+            portfolio_tables.cash_flows(self.database, ids),
+        )
+
+    @property
+    def factor_etfs(self) -> list[str]:
+        """The ETFs that are always in scope: SPEC's seventeen and those of the factor model."""
+        return sorted({*FACTOR_ETFS, *self.settings.factor_model.etfs})
+
+    @property
+    def lookback(self) -> int:
+        """Sessions of prices before a session that some number of it may read; values read all since entry, besides."""
+        models = (VolatilityModel(), self.settings.factor_model)
+        windows = [model.longest_window for model in models] + [self.settings.correlation_model.window]
+        return max(*windows, YEAR_LOOKBACK) + 1 + LOOKBACK_MARGIN
+
+    def symbols(self, scope: Scope) -> list[str]:
+        """Return the symbols of the scope: held by its portfolios (the whole universe if it names none) + factor ETFs."""
+        if scope.portfolio_ids:
+            held = price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"]
+        else:
+            held = price_tables.universe(self.database)
+        return sorted({*held, *self.factor_etfs})
+
+    def window(self, scope: Scope, lookback: int) -> SessionArray:
+        """Return the sessions of the scope and so many before it, as far as the calendar reaches."""
+        position = int(np.searchsorted(self.calendar.sessions, scope.sessions[0]))
+        first = self.calendar.sessions[max(position - lookback, 0)]
+        return self.calendar.between(first.item(), scope.last)
+
+    def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
+        """Return the price history of some symbols over consecutive sessions."""
+        return price_tables.price_history(
+            self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
+        )
+
+    def valuation_inputs(
+        self, scope: Scope
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, PriceHistory, SessionArray]:
+        """Return what a valuation reads: portfolios, lots, flows, prices since the first entry, and the sessions."""
+        portfolios, lots, flows = self.holdings(scope)
+        earliest = min([scope.first, *portfolios["inception"].dt.date, *lots["entry_date"].dt.date])
+        start = self.calendar.on_or_before(earliest)
+        since_entry = Scope(self.calendar.between(start, scope.last), scope.portfolio_ids)
+        lookback = self.settings.option_model.volatility_window + 1
+        history = self.prices(self.symbols(scope), self.window(since_entry, lookback))
+        return portfolios, lots, flows, history, scope.sessions
+
+    def factors(self, scope: Scope, measures: Sequence[str]) -> pd.DataFrame:
+        """Return some measures of the factor betas of the scope's symbols."""
+        columns = ("session", "symbol", *measures)
+        return self.rows("symbol_factors", Scope(scope.sessions), self.symbols(scope), columns)
+
+    def changed_prices(self, symbols: Sequence[str], sessions: SessionArray, since: int) -> pd.DataFrame:
+        """Return `symbol, session, revision` of the prices that were written by a load after `since`."""
+        first, last = sessions[0].item(), sessions[-1].item()
+        return changed_prices(self.database, since, list(symbols), first, last)
+
+    def portfolios_behind_prices(self, since: int) -> list[str]:
+        """Return the portfolios that may have been computed from prices older than loads after `since`."""
+        return portfolios_behind_prices(self.database, since, self.factor_etfs)
+
+    def risk_symbols(self, scope: Scope) -> set[str]:
+        """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""
+        return set(price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
+
+    def computed_snapshots(self, scope: Scope) -> pd.DataFrame:
+        """Return the snapshots of the scope as they would be computed now, without writing them."""
+        return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
+
+    def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
+        """Return the session on which each symbol can have had so many prices at the earliest.
+
+        Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
+        Symbols without prices up to `last` are absent.
+        """
+        first = first_sessions(self.database, metadata.tables["market_prices"], list(symbols), last)
+        calendar = self.calendar.sessions
+        position = np.searchsorted(calendar, first.to_numpy(dtype="datetime64[D]")) + prices_needed - 1
+        return pd.Series(calendar[np.minimum(position, len(calendar) - 1)], index=first.index)
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a table in scope, all columns or some."""
+        return read_rows(self.database, metadata.tables[table], rows_of(scope, symbols), columns)
+
+    def replace(
+        self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
+    ) -> dict[str, int]:
+        """Replace the rows of an asset's tables in scope, in one transaction; return the row count of each table."""
+        by_table = dict(zip(FAMILIES[asset], frames, strict=True))
+        counts = replace_rows(self.database, by_table, rows_of(scope, symbols))
+        logger.info("wrote %s", ", ".join(f"{count} rows of {table}" for table, count in counts.items()))
+        return counts
+
+    def prices_revision(self) -> int:
+        """Return the newest price load: read it before the prices that it vouches for."""
+        return price_tables.latest_revision(self.database)
+
+    def holdings_revisions(self, scope: Scope) -> pd.DataFrame:
+        """Return, per portfolio and session, how many changes of lots and flows are in effect."""
+        return portfolio_tables.holdings_revisions(self.database, list(scope.portfolio_ids), scope.sessions)
+
+
+def rows_of(scope: Scope, symbols: Sequence[str] | None) -> Rows:
+    """Return the rows of a scope: of its portfolios, or of some symbols."""
+    if symbols is not None:
+        return Rows(scope.first, scope.last, None, tuple(symbols))
+    return Rows(scope.first, scope.last, tuple(scope.portfolio_ids) or None, None)

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, conventions, the calendar, matrices of prices."""

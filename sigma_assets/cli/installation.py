@@ -1,0 +1,55 @@
+"""Commands about the installation: its settings, its database schema."""
+
+import click
+
+from sigma_assets.cli.terminal.printing import json_option, show, show_one
+from sigma_assets.settings import settings as current_settings
+from sigma_assets.storage import migrations
+from sigma_assets.storage.database import Database
+
+
+@click.command()
+@json_option
+def settings(as_json: bool) -> None:
+    """Show every setting: its variable, its value now, its meaning. Secrets are not shown."""
+    rows = [
+        {"variable": variable, "value": value, "meaning": doc} for variable, value, doc in current_settings().shown()
+    ]
+    show(rows, as_json=as_json)
+
+
+@click.group()
+def db() -> None:
+    """Look after the database schema."""
+
+
+@db.command()
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Bring the database to the schema of this version; creates it if there is none."""
+    database = Database(current_settings().database)
+    version = migrations.upgrade(database)
+    _tell(database, version, as_json, f"schema {version}")
+
+
+@db.command()
+@json_option
+def current(as_json: bool) -> None:
+    """Print the schema version that the database has."""
+    database = Database(current_settings().database)
+    version = migrations.current(database)
+    _tell(database, version, as_json, version or "no schema yet: run `sigma-assets db upgrade`")
+
+
+@db.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Succeed only if the database has exactly the schema of this version."""
+    database = Database(current_settings().database)
+    migrations.check(database)
+    _tell(database, migrations.current(database), as_json, "the schema is that of this version")
+
+
+def _tell(database: Database, version: str | None, as_json: bool, sentence: str) -> None:
+    record = {"database": database.place, "schema": version}
+    show_one(record, as_json=as_json, sentence=f"{database.place}: {sentence}")

@@ -1,0 +1,162 @@
+"""The command that starts everything on this machine: code server, daemon, webserver, status server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from sigma_assets.base.errors import SettingsError
+from sigma_assets.cli.terminal.world import open_database, open_market, prepare_home
+
+CODE_SERVER = "code server"
+CODE_SERVER_PORT = 4266
+STOP_SECONDS = 20
+GRACE_SECONDS = "5"
+"""How long a code server that is asked to stop waits for calls under way; Dagster's own minute is too long for Ctrl-C."""
+
+
+@click.command()
+def serve() -> None:
+    """Serve onboarding status: JSON API and pages, on SIGMA_STATUS_HOST:SIGMA_STATUS_PORT. Reads only."""
+    configured = prepare_home()
+    from sigma_assets.web.app import serve as serve_forever
+
+    serve_forever(configured)
+
+
+@click.command()
+@click.option("--code-server-port", default=CODE_SERVER_PORT, show_default=True, type=click.IntRange(1024, 65535))
+def dev(code_server_port: int) -> None:
+    """Start code server, daemon (all sensors and the schedule on), webserver and status server; Ctrl-C stops all."""
+    configured = prepare_home()
+    open_database().dispose()
+    _, price_source = open_market()
+    source = price_source.provider  # named wrongly, it would fail in every sensor, every five seconds
+    webserver = urlsplit(configured.dagster_url)
+    web_host, web_port = webserver.hostname or "127.0.0.1", webserver.port or 3000
+    _check_ports(
+        {
+            "--code-server-port": ("127.0.0.1", code_server_port),
+            "SIGMA_DAGSTER_URL": (web_host, web_port),
+            "SIGMA_STATUS_PORT": (configured.status_host, configured.status_port),
+        }
+    )
+    workspace = configured.home.resolve() / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_server_port}\n"
+        "      location_name: sigma_assets\n",
+        encoding="utf-8",
+    )
+    asked_to_stop = _on_signals()
+    commands = _commands(workspace, code_server_port, web_host, web_port)
+    processes = _start({CODE_SERVER: commands.pop(CODE_SERVER)})
+    click.echo(f"starting, with prices from {source.name}")
+    if not _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
+        sys.exit(_supervise(processes, asked_to_stop))
+    processes |= _start(commands)
+    click.echo(f"Dagster: {configured.dagster_url}")
+    click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
+    click.echo("Ctrl-C stops everything")
+    sys.exit(_supervise(processes, asked_to_stop))
+
+
+def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[str, list[str]]:
+    """Return what is started, the code server first; each says what is wrong, and not that each sensor has looked."""
+    python = [sys.executable, "-m"]
+    return {
+        CODE_SERVER: [
+            *python, "dagster", "api", "grpc", "--module-name", "sigma_assets.definitions",
+            "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning",
+        ],
+        "webserver": [
+            *python, "dagster_webserver", "--workspace", str(workspace), "--host", web_host, "--port", str(web_port),
+            "--dagster-log-level", "warning",
+        ],
+        "daemon": [*python, "dagster._daemon", "run", "--workspace", str(workspace), "--log-level", "warning"],
+        "status": [*python, "sigma_assets.cli.main", "serve"],
+    }  # fmt: skip
+
+
+def _check_ports(places: Mapping[str, tuple[str, int]]) -> None:
+    """Make sure that nobody listens where we are about to: a second code server on a port would silently share it.
+
+    Raises
+    ------
+    SettingsError
+        Ports are taken; names each, and the setting that moves it.
+    """
+    taken = []
+    for name, (host, port) in places.items():
+        try:
+            socket.create_server((host, port)).close()
+        except OSError as error:
+            taken.append(f"{host}:{port} ({name}): {error.strerror}")
+    if taken:
+        raise SettingsError(
+            "cannot listen on\n  " + "\n  ".join(taken) + "\n"
+            "If `sigma-assets dev` is running already, use or stop that one; else name other ports"
+        )
+
+
+def _listens(process: subprocess.Popen, port: int, asked_to_stop: threading.Event) -> bool:
+    """Wait until a process listens on its port; return False if it ends, or a signal comes, before.
+
+    Webserver and daemon that find no code server print pages of stack traces.
+    """
+    while process.poll() is None and not asked_to_stop.wait(0.2):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+    return False
+
+
+def _on_signals() -> threading.Event:
+    """Return what Ctrl-C and SIGTERM set, from before anything is started.
+
+    A process started by a shell with `&` ignores SIGINT, hands that on to those it starts, and a code server of Dagster's
+    that ignores SIGINT is deaf to SIGTERM, too. A signal that we handle is one that they do not ignore.
+    """
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    return asked_to_stop
+
+
+def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
+    """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
+    environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
+    return {
+        name: subprocess.Popen(command, start_new_session=True, env=environment) for name, command in commands.items()
+    }
+
+
+def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.Event) -> int:
+    """Wait for a signal or for a process to end, then stop all; return 1 if one ended by itself."""
+    while not asked_to_stop.wait(0.5):
+        for name, process in processes.items():
+            if process.poll() is not None:
+                click.echo(f"{name} ended with exit code {process.returncode}; stopping the others", err=True)
+                _stop(processes)
+                return 1
+    _stop(processes)
+    return 0
+
+
+def _stop(processes: dict[str, subprocess.Popen]) -> None:
+    for process in reversed(processes.values()):
+        if process.poll() is None:
+            process.terminate()
+    for name, process in processes.items():
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            click.echo(f"{name} did not end within {STOP_SECONDS} s and was killed", err=True)

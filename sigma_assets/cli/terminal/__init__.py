@@ -1,0 +1,1 @@
+"""What commands share: options, printing, opening the installation."""

@@ -1,0 +1,97 @@
+"""What commands work on: settings, database, Dagster instance; opened as asked, with the home folder made if needed."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigma_assets.base.errors import SettingsError
+from sigma_assets.settings import Settings, settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import check, upgrade
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from sigma_assets.assets.tables import Tables
+    from sigma_assets.prices.source import PriceSource
+
+CONFIGURATION = "dagster.yaml"
+
+
+def prepare_home() -> Settings:
+    """Make DAGSTER_HOME usable, with the project's dagster.yaml if it has none yet, and return the settings.
+
+    Raises
+    ------
+    SettingsError
+        The folder cannot be used, or there is no dagster.yaml to be had.
+    """
+    home = make_home()
+    try:
+        configured = (home / CONFIGURATION).exists()
+    except OSError as error:
+        raise _unusable(home, error) from error
+    if not configured:
+        original = Path(__file__).parents[3] / CONFIGURATION
+        if not original.exists():
+            raise SettingsError(
+                f"DAGSTER_HOME={home} has no {CONFIGURATION}, and this installation is not a checkout to copy it from."
+                f" Copy {CONFIGURATION} from the project there"
+            )
+        try:
+            shutil.copyfile(original, home / CONFIGURATION)
+        except OSError as error:
+            raise _unusable(home, error) from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return settings()
+
+
+def make_home() -> Path:
+    """Return the folder of DAGSTER_HOME, made if it is not there.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be made.
+    """
+    home = settings().home.resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(home, error) from error
+    return home
+
+
+def _unusable(home: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"DAGSTER_HOME={home} cannot be used ({error.strerror}); expected a folder that this user can read and write"
+    )
+
+
+def open_database() -> Database:
+    """Return the database; the embedded one is created and migrated as needed, a server's schema only checked."""
+    database = Database(settings().database)
+    if database.dialect == "sqlite":
+        make_home()
+        upgrade(database)
+    else:
+        check(database)
+    return database
+
+
+def open_market() -> "tuple[Tables, PriceSource]":
+    """Return the tables and the price source, as assets see them."""
+    from sigma_assets.assets.tables import Tables
+    from sigma_assets.prices.source import PriceSource
+
+    tables = Tables(settings())
+    return tables, PriceSource(settings(), tables.opened)
+
+
+def open_instance() -> "DagsterInstance":
+    """Return the Dagster instance of DAGSTER_HOME."""
+    prepare_home()
+    from dagster import DagsterInstance
+
+    return DagsterInstance.get()

@@ -1,0 +1,146 @@
+"""Dagster's whole storage (runs, events, schedules) on PostgreSQL, at the address that our own tables have.
+
+Named in deploy/dagster.yaml::
+
+    storage:
+      custom:
+        module: sigma_assets.instance.postgres
+        class: SharedPostgresStorage
+        config: {postgres_url: {env: SIGMA_DATABASE_URL}}
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import current_thread
+from typing import Any, Self, TypeVar
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster._core.storage.event_log import SqlEventLogStorageTable as Events
+from dagster._core.storage.event_log.schema import AssetEventTagsTable
+from dagster._core.storage.sql import create_engine
+from dagster._serdes import ConfigurableClassData, serialize_value
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres.utils import pg_url_from_config
+
+import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+from sigma_assets.instance.planned_checks import planned_for_the_run
+from sigma_assets.storage.database import place_of, postgres_url
+from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.patience import persistently
+
+IDLE_CONNECTIONS = 2
+"""Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
+REPEATED_EVENT_CALLS = (
+    "claim_concurrency_slot", "free_concurrency_slot_for_step", "get_asset_records", "get_dynamic_partitions",
+    "get_latest_storage_id_by_partition", "get_latest_tags_by_partition", "get_pool_config", "get_pool_limits",
+    "has_dynamic_partition", "has_table", "initialize_concurrency_limit_to_default",
+)  # fmt: skip
+REPEATED_RUN_CALLS = ("get_run_records", "handle_run_event")
+"""What a run's worker asks of Dagster's storage, besides storing events; done twice, each leaves what it leaves once."""
+TIRELESS_THREAD = "grpc-server-cleanup"
+"""The code server's thread that reports dead workers. One exception ends it: no dead worker would be noticed ever after,
+and the server would wait for runs that have ended when it is told to stop. So it waits however long it takes."""
+
+Outcome = TypeVar("Outcome")
+
+
+class PooledPostgresEventLogStorage(PostgresEventLogStorage):
+    """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event; again from the start, and still once, when the connection breaks in the middle."""
+        self._store_once([event], lambda: super(PooledPostgresEventLogStorage, self).store_event(event))
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store a batch of events, as `store_event` does one."""
+        self._store_once(events, lambda: super(PooledPostgresEventLogStorage, self).store_event_batch(events))
+
+    def _store_once(self, events: Sequence[dg.EventLogEntry], store: Callable[[], None]) -> None:
+        """Dagster commits statement by statement: whatever a broken attempt has left is deleted before the next one."""
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1:
+                self._delete(events)
+            store()
+
+        _repeated(attempt, place_of(self._engine.url))
+
+    def _delete(self, events: Sequence[dg.EventLogEntry]) -> None:
+        runs, bodies = {event.run_id for event in events}, [serialize_value(event) for event in events]
+        left = sa.select(Events.c.id).where(Events.c.run_id.in_(runs), Events.c.event.in_(bodies))
+        with self.index_transaction() as connection:
+            ids = connection.execute(left).scalars().all()
+            connection.execute(sa.delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
+            connection.execute(sa.delete(Events).where(Events.c.id.in_(ids)))
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
+        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
+
+    def dispose(self) -> None:
+        """Stop watching and close the idle connections."""
+        super().dispose()
+        self._engine.dispose()
+
+
+class SharedPostgresStorage(DagsterPostgresStorage):
+    """Dagster's PostgreSQL storage with batched events, one pool of connections, and every spelling of an address.
+
+    Dagster opens a connection for each statement: 800 in a run of twelve assets, half of its time. SQLAlchemy 2.1 reads
+    `postgresql://` as psycopg 3, which Dagster cannot use, and refuses `postgres://`.
+
+    A server that is away is waited for as long as the process has patience (`storage.patience`): a run's worker a
+    minute and more, others a few seconds. Dagster's own tries end after six.
+    """
+
+    def __init__(
+        self, address: str, should_autocreate_tables: bool = True, inst_data: ConfigurableClassData | None = None
+    ) -> None:
+        pool = {"pool_size": IDLE_CONNECTIONS, "max_overflow": -1, "pool_pre_ping": True}
+        engine = create_engine(address, isolation_level="AUTOCOMMIT", **pool)
+        sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
+        engine.connect().close()  # waits: what Dagster does below does not
+        super().__init__(address, should_autocreate_tables, inst_data)
+        self._event_log_storage = PooledPostgresEventLogStorage(address, should_autocreate_tables)
+        for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            storage._engine = engine
+        _repeat(self._run_storage, REPEATED_RUN_CALLS, place_of(engine.url))
+        _repeat(self._event_log_storage, REPEATED_EVENT_CALLS, place_of(engine.url))
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        """Return the storage of an instance's configuration.
+
+        Raises
+        ------
+        StorageError
+            The address is no PostgreSQL address, or cannot be read.
+        """
+        address = postgres_url(pg_url_from_config(config_value))
+        return cls(address, config_value.get("should_autocreate_tables", True), inst_data)
+
+
+def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Connect, persistently; what fails for good is a StorageError, which Dagster does not try six times more."""
+    try:
+        return _repeated(lambda: dialect.connect(*arguments, **options), place_of(url))
+    except DATABASE_ERRORS as error:
+        raise storage_error(error, place_of(url), url.password) from error
+
+
+def _repeat(storage: object, calls: Sequence[str], place: str) -> None:
+    """Repeat these calls of a storage when a connection breaks in the middle of one."""
+
+    def repeating(call: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        return lambda *arguments, **options: _repeated(lambda: call(*arguments, **options), place)
+
+    for name in calls:
+        setattr(storage, name, repeating(getattr(storage, name)))
+
+
+def _repeated(attempt: Callable[[], Outcome], place: str) -> Outcome:
+    return persistently(attempt, place, forever=current_thread().name == TIRELESS_THREAD)

@@ -1,0 +1,1 @@
+"""Dagster's SQLite storage with batched events, for any number of processes."""

@@ -1,0 +1,56 @@
+"""SQLite as several processes can share it: write-ahead log, write lock taken at the start, patient waiting."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine, ExceptionContext
+
+from sigma_assets.base.errors import StorageError
+from sigma_assets.storage.failures import storage_error
+
+BUSY_TIMEOUT_SECONDS = 60
+
+
+def sqlite_engine(path: str) -> Engine:
+    """Return an engine for one SQLite file.
+
+    With ``isolation_level="IMMEDIATE"`` the driver begins a transaction just before the first write, with the
+    write lock, so that writers queue instead of failing half-way with "database is locked"; reads need no
+    transaction. The write-ahead log is synchronised at checkpoints only: a power cut may take back the last
+    moments of a log, and never corrupts it.
+    """
+    engine = create_engine(
+        f"sqlite:///{os.path.abspath(path)}",
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": "IMMEDIATE"},
+        max_overflow=-1,
+    )
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "handle_error", _name_a_full_disk, retval=True)
+    return engine
+
+
+@contextmanager
+def exclusively(directory: str) -> Iterator[None]:
+    """Let one process at a time create databases in a directory; the lock ends with the process."""
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, ".lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _name_a_full_disk(context: ExceptionContext) -> StorageError | None:
+    """Say what to do where Dagster would show a traceback; other errors it may know how to handle."""
+    cause = context.original_exception
+    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return None
+    return storage_error(cause, f"SQLite {context.engine.url.database}", None)

@@ -1,0 +1,144 @@
+"""The price source of an installation and the table that it fills."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from time import monotonic
+
+from sigma_assets.base.errors import ProviderError
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.prices import tables as price_tables
+from sigma_assets.prices.keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
+from sigma_assets.providers.base import Bars, PriceProvider
+from sigma_assets.providers.registry import Surroundings, make_provider
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+
+logger = logging.getLogger(__name__)
+
+LAST_SESSION_SECONDS = 300.0
+LOCAL_SOURCES = ("simulated", "files:")
+"""Sources that answer at once and for nothing."""
+FILES = "files"
+"""The source whose rows somebody may have corrected by hand, and that costs nothing to read again."""
+
+
+class PriceSource:
+    """The price provider and the table it fills: asks only for what is missing, keeps every batch it gets."""
+
+    def __init__(self, settings: Settings, database: Callable[[], Database]) -> None:
+        """Take the settings, and a way to open the database at first use."""
+        self.settings = settings
+        self._database = database
+        self._made: tuple[date, PriceProvider] | None = None
+        self._last: tuple[PriceProvider, date, float] | None = None
+
+    @property
+    def provider(self) -> PriceProvider:
+        """The source that SIGMA_PRICES names, as of the calendar's current session."""
+        current = self.settings.current_session()
+        if self._made is None or self._made[0] != current:
+            around = Surroundings(
+                calendar=self.settings.calendar,
+                current_session=current,
+                massive_api_key=self.settings.massive_api_key,
+                massive_calls_per_minute=self.settings.massive_calls_per_minute,
+                massive_url=self.settings.massive_url,
+                yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
+            )
+            self._made = (current, make_provider(self.settings.prices, around))
+        return self._made[1]
+
+    def target_session(self) -> date:
+        """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
+        return min(self.settings.current_session(), self._last_session())
+
+    def _last_session(self) -> date:
+        """Return the provider's last session. Sensors ask every few seconds: over the network, every five minutes."""
+        provider = self.provider
+        if self._last is not None and self._last[0] is provider:
+            _, last, asked = self._last
+            if last >= self.settings.current_session() or monotonic() - asked < LAST_SESSION_SECONDS:
+                return last
+        last = provider.last_session()
+        if not self.settings.prices.startswith(LOCAL_SOURCES):
+            self._last = (provider, last, monotonic())
+        return last
+
+    def load_missing(
+        self,
+        symbols: Sequence[str],
+        sessions: SessionArray,
+        on_symbols: Callable[[int, str | None], None],
+        *,
+        again: bool = False,
+    ) -> Loaded:
+        """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
+
+        Stored splits and dividends of the last weeks are corrected, where the source knows better by now and the calls
+        for missing prices say so.
+
+        Parameters
+        ----------
+        on_symbols : called with how many symbols are complete now, and a line about one of them.
+        again : read the last weeks' prices again, too, where that costs nothing: in files that somebody may have corrected.
+
+        Raises
+        ------
+        ProviderError
+            The source failed after retries. Batches that came before stay.
+        """
+        database, today = self._database(), datetime.now(UTC).date()
+        started = monotonic()
+        wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
+        on_symbols(len(set(symbols)) - len(wanted), None)
+        open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
+        costs, corrected = [], 0
+        for bars in self._bars(wanted):
+            corrected += keep(database, bars)
+            costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
+            for symbol, count in _answered(bars).items():
+                open_pairs[symbol] -= count
+                if open_pairs[symbol] <= 0:
+                    line = f"{symbol}: {len(wanted[symbol])} sessions in {monotonic() - started:.1f} s"
+                    on_symbols(1, line)
+        rows, requests, retries, waited = (
+            (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
+        )
+        if again and self.provider.name == FILES:
+            corrected += look_again(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
+        unserved = sum(map(len, wanted.values())) - int(rows)
+        seconds = monotonic() - started
+        loaded = Loaded(
+            len(wanted), int(rows), unserved, corrected, int(requests), int(retries), float(waited), seconds
+        )
+        logger.info(
+            "loaded %d prices of %d symbols from %s in %.1f s; %d not served, %d corrected",
+            loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved, loaded.corrected,
+        )  # fmt: skip
+        return loaded
+
+    def reload(
+        self, symbols: Sequence[str] | None, first: date, last: date, on_rows: Callable[[int], None]
+    ) -> Reloaded:
+        """Ask for stored prices once more, of some symbols (None = of all), and correct what differs; see `reload`."""
+        stored = stored_bars(self._database(), symbols, first, last)
+        return reload(self._database(), self.settings.calendar, self.provider, stored, on_rows)
+
+    def _bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
+        if not wanted:
+            return
+        try:
+            yield from self.provider.daily_bars(wanted)
+        except ProviderError as error:
+            error.add_note(f"asked {self.provider.name} for {len(wanted)} symbols; batches received before are kept")
+            raise
+
+
+def _answered(bars: Bars) -> Counter[str]:
+    """Return how many of the sessions asked for a batch answers, served or not, per symbol."""
+    answered = Counter(bars.rows["symbol"].tolist())
+    for entry in bars.unserved:
+        answered[entry.symbol] += len(entry.sessions)
+    return answered

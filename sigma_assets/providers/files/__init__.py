@@ -1,0 +1,1 @@
+"""Price files: CSV and Parquet."""

@@ -1,0 +1,174 @@
+"""The bytes of a price file become columns of raw cells, and the place of a cell becomes a line for people."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from sigma_assets.base.errors import PriceFileError, listing, shown
+
+REQUIRED_COLUMNS = ("date", "symbol", "close")
+OPTIONAL_COLUMNS = ("open", "high", "low", "volume", "split_factor", "dividend")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_HEADER = ",".join((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from.
+
+    Attributes
+    ----------
+    path : the file.
+    skipped : records of a CSV that held nothing but blanks, ascending; they are no rows.
+    """
+
+    path: Path
+    skipped: tuple[int, ...] = ()
+
+    def places(self, rows: Collection[int]) -> Mapping[int, str]:
+        """Return where rows stand: file and physical line of a CSV, or row of a Parquet file counted from 1."""
+        if _is_parquet(self.path):
+            return {row: f"{self.path}:row {row + 1}" for row in rows}
+        records = {row: _record_of(row, self.skipped) for row in rows}
+        lines = _record_lines(_content(self.path), set(records.values()))
+        return {row: f"{self.path}:{lines.get(record, f'record {record}')}" for row, record in records.items()}
+
+
+@dataclass(frozen=True)
+class RawPrices:
+    """The columns of a price file that are ours, under their lower-case names, cells as they are in the file."""
+
+    origin: Origin
+    table: pa.Table
+
+
+def read_raw_prices(path: Path) -> RawPrices:
+    """Read the columns of a .csv, .csv.gz or .parquet price file.
+
+    Raises
+    ------
+    PriceFileError
+        The file cannot be read, lacks a required column, has one twice, or has rows of another length than its header.
+    """
+    return _read_parquet(path) if _is_parquet(path) else _read_csv(path)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(".parquet")
+
+
+def _read_parquet(path: Path) -> RawPrices:
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        ours = _our_columns(path, file.schema_arrow.names)
+        table = file.read(columns=list(ours))
+    except (OSError, pa.ArrowException) as error:
+        raise PriceFileError(f"{path}: cannot be read ({error}); expected a complete Parquet file") from error
+    return RawPrices(Origin(path), table.rename_columns([ours[name] for name in table.column_names]))
+
+
+def _read_csv(path: Path) -> RawPrices:
+    content = _content(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PriceFileError(
+            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8, expected UTF-8"
+        ) from error
+    if not text.strip():
+        raise PriceFileError(f"{path}: is empty, expected the header {_HEADER} and one line per symbol and date")
+    try:
+        header = next(cells for cells in csv.reader(io.StringIO(text, newline="")) if cells)
+    except csv.Error as error:
+        raise PriceFileError(f"{path}: the header cannot be read ({error}), expected {_HEADER}") from error
+    ours = _our_columns(path, header)
+    bad: list[tuple[int, int]] = []
+    skipped: list[int] = []
+
+    def other_length(row: pyarrow.csv.InvalidRow) -> str:
+        if row.text.strip():
+            bad.append((row.number, row.actual_columns))
+        else:
+            skipped.append(row.number)
+        return "skip"
+
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content + b"\n"),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False
+            ),  # with threads rows of another length have no number
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=other_length),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=list(ours), column_types=dict.fromkeys(ours, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowException as error:
+        raise PriceFileError(f"{path}: cannot be read ({error}), expected comma-separated columns") from error
+    if bad:
+        lines = _record_lines(content, {record for record, _ in bad})
+        expected = f"expected {len(header)} as in the header"
+        told = [
+            f"{path}:{lines.get(record, f'record {record}')}: {fields} fields, {expected}" for record, fields in bad
+        ]
+        raise PriceFileError(listing(told))
+    return RawPrices(Origin(path, tuple(skipped)), table.rename_columns([ours[name] for name in table.column_names]))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.name.lower().endswith(".gz") else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise PriceFileError(f"{path}: cannot be read ({error}), expected a complete {path.suffix} file") from error
+
+
+def _our_columns(path: Path, header: list[str]) -> dict[str, str]:
+    """Return the columns to read, name in the file -> our name."""
+    ours: dict[str, str] = {}
+    for name in header:
+        column = name.strip().lower()
+        if column in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
+            if column in ours.values():
+                raise PriceFileError(f"{path}: column {column} stands twice in the header, expected it once")
+            ours[name] = column
+    missing = [column for column in REQUIRED_COLUMNS if column not in ours.values()]
+    if missing:
+        found = shown(",".join(header))
+        raise PriceFileError(f"{path}: missing column {', '.join(missing)}; found {found}, expected {_HEADER}")
+    return ours
+
+
+def _record_of(row: int, skipped: tuple[int, ...]) -> int:
+    """Return the record of a row; record 1 is the header."""
+    record = row + 2
+    for each in skipped:
+        if each <= record:
+            record += 1
+    return record
+
+
+def _record_lines(content: bytes, records: set[int]) -> dict[int, str]:
+    """Return the physical line in which each of these records starts, as far as the file can be followed."""
+    reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    lines: dict[int, str] = {}
+    record, line = 0, 1
+    try:
+        for cells in reader:
+            if cells:
+                record += 1
+                if record in records:
+                    lines[record] = str(line)
+            line = reader.line_num + 1
+    except csv.Error:
+        return lines  # callers name the record where there is no line
+    return lines

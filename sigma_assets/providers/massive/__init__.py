@@ -1,0 +1,1 @@
+"""The price source Massive, formerly Polygon.io."""

@@ -1,0 +1,1 @@
+"""The price source Yahoo Finance."""

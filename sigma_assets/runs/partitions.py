@@ -1,0 +1,68 @@
+"""Partitions: NYSE sessions, portfolios, session x portfolio; and what a run's range of them covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+import numpy as np
+
+from sigma_assets.base.frames import SessionArray
+from sigma_assets.settings import settings
+
+CLOSE_TIMEZONE = "Etc/GMT-3"
+"""Midnight there (UTC+3) is 16:00 EST or 17:00 EDT: a session becomes a partition just after its close, never before."""
+
+
+def _exclusions() -> list[str | datetime]:
+    calendar, first = settings().calendar, settings().first_session
+    last = calendar.sessions[-1].item()
+    weekdays = np.arange(np.datetime64(first), np.datetime64(last + timedelta(days=1)))
+    closed = weekdays[np.is_busday(weekdays) & ~np.isin(weekdays, calendar.sessions)]
+    return ["0 0 * * 6,0", *(datetime.combine(day.item(), datetime.min.time()) for day in closed)]
+
+
+sessions_def = dg.DailyPartitionsDefinition(
+    start_date=settings().calendar.on_or_after(settings().first_session).isoformat(),
+    timezone=CLOSE_TIMEZONE,
+    exclusions=_exclusions(),
+)
+portfolios_def = dg.DynamicPartitionsDefinition(name="portfolio")
+portfolio_sessions_def = dg.MultiPartitionsDefinition({"date": sessions_def, "portfolio": portfolios_def})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The sessions and portfolios that a run works on.
+
+    Attributes
+    ----------
+    sessions : datetime64[D] array, ascending.
+    portfolio_ids : empty for the universe-wide assets.
+    """
+
+    sessions: SessionArray
+    portfolio_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext) -> "Scope":
+        """Return the scope of the partitions that this step materialises."""
+        return cls.of_keys(context.partition_keys)
+
+    @classmethod
+    def of_keys(cls, keys: Sequence[str]) -> "Scope":
+        """Return the scope of partition keys: `2026-01-08` or `2026-01-08|<portfolio>`."""
+        pairs = [str(key).partition("|") for key in keys]
+        days = sorted({day for day, _, _ in pairs})
+        portfolio_ids = {portfolio_id for _, _, portfolio_id in pairs if portfolio_id}
+        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted(portfolio_ids)))
+
+    @property
+    def first(self) -> date:
+        """First session."""
+        return self.sessions[0].item()
+
+    @property
+    def last(self) -> date:
+        """Last session."""
+        return self.sessions[-1].item()

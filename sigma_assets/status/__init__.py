@@ -1,1 +1,0 @@
-"""Read-only web: onboarding progress that is true."""

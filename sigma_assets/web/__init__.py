@@ -1,0 +1,1 @@
+"""The read-only web server: onboarding progress that is true."""

@@ -1,0 +1,165 @@
+"""The routes of the API."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from time import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.params import Depends
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.progress import Progress
+from sigma_assets.web.health import health
+from sigma_assets.web.listing import list_portfolios
+from sigma_assets.web.logs import LogLine, log_without_batches, readable, whole_log
+from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem
+from sigma_assets.web.onboarding.view import onboarding_view
+from sigma_assets.web.queries import Queries
+
+MAX_DEBUG_LINES = 500
+PAGE = 50
+
+PortfolioId = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="id of the portfolio, as `sigma-assets portfolios` shows it"),
+]
+
+
+def _true_or_false(value: object) -> object:
+    if value in ("true", "false"):
+        return value == "true"
+    if isinstance(value, bool):
+        return value
+    raise ValueError("expected true or false")
+
+
+class _NoQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _StatusQuery(_NoQuery):
+    debug: Annotated[bool, BeforeValidator(_true_or_false)] = False
+
+
+class _LogQuery(_NoQuery):
+    format: Literal["txt", "json"] = "txt"
+
+
+class _ListQuery(_NoQuery):
+    offset: int = Field(0, ge=0, le=1_000_000)
+    limit: int = Field(PAGE, ge=1, le=PAGE)
+
+
+def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
+    """Return the routes; all but the health check pass the guards."""
+    router, answers, cache = APIRouter(), _Answers(queries), queries.cache
+    problems: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 503: {"model": Problem}}
+    if guards:
+        problems[401] = {"model": Problem}
+    unknown: dict[int | str, dict[str, Any]] = {404: {"model": NotFound}}
+    text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+    @router.get(
+        "/api/v1/onboarding/status/{portfolio_id}",
+        response_model=Onboarding,
+        responses=problems | unknown,
+        dependencies=guards,
+    )
+    def onboarding_status(portfolio_id: PortfolioId, query: Annotated[_StatusQuery, Query()]) -> Response:
+        """Where the onboarding of a portfolio stands; with debug, its detail and log lines too."""
+        code, body = cache.get(("status", portfolio_id, query.debug), lambda: answers.status(portfolio_id, query.debug))
+        return Response(body, status_code=code, media_type="application/json")
+
+    @router.get(
+        "/api/v1/onboarding/status/{portfolio_id}/logs",
+        response_model=list[LogEntry],
+        responses=problems | unknown | text,
+        dependencies=guards,
+    )
+    def onboarding_logs(portfolio_id: PortfolioId, query: Annotated[_LogQuery, Query()]) -> Response:
+        """The whole log of all runs of an onboarding, as a download."""
+        return answers.logs(portfolio_id, query.format)
+
+    @router.get("/api/v1/portfolios", response_model=PortfolioList, responses=problems, dependencies=guards)
+    def portfolio_list(query: Annotated[_ListQuery, Query()]) -> Response:
+        """The active portfolios: state, last session, what is missing."""
+        listed = cache.get(
+            ("list", query.offset, query.limit), lambda: list_portfolios(queries, query.offset, query.limit)
+        )
+        return _json(listed)
+
+    @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
+    def healthz(query: Annotated[_NoQuery, Query()]) -> Response:
+        """Whether database, Dagster and its sensors are well, and last night's sessions are there; 503 where not."""
+        state: Health = cache.get(("health",), lambda: health(queries.instance, queries.database, queries.settings))
+        return _json(state, 200 if state.ok else 503)
+
+    return router
+
+
+class _Answers:
+    def __init__(self, queries: Queries) -> None:
+        self.queries = queries
+
+    def status(self, portfolio_id: str, debug: bool) -> tuple[int, str]:
+        """Return status code and body."""
+        portfolio = self.queries.portfolio(portfolio_id)
+        if portfolio is None:
+            return 404, _not_found(portfolio_id).model_dump_json()
+        progress = self.queries.progress(portfolio, detailed=debug)
+        totals = self.queries.totals(portfolio_id) if progress.finished else None
+        view = onboarding_view(
+            portfolio,
+            progress,
+            now=time(),
+            session_at=self.queries.session,
+            current_session=self.queries.settings.current_session(),
+            run_url=self.queries.run_url,
+            totals=totals,
+            debug_logs=self._debug_lines(progress) if debug else None,
+        )
+        return 200, view.model_dump_json()
+
+    def logs(self, portfolio_id: str, form: str) -> Response:
+        """Return the download."""
+        portfolio = self.queries.portfolio(portfolio_id)
+        if portfolio is None:
+            return _json(_not_found(portfolio_id), 404)
+        lines = self._lines(portfolio)
+        body = (f"{line.text}\n" for line in lines) if form == "txt" else _json_array(lines)
+        return StreamingResponse(
+            body,
+            media_type="text/plain; charset=utf-8" if form == "txt" else "application/json",
+            headers={"Content-Disposition": f'attachment; filename="onboarding-{portfolio_id}.{form}"'},
+        )
+
+    def _lines(self, portfolio: PortfolioFacts) -> Iterator[LogLine]:
+        runs = self.queries.progress(portfolio).runs
+        return readable(chain.from_iterable(whole_log(self.queries.instance, run.run_id) for run in runs))
+
+    def _debug_lines(self, progress: Progress) -> list[str]:
+        lines: list[str] = []
+        for run in reversed(progress.runs):
+            lines = [line.text for line in readable(log_without_batches(self.queries.instance, run))] + lines
+            if len(lines) >= MAX_DEBUG_LINES:
+                break
+        return lines[-MAX_DEBUG_LINES:]
+
+
+def _not_found(portfolio_id: str) -> NotFound:
+    return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
+
+
+def _json(answer: BaseModel, code: int = 200) -> Response:
+    return Response(answer.model_dump_json(), status_code=code, media_type="application/json")
+
+
+def _json_array(lines: Iterator[LogLine]) -> Iterator[str]:
+    separator = "["
+    for line in lines:
+        yield separator + line.entry().model_dump_json()
+        separator = ",\n"
+    yield "[]" if separator == "[" else "]"

@@ -1,0 +1,128 @@
+"""Whether this installation does its work: database, schema, Dagster's storage and daemon, sensors, last night's sessions.
+
+Each look at something answers what a monitor cannot learn from failed runs, for where nothing is started, nothing fails.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import time
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, SensorInstigatorData, TickStatus
+from sqlalchemy.exc import SQLAlchemyError
+
+from sigma_assets.base.errors import SchemaVersionError, StorageError
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.migrations import check
+from sigma_assets.storage.schema import portfolio_snapshots, portfolios
+from sigma_assets.web.models import Health
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 120
+"""A daemon says that it lives every 30 s."""
+LOOK_SECONDS = 300
+"""Sensors look every 15 s at most; one that has not for this long is a former one, or nobody evaluates them."""
+NEW = timedelta(hours=2)
+"""A portfolio that is younger is still being onboarded."""
+ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE)
+
+
+def health(instance: dg.DagsterInstance, database: Database, settings: Settings) -> Health:
+    """Return what fails; anybody may ask, so the words name no host, path or user (our log does)."""
+    failing = [*_database(database, settings), *_dagster(instance)]
+    return Health(ok=not failing, failing=failing)
+
+
+def _database(database: Database, settings: Settings) -> list[str]:
+    try:
+        check(database)
+        return _sessions(database, settings)
+    except SchemaVersionError as error:
+        logger.warning("health: %s", error)
+        return ["schema: the database is not at the version of this code; run `sigma-assets db upgrade`"]
+    except StorageError as error:
+        logger.warning("health: %s", error)
+        return ["database: cannot be read"]
+
+
+def _sessions(database: Database, settings: Settings) -> list[str]:
+    """Return whether portfolios lack the session before the current one: a whole night has passed since."""
+    due = settings.calendar.shift(settings.current_session(), -1)
+    if due < settings.first_session:
+        return []
+    snapshot = portfolio_snapshots.c
+    has_it = sa.exists().where(snapshot.portfolio_id == portfolios.c.portfolio_id, snapshot.session >= due)
+    should = (
+        portfolios.c.deleted_at.is_(None),
+        portfolios.c.inception <= due,
+        portfolios.c.created_at < datetime.now(UTC) - NEW,
+    )
+    count = sa.select(sa.func.count()).select_from(portfolios)
+    with database.read() as connection:
+        late = connection.execute(count.where(*should, ~has_it)).scalar_one()
+        total = connection.execute(count.where(*should)).scalar_one()
+    if not late:
+        return []
+    return [f"portfolios: {late:,} of {total:,} lack the session of {due}; `sigma-assets missing` says what, or why"]
+
+
+def _dagster(instance: dg.DagsterInstance) -> list[str]:
+    try:
+        instance.get_run_records(limit=1)
+        instance.event_log_storage.get_maximum_record_id()
+        silent = _silent_daemons(instance)
+        # sensors cannot look without their daemon: one cause is told once
+        return silent or _sensors(instance)
+    except SQLAlchemyError as error:
+        logger.warning("health: Dagster's storage cannot be read: %s", error)
+        return ["dagster storage: cannot be read"]
+
+
+def _silent_daemons(instance: dg.DagsterInstance) -> list[str]:
+    heartbeats = instance.get_daemon_heartbeats()
+    moments = {kind: heartbeats[kind].timestamp for kind in heartbeats}
+    required = sorted(instance.get_required_daemon_types())
+    silent = [kind for kind in required if time() - moments.get(kind, 0.0) > HEARTBEAT_SECONDS]
+    if not silent:
+        return []
+    if silent == required:
+        return [
+            f"daemon: no heartbeat for {HEARTBEAT_SECONDS} s, so nothing is started; is the Dagster daemon running?"
+        ]
+    return [f"daemon: no heartbeat of {', '.join(silent)} for {HEARTBEAT_SECONDS} s"]
+
+
+def _sensors(instance: dg.DagsterInstance) -> list[str]:
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    looking = [state for state in states if state.is_running and time() - _looked(state) < LOOK_SECONDS]
+    if not looking:
+        return [
+            f"sensors: none has looked for {LOOK_SECONDS} s, so no portfolio is started;"
+            " is the code server running, and are the sensors on?"
+        ]
+    failed = []
+    for state in looking:
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=list(ENDED))
+        if ticks and ticks[0].status == TickStatus.FAILURE:
+            failed.append(state.name)
+            logger.warning("health: sensor %s: %s", state.name, _cause(ticks))
+    if not failed:
+        return []
+    return [f"sensors: the last look of {', '.join(sorted(failed))} failed; their ticks in Dagster say why"]
+
+
+def _looked(state: InstigatorState) -> float:
+    told = state.instigator_data
+    return (told.last_tick_timestamp or 0.0) if isinstance(told, SensorInstigatorData) else 0.0
+
+
+def _cause(ticks: Sequence[InstigatorTick]) -> str:
+    error = ticks[0].error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no error was recorded"

@@ -1,0 +1,138 @@
+"""The list of portfolios: where each stands against the last session that prices are there for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import dagster as dg
+import numpy as np
+import sqlalchemy as sa
+
+from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.phases import BY_ASSET
+from sigma_assets.runs.watermark import RunCover, runs
+from sigma_assets.storage.schema import market_prices, portfolio_snapshots, portfolios
+from sigma_assets.web.models import PortfolioLine, PortfolioList
+from sigma_assets.web.queries import Queries
+
+RECENT_RUNS = 200
+"""Runs in which the newest run of a portfolio is looked for."""
+
+State = Literal["pending", "running", "current", "behind", "failed"]
+
+
+@dataclass(frozen=True)
+class _Snapshots:
+    count: int
+    last: date
+
+
+def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
+    """Return some of the active portfolios, in the order of their creation."""
+    newest = _newest_runs(queries.instance)
+    with queries.database.read() as connection:
+        active = portfolios.c.deleted_at.is_(None)
+        total = connection.execute(sa.select(sa.func.count()).select_from(portfolios).where(active)).scalar_one()
+        chosen = sa.select(portfolios).where(active).order_by(portfolios.c.created_at, portfolios.c.portfolio_id)
+        rows = connection.execute(chosen.offset(offset).limit(limit)).all()
+        target = connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
+        there = _snapshots(connection, [row.portfolio_id for row in rows])
+    lacking = _lacking(queries.instance, there)
+    lines = [_line(queries, queries.facts_of(row), target, there, lacking, newest) for row in rows]
+    return PortfolioList(
+        current_session=queries.settings.current_session(),
+        target_session=target,
+        dagster_url=queries.settings.dagster_url,
+        total=total,
+        offset=offset,
+        portfolios=lines,
+    )
+
+
+def _newest_runs(instance: dg.DagsterInstance) -> dict[str, RunCover]:
+    """Return the newest run of each portfolio, one that is under way before any other."""
+    newest: dict[str, RunCover] = {}
+    for cover in [*runs(instance, in_flight=True), *runs(instance, limit=RECENT_RUNS)]:
+        for portfolio_id in cover.portfolio_ids:
+            newest.setdefault(portfolio_id, cover)
+    return newest
+
+
+def _snapshots(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Snapshots]:
+    table = portfolio_snapshots.c
+    query = sa.select(table.portfolio_id, sa.func.count(), sa.func.max(table.session))
+    rows = connection.execute(query.where(table.portfolio_id.in_(ids)).group_by(table.portfolio_id))
+    return {portfolio_id: _Snapshots(count, last) for portfolio_id, count, last in rows}
+
+
+def _lacking(instance: dg.DagsterInstance, there: Mapping[str, _Snapshots]) -> dict[str, list[str]]:
+    """Return the assets that are not materialised on the last session that a portfolio has a snapshot of."""
+    keys = {f"{snapshots.last}|{portfolio_id}": portfolio_id for portfolio_id, snapshots in there.items()}
+    lacking: dict[str, list[str]] = {}
+    for asset in BY_ASSET if keys else ():
+        found = instance.event_log_storage.get_latest_storage_id_by_partition(
+            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, partitions=set(keys)
+        )
+        for key in keys.keys() - found.keys():
+            lacking.setdefault(keys[key], []).append(asset)
+    return lacking
+
+
+def _line(
+    queries: Queries,
+    portfolio: PortfolioFacts,
+    target: date | None,
+    there: Mapping[str, _Snapshots],
+    lacking: Mapping[str, Sequence[str]],
+    newest: Mapping[str, RunCover],
+) -> PortfolioLine:
+    snapshots = there.get(portfolio.portfolio_id)
+    missing = _missing(queries, portfolio, target, snapshots, lacking.get(portfolio.portfolio_id, ()))
+    run = newest.get(portfolio.portfolio_id)
+    return PortfolioLine(
+        portfolio_id=portfolio.portfolio_id,
+        name=portfolio.name,
+        state=_state(run, snapshots, missing),
+        last_session=snapshots.last if snapshots else None,
+        missing=missing,
+        run_id=run.run_id if run else None,
+        run_url=queries.run_url(run.run_id) if run else None,
+    )
+
+
+def _missing(
+    queries: Queries,
+    portfolio: PortfolioFacts,
+    target: date | None,
+    snapshots: _Snapshots | None,
+    assets: Sequence[str],
+) -> str:
+    def due(last: date) -> int:
+        stop = int(np.searchsorted(queries.sessions, np.datetime64(last), side="right"))
+        return max(stop - portfolio.first, 0)
+
+    if snapshots is None:
+        return "everything"
+    late = due(target) - due(snapshots.last) if target else 0
+    holes = due(snapshots.last) - snapshots.count
+    parts = [
+        f"{', '.join(assets)} on {snapshots.last}" if assets else "",
+        f"{_sessions(late)} after {snapshots.last}" if late > 0 else "",
+        f"{_sessions(holes, 'earlier ')}" if holes > 0 else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _sessions(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}session{'' if count == 1 else 's'}"
+
+
+def _state(run: RunCover | None, snapshots: _Snapshots | None, missing: str) -> State:
+    if run is not None and run.in_flight:
+        return "running"
+    if not missing:
+        return "current"
+    if run is not None and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+        return "failed"
+    return "behind" if snapshots or run else "pending"

@@ -1,0 +1,1 @@
+"""From progress to the answer of the status API."""

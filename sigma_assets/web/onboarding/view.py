@@ -1,0 +1,158 @@
+"""From progress to the JSON of SPEC 7. Pure: the clock comes in as `now`."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+from sigma_assets.runs.attempts import Attempt
+from sigma_assets.runs.facts import PortfolioFacts, Totals
+from sigma_assets.runs.phases import PHASES, Phase
+from sigma_assets.runs.progress import Progress
+from sigma_assets.web.models import (
+    Count,
+    Onboarding,
+    OverallProgress,
+    PhaseProgress,
+    Sessions,
+    Summary,
+)
+from sigma_assets.web.onboarding.messages import errors_of, first_line, messages_of
+
+
+def onboarding_view(
+    portfolio: PortfolioFacts,
+    progress: Progress,
+    *,
+    now: float,
+    session_at: Callable[[int], date],
+    current_session: date,
+    run_url: Callable[[str], str],
+    totals: Totals | None = None,
+    debug_logs: Sequence[str] | None = None,
+) -> Onboarding:
+    """Return the answer for one portfolio.
+
+    Parameters
+    ----------
+    session_at : calendar position -> session.
+    current_session : the calendar's current session; what begins later has nothing to run yet.
+    run_url : run id -> its page in Dagster.
+    totals : what a finished onboarding covers.
+    debug_logs : lines of the runs' logs; None without debug.
+    """
+    phases = [_phase(phase, progress, now) for phase in PHASES]
+    current = _current(progress, phases)
+    started = [run.started for run in progress.runs if run.started is not None]
+    ended = [run.ended for run in progress.runs if run.ended is not None]
+    remaining = progress.remaining_seconds(now)
+    elapsed = progress.elapsed_seconds(now)
+    newest = progress.runs[-1].run_id if progress.runs else None
+    sessions = _sessions(progress, session_at)
+    summary = None
+    if progress.finished and totals and sessions:
+        summary = Summary(
+            sessions=sessions.total, symbols=totals.symbols, positions=totals.positions, seconds=round(elapsed, 1)
+        )
+    return Onboarding(
+        portfolio_id=portfolio.portfolio_id,
+        name=portfolio.name,
+        removed=portfolio.removed,
+        status=progress.status,
+        started_at=_moment(min(started)) if started else None,
+        finished_at=_moment(max(ended)) if ended and progress.finished else None,
+        elapsed_seconds=round(elapsed, 1) if started else None,
+        estimated_remaining_seconds=None if remaining is None else round(remaining, 1),
+        run_id=newest,
+        run_url=run_url(newest) if newest else None,
+        overall_progress=OverallProgress(
+            current_phase=current.phase if current else None,
+            current_phase_name=current.phase_name if current else None,
+            phases_completed=sum(phase.status == "completed" for phase in phases),
+            phases_total=len(phases),
+            percent_complete=progress.percent,
+        ),
+        current_phase_progress=Count(
+            current=current.current if current else None,
+            total=current.total if current else None,
+            unit=current.unit if current else None,
+            message=current.message if current else _waiting(portfolio, progress, session_at, current_session),
+        ),
+        sessions=sessions,
+        phases=phases,
+        messages=messages_of(progress, session_at, debug=debug_logs is not None),
+        errors=errors_of(progress),
+        summary=summary,
+        debug_logs=None if debug_logs is None else list(debug_logs),
+    )
+
+
+def _phase(phase: Phase, progress: Progress, now: float) -> PhaseProgress:
+    attempt, status = progress.attempts.get(phase.asset), progress.phases[phase.asset]
+    current, total, unit = _count(phase, progress, attempt, status)
+    message = phase.message
+    if attempt is not None and attempt.error and status != "completed":
+        message = first_line(attempt.error)
+        message = f"Retrying after {message}" if status == "running" else message
+    elapsed = None
+    if attempt is not None and attempt.started is not None and status != "pending":
+        elapsed = attempt.seconds if attempt.seconds is not None else max(now - attempt.started, 0.0)
+    return PhaseProgress(
+        phase=phase.phase,
+        phase_name=phase.phase_name,
+        status=status,
+        current=current,
+        total=total,
+        unit=unit,
+        message=message,
+        elapsed_seconds=None if elapsed is None else round(elapsed, 2),
+    )
+
+
+def _count(
+    phase: Phase, progress: Progress, attempt: Attempt | None, status: str
+) -> tuple[int | None, int | None, str | None]:
+    if phase.unit == "dates" and status == "completed":
+        return progress.stop - progress.first, progress.stop - progress.first, phase.unit
+    if attempt is not None and attempt.current is not None and status != "pending":
+        return attempt.current, attempt.total, attempt.unit or phase.unit
+    return None, None, phase.unit
+
+
+def _current(progress: Progress, phases: Sequence[PhaseProgress]) -> PhaseProgress | None:
+    """Return the phase to look at: the one under way, else the next one; of a failed onboarding, the one that failed."""
+    wanted = {"running": ("running", "pending"), "partial": ("failed",), "failed": ("failed",)}
+    for status in wanted.get(progress.status, ()):
+        for phase in phases:
+            if phase.status == status:
+                return phase
+    return None
+
+
+def _sessions(progress: Progress, session_at: Callable[[int], date]) -> Sessions | None:
+    total = progress.stop - progress.first
+    if total <= 0:
+        return None
+    attempt = progress.attempts.get("portfolio_snapshots")
+    if progress.phases["portfolio_snapshots"] == "completed":
+        done = total
+    else:
+        done = attempt.current or 0 if attempt is not None and attempt.status == "running" else 0
+    return Sessions(
+        done=min(done, total), total=total, first=session_at(progress.first), last=session_at(progress.stop - 1)
+    )
+
+
+def _waiting(
+    portfolio: PortfolioFacts, progress: Progress, session_at: Callable[[int], date], current_session: date
+) -> str | None:
+    if progress.status != "pending":
+        return None
+    if progress.runs:
+        return "Waiting for a free worker"
+    if portfolio.removed:
+        return "Removed before it was picked up"
+    begins = session_at(portfolio.first)
+    return f"Begins after the close of {begins}" if begins > current_session else "Waiting to be picked up"
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,52 @@
+"""The pages: a fixed set of files that we serve ourselves. They hold no data; scripts fetch it from the API."""
+
+import hashlib
+from importlib.resources import files
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+router = APIRouter(include_in_schema=False)
+
+
+class _File:
+    """A file that is served as it was when the server started."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.content = content
+        self.media_type = f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8"
+        self.headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"', "Cache-Control": "no-cache"}
+
+    def response(self, request: Request) -> Response:
+        """Return the file, or that the reader's copy is still good."""
+        if request.headers.get("If-None-Match") == self.headers["ETag"]:
+            return Response(status_code=304, headers=self.headers)
+        return Response(self.content, media_type=self.media_type, headers=self.headers)
+
+
+FILES = {
+    entry.name: _File(entry.name, entry.read_bytes())
+    for entry in files("sigma_assets.web").joinpath("static").iterdir()
+    if entry.name.rpartition(".")[2] in TYPES
+}
+
+
+@router.get("/")
+def portfolios_page(request: Request) -> Response:
+    """Return the list of portfolios."""
+    return FILES["index.html"].response(request)
+
+
+@router.get("/onboarding/{portfolio_id}")
+def onboarding_page(request: Request, portfolio_id: str) -> Response:
+    """Return the page of an onboarding; its script says so if there is no such portfolio."""
+    return FILES["onboarding.html"].response(request)
+
+
+@router.get("/static/{name}")
+def static_file(request: Request, name: str) -> Response:
+    """Return one of our files; a name is looked up, never made into a path."""
+    if name not in FILES:
+        raise HTTPException(404, "there is no such file")
+    return FILES[name].response(request)

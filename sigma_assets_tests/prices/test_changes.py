@@ -1,0 +1,84 @@
+"""Which portfolios and sessions prices of later loads concern, on both databases."""
+
+from datetime import date
+
+import numpy as np
+
+from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
+from sigma_assets.prices.tables import write_prices
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.portfolios import remove_portfolio
+from sigma_assets.storage.rows import Rows, replace_rows
+from sigma_assets.storage.schema import market_prices, price_coverage
+from sigma_assets_tests.storage.builders import EVENING, add, bars, coverage
+
+DAYS = ("2026-01-05", "2026-01-06", "2026-01-07")
+
+
+def compute(database: Database, revision: int, *portfolio_ids: str) -> None:
+    """Leave the portfolios as runs leave them that saw prices up to a load."""
+    for portfolio_id in portfolio_ids:
+        rows = coverage([portfolio_id], DAYS, prices_revision=revision)
+        everything = Rows(date(2026, 1, 1), date(2026, 1, 31), (portfolio_id,))
+        replace_rows(database, {price_coverage: rows}, everything)
+
+
+def load(database: Database, symbol: str, session: str, close: float) -> int:
+    revision = write_prices(database, bars({symbol: {session: close}}), "test", EVENING)
+    assert revision is not None
+    return revision
+
+
+def test_holders_of_a_changed_price_are_behind_others_are_not(database: Database) -> None:
+    """Each once, however many of its symbols and sessions it concerns; sorted; also by an option's underlying."""
+    first = load(database, "AAPL", "2026-01-05", 150.0)
+    holder = add(database, "holds", {"symbol": "AAPL"}, {"symbol": "MSFT"})
+    option = {"symbol": "AAPL270115C00200000", "investment_class": "OPTIONS", "underlying_symbol": "AAPL"}
+    contract = {"strike_price": 200.0, "expiration_date": date(2027, 1, 15), "option_type": "CALL"}
+    writer = add(database, "writes calls", option | contract)
+    other = add(database, "holds others", {"symbol": "XOM"})
+    compute(database, first, holder, writer, other)
+
+    load(database, "MSFT", "2026-01-05", 400.0)
+    newest = load(database, "AAPL", "2026-01-05", 151.0)
+
+    assert portfolios_behind_prices(database, first, ()) == sorted([holder, writer])
+    assert portfolios_behind_prices(database, first, ("MSFT",)) == sorted([holder, writer, other])
+    assert portfolios_behind_prices(database, newest, ()) == []
+    compute(database, newest, holder)
+    assert portfolios_behind_prices(database, first, ()) == [writer]
+    remove_portfolio(database, writer)
+    assert portfolios_behind_prices(database, first, ("MSFT",)) == [other]
+
+
+def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: Database) -> None:
+    first = load(database, "AAPL", "2026-01-05", 150.0)
+    compute(database, first, add(database, "holds", {"symbol": "AAPL"}))
+
+    load(database, "AAPL", "2026-01-08", 160.0)
+
+    assert portfolios_behind_prices(database, first, ()) == []
+
+
+def test_changed_prices_are_those_of_later_loads_within_bounds(database: Database) -> None:
+    first = load(database, "AAPL", "2026-01-05", 150.0)
+    second = load(database, "AAPL", "2026-01-06", 151.0)
+    load(database, "AAPL", "2026-01-09", 152.0)
+    load(database, "MSFT", "2026-01-06", 400.0)
+
+    changed = changed_prices(database, first, ["AAPL"], date(2026, 1, 5), date(2026, 1, 8))
+
+    assert changed["symbol"].tolist() == ["AAPL"]
+    assert changed["session"].to_numpy(dtype="datetime64[D]").tolist() == [date(2026, 1, 6)]
+    assert changed["revision"].tolist() == [second]
+
+
+def test_the_first_session_of_each_symbol_is_its_first_price(database: Database) -> None:
+    load(database, "AAPL", "2026-01-06", 150.0)
+    load(database, "AAPL", "2026-01-05", 149.0)
+    load(database, "MSFT", "2026-01-09", 400.0)
+
+    first = first_sessions(database, market_prices, ["AAPL", "MSFT", "XOM"], date(2026, 1, 8))
+
+    assert first.index.tolist() == ["AAPL"]
+    assert first.to_numpy(dtype="datetime64[D]").tolist() == [np.datetime64("2026-01-05").item()]

@@ -1,0 +1,207 @@
+"""Percent never goes down, completed means everything is there, and each phase says what became of it."""
+
+import pytest
+from hypothesis import given, settings
+
+from sigma_assets.runs.facts import StepEvent
+from sigma_assets.runs.phases import PHASES
+from sigma_assets.runs.progress import onboarding_progress
+from sigma_assets_tests.web.histories import ASSETS, SESSIONS, events, growing_histories, run, worked
+
+
+@settings(max_examples=150, deadline=None)
+@given(growing_histories())
+def test_percent_never_goes_down_and_completed_stays(histories):
+    """Whatever happens, in whatever order: failures, retries, re-runs, longer ranges, runs of some assets only."""
+    seen = [onboarding_progress(0, runs) for runs in histories]
+
+    percents = [progress.percent for progress in seen]
+    assert percents == sorted(percents)
+    completed = [progress.status == "completed" for progress in seen]
+    assert completed == sorted(completed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(growing_histories())
+def test_a_hundred_percent_is_said_exactly_of_a_completed_onboarding(histories):
+    """Everything there, the last run a success, nothing under way."""
+    for runs in histories:
+        progress = onboarding_progress(0, runs)
+
+        assert (progress.percent == 100.0) == (progress.status == "completed")
+        if progress.status == "completed":
+            assert set(progress.phases.values()) == {"completed"}
+            assert progress.runs[-1].state == "succeeded"
+            assert not any(run.in_flight for run in progress.runs)
+        if runs and all(run.state in ("failed", "canceled") for run in runs):
+            assert progress.status in ("failed", "partial")
+
+
+def test_a_portfolio_without_a_run_is_pending():
+    """Known, not yet picked up."""
+    progress = onboarding_progress(0, [])
+
+    assert progress.status == "pending"
+    assert progress.percent == 0.0
+    assert set(progress.phases.values()) == {"pending"}
+
+
+def test_a_queued_run_leaves_it_pending():
+    """It waits for a worker."""
+    assert onboarding_progress(0, [run(state="queued")]).status == "pending"
+
+
+def test_a_finished_run_with_every_step_completes_it():
+    """The plain story."""
+    progress = onboarding_progress(0, [run(state="succeeded", events=events(*worked(*ASSETS)))])
+
+    assert progress.status == "completed"
+    assert progress.percent == 100.0
+    assert (progress.first, progress.stop) == (0, SESSIONS)
+    assert progress.elapsed_seconds(now=9e9) == 60.0
+
+
+def test_every_step_done_is_not_yet_completed_while_the_run_is_on():
+    """Its last events may still be on their way."""
+    progress = onboarding_progress(0, [run(events=events(*worked(*ASSETS)))])
+
+    assert progress.status == "running"
+    assert progress.percent == pytest.approx(99.9)
+
+
+def test_percent_is_the_weighted_share_of_phases_and_of_the_step_under_way():
+    """Prices done (4 of 15), factors (2 of 15) at 13 of 26 symbols: 5 / 15."""
+    halfway = StepEvent("progress", "factor_coverage", 1_005.0, current=13, total=26, unit="symbols")
+    seen = (*events(*worked("price_coverage"), ("start", "factor_coverage")), halfway)
+
+    progress = onboarding_progress(0, [run(events=seen)])
+
+    assert sum(phase.weight for phase in PHASES) == 15
+    assert progress.percent == pytest.approx(33.3)
+    assert progress.phases["factor_coverage"] == "running"
+    assert progress.attempts["factor_coverage"].current == 13
+
+
+def test_a_failed_asset_beside_done_ones_makes_it_partial():
+    """Betas fail, all else is there; nothing needs betas."""
+    others = [asset for asset in ASSETS if asset != "betas"]
+    seen = events(*worked(*others), ("start", "betas"), ("failure", "betas"))
+
+    progress = onboarding_progress(0, [run(state="failed", events=seen)])
+
+    assert progress.status == "partial"
+    assert progress.percent == pytest.approx(93.3)
+    assert progress.phases["betas"] == "failed"
+    assert progress.phases["volatility"] == "completed"
+
+
+def test_what_depends_on_a_failure_is_skipped():
+    """Prices fail: nothing is done, and nothing else was begun."""
+    progress = onboarding_progress(
+        0, [run(state="failed", events=events(("start", "price_coverage"), ("failure", "price_coverage")))]
+    )
+
+    assert progress.status == "failed"
+    assert progress.phases["price_coverage"] == "failed"
+    assert progress.phases["correlations"] == "skipped"
+
+
+def test_a_killed_run_leaves_its_step_failed():
+    """No event says so; the end of the run does."""
+    killed = run(state="failed", events=events(("start", "price_coverage")), error="worker died")
+
+    progress = onboarding_progress(0, [killed])
+
+    assert progress.phases["price_coverage"] == "failed"
+    assert progress.attempts["price_coverage"].error == "worker died"
+
+
+def test_a_failed_run_with_everything_there_is_not_completed():
+    """Killed after its last step: a failed run never says completed."""
+    progress = onboarding_progress(0, [run(state="failed", events=events(*worked(*ASSETS)))])
+
+    assert progress.status == "partial"
+    assert progress.percent == pytest.approx(99.9)
+
+
+def test_a_later_run_of_what_failed_completes_it():
+    """The night's run of betas alone, sessions of two more days included for the others too."""
+    others = [asset for asset in ASSETS if asset != "betas"]
+    failed = run(state="failed", events=events(*worked(*others), ("start", "betas"), ("failure", "betas")))
+    repair = run(1, "succeeded", assets=frozenset(["betas"]), events=events(*worked("betas"), begun=1_100.0))
+
+    progress = onboarding_progress(0, [failed, repair])
+
+    assert progress.status == "completed"
+    assert progress.attempts["betas"].run.run_id == "run-1"
+    assert progress.attempts["volatility"].run.run_id == "run-0"
+    assert progress.elapsed_seconds(now=9e9) == 120.0
+
+
+def test_while_a_repair_runs_the_failed_phase_is_pending_again():
+    """The failure is history; the run under way will tell."""
+    others = [asset for asset in ASSETS if asset != "betas"]
+    failed = run(state="failed", events=events(*worked(*others), ("start", "betas"), ("failure", "betas")))
+
+    progress = onboarding_progress(0, [failed, run(1, "running", assets=frozenset(["betas"]))])
+
+    assert progress.status == "running"
+    assert progress.phases["betas"] == "pending"
+    assert progress.percent == pytest.approx(93.3)
+
+
+def test_the_next_nights_run_does_not_reopen_a_completed_onboarding():
+    """It is another story, even if it fails."""
+    done = run(state="succeeded", events=events(*worked(*ASSETS)))
+    tonight = run(1, "failed", first=SESSIONS, stop=SESSIONS + 1)
+
+    progress = onboarding_progress(0, [done, tonight])
+
+    assert progress.status == "completed"
+    assert progress.stop == SESSIONS
+    assert [run.run_id for run in progress.runs] == ["run-0"]
+
+
+def test_a_hole_in_the_middle_is_missing():
+    """Two runs, sessions 0-9 and 11-19: session 10 is not there."""
+    early = run(0, "succeeded", 0, 10, events=events(*worked(*ASSETS)))
+    late = run(1, "succeeded", 11, SESSIONS, events=events(*worked(*ASSETS), begun=1_100.0))
+
+    onboarding = onboarding_progress(0, [late, early])
+
+    assert onboarding.status == "partial"
+    assert onboarding.percent == pytest.approx(95.0)
+
+
+def test_remaining_time_is_unknown_until_there_is_a_rate():
+    """One event after a start means nothing."""
+    assert onboarding_progress(0, [run(events=events(("start", "price_coverage")))]).remaining_seconds(1_002.0) is None
+    assert onboarding_progress(0, []).remaining_seconds(1_000.0) is None
+
+
+def test_remaining_time_comes_from_the_rate_seen_so_far():
+    """A tenth (1.5 of 15) in 2 s: 18 s to go, and 5 s later 13."""
+    halfway = StepEvent("progress", "price_coverage", 1_002.0, current=3, total=8, unit="symbols")
+    progress = onboarding_progress(0, [run(events=(*events(("start", "price_coverage")), halfway))])
+
+    assert progress.percent == pytest.approx(10.0)
+    assert progress.remaining_seconds(1_002.0) == pytest.approx(18.0)
+    assert progress.remaining_seconds(1_007.0) == pytest.approx(13.0)
+    assert progress.remaining_seconds(1_900.0) == 0.0
+
+
+def test_a_retried_step_keeps_its_furthest_count():
+    """Attempt one came to 6 of 8, attempt two stands at 2 of 8."""
+    counts = [
+        StepEvent("start", "price_coverage", 1_001.0),
+        StepEvent("progress", "price_coverage", 1_002.0, current=6, total=8),
+        StepEvent("retry", "price_coverage", 1_003.0, text="ProviderUnavailableError: 503"),
+        StepEvent("start", "price_coverage", 1_004.0),
+        StepEvent("progress", "price_coverage", 1_005.0, current=2, total=8),
+    ]
+
+    progress = onboarding_progress(0, [run(events=tuple(counts))])
+
+    assert progress.percent == pytest.approx(20.0)
+    assert progress.attempts["price_coverage"].current == 2
+    assert progress.attempts["price_coverage"].error == "ProviderUnavailableError: 503"

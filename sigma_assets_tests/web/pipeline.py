@@ -1,0 +1,108 @@
+"""A small pipeline with the names, partitions and job of the real one: what a status shows without what it computes.
+
+Tags of a run steer it: `test/fail` names assets that raise, `test/retry` assets that succeed at the second attempt.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from sigma_assets.assets.progress import Progress
+from sigma_assets.runs.partitions import portfolio_sessions_def, portfolios_def
+from sigma_assets.runs.phases import PHASES, Phase
+from sigma_assets.runs.tags import PORTFOLIO, PORTFOLIO_JOB, SOURCE, range_tags
+
+FIRST, LAST = date(2025, 1, 2), date(2025, 1, 31)
+SESSIONS = 20  # 9 January 2025 was a national day of mourning
+SYMBOLS = ("AAPL", "MSFT", "SPY")
+TROUBLE = 'no <script>alert(1)</script> & "betas" today'
+
+NEEDS = {
+    "factor_coverage": ["price_coverage"],
+    "metric_coverage": ["price_coverage"],
+    "portfolio_snapshots": ["price_coverage"],
+    "position_values": ["price_coverage"],
+    "betas": ["position_values", "factor_coverage"],
+    "factor_exposures": ["position_values", "factor_coverage"],
+    "volatility": ["position_values"],
+    "correlations": ["position_values"],
+}
+
+logger = logging.getLogger("sigma_assets.web_pipeline")
+
+
+class EverySecond:
+    """A clock that moves a second with each look, so that every count is written."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def _asset(phase: Phase) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=phase.asset,
+        partitions_def=portfolio_sessions_def,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=NEEDS.get(phase.asset, []),
+        retry_policy=dg.RetryPolicy(max_retries=1),
+    )
+    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        tags = context.run.tags
+        progress = Progress(context, phase.unit, len(SYMBOLS), EverySecond())
+        for symbol in SYMBOLS:
+            logger.info("%s: loaded", symbol)
+            progress.advance(1, f"{symbol}: 20 sessions in 0.3 s")
+        if phase.asset in tags.get("test/fail", "").split(","):
+            raise dg.Failure(TROUBLE, allow_retries=False) from ValueError("the reason")
+        if phase.asset in tags.get("test/retry", "").split(",") and context.retry_number == 0:
+            raise RuntimeError("the first attempt fails")
+        progress.finish()
+        return dg.MaterializeResult(metadata={"rows": 1})
+
+    return asset
+
+
+definitions = dg.Definitions(
+    assets=[_asset(phase) for phase in PHASES],
+    jobs=[dg.define_asset_job(PORTFOLIO_JOB, selection="*")],
+    executor=dg.in_process_executor,
+)
+
+
+def begin(
+    instance: dg.DagsterInstance,
+    portfolio_ids: Sequence[str],
+    *,
+    first: date = FIRST,
+    last: date = LAST,
+    assets: Sequence[str] = (),
+    source: str = "onboarding",
+    **steering: str,
+) -> tuple[str, Iterator[dg.DagsterEvent]]:
+    """Create a run over neighbouring portfolios; return its id and an iterator whose every step executes a bit of it."""
+    known = instance.get_dynamic_partitions(str(portfolios_def.name))
+    instance.add_dynamic_partitions(str(portfolios_def.name), [key for key in portfolio_ids if key not in known])
+    tags = {SOURCE: source, **range_tags(first, last, portfolio_ids)}
+    tags |= {f"test/{name}": value for name, value in steering.items()}
+    if len(portfolio_ids) == 1:
+        tags[PORTFOLIO] = portfolio_ids[0]
+    chosen = frozenset(dg.AssetKey(asset) for asset in assets or [phase.asset for phase in PHASES])
+    job = definitions.resolve_job_def(PORTFOLIO_JOB).get_subset(asset_selection=chosen)
+    run = instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=tags)
+    return run.run_id, execute_run_iterator(InMemoryJob(job), run, instance)
+
+
+def complete(instance: dg.DagsterInstance, portfolio_ids: Sequence[str], **options) -> str:
+    """Execute a run to its end and return its id."""
+    run_id, events = begin(instance, portfolio_ids, **options)
+    for _ in events:
+        pass
+    return run_id

@@ -1,0 +1,84 @@
+"""The list of portfolios."""
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.storage.schema import market_prices, portfolio_snapshots, price_loads
+from sigma_assets_tests.web.pipeline import LAST, begin, complete
+
+PRICED = date(2025, 2, 3)
+
+
+def _written(world, portfolio_id: str, last: date, without: tuple[date, ...] = ()) -> None:
+    """Store snapshots up to a session, and a price of PRICED."""
+    days = [day.date() for day in pd.bdate_range("2025-01-02", last) if day.date() != date(2025, 1, 9)]
+    columns = [column for column in portfolio_snapshots.c if not column.nullable]
+    sessions = [day for day in days if day not in without and not (day.month == 1 and day.day == 20)]
+    rows = [{column.name: 0 for column in columns} | {"portfolio_id": portfolio_id, "session": day} for day in sessions]
+    now = datetime.now(UTC)
+    price = {"session": PRICED, "symbol": "SPY", "close": 1.0, "split_factor": 1.0, "dividend": 0.0, "source": "files"}
+    with world.database.begin() as connection:
+        connection.execute(sa.insert(portfolio_snapshots), rows)
+        if connection.execute(sa.select(sa.func.count()).select_from(market_prices)).scalar_one() == 0:
+            connection.execute(sa.insert(price_loads), {"revision": 1, "source": "files", "loaded_at": now, "rows": 1})
+            connection.execute(sa.insert(market_prices), {**price, "loaded_at": now, "revision": 1})
+
+
+def _list(world) -> dict[str, dict]:
+    answer = world.client().get("/api/v1/portfolios").json()
+    assert answer["target_session"] in (None, str(PRICED))
+    return {line["name"]: line for line in answer["portfolios"]}
+
+
+def test_each_portfolio_says_where_it_stands(world):
+    """Five portfolios, five stories."""
+    for name in ("current", "behind", "partial", "running", "pending"):
+        world.add_portfolio(f"{name}-id", name=name)
+    complete(world.instance, ["current-id"], last=PRICED)
+    _written(world, "current-id", PRICED)
+    complete(world.instance, ["behind-id"])
+    _written(world, "behind-id", LAST, without=(date(2025, 1, 15),))
+    complete(world.instance, ["partial-id"], last=PRICED, fail="betas")
+    _written(world, "partial-id", PRICED)
+    run_id, events = begin(world.instance, ["running-id"])
+    next(events)
+
+    lines = _list(world)
+
+    assert {name: line["state"] for name, line in lines.items()} == {
+        "current": "current",
+        "behind": "behind",
+        "partial": "failed",
+        "running": "running",
+        "pending": "pending",
+    }
+    assert {name: line["missing"] for name, line in lines.items()} == {
+        "current": "",
+        "behind": "1 session after 2025-01-31; 1 earlier session",
+        "partial": "betas on 2025-02-03",
+        "running": "everything",
+        "pending": "everything",
+    }
+    assert lines["behind"]["last_session"] == "2025-01-31"
+    assert lines["running"]["run_url"] == f"http://127.0.0.1:3000/runs/{run_id}"
+    for _ in events:
+        pass
+
+
+def test_an_installation_without_portfolios_lists_none(world):
+    """The first look after installing."""
+    assert _list(world) == {}
+
+
+def test_long_lists_come_in_pages(embedded):
+    """In the order of their creation."""
+    for number in range(5):
+        embedded.add_portfolio(f"P{number}", name=f"P{number}", created=datetime(2025, 1, 1 + number, tzinfo=UTC))
+    client = embedded.client()
+
+    second = client.get("/api/v1/portfolios?offset=2&limit=2").json()
+
+    assert second["total"] == 5
+    assert [line["name"] for line in second["portfolios"]] == ["P2", "P3"]

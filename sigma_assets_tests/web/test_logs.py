@@ -1,0 +1,115 @@
+"""The log that people read: what is left out, what is masked, and that a download has the whole of it."""
+
+import logging
+from datetime import date
+
+import pytest
+
+from sigma_assets.web.logs import LogLine, readable
+from sigma_assets_tests.web.pipeline import SESSIONS, complete
+
+
+def _line(message: str, level: int = logging.INFO, step: str | None = "betas") -> LogLine:
+    return LogLine(0.0, level, "run", step, message)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "authenticated as service user",
+        "Authentication succeeded",
+        "using bearer credentials",
+        "opened database session 7",
+        "SQLAlchemy session closed",
+        "connection pool has 3 idle",
+        "BEGIN (implicit)",
+        "COMMIT",
+        "health check passed",
+        "GET /healthz 200",
+        'HTTP Request: GET https://api.massive.com/v2/aggs "HTTP/1.1 200 OK"',
+        'https://api.massive.com:443 "GET /v2/aggs HTTP/1.1" 200 None',
+        "Starting new HTTPS connection (1): api.massive.com:443",
+    ],
+)
+def test_noise_is_left_out(noise):
+    """Authentication, database sessions, health checks, routine HTTP requests."""
+    assert list(readable([_line(noise)])) == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "AAPL: 254 sessions in 0.3 s",
+        "wrote 254 rows of portfolio_snapshots",
+        "20 sessions, 2025-01-02 to 2025-01-31",
+        'https://api.massive.com:443 "GET /v2/aggs HTTP/1.1" 429 None',
+        'HTTP Request: GET https://api.massive.com/v2/aggs "HTTP/1.1 503 Service Unavailable"',
+    ],
+)
+def test_facts_and_failing_requests_stay(fact):
+    """A session of the exchange is no session of a database."""
+    assert [line.message for line in readable([_line(fact)])] == [fact]
+
+
+def test_warnings_and_errors_stay_whatever_they_are_about():
+    """A refused key is why the run failed."""
+    refused = _line("authentication refused by the provider", logging.ERROR)
+
+    assert list(readable([refused])) == [refused]
+
+
+def test_a_line_that_repeats_the_one_before_is_left_out():
+    """Also where noise stood between; the same words of another step are news."""
+    lines = [_line("a"), _line("a"), _line("COMMIT"), _line("a"), _line("b"), _line("a"), _line("a", step="volatility")]
+
+    assert [(line.step, line.message) for line in readable(lines)] == [
+        ("betas", "a"),
+        ("betas", "b"),
+        ("betas", "a"),
+        ("volatility", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "masked"),
+    [
+        ("asked https://x/v2?apiKey=abc123&limit=5", "asked https://x/v2?apiKey=***&limit=5"),
+        ('{"token": "abc", "n": 1}', '{"token": "***", "n": 1}'),
+        ("at postgresql://sigma:hunter2@db/sigma", "at postgresql://sigma:***@db/sigma"),
+    ],
+)
+def test_secrets_are_masked(told, masked):
+    """Whoever may see progress need not be one who may see keys."""
+    assert [line.message for line in readable([_line(told)])] == [masked]
+
+
+def test_a_download_has_the_logs_of_all_runs(world):
+    """As text and as JSON, the same lines, oldest first; also while nothing is finished."""
+    world.add_portfolio("P1")
+    complete(world.instance, ["P1"], fail="betas")
+    complete(world.instance, ["P1"], assets=["betas"])
+    client = world.client()
+
+    text = client.get("/api/v1/onboarding/status/P1/logs").text
+    entries = client.get("/api/v1/onboarding/status/P1/logs?format=json").json()
+
+    assert len({entry["run_id"] for entry in entries}) == 2
+    assert [entry["timestamp"] for entry in entries] == sorted(entry["timestamp"] for entry in entries)
+    assert next(line for line in text.splitlines() if "loaded" in line).endswith("INFO price_coverage: AAPL: loaded")
+    assert "ValueError: the reason" in text
+    assert sum("Materialized value betas" in entry["message"] for entry in entries) == 1
+    assert len(entries) > 100 > SESSIONS
+
+
+def test_the_log_on_the_page_jumps_over_batches_but_misses_no_line(world):
+    """Sixty sessions: each batch of materialisations is longer than what is read through."""
+    world.add_portfolio("P1")
+    complete(world.instance, ["P1"], last=date(2025, 4, 1))
+
+    shown = world.status("P1", debug="true")["debug_logs"]
+    whole = world.client().get("/api/v1/onboarding/status/P1/logs").text.splitlines()
+
+    assert [line for line in whole if "Materialized" not in line] == [
+        line for line in shown if "Materialized" not in line
+    ]
+    assert sum("Materialized" in line for line in shown) < 9
