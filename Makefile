@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test lint check dev bench bench-full format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full same format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -39,6 +39,11 @@ bench: .venv/test
 
 bench-full: .venv/test
 	$(BIN)/python -m benchmarks --full
+
+# Does this tree store and export the same numbers as another commit, to the last bit? make same REF=main
+same: .venv/test
+	@test -n "$(REF)" || { echo "make same REF=COMMIT: which commit to compare with?"; exit 2; }
+	$(BIN)/python -m benchmarks.same --ref $(REF) $(SAME_ARGS)
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)
