@@ -51,7 +51,7 @@ def planner_tick(portfolios: int) -> list[Measured]:
     ids = add_portfolios(world, portfolios, symbols, LOTS, world.sessions[0].item())
     _through_dagster(world, [], lambda *_: None)
     _through_dagster(world, ids, lambda *_: None)
-    from sigma_assets.automation.execution import Wish, plan
+    from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.cli.terminal.world import open_instance
     from sigma_assets.runs.watermark import Materialized
 
@@ -59,9 +59,9 @@ def planner_tick(portfolios: int) -> list[Measured]:
     instance, materialized = open_instance(), Materialized(world.tables.calendar.sessions)
     for phase in ("first look", "next tick"):
         with measured(f"planner tick, {portfolios:,} portfolios, sqlite", phase, lines):
-            _, planned = plan(instance, world.tables, world.source, materialized, Wish())
-        if planned:
-            raise RuntimeError(f"nothing should be missing, but {len(planned)} runs are planned")
+            _, needs = Update(instance, world.tables, world.source, UpdateRequest(), materialized).missing()
+        if any(needs.values()):
+            raise RuntimeError(f"nothing should be missing, but this is: {needs}")
     return lines
 
 
@@ -161,17 +161,18 @@ def _note(case: str, event: Any, started: dict[str, tuple[float, float]], phases
 
 def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., None]) -> None:
     from sigma_assets.automation.execution import execute
+    from sigma_assets.automation.inputs import adopt_portfolios
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.cli.terminal.world import open_instance
     from sigma_assets.definitions import defs
-    from sigma_assets.runs.partitions import portfolios_def
 
     with open_instance() as instance:
-        instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
+        roster = adopt_portfolios(instance, world.tables, "command")
         assets = names(PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS)
         planned = PlannedRun(tuple(assets), world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
-        if not execute(defs, instance, planned, "admin", on_event).succeeded:
+        outcome = execute(defs, instance, roster, planned, "admin", on_event)
+        if outcome is None or not outcome.succeeded:
             raise RuntimeError(f"the run over {planned.first} to {planned.last} failed")
 
 
@@ -180,7 +181,9 @@ def _bodies(world: World, ids: Sequence[str]) -> None:
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS
     from sigma_assets.runs.tags import partition_key
 
-    keys = [partition_key(day, owner) for owner in ids or [None] for day in world.sessions.tolist()]
+    name_of = world.tables.roster().name_of
+    names = [name_of[key] for key in ids] or [None]
+    keys = [partition_key(day, name) for name in names for day in world.sessions.tolist()]
     resources = {"tables": world.tables, "price_source": world.source}
     for asset in PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS:
         context = SimpleNamespace(partition_keys=keys, asset_key=asset.key, log_event=lambda event: None)

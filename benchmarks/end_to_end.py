@@ -69,16 +69,16 @@ def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], worksp
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+    from sigma_assets.automation.inputs import adopt_portfolios
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.automation.requests import job_of, tags_of
     from sigma_assets.definitions import defs
-    from sigma_assets.runs.partitions import portfolios_def
     from sigma_assets.runs.tags import PORTFOLIO
 
     if instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: ids[0]}), limit=1):
         return
-    instance.add_dynamic_partitions(str(portfolios_def.name), list(ids))
+    roster = adopt_portfolios(instance, world.tables, "command")
     assets = tuple(names(PORTFOLIO_ASSETS))
     planned = PlannedRun(assets, world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
     chosen = frozenset(map(dg.AssetKey, assets))
@@ -89,7 +89,7 @@ def _launch(instance: "dg.DagsterInstance", world: World, ids: list[str], worksp
         run = instance.create_run_for_job(
             job_def=defs.resolve_job_def(job_of(planned)).get_subset(asset_selection=chosen),
             asset_selection=chosen,
-            tags=tags_of(planned, "onboarding"),
+            tags=tags_of(planned, roster, "onboarding"),
             remote_job_origin=job.get_remote_origin(),
             job_code_origin=job.get_python_origin(),
         )

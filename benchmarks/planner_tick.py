@@ -21,9 +21,9 @@ from dagster._core.events import StepMaterializationData
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import sensors
+from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
 from sigma_assets.prices.source import PriceSource
-from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
@@ -54,7 +54,7 @@ def _line(home: Path, count: int, sessions: int) -> str:
         _fill(instance, tables, count, days)
         price_source = PriceSource(settings, tables.opened)
         parts = []
-        for name in ("catch_up", "onboarding", "holdings_change", "price_correction"):
+        for name in ("onboarding", "reconcile"):
             first, later = (_seconds(instance, tables, price_source, name) for _ in range(2))
             parts.append(f"{name} {first:.2f}/{later:.3f}")
     return f"{count:>5} portfolios x {sessions} sessions, seconds first/later tick: {', '.join(parts)}"
@@ -63,7 +63,7 @@ def _line(home: Path, count: int, sessions: int) -> str:
 def _seconds(instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, name: str) -> float:
     resources = {"tables": tables, "price_source": price_source}
     context = dg.build_sensor_context(instance=instance, resources=resources)
-    sensor: Callable = getattr(sensors, name)
+    sensor: Callable = sensors.onboarding if name == "onboarding" else sensors.reconcile_sensor
     started = time.perf_counter()
     yielded = list(sensor(context))
     seconds = time.perf_counter() - started
@@ -93,9 +93,10 @@ def _fill(instance: dg.DagsterInstance, tables: Tables, count: int, days) -> Non
             for key in ids for day in days
         ]  # fmt: skip
         connection.execute(sa.insert(price_coverage), covered)
-    instance.add_dynamic_partitions(str(portfolios_def.name), ids)
+    roster = adopt_portfolios(instance, tables, "command")
     for asset in names(PORTFOLIO_ASSETS):
-        _materialize(instance, asset, [partition_key(day.item(), key) for key in ids for day in days])
+        keys = [partition_key(day.item(), roster.name_of[key]) for key in ids for day in days]
+        _materialize(instance, asset, keys)
     for asset in names(SYMBOL_ASSETS):
         _materialize(instance, asset, [partition_key(day.item()) for day in days])
 

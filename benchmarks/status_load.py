@@ -65,7 +65,7 @@ def onboard() -> None:
     """Onboard a portfolio for each line of standard input, and answer with the seconds that its run took."""
     import dagster as dg
 
-    from sigma_assets.automation.execution import Wish, bring_up_to_date
+    from sigma_assets.automation.execution import UpdateRequest, bring_up_to_date
     from sigma_assets.cli.terminal.world import open_market
     from sigma_assets.definitions import defs
 
@@ -78,7 +78,7 @@ def onboard() -> None:
                 instance,
                 tables,
                 price_source,
-                Wish((line.strip(),)),
+                UpdateRequest((line.strip(),)),
                 on_event=lambda *_: None,
                 on_wait=lambda _: None,
                 source="onboarding",

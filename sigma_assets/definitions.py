@@ -7,7 +7,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.alerts import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
-from sigma_assets.automation.sensors import catch_up, holdings_change, onboarding, price_correction
+from sigma_assets.automation.sensors import onboarding, reconcile_sensor
 from sigma_assets.instance.executor import patient_executor
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import Settings, settings
@@ -20,7 +20,7 @@ def definitions_for(configured: Settings) -> dg.Definitions:
         assets=[*SYMBOL_ASSETS, *PORTFOLIO_ASSETS],
         jobs=[symbols_job, portfolios_job],
         schedules=[nightly],
-        sensors=[onboarding, catch_up, holdings_change, price_correction, failure_alert],
+        sensors=[onboarding, reconcile_sensor, failure_alert],
         resources={"tables": tables, "price_source": PriceSource(configured, tables.opened)},
         executor=patient_executor(configured.database_patience_seconds),
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sigma_assets.base.calendar import TradingCalendar, nyse_calendar
+from sigma_assets.base.calendar import NEW_YORK, TradingCalendar, nyse_calendar
 from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel
 from sigma_assets.base.errors import SettingsError
 
 HIDDEN = "(set)"
 MAX_PORT = 65_535
+YEARS_OF_HISTORY = 3
+"""Full years before this one that are computed unless a setting says otherwise."""
 _SCHEMES = {
     "massive_url": ("http", "https"),
     "dagster_url": ("http", "https"),
@@ -40,8 +42,10 @@ class Settings:
     )
     prices: str = _setting("SIGMA_PRICES", "simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
     cutoff: time = _setting("SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected")
-    first_session: date = _setting(
-        "SIGMA_FIRST_SESSION", date(2010, 1, 4), "first session of the date dimension; no portfolio may start earlier"
+    first_session: date | None = _setting(
+        "SIGMA_FIRST_SESSION",
+        None,
+        "first session that is computed, of whatever was held by then; the default is the first of the year three years ago",
     )
     extra_closures: tuple[date, ...] = _setting(
         "SIGMA_EXTRA_CLOSURES", (), "comma-separated dates on which the NYSE is closed and the calendar does not know"
@@ -99,6 +103,12 @@ class Settings:
     def calendar(self) -> TradingCalendar:
         """Return the NYSE calendar with the extra closures."""
         return nyse_calendar(self.extra_closures)
+
+    @property
+    def history_start(self) -> date:
+        """Return the first session of the date dimension."""
+        beginning = date(datetime.now(NEW_YORK).year - YEARS_OF_HISTORY, 1, 1)
+        return self.calendar.on_or_after(self.first_session or beginning)
 
     @property
     def factor_model(self) -> FactorModel:
@@ -181,7 +191,7 @@ def _parse(name: str, text: str, default: Any) -> Any:
             return datetime.strptime(text, "%H:%M").time()
         except ValueError:
             raise ValueError("expected a time such as 16:30") from None
-    if isinstance(default, date):
+    if name == "first_session":
         return _parse_date(text)
     if isinstance(default, int | float):
         try:
@@ -253,6 +263,8 @@ def _contradictions(candidate: Settings) -> list[str]:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, time):
         return value.strftime("%H:%M")
     if isinstance(value, tuple):

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from sigma_assets.assets.tables import Tables
+from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.definitions import defs
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.tags import range_tags
+from sigma_assets.runs.tags import Range, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
@@ -52,7 +53,7 @@ def test_every_sensor_and_schedule_says_what_it_does_and_is_on_from_the_start():
     automations = [*repository.sensor_defs, *repository.schedule_defs]
 
     assert {each.name: bool(each.description) for each in automations} == dict.fromkeys(
-        ("onboarding", "catch_up", "holdings_change", "price_correction", "failure_alert", "nightly"), True
+        ("onboarding", "reconcile", "failure_alert", "nightly"), True
     )
     assert {each.default_status.value for each in automations} == {"RUNNING"}
 
@@ -96,10 +97,11 @@ def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
     reads: dict[str, set[str]] = {}
 
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("portfolio", [portfolio_id])
+        roster = adopt_portfolios(instance, tables, "sensor")
         for asset in PORTFOLIO_ASSETS:
             tables.read.clear()
-            tags = range_tags(date(2024, 3, 14), date(2024, 3, 15), [portfolio_id])
+            covered = Range(date(2024, 3, 14), date(2024, 3, 15), (portfolio_id,))
+            tags = run_tags(covered, roster, source="admin", max_runtime_seconds=600)
             job = dg.Definitions(assets=[asset], jobs=[dg.define_asset_job("one", [asset])], resources=resources)
             assert job.resolve_job_def("one").execute_in_process(instance=instance, tags=tags).success
             reads[asset.key.to_user_string()] = set(tables.read)

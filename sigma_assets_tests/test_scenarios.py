@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.automation import backoff, sensors
+from sigma_assets.automation import reconcile, sensors
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.providers.simulated.provider import SimulatedProvider
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.automation.world import World, lots
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 8)
@@ -51,14 +52,14 @@ def test_scenario_02_laggards_catch_up_and_nothing_that_was_there_is_computed_ag
     world.bring(ids[12], last=date(2026, 1, 7))
 
     world.launch(world.nightly())
-    caught_up = world.settle("catch_up")
+    caught_up = world.settle("reconcile")
 
     times = world.times_materialized()
     sessions = world.settings.calendar.between(FIRST, LAST)
     assert set(times.values()) == {1}
     assert len(times) == 9 * 13 * len(sessions)
     assert [run.status for run in caught_up] == [dg.DagsterRunStatus.SUCCESS] * 3
-    assert world.tick("holdings_change") == world.tick("onboarding") == world.nightly() == []
+    assert world.tick("reconcile") == world.tick("onboarding") == world.nightly() == []
 
 
 def test_scenario_03_a_failed_onboarding_is_repaired_by_the_next_night(new_world: NewWorld, monkeypatch):
@@ -72,15 +73,14 @@ def test_scenario_03_a_failed_onboarding_is_repaired_by_the_next_night(new_world
     assert failed.status is dg.DagsterRunStatus.FAILURE
     assert world.times_materialized() == {}
     assert world.tick("onboarding") == [], "a failed onboarding is not new any more"
-    assert world.tick("catch_up")[0].tags.get("sigma/portfolio_id") is None, "it waits for its back-off"
+    assert world.tick("reconcile")[0].tags.get("sigma/portfolio_id") is None, "it waits for its back-off"
     with world.database.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
 
-    monkeypatch.setattr(sensors, "HISTORY", backoff.HISTORY * 0)  # the failure lies in the past
+    monkeypatch.setattr(sensors, "HISTORY", reconcile.HISTORY * 0)  # the failure lies in the past
     world.prices(f"simulated:last={LAST}")
-    sensors.claims.begin("catch_up")
     world.launch(world.nightly())
-    world.settle("catch_up")
+    world.settle("reconcile")
 
     sessions = world.settings.calendar.between(FIRST, LAST)
     assert len(world.times_materialized()) == 9 * len(sessions)
@@ -121,9 +121,8 @@ def test_scenario_06_every_holding_has_factors_betas_and_exposures(new_world: Ne
         world.launch(world.tick("onboarding"))
     elif entry_point == "nightly":
         world.launch(world.nightly())
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sensors, "ONBOARDING_GRACE", sensors.IMPORT_GRACE)
-            world.settle("catch_up")
+        world.settle("reconcile")
+        world.launch(world.tick("onboarding"))
     else:
         world.bring()
 
@@ -166,8 +165,8 @@ def test_scenario_07_a_late_fund_price_heals_what_it_touches_as_if_it_had_been_o
 
     shutil.copy(on_time / "prices.csv", late / "prices.csv")
     world.launch(world.nightly())
-    world.settle("catch_up")
-    world.settle("price_correction")
+    world.settle("reconcile")
+    world.settle("reconcile")
     twin.bring(portfolio_id)
 
     again = {key for key, count in world.times_materialized().items() if count > before.get(key, 0) and key in before}
@@ -175,11 +174,14 @@ def test_scenario_07_a_late_fund_price_heals_what_it_touches_as_if_it_had_been_o
     assert same_rows(world, twin)
 
 
-OWN_TABLES = (
-    "market_prices", "portfolio_snapshots", "position_values", "betas_by_position", "betas_by_portfolio",
-    "factor_exposures_by_position", "factor_exposures_by_portfolio", "volatility_by_position",
-    "volatility_by_portfolio", "volatility_by_symbol", "correlations_by_portfolio", "correlations_by_pair",
-)  # fmt: skip
+UNIVERSES = ("symbol_factors", "symbol_metrics")
+"""Their rows of other symbols are the universe's, and each carries the load that it was computed from."""
+OWN_TABLES = tuple(
+    table.name
+    for asset, family in FAMILIES.items()
+    for table in family
+    if asset not in UNIVERSES and not asset.endswith("_coverage")
+)
 
 
 def same_rows(one: World, two: World) -> bool:
@@ -188,6 +190,7 @@ def same_rows(one: World, two: World) -> bool:
     first["market_prices"], second["market_prices"] = (
         [row[:-2] for row in rows["market_prices"]] for rows in (first, second)
     )
+    assert set(first) == set(second) == set(OWN_TABLES)
     assert all(first[table] for table in ("portfolio_snapshots", "betas_by_position", "volatility_by_symbol"))
     return first == second
 
@@ -199,10 +202,12 @@ def test_scenario_09_a_hole_in_the_middle_is_found_and_filled(new_world: NewWorl
     world.bring(portfolio_id, first=date(2026, 1, 8))
     world.launch(world.nightly())
 
-    (filling,) = world.settle("catch_up")
+    (filling,) = world.settle("reconcile")
 
-    assert filling.tags["dagster/asset_partition_range_start"] == f"2026-01-07|{portfolio_id}"
-    assert filling.tags["dagster/asset_partition_range_end"] == f"2026-01-07|{portfolio_id}"
+    key = f"2026-01-07|holed-{portfolio_id[:8]}"
+    assert filling.tags["dagster/asset_partition_range_start"] == key
+    assert filling.tags["dagster/asset_partition_range_end"] == key
+    assert filling.tags["sigma/reason"] == "missing"
     assert set(world.times_materialized().values()) == {1}
 
 

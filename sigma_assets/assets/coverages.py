@@ -42,7 +42,7 @@ def price_coverage(
 ) -> dg.MaterializeResult:
     """How many of a portfolio's symbols (and the factor ETFs) have a price on each session, an older one, or none yet.
     Loads what is missing, look-back included, for these symbols only."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     holdings = tables.holdings_revisions(scope)
     loaded = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
@@ -60,7 +60,7 @@ def price_coverage(
 def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """How many of a portfolio's symbols (and the factor ETFs) have factor betas on each session. Computes what is
     missing or older than its prices, for these symbols only."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     lookback = tables.settings.factor_model.longest_window
     symbols = tables.symbols(scope)
     due = due_symbols(tables, "symbol_factors", symbols, scope, lookback)
@@ -81,7 +81,7 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
 def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """How many of a portfolio's symbols (and the factor ETFs) have metrics on each session. Computes what is missing
     or older than its prices, for these symbols only."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     symbols = tables.symbols(scope)
     due = due_symbols(tables, "symbol_metrics", symbols, scope, YEAR_LOOKBACK)
     written = write_symbol_metrics(tables, due, scope) if due else {}

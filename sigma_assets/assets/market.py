@@ -23,7 +23,7 @@ def market_prices(
     """As-traded daily prices, splits and dividends of the whole universe: every symbol held or ever priced, and the
     factor ETFs. Only what is missing is asked for, look-back included; rows are never rewritten for a later split.
     Splits and dividends of the last weeks that their source learned of late are corrected (`load/corrected`)."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     loaded = loaded_prices(context, tables, price_source, scope, again=True)
     return recorded(context, tables, scope, {"market_prices": loaded.rows}, None, **loaded.metadata())
 

@@ -12,7 +12,7 @@ from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import VolatilityModel
-from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
+from sigma_assets.runs.partitions import portfolio_sessions_def
 
 BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,
@@ -24,7 +24,7 @@ BY_PORTFOLIO: dict[str, Any] = {
 def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     rows = valuation.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
     return replaced(context, tables, scope, [rows], dates(scope))
 
@@ -32,7 +32,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("position_values"))
 def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     rows = valuation.position_values(*tables.valuation_inputs(scope), options=tables.settings.option_model)
     return replaced(context, tables, scope, [rows], lots_in(rows))
 
@@ -40,7 +40,7 @@ def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("betas"))
 def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.BETA_MEASURES)
     return replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
@@ -49,7 +49,7 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
 def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
     return replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
@@ -58,7 +58,7 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
 def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Realised and expected (HAR-RV) volatility, trend and percentile, of each portfolio and each symbol that it holds."""
-    scope, model = Scope.of(context), VolatilityModel()
+    scope, model = tables.scope(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
     return replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
@@ -67,7 +67,7 @@ def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Table
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
 def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Correlation matrix of each portfolio's larger public holdings, its summary, and clusters of lookalikes."""
-    scope, model = Scope.of(context), tables.settings.correlation_model
+    scope, model = tables.scope(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
     return replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))

@@ -6,7 +6,7 @@ from sigma_assets.assets.declarations import declared, recorded
 from sigma_assets.assets.market import market_prices
 from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.tables import Tables
-from sigma_assets.runs.partitions import Scope, sessions_def
+from sigma_assets.runs.partitions import sessions_def
 
 
 @dg.asset(
@@ -17,7 +17,7 @@ from sigma_assets.runs.partitions import Scope, sessions_def
 )
 def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Twelve factor betas of every symbol: market, rates, six styles (ridge) and four spreads, over rolling windows."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     symbols = tables.symbols(scope)
     return recorded(context, tables, scope, write_symbol_factors(tables, symbols, scope), ("symbols", len(symbols)))
 
@@ -30,6 +30,6 @@ def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
 )
 def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Close, total returns over the usual periods and realised volatility of every symbol."""
-    scope = Scope.of(context)
+    scope = tables.scope(context)
     symbols = tables.symbols(scope)
     return recorded(context, tables, scope, write_symbol_metrics(tables, symbols, scope), ("symbols", len(symbols)))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 
@@ -18,6 +19,7 @@ from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import check
+from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import FAMILIES, metadata
 
@@ -41,6 +43,14 @@ class Tables:
     def opened(self) -> Database:
         """Return the database, opened if it was not."""
         return self.database
+
+    def scope(self, context: dg.AssetExecutionContext) -> Scope:
+        """Return the scope of the partitions that a step materialises."""
+        return Scope.of_keys(context.partition_keys, self.roster().id_of)
+
+    def roster(self) -> Roster:
+        """Return which portfolio is which partition, as it is now."""
+        return read_roster(self.database)
 
     def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the portfolios of the scope, their lots and their cash flows."""

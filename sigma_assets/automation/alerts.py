@@ -1,5 +1,6 @@
 """Alerts: a failed run is told to a webhook, by e-mail, or both; as configured."""
 
+import logging
 import smtplib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,14 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 import requests
 
-from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.base.errors import AlertError, SettingsError, SigmaError, StorageError
 from sigma_assets.runs.history import story_of
+from sigma_assets.runs.tags import SYMBOL_JOB
 from sigma_assets.settings import Settings, settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.roster import Roster, read_roster
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10
 TOLD_FOR_SECONDS = 86_400
@@ -125,15 +131,25 @@ def _is_news(instance: dg.DagsterInstance, failure: dg.EventLogRecord) -> bool:
 
 def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Mapping[str, object]:
     """Return what there is to say about a failed run, as plain values with a line of text."""
-    story = story_of(instance, run_id, configured.calendar)
+    story = story_of(instance, _roster(configured), run_id, configured.calendar)
     if story is None:
         return {"run_id": run_id, "text": f"run {run_id} failed", "url": f"{configured.dagster_url}/runs/{run_id}"}
     record = story.record()
-    who = f"{len(story.cover.portfolio_ids)} portfolio(s)" if story.cover.portfolio_ids else "the universe"
+    count = len(story.cover.portfolio_ids)
+    who = "the universe" if story.cover.job == SYMBOL_JOB else f"{count} portfolio(s)" if count else "portfolios"
     causes = "; ".join(f"{asset or 'run'}: {kind}: {message}" for asset, kind, message in story.failures)
     text = f"{story.cover.source} run of {who}, {story.cover.first} to {story.cover.last}, failed: {causes}"
     plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in record.items()}
     return {**plain, "text": text, "url": f"{configured.dagster_url}/runs/{run_id}"}
+
+
+def _roster(configured: Settings) -> Roster:
+    """Return the roster; an empty one where our database is away, which may be just what there is to tell."""
+    try:
+        return read_roster(Database(configured.database))
+    except StorageError as error:
+        logger.warning("the alert does not count portfolios: %s", error)
+        return Roster((), (), ())
 
 
 def post(url: str, alert: Mapping[str, object]) -> None:

@@ -1,8 +1,8 @@
 """Running a plan in this process: real runs on the real instance, one after the other, with their events as they come."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from threading import RLock
 from time import sleep
 
@@ -18,22 +18,22 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.again import after_changed_holdings, after_changed_prices
-from sigma_assets.automation.planner import PlannedRun, launchable
+from sigma_assets.automation.changes import after_changed_holdings, after_changed_prices
+from sigma_assets.automation.housekeeping import drop_partitions
+from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing
+from sigma_assets.automation.late import late_sessions
+from sigma_assets.automation.planner import Needs, PlannedRun
+from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
-from sigma_assets.automation.situation import (
-    Missing,
-    Situation,
-    portfolio_runs,
-    read_situation,
-    symbol_runs,
-    symbols_missing,
-)
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.covers import RunCover, runs
+from sigma_assets.runs.tags import FORCED, HOLDINGS_CHANGED, MISSING, PRICES_CORRECTED, PRICES_LATE
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import patience
+from sigma_assets.storage.portfolios import portfolios
+from sigma_assets.storage.roster import Roster
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log goes to the event log alone; on the terminal it would tear up the progress display."""
@@ -47,7 +47,7 @@ OnEvent = Callable[[PlannedRun, dg.DagsterEvent], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpdateRequest:
     """What somebody asked to be brought up to date.
 
     Attributes
@@ -62,6 +62,17 @@ class Wish:
     last: date | None = None
     force: bool = False
 
+    def bounded(self, needs: Needs) -> Needs:
+        """Return the part of what is needed that was asked for."""
+        first = np.datetime64(self.first or date.min, "D")
+        last = np.datetime64(self.last or date.max, "D")
+        inside = {
+            key: days[(days >= first) & (days <= last)]
+            for key, days in needs.items()
+            if self.portfolio_ids is None or key[0] in self.portfolio_ids
+        }
+        return {key: days for key, days in inside.items() if len(days)}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -72,33 +83,42 @@ class Outcome:
     succeeded: bool
 
 
-def plan(
-    instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, materialized: Materialized, wish: Wish
-) -> tuple[Situation, list[PlannedRun]]:
-    """Return the situation and the runs that a wish needs: the universe first, then the portfolios."""
-    calendar = tables.calendar.sessions
-    situation = read_situation(instance, tables, price_source, materialized, force=wish.force)
-    situation = replace(situation, missing=_bounded(situation.missing, wish))
-    universe: Missing = {}
-    if wish.portfolio_ids is None:
-        universe = symbols_missing(instance, situation, materialized, calendar, force=wish.force)
-    planned = symbol_runs(_bounded(universe, wish), calendar)
-    return situation, [*planned, *portfolio_runs(situation, calendar, wish.portfolio_ids)]
+@dataclass(frozen=True)
+class Update:
+    """Bringing an installation up to date, as somebody asked: what each look at it reads."""
 
+    instance: dg.DagsterInstance
+    tables: Tables
+    price_source: PriceSource
+    request: UpdateRequest
+    materialized: Materialized
 
-def plan_again(
-    instance: dg.DagsterInstance, tables: Tables, price_source: PriceSource, materialized: Materialized, wish: Wish
-) -> tuple[Situation, list[PlannedRun]]:
-    """Return the situation and the runs over what is there, and would be different by now (SPEC 5)."""
-    situation = read_situation(instance, tables, price_source, materialized)
-    known = set(situation.sessions)
-    chosen = known if wish.portfolio_ids is None else known.intersection(wish.portfolio_ids)
-    behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
-    again = after_changed_prices(situation, tables, behind)
-    for key, days in after_changed_holdings(situation, tables, materialized).items():
-        if key[0] in chosen:
-            again[key] = np.union1d(again[key], days) if key in again else days
-    return situation, portfolio_runs(replace(situation, missing=_bounded(again, wish)), tables.calendar.sessions)
+    def missing(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
+        """Return what is missing, or everything if that was asked for."""
+        request, calendar = self.request, self.tables.calendar.sessions
+        inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized, force=request.force)
+        needed = inputs.missing
+        if request.portfolio_ids is None:
+            needed = needed | universe_missing(
+                self.instance, inputs, self.materialized, calendar, whole_history=True, force=request.force
+            )
+        return inputs, {FORCED if request.force else MISSING: request.bounded(needed)}
+
+    def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
+        """Return what is there and would be different by now (SPEC 5), and prices that came late."""
+        request, tables = self.request, self.tables
+        inputs = read_inputs(self.instance, tables, self.price_source, self.materialized)
+        known = set(inputs.sessions)
+        chosen = known if request.portfolio_ids is None else known.intersection(request.portfolio_ids)
+        behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
+        late = {}
+        if request.portfolio_ids is None:
+            late = late_sessions(tables, np.datetime64(inputs.target), datetime.now(UTC))
+        return inputs, {
+            PRICES_LATE: request.bounded(late),
+            HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),
+            PRICES_CORRECTED: request.bounded(after_changed_prices(inputs, tables, behind)),
+        }
 
 
 def bring_up_to_date(
@@ -106,13 +126,13 @@ def bring_up_to_date(
     instance: dg.DagsterInstance,
     tables: Tables,
     price_source: PriceSource,
-    wish: Wish,
+    request: UpdateRequest,
     *,
     on_event: OnEvent,
     on_wait: Callable[[Collection[str]], None],
     source: str = "admin",
 ) -> list[Outcome]:
-    """Run what a wish needs, one run at a time, waiting for portfolios that another run works on.
+    """Run what was asked for and is needed, one run at a time, waiting for portfolios that another run works on.
 
     First what is missing; then, prices being loaded, what changed holdings or corrected prices touch although it is there.
 
@@ -120,31 +140,43 @@ def bring_up_to_date(
     -------
     One outcome per run, in the order in which they ran; empty when nothing was missing and nothing had changed.
     """
-    materialized = Materialized(tables.calendar.sessions)
+    update = Update(instance, tables, price_source, request, Materialized(tables.calendar.sessions))
     outcomes: list[Outcome] = []
-
     end_runs_of_dead_processes(instance)
-
-    def bring(needed: Callable[[], tuple[Situation, list[PlannedRun]]], *, again: bool) -> None:
-        done: list[Outcome] = [outcome for outcome in outcomes if not outcome.succeeded]
-        while True:
-            situation, planned = needed()
-            waiting = [run for run in planned if not _settled(run, done)]
-            ready = launchable(waiting, situation.busy)
-            if not waiting:
-                return
-            if ready:
-                outcome = execute(definitions, instance, ready[0], source, on_event, again=again)
+    adopt_portfolios(instance, tables, "command")
+    for needed in (update.missing,) if request.force else (update.missing, update.changed):
+        done = [outcome for outcome in outcomes if not outcome.succeeded]
+        while planned := _next(update, needed, done):
+            inputs, run = planned
+            if run is not None and (outcome := execute(definitions, instance, inputs.roster, run, source, on_event)):
                 done.append(outcome)
                 outcomes.append(outcome)
             elif not end_runs_of_dead_processes(instance):
-                on_wait(situation.busy)
+                on_wait(inputs.busy)
                 sleep(1.0)
-
-    bring(lambda: plan(instance, tables, price_source, materialized, wish), again=wish.force)
-    if not wish.force:
-        bring(lambda: plan_again(instance, tables, price_source, materialized, wish), again=True)
+    drop_partitions(instance, tables.roster(), *_wanted(update))
     return outcomes
+
+
+def _next(
+    update: Update, needed: Callable[[], tuple[PlanInputs, Mapping[str, Needs]]], done: Collection[Outcome]
+) -> tuple[PlanInputs, PlannedRun | None] | None:
+    """Return the next run, None in its place if it must wait for another one's; None if nothing is left to do."""
+    inputs, needs = needed()
+    calendar, everything = update.tables.calendar.sessions, replace(inputs, in_flight=[])
+    night = Night(datetime.now(UTC))
+    if not [run for run in reconcile(everything, needs, calendar, night).runs if not _settled(run, done)]:
+        return None
+    if update.request.portfolio_ids is not None:  # they need not wait for the universe
+        inputs = replace(inputs, in_flight=[run for run in inputs.in_flight if run.portfolio_ids])
+    ready = [run for run in reconcile(inputs, needs, calendar, night).runs if not _settled(run, done)]
+    return inputs, ready[0] if ready else None
+
+
+def _wanted(update: Update) -> tuple[set[str], list[RunCover]]:
+    roster = update.tables.roster()
+    active = set(portfolios(update.tables.database)["portfolio_id"])
+    return active, runs(update.instance, roster, in_flight=True)
 
 
 def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:
@@ -159,31 +191,42 @@ def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:
 def execute(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
+    roster: Roster,
     planned: PlannedRun,
     source: str,
     on_event: OnEvent,
-    *,
-    again: bool = False,
-) -> Outcome:
-    """Execute one planned run in this process and return how it ended; `again` if it covers what is there already.
+) -> Outcome | None:
+    """Execute one planned run in this process and return how it ended; None if another process was first.
 
-    Threads take turns. Runs that should overlap need processes of their own.
+    Two commands at once may plan the same. Each makes its run, then looks: the run that was made first goes on, the other
+    one is taken back. Threads of a process take turns. Runs that should overlap need processes of their own.
     """
     name = job_of(planned)
     job = definitions.resolve_job_def(name)
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
-    run = instance.create_run_for_job(
-        job_def=job.get_subset(asset_selection=chosen),
-        run_config=QUIET,
-        asset_selection=chosen,
-        tags={**tags_of(planned, source, again=again), **this_worker_tags()},
-        remote_job_origin=origin_of(name),
-    )
     with _ALONE, patience.restored():
+        run = instance.create_run_for_job(
+            job_def=job.get_subset(asset_selection=chosen),
+            run_config=QUIET,
+            asset_selection=chosen,
+            tags={**tags_of(planned, roster, source), **this_worker_tags()},
+            remote_job_origin=origin_of(name),
+        )
+        if _is_second(instance, roster, run.run_id):
+            instance.delete_run(run.run_id)
+            return None
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
+
+
+def _is_second(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> bool:
+    """Return whether an earlier run that has not ended works on the same, or will."""
+    in_flight = runs(instance, roster, in_flight=True)
+    mine = next(run for run in in_flight if run.run_id == run_id)
+    others = [run for run in in_flight if run.storage_id < mine.storage_id and run.job == mine.job]
+    return any(not mine.portfolio_ids or set(mine.portfolio_ids) & set(run.portfolio_ids) for run in others)
 
 
 def origin_of(job: str) -> RemoteJobOrigin:
@@ -191,10 +234,3 @@ def origin_of(job: str) -> RemoteJobOrigin:
     target = LoadableTargetOrigin(module_name="sigma_assets.definitions")
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="sigma_assets")
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
-
-
-def _bounded(missing: Missing, wish: Wish) -> Missing:
-    first = np.datetime64(wish.first or date.min, "D")
-    last = np.datetime64(wish.last or date.max, "D")
-    inside = {key: days[(days >= first) & (days <= last)] for key, days in missing.items()}
-    return {key: days for key, days in inside.items() if len(days)}

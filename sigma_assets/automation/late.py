@@ -7,7 +7,7 @@ import pandas as pd
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
-from sigma_assets.automation.situation import Missing
+from sigma_assets.automation.planner import Needs
 from sigma_assets.base.calendar import NEW_YORK
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.gaps import late_prices
@@ -32,7 +32,7 @@ def sessions_to_ask_again(late: pd.DataFrame, tables: Tables, now: datetime) -> 
     return np.unique(ready.to_numpy(dtype="datetime64[D]"))
 
 
-def late_sessions(tables: Tables, target: np.datetime64, now: datetime) -> Missing:
+def late_sessions(tables: Tables, target: np.datetime64, now: datetime) -> Needs:
     """Return the sessions, per asset of the universe, that are run again to ask for late prices."""
     late = late_prices(tables.database, now.date())
     sessions = sessions_to_ask_again(late, tables, now) if len(late) else np.array([], dtype="datetime64[D]")

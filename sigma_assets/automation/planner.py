@@ -8,6 +8,10 @@ from datetime import date
 import numpy as np
 
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.tags import MISSING
+
+Needs = dict[tuple[str | None, str], SessionArray]
+"""(portfolio id, or None for the universe; asset) -> sessions that must run, ascending."""
 
 MAX_CELLS = 5_000
 """Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a
@@ -25,12 +29,14 @@ class PlannedRun:
     assets : names, in the order of the pipeline.
     first, last : its range of sessions, both included.
     portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
+    reason : why it is run, in a few words.
     """
 
     assets: tuple[str, ...]
     first: date
     last: date
     portfolio_ids: tuple[str, ...] = ()
+    reason: str = MISSING
 
 
 def plan_runs(
@@ -39,6 +45,7 @@ def plan_runs(
     assets: Sequence[str],
     order: Sequence[str],
     calendar: SessionArray,
+    reason: str = MISSING,
 ) -> list[PlannedRun]:
     """Return the runs that materialise exactly what is missing, earliest sessions first.
 
@@ -68,6 +75,7 @@ def plan_runs(
             first=calendar[top].item(),
             last=calendar[bottom - 1].item(),
             portfolio_ids=tuple(str(column) for column in columns[left:right] if column is not None),
+            reason=reason,
         )
         for top, bottom, left, right, bits in _rectangles(mask)
     ]

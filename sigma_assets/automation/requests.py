@@ -3,20 +3,15 @@
 import dagster as dg
 
 from sigma_assets.automation.planner import PlannedRun
-from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, run_tags
+from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, Range, run_tags
 from sigma_assets.settings import settings
+from sigma_assets.storage.roster import Roster
 
 
-def tags_of(planned: PlannedRun, source: str, *, again: bool = False) -> dict[str, str]:
-    """Return the tags of a planned run; `again` where it covers partitions that are there already."""
-    return run_tags(
-        planned.first,
-        planned.last,
-        planned.portfolio_ids,
-        source=source,
-        max_runtime_seconds=settings().max_runtime_seconds,
-        again=again,
-    )
+def tags_of(planned: PlannedRun, roster: Roster, source: str) -> dict[str, str]:
+    """Return the tags of a planned run."""
+    covered = Range(planned.first, planned.last, planned.portfolio_ids, planned.reason)
+    return run_tags(covered, roster, source=source, max_runtime_seconds=settings().max_runtime_seconds)
 
 
 def job_of(planned: PlannedRun) -> str:
@@ -24,10 +19,10 @@ def job_of(planned: PlannedRun) -> str:
     return PORTFOLIO_JOB if planned.portfolio_ids else SYMBOL_JOB
 
 
-def run_request(planned: PlannedRun, source: str, *, again: bool = False) -> dg.RunRequest:
+def run_request(planned: PlannedRun, roster: Roster, source: str) -> dg.RunRequest:
     """Return the request for a planned run. It has no run key: what fails must be asked for again."""
     return dg.RunRequest(
         job_name=job_of(planned),
-        tags=tags_of(planned, source, again=again),
+        tags=tags_of(planned, roster, source),
         asset_selection=[dg.AssetKey(asset) for asset in planned.assets],
     )

@@ -1,16 +1,18 @@
 """The nightly schedule: on NYSE sessions, at the cutoff, the universe's run; the portfolios' runs follow it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from sigma_assets.assets.tables import Tables
+from sigma_assets.automation.inputs import read_inputs, universe_missing
 from sigma_assets.automation.jobs import symbols_job
+from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import run_request
-from sigma_assets.automation.sensors import claims, look_around, universe_missing
-from sigma_assets.automation.situation import symbol_runs
+from sigma_assets.automation.sensors import index_of
 from sigma_assets.prices.source import PriceSource
-from sigma_assets.runs.tags import SYMBOL_JOB
+from sigma_assets.runs.tags import MISSING
 from sigma_assets.settings import settings
 
 
@@ -25,13 +27,11 @@ def nightly(
     context: dg.ScheduleEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Start what the universe lacks. A tick that was missed, or comes late, finds whatever is missing by then."""
-    began = claims.begin("nightly")
-    situation = look_around(context.instance, tables, price_source)
-    if any(run.job == SYMBOL_JOB for run in situation.in_flight):
-        yield dg.SkipReason("the universe's run is under way")
-        return
-    planned = symbol_runs(universe_missing(context.instance, situation, tables), tables.calendar.sessions)
-    ready = claims.take("nightly", began, planned, ())
-    yield from (run_request(run, "cron") for run in ready)
-    if not ready:
-        yield dg.SkipReason(f"the universe lacks nothing up to {situation.target}")
+    index = index_of(context.instance, tables)
+    inputs = read_inputs(context.instance, tables, price_source, index)
+    calendar = tables.calendar.sessions
+    lacking = universe_missing(context.instance, inputs, index, calendar)
+    plan = reconcile(inputs, {MISSING: lacking}, calendar, Night(datetime.now(UTC)))
+    yield from (run_request(run, inputs.roster, "cron") for run in plan.runs)
+    if not plan.runs:
+        yield dg.SkipReason("; ".join(plan.waits) or f"the universe lacks nothing up to {inputs.target}")

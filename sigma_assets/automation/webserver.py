@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from sigma_assets.base.errors import SigmaError
-from sigma_assets.runs.tags import PORTFOLIO, PORTFOLIO_JOB
+from sigma_assets.runs.tags import PORTFOLIO_JOB
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "sigma_assets"}
 DIMENSION = "portfolio"
@@ -21,9 +21,6 @@ _LOCATION = """query($s: RepositorySelector!) {
 _ADD = """mutation($s: RepositorySelector!, $d: String!, $k: String!) {
   addDynamicPartition(repositorySelector: $s, partitionsDefName: $d, partitionKey: $k) {
     __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
-_RUNS = """query($k: String!, $v: String!) {
-  runsOrError(filter: {tags: [{key: $k, value: $v}]}, limit: 1) {
-    __typename ... on Runs { results { runId } } ... on PythonError { message } } }"""
 _LAUNCH = """mutation($p: ExecutionParams!) {
   launchRun(executionParams: $p) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -53,24 +50,16 @@ class Webserver:
         """
         self._ask(_LOCATION, "repositoryOrError", "Repository", {"s": REPOSITORY})
 
-    def request_onboarding(self, portfolio_id: str, tags: Mapping[str, str]) -> str:
-        """Make a portfolio a partition and launch the run that these tags describe; return its id.
-
-        Never two runs for one portfolio: the run is asked for by whoever made the portfolio a partition. Where that was a
-        sensor, return the id of its run.
+    def request_onboarding(self, partition_name: str, tags: Mapping[str, str]) -> str:
+        """Make a portfolio a partition and launch the run that these tags describe; return the run's id.
 
         Raises
         ------
         WebserverError
-            The webserver cannot be reached, or refuses; or a sensor was first, and has not launched its run yet.
+            The webserver cannot be reached, or refuses.
         """
-        added = {"s": REPOSITORY, "d": DIMENSION, "k": portfolio_id}
-        made = self._ask(_ADD, "addDynamicPartition", (_MADE, "DuplicateDynamicPartitionError"), added)
-        if made["__typename"] != _MADE:
-            found = self._ask(_RUNS, "runsOrError", "Runs", {"k": PORTFOLIO, "v": portfolio_id})["results"]
-            if found:
-                return str(found[0]["runId"])
-            raise WebserverError(f"a sensor has found portfolio {portfolio_id} already")
+        added = {"s": REPOSITORY, "d": DIMENSION, "k": partition_name}
+        self._ask(_ADD, "addDynamicPartition", (_MADE, "DuplicateDynamicPartitionError"), added)
         listed = [{"key": key, "value": value} for key, value in tags.items()]
         parameters = {
             "selector": {**REPOSITORY, "jobName": PORTFOLIO_JOB},

@@ -27,10 +27,10 @@ def demo() -> None:
     if not settings().prices.startswith("simulated"):
         raise click.UsageError(f"the demo runs on simulated prices; SIGMA_PRICES is {settings().prices}: unset it")
     imported = _import_samples()
-    from sigma_assets.automation.execution import Wish
+    from sigma_assets.automation.execution import UpdateRequest
 
     console.rule("pipeline (simulated market)")
-    outcomes = execute_with_progress(Wish())
+    outcomes = execute_with_progress(UpdateRequest())
     if not outcomes:
         console.print("nothing is missing: every session of every portfolio is there already")
     failed = [outcome.run_id for outcome in outcomes if not outcome.succeeded]
@@ -88,9 +88,10 @@ def _close_of(provider: PriceProvider) -> Callable[[str, date], float]:
 
 def _show_phases() -> None:
     from sigma_assets.runs.history import stories
+    from sigma_assets.storage.roster import read_roster
 
     with open_instance() as instance:
-        newest = stories(instance, settings().calendar, limit=2)
+        newest = stories(instance, read_roster(open_database()), settings().calendar, limit=2)
     rows = [
         {"phase": asset.asset, "seconds": asset.seconds, "run": story.cover.run_id[:8]}
         for story in reversed(newest)

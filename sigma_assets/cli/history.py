@@ -23,12 +23,14 @@ def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
     from sigma_assets.runs.history import stories
     from sigma_assets.settings import settings
     from sigma_assets.storage.portfolios import portfolios
+    from sigma_assets.storage.roster import read_roster
 
+    database = open_database()
     if portfolio_id is not None:
-        portfolios(open_database(), [portfolio_id])  # an unknown one is an error; a removed one keeps its history
+        portfolios(database, [portfolio_id])  # an unknown one is an error; a removed one keeps its history
 
     with open_instance() as instance:
-        found = stories(instance, settings().calendar, portfolio_id=portfolio_id, limit=limit)
+        found = stories(instance, read_roster(database), settings().calendar, portfolio_id=portfolio_id, limit=limit)
     if as_json:
         show([story.record() for story in found], as_json=True)
         return
@@ -47,7 +49,7 @@ def _tell(story: "RunStory") -> None:
     lasted = f", {record['seconds']:,.1f} s" if record["seconds"] is not None else ""
     style = {"success": "green", "failure": "red", "canceled": "yellow"}.get(str(record["status"]), "")
     console.print(
-        f"[bold]{cover.run_id[:8]}[/bold] [{style or 'default'}]{record['status']}[/] {cover.source}:"
+        f"[bold]{cover.run_id[:8]}[/bold] [{style or 'default'}]{record['status']}[/] {cover.source} ({cover.reason}):"
         f" {_who(cover.portfolio_ids)}, {sessions}; {when}{lasted}; {story.cells_done:,} of {story.cells_total:,} done"
     )
     seconds = ", ".join(f"{asset.asset} {asset.seconds:.1f} s" for asset in story.assets if asset.seconds is not None)
@@ -63,7 +65,7 @@ def _tell(story: "RunStory") -> None:
 def status(portfolio_id: str, as_json: bool) -> None:
     """Show how far a portfolio is: sessions done per asset, and its last run."""
     prepare_home()
-    from sigma_assets.automation.execution import Wish, plan
+    from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.runs.history import headline, stories
     from sigma_assets.runs.watermark import Materialized
     from sigma_assets.storage.portfolios import portfolios
@@ -73,23 +75,23 @@ def status(portfolio_id: str, as_json: bool) -> None:
     tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
-        situation, _ = plan(instance, tables, price_source, materialized, Wish((portfolio_id,)))
-        last = stories(instance, tables.calendar, portfolio_id=portfolio_id, limit=1)
+        inputs, _ = Update(instance, tables, price_source, UpdateRequest((portfolio_id,)), materialized).missing()
+        last = stories(instance, inputs.roster, tables.calendar, portfolio_id=portfolio_id, limit=1)
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 
-    total = len(situation.sessions[portfolio_id])
+    total = len(inputs.sessions[portfolio_id])
     rows = [
-        {"asset": asset, "sessions done": total - len(situation.missing.get((portfolio_id, asset), ())), "of": total}
+        {"asset": asset, "sessions done": total - len(inputs.missing.get((portfolio_id, asset), ())), "of": total}
         for asset in names(PORTFOLIO_ASSETS)
     ]
     done = all(row["sessions done"] == total for row in rows)
-    state = "running" if portfolio_id in situation.busy else "up to date" if done else "behind"
-    record = {"portfolio_id": portfolio_id, "state": state, "target": situation.target, "assets": rows}
+    state = "running" if portfolio_id in inputs.busy else "up to date" if done else "behind"
+    record = {"portfolio_id": portfolio_id, "state": state, "target": inputs.target, "assets": rows}
     record["last_run"] = last[0].record() if last else None
     if as_json:
         show_one(record, as_json=True, sentence="")
         return
-    console.print(table(rows, f"{portfolio_id}: {state}, target {situation.target}"))
+    console.print(table(rows, f"{portfolio_id}: {state}, target {inputs.target}"))
     if last:
         story = last[0]
         why = f": {headline(story.failures)}" if story.failures else ""

@@ -8,15 +8,16 @@ import click
 from sigma_assets.automation.webserver import Webserver, WebserverError
 from sigma_assets.base.errors import ProviderError
 from sigma_assets.providers.registry import Surroundings, make_provider
-from sigma_assets.runs.tags import run_tags
+from sigma_assets.runs.tags import Range, run_tags
 from sigma_assets.settings import settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.roster import read_roster
 
 
-def prepare_onboarding(inception: date) -> Callable[[str], str | None]:
+def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None] | None:
     """Find out whether a run can be asked for, before the portfolio is stored; return what asks for it.
 
-    Sensors leave a new portfolio alone for two seconds: what takes time is done before. What cannot be done is said on
-    stderr, and left to the sensor.
+    What cannot be done is said on stderr, and left to the onboarding sensor: then there is nothing to return.
     """
     configured = settings()
     webserver = Webserver(configured.dagster_url)
@@ -24,32 +25,32 @@ def prepare_onboarding(inception: date) -> Callable[[str], str | None]:
         webserver.check()
         target = min(configured.current_session(), _last_session())
     except (WebserverError, ProviderError) as error:
-        return _left(str(error))
-    sessions = configured.calendar.between(max(inception, configured.first_session), target)
+        _leave(str(error))
+        return None
+    sessions = configured.calendar.between(max(inception, configured.history_start), target)
     if not len(sessions):
-        return _left(f"no session from {inception} to {target}, the last one with prices")
+        _leave(f"no session from {max(inception, configured.history_start)} to {target}, the last one with prices")
+        return None
 
-    def launch(portfolio_id: str) -> str | None:
+    def launch(database: Database, portfolio_id: str) -> str | None:
+        roster = read_roster(database)
         tags = run_tags(
-            sessions[0].item(),
-            target,
-            [portfolio_id],
+            Range(sessions[0].item(), target, (portfolio_id,)),
+            roster,
             source="onboarding",
             max_runtime_seconds=configured.max_runtime_seconds,
         )
         try:
-            return webserver.request_onboarding(portfolio_id, tags)
+            return webserver.request_onboarding(roster.name_of[portfolio_id], tags)
         except WebserverError as error:
-            return _left(str(error))(portfolio_id)
+            _leave(str(error))
+            return None
 
     return launch
 
 
-def _left(reason: str) -> Callable[[str], str | None]:
-    def leave(portfolio_id: str) -> None:
-        click.echo(f"{reason}; the onboarding sensor or `sigma-assets run` will do it", err=True)
-
-    return leave
+def _leave(reason: str) -> None:
+    click.echo(f"{reason}; the onboarding sensor or `sigma-assets run` will do it", err=True)
 
 
 def _last_session() -> date:

@@ -22,7 +22,7 @@ from sigma_assets.cli.terminal.printing import console, errors, json_option, sho
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
 if TYPE_CHECKING:
-    from sigma_assets.automation.execution import Outcome, Wish
+    from sigma_assets.automation.execution import Outcome, UpdateRequest
 
 
 @click.command()
@@ -37,14 +37,15 @@ def run(
     first, last = day_range(start, end)
     prepare_home()
     _known(portfolio_ids)
-    from sigma_assets.automation.execution import Wish
+    from sigma_assets.automation.execution import UpdateRequest
 
-    wish = Wish(portfolio_ids or None, first, last, force)
-    outcomes = execute_with_progress(wish, quiet=as_json)
+    request = UpdateRequest(portfolio_ids or None, first, last, force)
+    outcomes = execute_with_progress(request, quiet=as_json)
     rows = [
         {
             "run_id": outcome.run_id,
             "portfolios": len(outcome.planned.portfolio_ids) or "universe",
+            "reason": outcome.planned.reason,
             "first": outcome.planned.first,
             "last": outcome.planned.last,
             "assets": len(outcome.planned.assets),
@@ -65,13 +66,14 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
     """Show the watermark: per portfolio and asset, which sessions are not there yet."""
     prepare_home()
     _known(portfolio_ids)
-    from sigma_assets.automation.execution import Wish, plan
+    from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.runs.watermark import Materialized
 
     tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
-        situation, _ = plan(instance, tables, price_source, materialized, Wish(portfolio_ids or None))
+        update = Update(instance, tables, price_source, UpdateRequest(portfolio_ids or None), materialized)
+        inputs, _ = update.missing()
     rows = [
         {
             "portfolio_id": portfolio_id,
@@ -79,16 +81,16 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
             "missing": len(days),
             "first": str(days[0]),
             "last": str(days[-1]),
-            "target": situation.target,
+            "target": inputs.target,
         }
-        for (portfolio_id, asset), days in situation.missing.items()
+        for (portfolio_id, asset), days in inputs.missing.items()
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
-    show(rows, as_json=as_json, nothing=f"nothing is missing up to {situation.target}")
+    show(rows, as_json=as_json, nothing=f"nothing is missing up to {inputs.target}")
 
 
-def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
-    """Bring a wish up to date with a live progress display; return the outcomes."""
+def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
+    """Bring up to date what was asked for with a live progress display; return the outcomes."""
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
@@ -119,18 +121,23 @@ def execute_with_progress(wish: "Wish", *, quiet: bool = False, source: str = "a
                 errors.print(f"  {event.step_key} failed: {event.message}", style="red")
 
         def on_wait(busy: Collection[str]) -> None:
-            say(f"waiting: another run works on {len(busy)} portfolio(s)")
+            say(f"waiting: another run works on {_named(busy)}")
 
         return bring_up_to_date(
             definitions_for(settings()),
             instance,
             tables,
             price_source,
-            wish,
+            request,
             on_event=on_event,
             on_wait=on_wait,
             source=source,
         )
+
+
+def _named(busy: Collection[str]) -> str:
+    count = len(set(busy) - {""})
+    return " and ".join([*(["the universe"] if "" in busy else []), *([f"{count} portfolio(s)"] if count else [])])
 
 
 def _known(portfolio_ids: Collection[str]) -> None:

@@ -35,22 +35,12 @@ def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool
     if problems:
         raise HoldingsError.of(file.name, problems)
     inception = lots["entry_date"].min().date()
-    _check_inception(inception, file)
     portfolio = tables.NewPortfolio(name.strip(), account_type, float(equity), inception)
     launch = prepare_onboarding(inception)
-    portfolio_id = tables.add_portfolio(database, portfolio, lots)
+    portfolio_id = tables.add_portfolio(database, portfolio, lots, adopted_by="import" if launch else None)
     record = {"portfolio_id": portfolio_id, "name": name.strip(), "lots": len(lots), "inception": inception}
-    record["run_id"] = launch(portfolio_id)
+    record["run_id"] = launch(database, portfolio_id) if launch else None
     show_one(record, as_json=as_json, sentence=portfolio_id)
-
-
-def _check_inception(inception: date, file: Path) -> None:
-    first = settings().first_session
-    if inception < first:
-        raise HoldingsError(
-            f"{file.name}: the earliest entry date is {inception}, before the first session {first}."
-            f" Set SIGMA_FIRST_SESSION to {inception} or earlier, for every process"
-        )
 
 
 @click.command()
@@ -71,12 +61,14 @@ def portfolios(as_json: bool) -> None:
 @json_option
 def remove(portfolio_id: str, as_json: bool) -> None:
     """Remove a portfolio and cancel its runs; its history stays readable."""
-    tables.remove_portfolio(open_database(), portfolio_id)
+    database = open_database()
+    tables.remove_portfolio(database, portfolio_id)
     if (settings().home / CONFIGURATION).exists():
-        from sigma_assets.automation.housekeeping import forget_portfolio
+        from sigma_assets.automation.housekeeping import cancel_runs_of
+        from sigma_assets.storage.roster import read_roster
 
         with open_instance() as instance:
-            for run_id in forget_portfolio(instance, portfolio_id):
+            for run_id in cancel_runs_of(instance, read_roster(database), portfolio_id):
                 click.echo(f"canceled run {run_id}", err=True)
     show_one({"portfolio_id": portfolio_id, "removed": True}, as_json=as_json, sentence=f"removed {portfolio_id}")
 

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.runs.covers import RunCover, cover_of, runs
 from sigma_assets.runs.endings import RUN_ENDS, TELLING, ended_from_outside
-from sigma_assets.runs.watermark import RunCover, cover_of, runs
+from sigma_assets.storage.roster import Roster
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class RunStory:
         return {
             "run_id": cover.run_id,
             "source": cover.source,
+            "reason": cover.reason,
             "status": cover.status.value.lower(),
             "job": cover.job,
             "portfolio_ids": list(cover.portfolio_ids),
@@ -59,17 +61,22 @@ class RunStory:
 
 
 def stories(
-    instance: dg.DagsterInstance, calendar: TradingCalendar, *, portfolio_id: str | None = None, limit: int = 20
+    instance: dg.DagsterInstance,
+    roster: Roster,
+    calendar: TradingCalendar,
+    *,
+    portfolio_id: str | None = None,
+    limit: int = 20,
 ) -> list[RunStory]:
     """Return the stories of the newest runs, newest first: all, or those that cover a portfolio."""
-    covers = runs(instance, limit=None if portfolio_id else limit)
+    covers = runs(instance, roster, limit=None if portfolio_id else limit)
     chosen = [cover for cover in covers if portfolio_id is None or portfolio_id in cover.portfolio_ids]
     return [_story(instance, cover, calendar) for cover in chosen[:limit]]
 
 
-def story_of(instance: dg.DagsterInstance, run_id: str, calendar: TradingCalendar) -> RunStory | None:
+def story_of(instance: dg.DagsterInstance, roster: Roster, run_id: str, calendar: TradingCalendar) -> RunStory | None:
     """Return the story of one run; None if it is not one of ours (it covers no partitions)."""
-    cover = cover_of(instance, run_id)
+    cover = cover_of(instance, roster, run_id)
     return _story(instance, cover, calendar) if cover else None
 
 

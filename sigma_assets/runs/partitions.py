@@ -1,6 +1,6 @@
 """Partitions: NYSE sessions, portfolios, session x portfolio; and what a run's range of them covers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,7 +15,7 @@ CLOSE_TIMEZONE = "Etc/GMT-3"
 
 
 def _exclusions() -> list[str | datetime]:
-    calendar, first = settings().calendar, settings().first_session
+    calendar, first = settings().calendar, settings().history_start
     last = calendar.sessions[-1].item()
     weekdays = np.arange(np.datetime64(first), np.datetime64(last + timedelta(days=1)))
     closed = weekdays[np.is_busday(weekdays) & ~np.isin(weekdays, calendar.sessions)]
@@ -23,7 +23,7 @@ def _exclusions() -> list[str | datetime]:
 
 
 sessions_def = dg.DailyPartitionsDefinition(
-    start_date=settings().calendar.on_or_after(settings().first_session).isoformat(),
+    start_date=settings().calendar.on_or_after(settings().history_start).isoformat(),
     timezone=CLOSE_TIMEZONE,
     exclusions=_exclusions(),
 )
@@ -45,17 +45,17 @@ class Scope:
     portfolio_ids: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, context: dg.AssetExecutionContext) -> "Scope":
-        """Return the scope of the partitions that this step materialises."""
-        return cls.of_keys(context.partition_keys)
+    def of_keys(cls, keys: Sequence[str], id_of: Mapping[str, str]) -> "Scope":
+        """Return the scope of partition keys: `2026-01-08` or `2026-01-08|<name of a portfolio's partition>`.
 
-    @classmethod
-    def of_keys(cls, keys: Sequence[str]) -> "Scope":
-        """Return the scope of partition keys: `2026-01-08` or `2026-01-08|<portfolio>`."""
+        Parameters
+        ----------
+        id_of : name of a partition -> portfolio id, as the roster has it.
+        """
         pairs = [str(key).partition("|") for key in keys]
         days = sorted({day for day, _, _ in pairs})
-        portfolio_ids = {portfolio_id for _, _, portfolio_id in pairs if portfolio_id}
-        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted(portfolio_ids)))
+        names = {name for _, _, name in pairs if name}
+        return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted(id_of[name] for name in names)))
 
     @property
     def first(self) -> date:

@@ -1,36 +1,83 @@
-"""The language of run tags: what a run covers, who asked for it, how long it may take. Knows no Dagster."""
+"""The language of run tags: what a run covers and why, who asked for it, how long it may take. Knows no Dagster."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+
+from sigma_assets.storage.roster import Roster
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+PARTITION = "dagster/partition"
 MAX_RUNTIME = "dagster/max_runtime"
+MAX_RETRIES = "dagster/max_retries"
 SOURCE = "sigma/source"
+REASON = "sigma/reason"
 PORTFOLIO = "sigma/portfolio_id"
-AGAIN = "sigma/again"
-"""Marks a run over partitions that are there already: until it is done, they are owed (`watermark`)."""
+PORTFOLIOS = "sigma/portfolios"
+"""Spans of the roster: what the run covers, whatever becomes of the partitions at the ends of its range."""
+SPANS_PER_TAG = 150
+"""PostgreSQL indexes the values of tags, and an index entry takes 2,700 bytes at most: more spans go into further tags."""
+
+MISSING, HOLDINGS_CHANGED, PRICES_CORRECTED = "missing", "holdings changed", "prices corrected"
+PRICES_LATE, FORCED = "prices late", "run again on request"
+AGAIN = (HOLDINGS_CHANGED, PRICES_CORRECTED, FORCED)
+"""Reasons to run over partitions that are there already: until such a run is done, they are owed (`watermark`)."""
 
 PORTFOLIO_JOB = "portfolios"
 SYMBOL_JOB = "symbols"
 
 
-def partition_key(session: date, portfolio_id: str | None = None) -> str:
-    """Return the key of a session, or of a session and a portfolio."""
-    return f"{session}|{portfolio_id}" if portfolio_id else str(session)
+def partition_key(session: date, name: str | None = None) -> str:
+    """Return the key of a session, or of a session and a portfolio's partition."""
+    return f"{session}|{name}" if name else str(session)
 
 
-def range_tags(first: date, last: date, portfolio_ids: Sequence[str] = ()) -> dict[str, str]:
-    """Return the run tags that select a range: sessions x a contiguous slice of the portfolios in insertion order."""
-    start, end = (portfolio_ids[0], portfolio_ids[-1]) if portfolio_ids else (None, None)
-    return {RANGE_START: partition_key(first, start), RANGE_END: partition_key(last, end)}
+@dataclass(frozen=True)
+class Range:
+    """What a run covers, and why.
+
+    Attributes
+    ----------
+    portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
+    """
+
+    first: date
+    last: date
+    portfolio_ids: tuple[str, ...] = ()
+    reason: str = MISSING
 
 
-def run_tags(
-    first: date, last: date, portfolio_ids: Sequence[str], *, source: str, max_runtime_seconds: int, again: bool = False
-) -> dict[str, str]:
-    """Return all tags of a run: its range, who asked for it, how long it may take, its portfolio if it is one."""
-    tags = {SOURCE: source, MAX_RUNTIME: str(max_runtime_seconds), **range_tags(first, last, portfolio_ids)}
-    if len(portfolio_ids) == 1:
-        tags[PORTFOLIO] = portfolio_ids[0]
-    return tags | ({AGAIN: "true"} if again else {})
+def run_tags(covered: Range, roster: Roster, *, source: str, max_runtime_seconds: int) -> dict[str, str]:
+    """Return all tags of a run: its range, its portfolios, who asked for it and why, how long it may take."""
+    names = [roster.name_of[portfolio_id] for portfolio_id in covered.portfolio_ids]
+    tags = {
+        SOURCE: source,
+        REASON: covered.reason,
+        MAX_RUNTIME: str(max_runtime_seconds),
+        RANGE_START: partition_key(covered.first, names[0] if names else None),
+        RANGE_END: partition_key(covered.last, names[-1] if names else None),
+        **portfolio_tags(roster.spans(covered.portfolio_ids)),
+    }
+    if len(covered.portfolio_ids) == 1:
+        tags[PORTFOLIO] = covered.portfolio_ids[0]
+    return tags
+
+
+def portfolio_tags(spans: Sequence[str]) -> dict[str, str]:
+    """Return the tags that write down spans of the roster."""
+    return {
+        f"{PORTFOLIOS}-{number}" if number else PORTFOLIOS: ",".join(part)
+        for number, part in enumerate(_batches(spans))
+    }
+
+
+def spans_of(tags: Mapping[str, str]) -> list[str]:
+    """Return the spans of the roster that a run's tags write down; none for a run that has not written them down."""
+    keys = itertools.chain([PORTFOLIOS], (f"{PORTFOLIOS}-{number}" for number in itertools.count(1)))
+    return [span for key in itertools.takewhile(tags.__contains__, keys) for span in tags[key].split(",")]
+
+
+def _batches(spans: Sequence[str]) -> list[Sequence[str]]:
+    return [spans[start : start + SPANS_PER_TAG] for start in range(0, len(spans), SPANS_PER_TAG)]

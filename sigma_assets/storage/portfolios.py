@@ -14,6 +14,7 @@ from sigma_assets.storage import bulk, schema
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.holdings import LOT_COLUMNS, changed_holdings, close_lot, correct_lot, holdings_revisions
+from sigma_assets.storage.roster import add_partition
 from sigma_assets.storage.selection import require_active, selected
 
 __all__ = [
@@ -33,12 +34,13 @@ class NewPortfolio:
     currency: str = "USD"
 
 
-def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame) -> str:
+def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame, *, adopted_by: str | None = None) -> str:
     """Store a portfolio with its lots, all or nothing, and return its new id (a uuid).
 
     Parameters
     ----------
     lots : DataFrame with `LOT_COLUMNS`; may have no rows.
+    adopted_by : who makes it a partition, and so asks for its first run; by default a sensor that finds it.
 
     Raises
     ------
@@ -59,6 +61,8 @@ def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame) -> 
                 f"a portfolio named {portfolio.name!r} exists; choose another name, or remove that one first"
             ) from error
         bulk.insert(connection, "lots", columns)
+        if adopted_by is not None:
+            add_partition(connection, portfolio_id, adopted_by)
     return portfolio_id
 
 

@@ -78,6 +78,37 @@ sa.Index(
     postgresql_where=portfolios.c.deleted_at.is_(None),
 )
 
+portfolio_partitions = sa.Table(
+    "portfolio_partitions",
+    metadata,
+    sa.Column(
+        "ordinal",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+        comment="running number; never reused, so that a run can write down which portfolios it covers",
+    ),
+    sa.Column(
+        "portfolio_id",
+        sa.Text,
+        sa.ForeignKey("portfolios.portfolio_id"),
+        nullable=False,
+        unique=True,
+        comment="portfolio (uuid)",
+    ),
+    sa.Column(
+        "partition_name",
+        sa.Text,
+        nullable=False,
+        unique=True,
+        comment="its partition in Dagster: slug of the name it had then, and the beginning of its id; never reused",
+    ),
+    _text("adopted_by", "who made it a partition and so asks for its first run: import, sensor or command"),
+    _moment("adopted_at", "when"),
+    comment="Portfolios that became partitions, in this order; a removed portfolio keeps its line",
+    sqlite_autoincrement=True,
+)
+
 lots = sa.Table(
     "lots",
     metadata,

@@ -53,7 +53,7 @@ def _database(database: Database, settings: Settings) -> list[str]:
 def _sessions(database: Database, settings: Settings) -> list[str]:
     """Return whether portfolios lack the session before the current one: a whole night has passed since."""
     due = settings.calendar.shift(settings.current_session(), -1)
-    if due < settings.first_session:
+    if due < settings.history_start:
         return []
     snapshot = portfolio_snapshots.c
     has_it = sa.exists().where(snapshot.portfolio_id == portfolios.c.portfolio_id, snapshot.session >= due)

@@ -9,9 +9,11 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
+from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.phases import BY_ASSET
-from sigma_assets.runs.watermark import RunCover, runs
+from sigma_assets.runs.tags import partition_key
+from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import market_prices, portfolio_snapshots, portfolios
 from sigma_assets.web.models import PortfolioLine, PortfolioList
 from sigma_assets.web.queries import Queries
@@ -30,7 +32,8 @@ class _Snapshots:
 
 def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
     """Return some of the active portfolios, in the order of their creation."""
-    newest = _newest_runs(queries.instance)
+    roster = queries.roster()
+    newest = _newest_runs(queries.instance, roster)
     with queries.database.read() as connection:
         active = portfolios.c.deleted_at.is_(None)
         total = connection.execute(sa.select(sa.func.count()).select_from(portfolios).where(active)).scalar_one()
@@ -38,7 +41,7 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         rows = connection.execute(chosen.offset(offset).limit(limit)).all()
         target = connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
         there = _snapshots(connection, [row.portfolio_id for row in rows])
-    lacking = _lacking(queries.instance, there)
+    lacking = _lacking(queries.instance, roster, there)
     lines = [_line(queries, queries.facts_of(row), target, there, lacking, newest) for row in rows]
     return PortfolioList(
         current_session=queries.settings.current_session(),
@@ -50,10 +53,10 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
     )
 
 
-def _newest_runs(instance: dg.DagsterInstance) -> dict[str, RunCover]:
+def _newest_runs(instance: dg.DagsterInstance, roster: Roster) -> dict[str, RunCover]:
     """Return the newest run of each portfolio, one that is under way before any other."""
     newest: dict[str, RunCover] = {}
-    for cover in [*runs(instance, in_flight=True), *runs(instance, limit=RECENT_RUNS)]:
+    for cover in [*runs(instance, roster, in_flight=True), *runs(instance, roster, limit=RECENT_RUNS)]:
         for portfolio_id in cover.portfolio_ids:
             newest.setdefault(portfolio_id, cover)
     return newest
@@ -66,9 +69,9 @@ def _snapshots(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Snap
     return {portfolio_id: _Snapshots(count, last) for portfolio_id, count, last in rows}
 
 
-def _lacking(instance: dg.DagsterInstance, there: Mapping[str, _Snapshots]) -> dict[str, list[str]]:
+def _lacking(instance: dg.DagsterInstance, roster: Roster, there: Mapping[str, _Snapshots]) -> dict[str, list[str]]:
     """Return the assets that are not materialised on the last session that a portfolio has a snapshot of."""
-    keys = {f"{snapshots.last}|{portfolio_id}": portfolio_id for portfolio_id, snapshots in there.items()}
+    keys = {partition_key(snapshots.last, roster.name_of[key]): key for key, snapshots in there.items()}
     lacking: dict[str, list[str]] = {}
     for asset in BY_ASSET if keys else ():
         found = instance.event_log_storage.get_latest_storage_id_by_partition(

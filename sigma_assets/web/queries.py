@@ -10,13 +10,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.events import read_events
 from sigma_assets.runs.facts import PortfolioFacts, RunFacts, RunState, Totals
 from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.progress import Progress, onboarding_progress
-from sigma_assets.runs.watermark import RunCover, runs
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.schema import lots, portfolios, price_coverage
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
@@ -56,7 +57,7 @@ class Queries:
 
     def facts_of(self, row: sa.Row) -> PortfolioFacts:
         """Return the facts in a row of the table of portfolios."""
-        due_from = max(row.inception, self.settings.first_session)
+        due_from = max(row.inception, self.settings.history_start)
         return PortfolioFacts(
             portfolio_id=row.portfolio_id,
             name=row.name,
@@ -81,14 +82,18 @@ class Queries:
         """
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
         if datetime.now(UTC) - since > NEW:
-            own = reversed(runs(self.instance, portfolio_id=portfolio.portfolio_id))
+            own = reversed(runs(self.instance, self.roster(), portfolio_id=portfolio.portfolio_id))
             progress = onboarding_progress(portfolio.first, list(self._facts(own, detailed)))
             if progress.status == "completed":
                 return progress
         hour = since.replace(minute=0, second=0, microsecond=0)  # who came within the same hour shares one look
-        looked = self.cache.get(("runs", hour), partial(runs, self.instance, created_after=hour))
+        looked = self.cache.get(("runs", hour), partial(runs, self.instance, self.roster(), created_after=hour))
         covers = [cover for cover in reversed(looked) if self._covers(cover, portfolio.portfolio_id, since)]
         return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
+
+    def roster(self) -> Roster:
+        """Return which portfolio is which partition."""
+        return self.cache.get(("roster",), partial(read_roster, self.database))
 
     def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
         for cover in covers:
@@ -119,13 +124,7 @@ class Queries:
     def _covers(self, cover: RunCover, portfolio_id: str, since: datetime) -> bool:
         if cover.created < since:
             return False
-        if cover.is_exact or portfolio_id in cover.portfolio_ids:
-            return portfolio_id in cover.portfolio_ids
-        planned = self.instance.get_records_for_run(
-            cover.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, limit=1
-        ).records
-        subset = planned[0].event_log_entry.get_dagster_event().partitions_subset if planned else None
-        return subset is not None and f"{cover.last}|{portfolio_id}" in subset
+        return portfolio_id in cover.portfolio_ids
 
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in Dagster."""

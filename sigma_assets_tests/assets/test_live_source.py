@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_to_date
 from sigma_assets.base.calendar import as_dates
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.definitions import definitions_for
@@ -75,7 +75,7 @@ class World:
     def run(self, instance: dg.DagsterInstance) -> list[Outcome]:
         """Bring the portfolio up to date."""
         return bring_up_to_date(
-            definitions_for(self.settings), instance, self.tables, self.source, Wish((self.portfolio_id,)),
+            definitions_for(self.settings), instance, self.tables, self.source, UpdateRequest((self.portfolio_id,)),
             on_event=lambda planned, event: None, on_wait=lambda busy: None,
         )  # fmt: skip
 

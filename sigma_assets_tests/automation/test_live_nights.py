@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.automation import sensors
+from sigma_assets.automation import reconcile
 from sigma_assets.base.calendar import as_dates
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.prices import source
@@ -24,7 +24,7 @@ BOOKS = ("portfolio_snapshots", "position_values", "betas_by_portfolio", "volati
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for the source's last session at each tick, and leave the schedule no time of its own."""
     monkeypatch.setattr(source, "LAST_SESSION_SECONDS", 0.0)
-    monkeypatch.setattr(sensors, "SCHEDULE_GRACE", timedelta(0))
+    monkeypatch.setattr(reconcile, "SCHEDULE_GRACE", timedelta(0))
 
 
 @pytest.fixture
@@ -81,12 +81,12 @@ def test_prices_that_come_after_the_cutoff_are_picked_up_without_anybody(tmp_pat
     world.launch(world.nightly())
 
     assert world.price_source.target_session() == days[-2]
-    assert world.nightly() == world.tick("catch_up") == []
+    assert world.nightly() == world.tick("reconcile") == []
     server.requests.clear()
 
     massive.published_through = None
-    universe = world.launch(world.tick("catch_up"))
-    books = world.launch(world.tick("catch_up"))
+    universe = world.launch(world.tick("reconcile"))
+    books = world.launch(world.tick("reconcile"))
 
     assert [run.is_success for run in universe + books] == [True, True]
     assert {run.tags["sigma/source"] for run in universe + books} == {"cron"}
@@ -94,7 +94,7 @@ def test_prices_that_come_after_the_cutoff_are_picked_up_without_anybody(tmp_pat
     assert len(computed) == HELD
     assert len(server.paths("/v2/aggs/grouped")) == 1
     assert len(server.paths("/stocks/v1")) == 2
-    assert world.tick("catch_up") == world.nightly() == []
+    assert world.tick("reconcile") == world.nightly() == []
     world.close()
 
 
@@ -105,13 +105,13 @@ def test_a_dividend_that_comes_days_late_heals_what_was_computed_and_nothing_els
     portfolio_id = world.add("Live", held(days), days[-HELD])
     world.bring(portfolio_id)
     world.launch(world.nightly())
-    world.settle("price_correction")
+    world.settle("reconcile")
     before = world.times_materialized()
 
     massive.published_through = None
     massive.dividends.append(dividend("AAPL", str(days[-4]), 0.25))
-    world.settle("catch_up")
-    world.settle("price_correction")
+    world.settle("reconcile")
+    world.settle("reconcile")
 
     again = {key for key, count in world.times_materialized().items() if before.get(key) and count > before[key]}
     assert {partition[:10] for asset, partition in again if asset == "portfolio_snapshots"} == set(

@@ -9,10 +9,12 @@ from dagster._core.test_utils import create_run_for_test
 
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.runs.partitions import portfolios_def
-from sigma_assets.runs.tags import partition_key, run_tags
+from sigma_assets.runs.tags import HOLDINGS_CHANGED, Range, partition_key, run_tags
 from sigma_assets.runs.watermark import Materialized
+from sigma_assets.storage.roster import Roster
 
 CALENDAR = nyse_calendar()
+ROSTER = Roster((1, 2), ("p", "q"), ("p", "q"))
 DAYS = [day.item() for day in CALENDAR.between(date(2026, 1, 5), date(2026, 1, 8))]
 
 
@@ -33,7 +35,8 @@ class Log:
 
     def make(self, portfolio_id: str, first: date, last: date) -> dg.DagsterRun:
         """Make a run over what is there."""
-        tags = run_tags(first, last, [portfolio_id], source="settings", max_runtime_seconds=60, again=True)
+        covered = Range(first, last, (portfolio_id,), HOLDINGS_CHANGED)
+        tags = run_tags(covered, ROSTER, source="settings", max_runtime_seconds=60)
         betas = frozenset([dg.AssetKey("betas")])
         run = create_run_for_test(self.instance, job_name="portfolios", tags=tags, asset_selection=betas)
         self.instance.report_engine_event("made", run)
@@ -43,7 +46,7 @@ class Log:
         self.instance.report_run_failed(run)
 
     def owed(self, portfolio_id: str = "p") -> list[date]:
-        self.index.look(self.instance, ["betas"])
+        self.index.look(self.instance, ROSTER, ["betas"])
         found = self.index.missing("betas", portfolio_id, CALENDAR.between(DAYS[0], DAYS[-1]))
         return [day.item() for day in found]
 

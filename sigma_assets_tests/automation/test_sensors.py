@@ -10,12 +10,10 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.storage.runs.schema import RunsTable
 
-from sigma_assets.automation.again import PriceLook
-from sigma_assets.automation.claims import UNIVERSE, Claims
+from sigma_assets.automation.changes import PriceLook
 from sigma_assets.automation.execution import origin_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.late import sessions_to_ask_again
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.prices.tables import price_history, write_prices
 from sigma_assets.runs.partitions import Scope
@@ -70,7 +68,7 @@ def test_a_cash_flow_runs_its_portfolio_again_from_its_day_on(world: World, ran)
     mine, other = world.ids
     add_cash_flow(world.database, mine, date(2026, 1, 6), 1000.0)
 
-    world.settle("holdings_change")
+    world.settle("reconcile")
 
     expected = [day.item() for day in DAYS if day >= np.datetime64("2026-01-06")]
     assert {asset: ran(mine, asset) for asset in ASSETS} == dict.fromkeys(ASSETS, expected)
@@ -111,9 +109,9 @@ def test_a_corrected_close_runs_its_session_and_the_next_and_what_reads_it_in_a_
     day = date(2025, 12, 15)
     close = price_history(world.database, ["JNJ"], day, day, nyse_calendar()).close[0, 0]
     correct(world, "JNJ", day, close=close * 1.0001)
-    assert world.tick("price_correction"), "it is found"
+    assert world.tick("reconcile"), "it is found"
 
-    launched = world.settle("price_correction")
+    launched = world.settle("reconcile")
 
     rest = [each.item() for each in DAYS if each >= np.datetime64(day)]
     assert all(run.is_success for run in launched)
@@ -128,7 +126,7 @@ def test_a_corrected_dividend_runs_every_later_session_whose_equity_it_moves(wor
     day = date(2025, 12, 17)
     correct(world, "JNJ", day, dividend=1.0)
 
-    world.settle("price_correction")
+    world.settle("reconcile")
 
     rest = [each.item() for each in DAYS if each >= np.datetime64(day)]
     assert ran(mine, "portfolio_snapshots") == ran(mine, "position_values") == rest
@@ -150,9 +148,9 @@ def test_what_a_failed_run_over_existing_partitions_left_undone_is_owed(world: W
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON portfolio_snapshots BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         )
-    (failed,) = world.launch(world.tick("holdings_change"))
+    (failed,) = world.launch(world.tick("reconcile"))
     assert not failed.is_success
-    assert world.tick("holdings_change") == []
+    assert world.tick("reconcile") == []
     with world.database.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
 
@@ -165,11 +163,11 @@ def test_what_a_failed_run_over_existing_partitions_left_undone_is_owed(world: W
     assert stored_equals_computed(world, mine)
 
 
-@pytest.mark.parametrize("sensor", ["holdings_change", "price_correction"])
-def test_a_change_whose_run_fails_at_once_is_tried_again_after_a_pause_and_not_forgotten(world: World, sensor: str):
+@pytest.mark.parametrize("change", ["holdings", "prices"])
+def test_a_change_whose_run_fails_at_once_is_tried_again_after_a_pause_and_not_forgotten(world: World, change: str):
     """Its coverage has not seen the change, so each tick finds it anew: every few seconds, were there no pause."""
     mine, _ = world.ids
-    if sensor == "holdings_change":
+    if change == "holdings":
         add_cash_flow(world.database, mine, date(2026, 1, 7), 250.0)
     else:
         correct(world, "JNJ", LAST, close=77.0)
@@ -177,21 +175,21 @@ def test_a_change_whose_run_fails_at_once_is_tried_again_after_a_pause_and_not_f
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON price_coverage BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         )
-    cursor, (request,) = None, world.tick(sensor)
+    cursor, (request,) = None, world.tick("reconcile")
     (failed,) = world.launch([request])
     for _ in range(3):
-        assert world.tick(sensor, cursor) == []
+        assert world.tick("reconcile", cursor) == []
         cursor = world.cursor
     with world.database.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
 
     an_hour_passes(world, failed.run_id)
-    (request,) = world.tick(sensor, cursor)
+    (request,) = world.tick("reconcile", cursor)
     (healed,) = world.launch([request])
 
     assert not failed.is_success
     assert healed.is_success
-    assert world.tick(sensor, cursor) == []
+    assert world.tick("reconcile", cursor) == []
     world.bring(mine)
     assert stored_equals_computed(world, mine)
 
@@ -215,10 +213,11 @@ def test_a_removed_portfolio_loses_its_partition_and_its_waiting_runs(world: Wor
     )
 
     remove_portfolio(world.database, doomed)
-    world.tick("catch_up")
+    world.tick("reconcile")
 
-    assert doomed not in world.partitions
     assert world.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+    world.tick("reconcile")  # now that no run spans its partition
+    assert doomed not in world.partitions
 
 
 def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(tmp_path):
@@ -226,36 +225,13 @@ def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(
     world = World(tmp_path / "home", f"simulated:last={LAST}")
     world.bring(world.add("done", lots({"AAPL": 1}, LAST), LAST))
 
-    (request,) = world.tick("catch_up")
+    (request,) = world.tick("reconcile")
 
     assert request.job_name == "symbols"
     assert request.tags["dagster/asset_partition_range_start"] == str(LAST)
     assert world.launch([request])[0].is_success
-    assert world.tick("catch_up") == []
+    assert world.tick("reconcile") == []
     world.close()
-
-
-def run_of(*portfolio_ids: str) -> PlannedRun:
-    return PlannedRun(("betas",), FIRST, LAST, portfolio_ids)
-
-
-def test_sensors_that_decide_at_the_same_time_do_not_ask_twice():
-    claims = Claims()
-    one, other = claims.begin("one"), claims.begin("other")
-
-    assert claims.take("one", one, [run_of("A", "B")], ()) == [run_of("A", "B")]
-    assert claims.take("other", other, [run_of("B"), run_of("C"), run_of()], ()) == [run_of("C"), run_of()]
-    assert claims.take("one", one, [run_of()], {UNIVERSE}) == []
-
-
-def test_a_claim_ends_with_the_next_tick_of_its_sensor_but_not_for_those_who_looked_before():
-    claims = Claims()
-    claims.take("one", claims.begin("one"), [run_of("A")], ())
-    looked_before = claims.begin("other")
-    claims.begin("one")
-
-    assert claims.take("other", looked_before, [run_of("A")], ()) == []
-    assert claims.take("other", claims.begin("other"), [run_of("A")], ()) == [run_of("A")]
 
 
 def test_a_pass_over_prices_counts_only_if_nobody_worked_meanwhile():

@@ -16,7 +16,7 @@ from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import schedules, sensors
-from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_to_date
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
@@ -29,7 +29,8 @@ from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portf
 from sigma_assets.storage.schema import metadata, portfolios
 
 CHECKOUT = Path(__file__).parents[2]
-MOMENTS = {"loaded_at", "asked_at", "updated_at", "created_at", "changed_at", "deleted_at", "change_id"}
+SENSORS = {"onboarding": sensors.onboarding, "reconcile": sensors.reconcile_sensor}
+MOMENTS = {"loaded_at", "asked_at", "updated_at", "created_at", "changed_at", "deleted_at", "change_id", "adopted_at"}
 
 
 def lots(symbols: Mapping[str, float], entry: date, price: float = 50.0, kind: str = "PUBLIC") -> pd.DataFrame:
@@ -84,7 +85,7 @@ class World:
             self.instance,
             self.tables,
             self.price_source,
-            Wish(portfolio_ids or None, **wish),
+            UpdateRequest(portfolio_ids or None, **wish),
             on_event=lambda *_: None,
             on_wait=lambda busy: None,
         )
@@ -96,7 +97,7 @@ class World:
             cursor=cursor,
             resources={"tables": self.tables, "price_source": self.price_source},
         )
-        yielded = list(getattr(sensors, name)(context))
+        yielded = list(SENSORS[name](context))
         self.cursor = context.cursor
         return [each for each in yielded if isinstance(each, dg.RunRequest)]
 
@@ -119,8 +120,6 @@ class World:
             finished = self.instance.get_run_by_id(run.run_id)
             assert finished is not None
             done.append(finished)
-        for name in ("onboarding", "catch_up", "holdings_change", "price_correction", "nightly"):
-            sensors.claims.begin(name)  # as each sensor's next tick would, its runs being launched
         return done
 
     def settle(self, name: str) -> list[dg.DagsterRun]:
@@ -131,21 +130,25 @@ class World:
         return done
 
     def times_materialized(self) -> dict[tuple[str, str], int]:
-        """Return how many times each (asset, partition) of the portfolios has been materialised."""
+        """Return how many times each (asset, `session|portfolio id`) of the portfolios has been materialised."""
         times: dict[tuple[str, str], int] = {}
+        id_of = self.tables.roster().id_of
         for asset in names(PORTFOLIO_ASSETS):
             records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=10_000).records
             for record in records:
-                key = (asset, str(record.partition_key))
+                day, _, name = str(record.partition_key).partition("|")
+                key = (asset, f"{day}|{id_of[name]}")
                 times[key] = times.get(key, 0) + 1
         return times
 
     def contents(self, tables: Iterable[str] | None = None) -> dict[str, list[tuple]]:
         """Return every row of the database, but for the moments at which something was done."""
         found = {}
+        chosen = set(metadata.tables if tables is None else tables)
+        assert chosen <= set(metadata.tables), f"no such tables: {chosen - set(metadata.tables)}"
         with self.database.read() as connection:
             for table in metadata.sorted_tables:
-                if tables is None or table.name in tables:
+                if table.name in chosen:
                     columns = ", ".join(
                         f'"{name}"' for name in [column.name for column in table.columns] if name not in MOMENTS
                     )
@@ -155,8 +158,9 @@ class World:
 
     @property
     def partitions(self) -> list[str]:
-        """The dynamic portfolio partitions."""
-        return list(self.instance.get_dynamic_partitions(str(portfolios_def.name)))
+        """The portfolios that are dynamic partitions, by their ids."""
+        id_of = self.tables.roster().id_of
+        return [id_of[name] for name in self.instance.get_dynamic_partitions(str(portfolios_def.name))]
 
     def close(self) -> None:
         """Close everything."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.storage import migrations
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.deployment.deployment import (
@@ -133,6 +133,6 @@ def finished(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathF
         made = configured(tmp_path_factory.mktemp("finished"), url, CHECKOUT / "deploy" / "dagster.yaml")
         migrations.upgrade(made.database)
         portfolio_id = add_book(made.database)
-        outcomes = made.run(Wish((portfolio_id,), FIRST, LAST))
+        outcomes = made.run(UpdateRequest((portfolio_id,), FIRST, LAST))
         assert [outcome.succeeded for outcome in outcomes] == [True]
         yield Finished(postgres_server, name, made, portfolio_id, made.rows())

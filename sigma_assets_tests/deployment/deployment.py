@@ -16,7 +16,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_to_date
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import read_settings
@@ -59,7 +59,7 @@ class Deployment:
             yield instance
 
     def run(
-        self, wish: Wish, on_event: Hook = lambda _: None, on_wait: Callable[[Any], Any] = lambda _: None
+        self, wish: UpdateRequest, on_event: Hook = lambda _: None, on_wait: Callable[[Any], Any] = lambda _: None
     ) -> list[Outcome]:
         """Bring a wish up to date in this process."""
         configured = read_settings({**os.environ, **self.environment})
@@ -77,7 +77,7 @@ class Deployment:
 
     def force(self, portfolio_id: str, on_event: Hook = lambda _: None) -> bool:
         """Run all sessions of a portfolio again in this process; return whether that succeeded."""
-        (outcome,) = self.run(Wish((portfolio_id,), FIRST, LAST, force=True), on_event)
+        (outcome,) = self.run(UpdateRequest((portfolio_id,), FIRST, LAST, force=True), on_event)
         return outcome.succeeded
 
     def command(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":

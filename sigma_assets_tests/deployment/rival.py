@@ -9,13 +9,14 @@ Executes straight away, as no entry point does: it does not ask whether another 
 import os
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.execution import OnEvent, Wish, execute, plan
+from sigma_assets.automation.execution import OnEvent, Update, UpdateRequest, execute
 from sigma_assets.automation.planner import PlannedRun
+from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.watermark import Materialized
@@ -34,10 +35,13 @@ def forced(
     tables = Tables(settings)
     source = PriceSource(settings, tables.opened)
     with dg.DagsterInstance.get() as instance:
-        wish = Wish((portfolio_id,), first, last, force=True)
-        _, (planned,) = plan(instance, tables, source, Materialized(tables.calendar.sessions), wish)
+        asked = UpdateRequest((portfolio_id,), first, last, force=True)
+        update = Update(instance, tables, source, asked, Materialized(tables.calendar.sessions))
+        inputs, needs = update.missing()
+        (planned,) = reconcile(inputs, needs, tables.calendar.sessions, Night(datetime.now(UTC))).runs
         before()
-        return execute(definitions_for(settings), instance, planned, "admin", on_event, again=True).succeeded
+        outcome = execute(definitions_for(settings), instance, inputs.roster, planned, "admin", on_event)
+        return outcome is not None and outcome.succeeded
 
 
 def _stop_at_steps(_: PlannedRun, event: dg.DagsterEvent) -> None:

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
@@ -39,7 +39,7 @@ def test_a_dump_restored_elsewhere_goes_on_where_it_was(finished: Finished, tmp_
         restored = configured(tmp_path / "restored", url, CHECKOUT / "deploy" / "dagster.yaml")
 
         assert restored.rows() == finished.rows
-        assert restored.run(Wish((finished.portfolio_id,), FIRST, LAST)) == []
+        assert restored.run(UpdateRequest((finished.portfolio_id,), FIRST, LAST)) == []
         with Database(role_url(server, name, "status")).read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM public.runs").scalar_one() >= 1
             assert connection.exec_driver_sql("SELECT count(*) FROM portfolios").scalar_one() == 1

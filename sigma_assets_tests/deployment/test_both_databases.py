@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.instance.postgres import PooledPostgresEventLogStorage
 from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, copy_book, role_url
 from sigma_assets_tests.postgres import PostgresServer
@@ -15,7 +15,7 @@ def test_every_number_is_the_same_on_both_databases(deployment: Deployment, embe
     copy_book(embedded.database, deployment.database)
 
     for each in (embedded, deployment):
-        assert [outcome.succeeded for outcome in each.run(Wish(first=FIRST, last=LAST))] == [True, True]
+        assert [outcome.succeeded for outcome in each.run(UpdateRequest(first=FIRST, last=LAST))] == [True, True]
 
     expected, found = embedded.rows(), deployment.rows()
     for table in expected:

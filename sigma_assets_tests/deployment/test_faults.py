@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets_tests.deployment.conftest import Finished
 from sigma_assets_tests.deployment.deployment import FIRST, LAST, Hook
 from sigma_assets_tests.postgres import PostgresServer
@@ -82,7 +82,7 @@ def test_a_table_that_refuses_fails_its_asset_alone_and_the_next_run_heals(finis
 
 def test_a_database_that_turns_read_only_fails_clean_and_what_was_missing_is_run_later(finished: Finished) -> None:
     """Dagster cannot write either, so there is not even a run; afterwards the plan is as it was."""
-    wish = Wish((finished.portfolio_id,), FIRST, LAST, force=True)
+    wish = UpdateRequest((finished.portfolio_id,), FIRST, LAST, force=True)
     finished.as_administrator("ALTER ROLE sigma_pipeline SET default_transaction_read_only = on")
     try:
         with pytest.raises(Exception, match="read-only"):

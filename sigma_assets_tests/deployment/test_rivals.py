@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS
+from sigma_assets.runs.covers import runs
 from sigma_assets.runs.history import stories
-from sigma_assets.runs.watermark import runs
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import FAMILIES
@@ -52,7 +52,7 @@ def test_of_two_runs_at_once_one_wins_each_table_whole(where: str, request: pyte
     first: Deployment = request.getfixturevalue(where)
     second = Deployment(first.home, {**first.environment, **OTHER_MODEL})
     portfolio_id = add_book(first.database)
-    assert [outcome.succeeded for outcome in first.run(Wish((portfolio_id,), FIRST, LAST))] == [True]
+    assert [outcome.succeeded for outcome in first.run(UpdateRequest((portfolio_id,), FIRST, LAST))] == [True]
     alone = [first.rows()]
     _forget_shared_rows(first.database)
     assert second.force(portfolio_id)
@@ -85,7 +85,9 @@ def test_a_process_that_died_is_not_waited_for_although_no_daemon_runs(
         dead.kill()
         dead.wait()
 
-    succeeded = [each.succeeded for each in deployment.run(Wish((portfolio_id,), LAST, LAST), on_wait=pytest.fail)]
+    succeeded = [
+        each.succeeded for each in deployment.run(UpdateRequest((portfolio_id,), LAST, LAST), on_wait=pytest.fail)
+    ]
 
     assert succeeded == [True]
     with deployment.entered() as instance:

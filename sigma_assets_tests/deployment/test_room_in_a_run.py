@@ -9,7 +9,7 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
@@ -92,7 +92,7 @@ def test_a_disk_of_sqlite_that_fills_up_costs_one_asset_until_the_next_run(
 
 def _run(deployment: Deployment, portfolio_id: str, first: date, last: date) -> list[tuple[tuple[str, ...], bool]]:
     """Run what is missing; return the assets of each run and whether it succeeded."""
-    outcomes = deployment.run(Wish((portfolio_id,), first, last))
+    outcomes = deployment.run(UpdateRequest((portfolio_id,), first, last))
     return [(outcome.planned.assets, outcome.succeeded) for outcome in outcomes]
 
 
@@ -107,7 +107,7 @@ def _fail_in_betas(deployment: Deployment, portfolio_id: str, trouble: Trouble, 
             if event.step_key == "betas" and event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 troubles.close()
 
-        (outcome,) = deployment.run(Wish((portfolio_id,), NEXT, END), on_event)
+        (outcome,) = deployment.run(UpdateRequest((portfolio_id,), NEXT, END), on_event)
 
     with deployment.entered() as instance:
         story = stories(instance, read_settings(deployment.environment).calendar, portfolio_id=portfolio_id)[0]

@@ -18,11 +18,12 @@ import pytest
 import yaml
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
-from sigma_assets.runs.watermark import RunCover, runs
+from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
+from sigma_assets.storage.roster import read_roster
 
 CHECKOUT = Path(__file__).parents[2]
 LOCATION = "sigma_assets_tests.processes.gated_location"
@@ -168,7 +169,7 @@ class Deployment:
     def runs(self, portfolio_id: str | None = None) -> list[RunCover]:
         """Return the runs, oldest first: all, or those that cover a portfolio."""
         with self.instance() as instance:
-            found = runs(instance)[::-1]
+            found = runs(instance, read_roster(self.database))[::-1]
         return [run for run in found if portfolio_id is None or portfolio_id in run.portfolio_ids]
 
     def ticks(self, sensor: str) -> list[InstigatorTick]:

@@ -14,9 +14,10 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
 from sigma_assets.prices.tables import write_prices
+from sigma_assets.runs.covers import RunCover
 from sigma_assets.runs.history import RunStory, stories
 from sigma_assets.runs.tags import SYMBOL_JOB
-from sigma_assets.runs.watermark import Materialized, RunCover
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 from sigma_assets_tests.storage.builders import EVENING, bars
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dagster._core.scheduler.instigation import TickStatus
 
 from sigma_assets.runs.history import stories
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import portfolios
 from sigma_assets.web.queries import Queries
 from sigma_assets_tests.automation.receivers import Webhook, served
@@ -143,7 +144,8 @@ def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deploym
     deployment.open(reached)
 
     with deployment.instance() as instance:
-        assert portfolio_id not in instance.get_dynamic_partitions("portfolio")
+        name = read_roster(deployment.database).name_of[portfolio_id]
+        until(lambda: name not in instance.get_dynamic_partitions("portfolio"), "the partition is dropped")
     assert deployment.runs(portfolio_id)[0].status in (dg.DagsterRunStatus.CANCELED, FAILURE)
 
 

@@ -1,14 +1,15 @@
 """Session partitions are exactly the NYSE sessions, and appear just after the close."""
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from sigma_assets.runs.partitions import Scope, sessions_def
-from sigma_assets.runs.tags import range_tags
+from sigma_assets.runs.tags import Range, run_tags, spans_of
 from sigma_assets.settings import settings
+from sigma_assets.storage.roster import Roster
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -19,7 +20,7 @@ def test_partitions_are_exactly_the_sessions_of_the_exchange():
 
     keys = sessions_def.get_partition_keys(current_time=now)
 
-    wanted = calendar.between(settings().first_session, now.date())
+    wanted = calendar.between(settings().history_start, now.date())
     assert list(keys) == [str(day) for day in wanted]
 
 
@@ -44,18 +45,39 @@ def test_a_session_appears_after_its_close_and_never_before(moment, last):
 
 
 def test_a_scope_is_the_product_of_its_keys():
-    scope = Scope.of_keys(["2026-01-08|p2", "2026-01-07|p1", "2026-01-08|p1", "2026-01-07|p2"])
+    scope = Scope.of_keys(["2026-01-08|p2", "2026-01-07|p1", "2026-01-08|p1", "2026-01-07|p2"], {"p1": "1", "p2": "2"})
 
     assert list(scope.sessions) == [np.datetime64("2026-01-07"), np.datetime64("2026-01-08")]
-    assert scope.portfolio_ids == ("p1", "p2")
+    assert scope.portfolio_ids == ("1", "2")
 
 
-def test_range_tags_name_the_corners_of_the_range():
-    scope = Scope.of_keys(["2026-01-07", "2026-01-08"])
+def test_run_tags_name_the_corners_of_the_range_and_every_portfolio_in_it():
+    """Ordinals 4 and 6 are gaps: an import that was rolled back, and a portfolio that is not in this run."""
+    roster = Roster(
+        (2, 3, 5, 6, 7), ("a", "b", "c", "d", "e"), ("alpha-a", "beta-b", "gamma-c", "delta-d", "epsilon-e")
+    )
+    covered = Range(date(2026, 1, 7), date(2026, 1, 8), ("a", "b", "c", "e"), "prices corrected")
 
-    tags = range_tags(scope.first, scope.last, ["p1", "p9"])
+    tags = run_tags(covered, roster, source="cron", max_runtime_seconds=60)
 
     assert tags == {
-        "dagster/asset_partition_range_start": "2026-01-07|p1",
-        "dagster/asset_partition_range_end": "2026-01-08|p9",
+        "dagster/asset_partition_range_start": "2026-01-07|alpha-a",
+        "dagster/asset_partition_range_end": "2026-01-08|epsilon-e",
+        "dagster/max_runtime": "60",
+        "sigma/source": "cron",
+        "sigma/reason": "prices corrected",
+        "sigma/portfolios": "2-5,7",
     }
+    assert roster.within(spans_of(tags)) == ("a", "b", "c", "e")
+
+
+def test_what_a_run_covers_survives_the_portfolios_at_its_ends_and_any_length():
+    """Every second of 2,000 portfolios: more spans than one tag may hold."""
+    ids = tuple(f"{number}" for number in range(1, 2001))
+    roster = Roster(tuple(range(1, 2001)), ids, ids)
+    covered = Range(date(2026, 1, 7), date(2026, 1, 7), ids[::2])
+
+    tags = run_tags(covered, roster, source="cron", max_runtime_seconds=60)
+
+    assert max(map(len, tags.values())) < 2_700
+    assert roster.within(spans_of(tags)) == ids[::2]

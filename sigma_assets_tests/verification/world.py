@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.execution import Outcome, Wish, bring_up_to_date
+from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_to_date
 from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
@@ -69,7 +69,7 @@ class World:
 
     def run(self, first: date, last: date, *portfolio_ids: str, force: bool = False) -> list[Outcome]:
         """Bring portfolios (or everything) up to date over some sessions; every run must succeed."""
-        wish = Wish(portfolio_ids or None, first, last, force)
+        wish = UpdateRequest(portfolio_ids or None, first, last, force)
         failures: list[str] = []
 
         def on_event(_: object, event: dg.DagsterEvent) -> None:

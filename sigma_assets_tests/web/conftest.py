@@ -13,10 +13,10 @@ from playwright.sync_api import Browser
 
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.database import Database
-from sigma_assets.storage.schema import lots, portfolios
+from sigma_assets.storage.schema import lots, portfolio_partitions, portfolios
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.web.browser import Site, free_port, open_browser, served
-from sigma_assets_tests.web.pipeline import FIRST
+from sigma_assets_tests.web.pipeline import FIRST, ordinal_of
 
 LOGGING = """
 python_logs: {managed_python_loggers: [sigma_assets], python_log_level: INFO}
@@ -70,6 +70,9 @@ class World:
             connection.execute(sa.insert(portfolios), row)
             held = [{**lot, "lot_id": f"{portfolio_id}-{symbol}", "symbol": symbol} for symbol in ("AAPL", "MSFT")]
             connection.execute(sa.insert(lots), held)
+            line = {"ordinal": ordinal_of(portfolio_id), "portfolio_id": portfolio_id, "partition_name": portfolio_id}
+            adopted = {"adopted_by": "sensor", "adopted_at": row["created_at"]}
+            connection.execute(sa.insert(portfolio_partitions), line | adopted)
         return portfolio_id
 
     def client(self, **changes: str) -> TestClient:

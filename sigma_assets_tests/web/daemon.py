@@ -58,4 +58,4 @@ def well(world: World) -> None:
     """Let daemons and sensors be as they are on a good day."""
     living(world)
     looked(world, "onboarding", TickStatus.SKIPPED)
-    looked(world, "catch_up", TickStatus.FAILURE, TickStatus.SUCCESS)
+    looked(world, "reconcile", TickStatus.FAILURE, TickStatus.SUCCESS)

@@ -6,6 +6,7 @@ Tags of a run steer it: `test/fail` names assets that raise, `test/retry` assets
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
+from zlib import crc32
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -14,7 +15,8 @@ from dagster._core.execution.api import execute_run_iterator
 from sigma_assets.assets.progress import Progress
 from sigma_assets.runs.partitions import portfolio_sessions_def, portfolios_def
 from sigma_assets.runs.phases import PHASES, Phase
-from sigma_assets.runs.tags import PORTFOLIO, PORTFOLIO_JOB, SOURCE, range_tags
+from sigma_assets.runs.tags import PORTFOLIO_JOB, Range, run_tags
+from sigma_assets.storage.roster import Roster
 
 FIRST, LAST = date(2025, 1, 2), date(2025, 1, 31)
 SESSIONS = 20  # 9 January 2025 was a national day of mourning
@@ -77,6 +79,17 @@ definitions = dg.Definitions(
 )
 
 
+def ordinal_of(portfolio_id: str) -> int:
+    """Return the number that a portfolio has in every roster of these tests; its partition is named like it."""
+    return int(portfolio_id[1:]) if portfolio_id[1:].isdigit() else 1_000 + crc32(portfolio_id.encode()) % 1_000_000
+
+
+def roster_of(*portfolio_ids: str) -> Roster:
+    """Return a roster of these portfolios."""
+    ordinals, ids = zip(*sorted((ordinal_of(key), key) for key in portfolio_ids), strict=True)
+    return Roster(ordinals, ids, ids)
+
+
 def begin(
     instance: dg.DagsterInstance,
     portfolio_ids: Sequence[str],
@@ -88,12 +101,12 @@ def begin(
     **steering: str,
 ) -> tuple[str, Iterator[dg.DagsterEvent]]:
     """Create a run over neighbouring portfolios; return its id and an iterator whose every step executes a bit of it."""
-    known = instance.get_dynamic_partitions(str(portfolios_def.name))
-    instance.add_dynamic_partitions(str(portfolios_def.name), [key for key in portfolio_ids if key not in known])
-    tags = {SOURCE: source, **range_tags(first, last, portfolio_ids)}
+    name = str(portfolios_def.name)
+    known = instance.get_dynamic_partitions(name)
+    instance.add_dynamic_partitions(name, [key for key in portfolio_ids if key not in known])
+    covered = Range(first, last, tuple(portfolio_ids))
+    tags = run_tags(covered, roster_of(*portfolio_ids), source=source, max_runtime_seconds=600)
     tags |= {f"test/{name}": value for name, value in steering.items()}
-    if len(portfolio_ids) == 1:
-        tags[PORTFOLIO] = portfolio_ids[0]
     chosen = frozenset(dg.AssetKey(asset) for asset in assets or [phase.asset for phase in PHASES])
     job = definitions.resolve_job_def(PORTFOLIO_JOB).get_subset(asset_selection=chosen)
     run = instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=tags)

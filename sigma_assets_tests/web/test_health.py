@@ -53,11 +53,11 @@ def test_health_names_the_sensors_whose_last_look_failed(world, caplog):
     """A bad price file: no run is started, so none fails and no alert is sent. The log says why, the answer no path."""
     well(world)
     looked(world, "onboarding", TickStatus.SKIPPED, TickStatus.FAILURE, TickStatus.STARTED)
-    looked(world, "holdings_change", TickStatus.FAILURE)
+    looked(world, "reconcile", TickStatus.FAILURE)
 
     told = failing(world)
 
-    assert told == ["sensors: the last look of holdings_change, onboarding failed; their ticks in Dagster say why"]
+    assert told == ["sensors: the last look of onboarding, reconcile failed; their ticks in Dagster say why"]
     assert f"sensor onboarding: PriceFileError: {SECRET_PATH}:7" in caplog.text
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.execution import Wish, bring_up_to_date
+from sigma_assets.automation.execution import UpdateRequest, bring_up_to_date
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
@@ -49,7 +49,7 @@ def test_a_real_onboarding_is_followed_to_its_end(world):
         world.instance,
         tables,
         price_source,
-        Wish((portfolio_id,)),
+        UpdateRequest((portfolio_id,)),
         on_event=look,
         on_wait=look,
         source="onboarding",

@@ -1,4 +1,4 @@
-"""What must run again although it is there: after changed holdings, after late or corrected prices."""
+"""What must be recomputed although it is there: after changed holdings, after late or corrected prices."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import numpy as np
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
+from sigma_assets.automation.inputs import PlanInputs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.automation.situation import Missing, Situation
+from sigma_assets.automation.planner import Needs
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope
@@ -19,7 +20,7 @@ from sigma_assets.storage.portfolios import changed_holdings
 
 @dataclass(frozen=True)
 class PriceLook:
-    """How far the price correction sensor has looked; its cursor.
+    """How far the reconcile sensor has looked for corrected prices; its cursor.
 
     Attributes
     ----------
@@ -54,26 +55,27 @@ class PriceLook:
         return PriceLook(self.since if disturbed else self.until, self.until)
 
 
-def after_changed_holdings(situation: Situation, tables: Tables, materialized: Materialized) -> Missing:
+def after_changed_holdings(inputs: PlanInputs, tables: Tables, materialized: Materialized) -> Needs:
     """Return, for each portfolio whose lots or cash flows changed, what is there from the change on."""
-    changed = changed_holdings(tables.database, situation.order)
+    changed = changed_holdings(tables.database, inputs.order)
     return {
         (row.portfolio_id, asset): days
         for row in changed.itertuples()
+        if (name := inputs.roster.name_of.get(row.portfolio_id)) is not None
         for asset in names(PORTFOLIO_ASSETS)
-        if len(days := _since(materialized.materialized(asset, row.portfolio_id), row.first_session.date(), situation))
+        if len(days := _since(materialized.materialized(asset, name), row.first_session.date(), inputs))
     }
 
 
-def after_changed_prices(situation: Situation, tables: Tables, portfolio_ids: Collection[str]) -> Missing:
+def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Collection[str]) -> Needs:
     """Return what prices that came later than the rows of some portfolios touch."""
-    again: Missing = {}
+    again: Needs = {}
     for portfolio_id in portfolio_ids:
-        again |= _touched(tables, Scope(situation.sessions[portfolio_id], (portfolio_id,)))
+        again |= _touched(tables, Scope(inputs.sessions[portfolio_id], (portfolio_id,)))
     return again
 
 
-def _touched(tables: Tables, scope: Scope) -> Missing:
+def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
     symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
     changed = tables.changed_prices(symbols, window, since=int(computed["prices_revision"].min()))
@@ -100,5 +102,5 @@ def _add(touched: dict[str, SessionArray], assets: Sequence[str], sessions: Sess
         touched[asset] = np.union1d(touched[asset], sessions) if asset in touched else sessions
 
 
-def _since(there: SessionArray, first: date, situation: Situation) -> SessionArray:
-    return there[(there >= np.datetime64(first)) & (there <= np.datetime64(situation.target))]
+def _since(there: SessionArray, first: date, inputs: PlanInputs) -> SessionArray:
+    return there[(there >= np.datetime64(first)) & (there <= np.datetime64(inputs.target))]
