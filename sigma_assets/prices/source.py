@@ -47,6 +47,7 @@ class PriceSource:
                 massive_calls_per_minute=self.settings.massive_calls_per_minute,
                 massive_url=self.settings.massive_url,
                 yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
+                complete_share=self.settings.complete_share,
             )
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
