@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sigma_assets.base.calendar import NEW_YORK, TradingCalendar, nyse_calendar
-from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel
+from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
+from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel
 from sigma_assets.base.errors import SettingsError
 
 HIDDEN = "(set)"
@@ -41,6 +41,11 @@ class Settings:
         secret=True,
     )
     prices: str = _setting("SIGMA_PRICES", "simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
+    complete_share: float = _setting(
+        "SIGMA_COMPLETE_SHARE",
+        COMPLETE_SHARE,
+        "share of the symbols priced lately without which a session is not there yet",
+    )
     cutoff: time = _setting("SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected")
     first_session: date | None = _setting(
         "SIGMA_FIRST_SESSION",
@@ -107,7 +112,7 @@ class Settings:
     @property
     def history_start(self) -> date:
         """Return the first session of the date dimension."""
-        beginning = date(datetime.now(NEW_YORK).year - YEARS_OF_HISTORY, 1, 1)
+        beginning = date(today().year - YEARS_OF_HISTORY, 1, 1)
         return self.calendar.on_or_after(self.first_session or beginning)
 
     @property
@@ -229,6 +234,8 @@ def _checked_number(name: str, number: float) -> float:
         raise ValueError("expected a number that is not negative")
     if number == 0 and not may_be_zero:
         raise ValueError("expected a number greater than 0")
+    if name == "complete_share" and number > 1:
+        raise ValueError("expected a share of at most 1")
     if name == "status_port" and number > MAX_PORT:
         raise ValueError(f"expected a port from 1 to {MAX_PORT}")
     return number

@@ -11,7 +11,7 @@ import pandas as pd
 from sigma_assets.analytics.series.suspicion import suspicious_moves
 from sigma_assets.analytics.valuation import identities
 from sigma_assets.assets.tables import Tables, rows_of
-from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.base.conventions import EXPOSURE_FACTORS, STYLE_FACTORS
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.contract import broken_promises
 from sigma_assets.storage.rows import Rows
@@ -58,6 +58,18 @@ def _rows_for_priced(table: str) -> Callable[[Tables, Scope], Findings]:
             yield f"{symbol}: no row on {len(absent)} priced sessions, first {absent['session'].min():%Y-%m-%d}"
 
     return find
+
+
+def _style_etfs_move(tables: Tables, scope: Scope) -> Findings:
+    model = tables.settings.factor_model
+    columns = ["session", "style_observations", *(f"{factor}_beta" for factor in STYLE_FACTORS)]
+    rows = tables.rows("symbol_factors", scope, tables.symbols(scope), columns=columns)
+    fitted = rows[rows["style_observations"].notna()].groupby("session").count()
+    for factor in STYLE_FACTORS:
+        still = fitted.index[fitted[f"{factor}_beta"] == 0]
+        if len(still):
+            etf = model.styles[factor]
+            yield f"{etf} did not move: no symbol has a {factor} beta on {len(still)} sessions, last {still[-1]:%Y-%m-%d}"
 
 
 def _coverage_complete(table: str) -> Callable[[Tables, Scope], Findings]:
@@ -150,6 +162,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "symbol_factors": (
         DomainCheck("complete", "every priced symbol has betas", WARN, _rows_for_priced("symbol_factors")),
+        DomainCheck("style_etfs_move", "the ETF of each style moves, so the style has betas", WARN, _style_etfs_move),
     ),
     "symbol_metrics": (
         DomainCheck("complete", "every priced symbol has metrics", WARN, _rows_for_priced("symbol_metrics")),
@@ -160,6 +173,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "factor_coverage": (
         DomainCheck("complete", "every holding has factor betas", WARN, _coverage_complete("factor_coverage")),
+        DomainCheck("style_etfs_move", "the ETF of each style moves, so the style has betas", WARN, _style_etfs_move),
     ),
     "metric_coverage": (
         DomainCheck("complete", "every holding has metrics", WARN, _coverage_complete("metric_coverage")),

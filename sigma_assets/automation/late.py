@@ -8,7 +8,7 @@ import pandas as pd
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
 from sigma_assets.automation.planner import Needs
-from sigma_assets.base.calendar import NEW_YORK
+from sigma_assets.base.calendar import NEW_YORK, today
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.gaps import late_prices
 
@@ -34,7 +34,7 @@ def sessions_to_ask_again(late: pd.DataFrame, tables: Tables, now: datetime) -> 
 
 def late_sessions(tables: Tables, target: np.datetime64, now: datetime) -> Needs:
     """Return the sessions, per asset of the universe, that are run again to ask for late prices."""
-    late = late_prices(tables.database, now.date())
+    late = late_prices(tables.database, today(now))
     sessions = sessions_to_ask_again(late, tables, now) if len(late) else np.array([], dtype="datetime64[D]")
     sessions = sessions[sessions <= target]
     return {(None, asset): sessions for asset in names(SYMBOL_ASSETS)} if len(sessions) else {}

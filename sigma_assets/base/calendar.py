@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -66,15 +66,20 @@ class TradingCalendar:
             New York time from which today's closes are expected.
         """
         new_york = now.astimezone(NEW_YORK)
-        today = new_york.date()
-        if self.is_session(today) and new_york.time() >= cutoff:
-            return today
-        return self._at(int(np.searchsorted(self.sessions, np.datetime64(today), side="left")) - 1, today)
+        day = new_york.date()
+        if self.is_session(day) and new_york.time() >= cutoff:
+            return day
+        return self._at(int(np.searchsorted(self.sessions, np.datetime64(day), side="left")) - 1, day)
 
     def _at(self, position: int, day: date) -> date:
         if not 0 <= position < len(self.sessions):
             raise CalendarError(f"{day} lies outside the calendar, {self.sessions[0]} to {self.sessions[-1]}")
         return self.sessions[position].item()
+
+
+def today(now: datetime | None = None) -> date:
+    """Return the date in New York, at an aware moment or now: what "today" means everywhere (SPEC 2)."""
+    return (now or datetime.now(NEW_YORK)).astimezone(NEW_YORK).date()
 
 
 @lru_cache(maxsize=8)
@@ -88,7 +93,7 @@ def nyse_calendar(extra_closures: tuple[date, ...] = (), last_day: date | None =
     """
     from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # slow to import, and only needed here
 
-    end = last_day or date(datetime.now(UTC).year + 1, 12, 31)
+    end = last_day or date(today().year + 1, 12, 31)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.Pandas4Warning)  # how the library reads time zones, not how we do
         days = XNYSExchangeCalendar(start=FIRST_DAY.isoformat(), end=end.isoformat()).sessions

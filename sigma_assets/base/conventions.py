@@ -140,3 +140,5 @@ class OptionModel:
 
 STALE_SESSIONS_LIMIT = 5
 """A lot whose price is older than this many sessions counts in lots_unpriced (SPEC 3)."""
+COMPLETE_SHARE = 0.5
+"""A session on which fewer of the symbols priced lately have a price is not there yet: a file is half written, or ahead."""

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from time import monotonic
 
 import click
 from rich.panel import Panel
 
-from sigma_assets.base.calendar import as_dates
+from sigma_assets.base.calendar import as_dates, today
 from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
 from sigma_assets.cli.report import report
@@ -67,7 +67,7 @@ def _import_samples() -> list[str]:
     ids = []
     for book in sample_books(as_dates(sessions), _close_of(price_source.provider)):
         if book.name not in there:
-            lots = read_holdings(book.csv.encode(), book.file_name, datetime.now(UTC).date())
+            lots = read_holdings(book.csv.encode(), book.file_name, today())
             inception = lots["entry_date"].min().date()
             new = NewPortfolio(book.name, book.account_type, book.initial_equity_usd, inception)
             there[book.name] = add_portfolio(database, new, lots)

@@ -1,10 +1,11 @@
 """Commands about portfolios: import, list, remove, cash flows, positions."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
+from sigma_assets.base.calendar import today
 from sigma_assets.base.conventions import ACCOUNT_TYPES
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.onboarding import prepare_onboarding
@@ -29,7 +30,7 @@ def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool
     existing = tables.portfolios(database)["name"]
     problems = check_portfolio(name, equity, account_type, set(existing))
     try:
-        lots = read_holdings(file.read_bytes(), file.name, datetime.now(UTC).date())
+        lots = read_holdings(file.read_bytes(), file.name, today())
     except HoldingsError as error:
         raise HoldingsError.of(file.name, [*problems, *error.problems]) from error
     if problems:
@@ -92,11 +93,10 @@ def flow(portfolio_id: str, day: datetime, amount: float, as_json: bool) -> None
 
 
 def _check_flow_day(day: date, inception: date) -> None:
-    today = datetime.now(UTC).date()
-    if not inception < day <= today:
+    if not inception < day <= today():
         raise HoldingsError(
             f"cash flow on {day}: expected a day after the portfolio's inception {inception}"
-            f" (the initial equity is what was there then), and not after today {today}"
+            f" (the initial equity is what was there then), and not after today, {today()} in New York"
         )
 
 

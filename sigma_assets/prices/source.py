@@ -3,9 +3,10 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from time import monotonic
 
+from sigma_assets.base.calendar import today
 from sigma_assets.base.errors import ProviderError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
@@ -46,6 +47,7 @@ class PriceSource:
                 massive_calls_per_minute=self.settings.massive_calls_per_minute,
                 massive_url=self.settings.massive_url,
                 yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
+                complete_share=self.settings.complete_share,
             )
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
@@ -89,9 +91,9 @@ class PriceSource:
         ProviderError
             The source failed after retries. Batches that came before stay.
         """
-        database, today = self._database(), datetime.now(UTC).date()
+        database = self._database()
         started = monotonic()
-        wanted = price_tables.missing_prices(database, list(symbols), sessions, today)
+        wanted = price_tables.missing_prices(database, list(symbols), sessions, today())
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
         costs, corrected = [], 0

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.conventions import COMPLETE_SHARE
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.providers.base import PriceProvider
 
@@ -19,7 +20,8 @@ class Surroundings:
     ----------
     calendar : the exchange's sessions.
     current_session : the last one that is over; a source is made anew for the next one.
-    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute : the settings of these names.
+    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute, complete_share : the settings of
+        these names.
     """
 
     calendar: TradingCalendar
@@ -28,6 +30,7 @@ class Surroundings:
     massive_calls_per_minute: int = 5
     massive_url: str = ""
     yahoo_calls_per_minute: int = 60
+    complete_share: float = COMPLETE_SHARE
 
 
 Factory = Callable[[str, Surroundings], PriceProvider]
@@ -75,7 +78,13 @@ def _files(options: str, around: Surroundings) -> PriceProvider:
 
     if not options:
         raise SettingsError(f"price files: no path given, expected {USAGE['files']}")
-    return FilesProvider(Path(options).expanduser(), around.calendar)
+    path, _, ignored = options.partition("?ignore=")
+    ignore = tuple(filter(None, (name.strip() for name in ignored.split(","))))
+    if not path or (bool(ignored) != bool(ignore)):
+        raise SettingsError(f"price files: found {options!r}, expected {USAGE['files']}")
+    return FilesProvider(
+        Path(path).expanduser(), around.calendar, around.current_session, ignore, around.complete_share
+    )
 
 
 def _massive(options: str, around: Surroundings) -> PriceProvider:
@@ -127,7 +136,7 @@ FACTORIES: dict[str, Factory] = {"simulated": _simulated, "files": _files, "mass
 """Sources by the name before the colon; each factory imports its module itself, so that unused ones cost nothing."""
 USAGE: dict[str, str] = {
     "simulated": "simulated[:seed=7,last=2026-01-08,symbols=1193]",
-    "files": "files:PATH (a .csv, .csv.gz or .parquet file, or a folder of them)",
+    "files": "files:PATH[?ignore=COLUMN,COLUMN] (a .csv, .csv.gz or .parquet file, or a folder of them)",
     "massive": "massive (with MASSIVE_API_KEY)",
     "yahoo": "yahoo",
 }

@@ -35,7 +35,7 @@ class Desk:
         self.table.to_csv(self.file, index=False)
         self.database = Database(f"sqlite:///{folder / 'sigma.sqlite'}")
         upgrade(self.database)
-        (bars,) = FilesProvider(self.file, CALENDAR).daily_bars({"AAA": DAYS, "BBB": DAYS})
+        (bars,) = FilesProvider(self.file, CALENDAR, DAYS[-1]).daily_bars({"AAA": DAYS, "BBB": DAYS})
         write_prices(self.database, bars.rows, "files", datetime.now(UTC))
         self.revision = latest_revision(self.database)
 

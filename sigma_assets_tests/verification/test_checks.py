@@ -31,6 +31,8 @@ CORRUPTIONS = {
     ("price_coverage", "moves_plausible"): f"UPDATE market_prices SET close = close / 100 WHERE {SYMBOL}",
     ("factor_coverage", "schema"): f"UPDATE factor_coverage SET stale = -1 WHERE {ONE}",
     ("factor_coverage", "complete"): f"UPDATE factor_coverage SET missing_symbols = 'S1' WHERE {ONE}",
+    ("symbol_factors", "style_etfs_move"): "UPDATE symbol_factors SET quality_beta = NULL WHERE session = '{day}'",
+    ("factor_coverage", "style_etfs_move"): "UPDATE symbol_factors SET size_beta = NULL WHERE session = '{day}'",
     ("metric_coverage", "schema"): f"UPDATE metric_coverage SET missing = -1 WHERE {ONE}",
     ("metric_coverage", "complete"): f"UPDATE metric_coverage SET missing_symbols = 'S1' WHERE {ONE}",
     ("portfolio_snapshots", "schema"): f"UPDATE portfolio_snapshots SET hhi = 20000 WHERE {ONE}",

@@ -24,7 +24,7 @@ class Fit:
 
     Attributes
     ----------
-    beta, std_error : float arrays of shape (n_factors, n_windows, n_symbols)
+    beta, std_error : float arrays of shape (n_factors, n_windows, n_symbols); NaN for a factor that never moved.
     alpha, r_squared : float arrays of shape (n_windows, n_symbols)
         Intercept per session; R^2 is NaN where the target never moved.
     observations : float array of shape (n_windows,)
@@ -45,7 +45,7 @@ class Design:
     ----------
     valid : bool array of shape (window, n_windows); sessions that count.
     scores : float array of shape (window, n_factors, n_windows); standardised factor returns, 0 where not valid.
-    mean, deviation : float arrays of shape (n_factors, n_windows)
+    mean, deviation : float arrays of shape (n_factors, n_windows); deviation is NaN where the factor never moved.
     inverse : float array of shape (n_factors, n_factors, n_windows); (Z'Z + penalty I)^-1.
     spread : float array of shape (n_factors, n_windows); diagonal of inverse Z'Z inverse.
     parameters : float array of shape (n_windows,); trace of the hat matrix, without the intercept.
@@ -90,7 +90,10 @@ def factor_design(factors: FloatArray, valid: BoolArray, *, penalty: float, min_
     valid : bool array of shape (window, n_windows)
         Sessions on which all factors and the targets have returns.
     penalty : ridge penalty on standardised factors; 0 is ordinary least squares.
-    min_observations : windows with fewer valid sessions, or with a factor that never moved, give NaN.
+    min_observations : windows with fewer valid sessions give NaN.
+
+    A factor that never moved in a window has no beta there (NaN) and takes no part: the others are fitted as if it were
+    not in the model, to the last bit, since its scores are zeros and its row of the matrix is that of the identity.
     """
     weight = valid[:, None, :].astype(float)
     counted = valid.sum(axis=0).astype(float)
@@ -99,12 +102,13 @@ def factor_design(factors: FloatArray, valid: BoolArray, *, penalty: float, min_
     centred = (factors - mean) * weight
     deviation = np.sqrt(_inner(centred, centred) / observations)
     deviation = np.where(deviation > FLAT, deviation, np.nan)
-    scores = np.where(valid[:, None, :], centred / deviation, 0.0)
+    is_moving = np.isfinite(deviation)
+    scores = np.where(valid[:, None, :] & is_moving, centred / deviation, 0.0)
     gram = _inner(scores[:, :, None, :], scores[:, None, :, :])
     diagonal = np.arange(len(mean))
     penalised = gram.copy()
-    penalised[diagonal, diagonal] += penalty
-    inverse = _inverse(np.where(np.isfinite(deviation).all(axis=0), penalised, np.nan))
+    penalised[diagonal, diagonal] = np.where(is_moving, penalised[diagonal, diagonal] + penalty, 1.0)
+    inverse = _inverse(np.where(is_moving.any(axis=0), penalised, np.nan))
     shrinkage = _inner(inverse[:, :, None, :], gram[:, None, :, :])  # inverse and gram are symmetric
     spread = _inner(shrinkage.swapaxes(0, 1), inverse)
     parameters = _total(shrinkage[diagonal, diagonal])

@@ -75,7 +75,8 @@ def symbol_factors(history: PriceHistory, sessions: SessionArray, model: FactorM
     DataFrame sorted by session and symbol, one row for each pair with at least one known beta
         `session` (datetime64[s]), `symbol` (str), then `MEASURES` as float64: betas (capped), their standard errors
         (of the uncapped beta), market alpha per day, and R^2 and observations of each regression. NaN = not known; all
-        measures of a regression but R^2 are known or unknown together. A symbol that trades no more keeps
+        measures of a regression but R^2 are known or unknown together, except of a factor whose ETF never moved in the
+        window: it has no beta, and the others are fitted without it. A symbol that trades no more keeps
         its betas while its window holds enough returns.
 
     Raises
@@ -187,15 +188,18 @@ def _write(
     beta_cap: float,
     known: BoolArray | None = None,
 ) -> None:
-    is_known = np.isfinite(fitted.beta).all(axis=0)
+    has_beta = np.isfinite(fitted.beta)
     if known is not None:
-        is_known &= known
+        has_beta &= known
+    is_known = has_beta.any(axis=0)
     measures = {
         f"{regression.name}_r_squared": fitted.r_squared,
         f"{regression.name}_observations": np.broadcast_to(fitted.observations[:, None], is_known.shape),
     }
     for position, factor in enumerate(regression.factors):
-        measures[f"{factor}_beta"] = np.clip(fitted.beta[position], -beta_cap, beta_cap)
+        measures[f"{factor}_beta"] = np.where(
+            has_beta[position], np.clip(fitted.beta[position], -beta_cap, beta_cap), np.nan
+        )
         measures[f"{factor}_std_error"] = fitted.std_error[position]
     if regression.name == "market":
         measures["market_alpha"] = fitted.alpha

@@ -1,10 +1,12 @@
 """Options that several commands share: which portfolios, and which days."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import click
+
+from sigma_assets.base.calendar import today
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -28,9 +30,8 @@ def day_range(start: datetime | None, end: datetime | None) -> tuple[date | None
         No session can lie in this range: it ends before it starts, or starts in the future.
     """
     first, last = start.date() if start else None, end.date() if end else None
-    today = datetime.now(UTC).date()
-    if first and first > today:
-        raise click.BadParameter(f"{first} is in the future; expected {today} or earlier", param_hint="'--start'")
+    if first and first > today():
+        raise click.BadParameter(f"{first} is in the future; expected {today()} or earlier", param_hint="'--start'")
     if first and last and first > last:
         raise click.BadParameter(f"{last} is before --start {first}", param_hint="'--end'")
     return first, last

@@ -1,5 +1,6 @@
 """Prices from files that someone else writes: `files:PATH`, one file or a folder of them."""
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +8,16 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.calendar import TradingCalendar, as_dates
-from sigma_assets.base.conventions import STALE_SESSIONS_LIMIT
+from sigma_assets.base.calendar import TradingCalendar, as_dates, today
+from sigma_assets.base.conventions import COMPLETE_SHARE, STALE_SESSIONS_LIMIT
 from sigma_assets.base.errors import PriceFileError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
+from sigma_assets.providers.files.actions import as_traded, carry_actions
 from sigma_assets.providers.files.reading import SUFFIXES, Origin, read_raw_prices
 from sigma_assets.providers.files.rows import checked_rows, merged_rows
 
@@ -22,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 250
 """Symbols per batch: small enough for progress to show, large enough to cost nothing."""
+
+RECENT_SESSIONS = 20
+"""A symbol without a price for so many sessions of the files is not expected to have one on the next."""
 
 _Stamp = tuple[int, int]
 """When a file was last written (ns) and its size: another pair means another content."""
@@ -34,29 +40,41 @@ class _Prices:
     rows: pd.DataFrame
     sessions: SessionArray
     spans: Mapping[str, slice]
-
-    @property
-    def last_session(self) -> date:
-        return as_dates([self.sessions.max()])[0]
+    moved: Mapping[str, Sequence[tuple[np.datetime64, np.datetime64]]]
+    last_session: date
 
 
 @dataclass
 class FilesProvider:
     """Daily bars from CSV (also .gz) and Parquet files; read again whenever one of them changes.
 
-    A file has `date, symbol, close` and optionally `open, high, low, volume, split_factor, dividend`, in any order and
-    case; other columns are ignored. Prices are taken as traded, a file with closes only as it is.
+    A file has `date, symbol, close` and optionally `open, high, low, volume, split_factor, dividend, adj_close`, by these
+    or other usual names, in any order and case. Prices are taken as traded, a file with closes only as it is.
+
+    Parameters
+    ----------
+    current_session : the last session that is over. A row after today is refused; one of a session that is not over waits.
+    ignore : names of other columns that the files may have.
+    complete_share : of the symbols priced lately, this share must have a price on the last session.
     """
 
     path: Path
     calendar: TradingCalendar
+    current_session: date
+    ignore: tuple[str, ...] = ()
+    complete_share: float = COMPLETE_SHARE
     name: str = "files"
     _parts: dict[Path, tuple[_Stamp, Origin, pd.DataFrame]] = field(default_factory=dict, init=False, repr=False)
     _prices: _Prices | None = field(default=None, init=False, repr=False)
 
     def last_session(self) -> date:
-        """Return the last session that any symbol has a row for."""
+        """Return the last session on which enough of the symbols priced lately have a price."""
         return self._current().last_session
+
+    def content(self) -> str:
+        """Return a text that changes whenever a file does."""
+        stamps = sorted((str(file), *_stamp(file)) for file in _price_files(self.path))
+        return hashlib.sha256(repr((self.ignore, stamps)).encode()).hexdigest()
 
     def daily_bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         """Yield the wanted rows in batches of `BATCH` symbols.
@@ -88,6 +106,13 @@ class FilesProvider:
         if not len(asked):
             return
         last = prices.last_session
+        for halted, carrier in prices.moved.get(symbol, ()):
+            if halted in asked:
+                detail = f"no close; its split or dividend is in the row of {carrier}, in {self.path}"
+                yield Unserved(symbol, tuple(as_dates([halted])), "no_bar", detail, next_try=None)
+                asked = asked[asked != halted]
+        if not len(asked):
+            return
         if not len(have):
             detail = f"no rows in {self.path}"
             yield Unserved(symbol, tuple(as_dates(asked)), "unknown_symbol", detail, next_try=last)
@@ -104,6 +129,22 @@ class FilesProvider:
             if is_member.any():
                 yield Unserved(symbol, tuple(as_dates(asked[is_member])), reason, f"{detail} in {self.path}", next_try)
 
+    def _sessions_so_far(self) -> SessionArray:
+        """Return the sessions that a file may have rows for: up to the one that is over, or that today is."""
+        return self.calendar.between(self.calendar.sessions[0].item(), max(self.current_session, today()))
+
+    def _indexed(self, rows: pd.DataFrame) -> _Prices:
+        rows = rows[rows["session"] <= np.datetime64(self.current_session)].reset_index(drop=True)
+        rows, moved = carry_actions(rows)
+        if rows.empty:
+            raise PriceFileError(f"{self.path}: no price rows, expected one row per symbol and date below the header")
+        names, codes = rows["symbol"].cat.categories, rows["symbol"].cat.codes.to_numpy()
+        bounds = np.searchsorted(codes, np.arange(len(names) + 1))
+        spans = {name: slice(int(bounds[code]), int(bounds[code + 1])) for code, name in enumerate(names)}
+        sessions = rows["session"].to_numpy().astype("datetime64[D]")
+        last = as_dates([last_complete_session(sessions, codes, self.complete_share)])[0]
+        return _Prices(rows[list(BAR_COLUMNS)], sessions, spans, moved, last)
+
     def _later(self, session: date, count: int) -> date:
         """Return the session so many sessions later, or the last one of the calendar."""
         position = int(np.searchsorted(self.calendar.sessions, np.datetime64(session))) + count
@@ -119,9 +160,11 @@ class FilesProvider:
                 if known.get(file) == stamp:
                     parts[file] = self._parts[file]
                 else:
-                    raw = read_raw_prices(file)
-                    parts[file] = (stamp, raw.origin, checked_rows(raw, self.calendar.sessions))
-            self._prices = _indexed(self.path, merged_rows([(origin, rows) for _, origin, rows in parts.values()]))
+                    raw = read_raw_prices(file, self.ignore)
+                    rows = as_traded(checked_rows(raw, self._sessions_so_far()), raw.origin)
+                    parts[file] = (stamp, raw.origin, rows)
+            merged = merged_rows([(origin, rows) for _, origin, rows in parts.values()])
+            self._prices = self._indexed(merged)
             self._parts = parts
             logger.info("read %d price rows from %d files in %s", len(self._prices.rows), len(parts), self.path)
         return self._prices
@@ -152,11 +195,19 @@ def _stamp(path: Path) -> _Stamp:
     return status.st_mtime_ns, status.st_size
 
 
-def _indexed(path: Path, rows: pd.DataFrame) -> _Prices:
-    if rows.empty:
-        raise PriceFileError(f"{path}: no price rows, expected one row per symbol and date below the header")
-    names = rows["symbol"].cat.categories
-    bounds = np.searchsorted(rows["symbol"].cat.codes.to_numpy(), np.arange(len(names) + 1))
-    spans = {name: slice(int(bounds[code]), int(bounds[code + 1])) for code, name in enumerate(names)}
-    sessions = rows["session"].to_numpy().astype("datetime64[D]")
-    return _Prices(rows[list(BAR_COLUMNS)], sessions, spans)
+def last_complete_session(sessions: SessionArray, codes: npt.NDArray[np.integer], share: float) -> np.datetime64:
+    """Return the last session with a price for at least a share of the symbols that have one lately.
+
+    A file that is being written, or of which one symbol is ahead, is not taken for the whole market.
+
+    Parameters
+    ----------
+    sessions, codes : of each price: its session, and the number of its symbol.
+    share : of the symbols with a price in the `RECENT_SESSIONS` up to the session.
+    """
+    days = np.unique(sessions)
+    for at in range(len(days) - 1, 0, -1):
+        is_recent = (sessions >= days[max(at - RECENT_SESSIONS, 0)]) & (sessions <= days[at])
+        if np.count_nonzero(sessions == days[at]) >= share * len(np.unique(codes[is_recent])):
+            return days[at]
+    return days[0]

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,28 @@ from sigma_assets.base.errors import PriceFileError, listing, shown
 
 REQUIRED_COLUMNS = ("date", "symbol", "close")
 OPTIONAL_COLUMNS = ("open", "high", "low", "volume", "split_factor", "dividend")
+ADJUSTED = "adj_close"
+"""Close divided by all later splits and dividends: a second opinion on them, never a price."""
+USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "date": ("session", "day", "datetime", "timestamp", "tradedate", "tradingdate", "tradingday"),
+    "symbol": ("ticker", "tickersymbol", "stocksymbol"),
+    "open": ("openprice",),
+    "high": ("highprice",),
+    "low": ("lowprice",),
+    "close": ("closeprice", "closingprice", "closelast"),
+    "volume": ("vol", "tradingvolume"),
+    "split_factor": ("split", "splits", "stocksplit", "stocksplits", "splitratio", "splitcoefficient"),
+    "dividend": ("dividends", "dividendamount", "cashdividend", "cashdividends", "divcash", "exdividend"),
+    ADJUSTED: ("adjustedclose", "closeadjusted", "closeadj"),
+}
+"""Our columns, and what data vendors call them: in lower case, letters and digits only."""
+BOOKKEEPING = ("source", "loadedat", "revision")
+"""Columns of an exported `market_prices` that say where a price came from; they are read over."""
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _HEADER = ",".join((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS))
+_OURS = {plain: ours for ours, usual in USUAL_NAMES.items() for plain in (ours.replace("_", ""), *usual)}
+_UNNAMED = "unnamed"
+"""How `ignore=` names a column without a name; pandas writes its index as one."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +70,37 @@ class RawPrices:
     table: pa.Table
 
 
-def read_raw_prices(path: Path) -> RawPrices:
+def read_raw_prices(path: Path, ignore: Collection[str] = ()) -> RawPrices:
     """Read the columns of a .csv, .csv.gz or .parquet price file.
+
+    Parameters
+    ----------
+    ignore : names of columns to leave out; case, blanks and punctuation do not matter.
 
     Raises
     ------
     PriceFileError
-        The file cannot be read, lacks a required column, has one twice, or has rows of another length than its header.
+        The file cannot be read, lacks a required column, has one twice, has an unknown one that is not in `ignore`, or
+        has rows of another length than its header.
     """
-    return _read_parquet(path) if _is_parquet(path) else _read_csv(path)
+    return _read_parquet(path, ignore) if _is_parquet(path) else _read_csv(path, ignore)
 
 
 def _is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(".parquet")
 
 
-def _read_parquet(path: Path) -> RawPrices:
+def _read_parquet(path: Path, ignore: Collection[str]) -> RawPrices:
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        ours = _our_columns(path, file.schema_arrow.names)
+        ours = _our_columns(path, file.schema_arrow.names, ignore)
         table = file.read(columns=list(ours))
     except (OSError, pa.ArrowException) as error:
         raise PriceFileError(f"{path}: cannot be read ({error}); expected a complete Parquet file") from error
     return RawPrices(Origin(path), table.rename_columns([ours[name] for name in table.column_names]))
 
 
-def _read_csv(path: Path) -> RawPrices:
+def _read_csv(path: Path, ignore: Collection[str]) -> RawPrices:
     content = _content(path)
     try:
         text = content.decode("utf-8-sig")
@@ -90,7 +115,7 @@ def _read_csv(path: Path) -> RawPrices:
         header = next(cells for cells in csv.reader(io.StringIO(text, newline="")) if cells)
     except csv.Error as error:
         raise PriceFileError(f"{path}: the header cannot be read ({error}), expected {_HEADER}") from error
-    ours = _our_columns(path, header)
+    ours = _our_columns(path, header, ignore)
     bad: list[tuple[int, int]] = []
     skipped: list[int] = []
 
@@ -132,20 +157,51 @@ def _content(path: Path) -> bytes:
         raise PriceFileError(f"{path}: cannot be read ({error}), expected a complete {path.suffix} file") from error
 
 
-def _our_columns(path: Path, header: list[str]) -> dict[str, str]:
+def _our_columns(path: Path, header: Sequence[str], ignore: Collection[str]) -> dict[str, str]:
     """Return the columns to read, name in the file -> our name."""
+    ignored = {_plain(name) for name in ignore}
     ours: dict[str, str] = {}
+    unknown = []
     for name in header:
-        column = name.strip().lower()
-        if column in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
-            if column in ours.values():
-                raise PriceFileError(f"{path}: column {column} stands twice in the header, expected it once")
+        plain = _plain(name)
+        if plain in ignored or plain in BOOKKEEPING:
+            continue
+        column = _OURS.get(plain)
+        if column is None:
+            unknown.append(name.strip() or _UNNAMED)
+        elif column in ours.values():
+            first = next(known for known, meaning in ours.items() if meaning == column)
+            raise PriceFileError(
+                f"{path}: column {column} stands twice in the header (as {shown(first)} and {shown(name)}),"
+                f" expected it once; leave one out with `files:PATH?ignore=NAME`"
+            )
+        else:
             ours[name] = column
     missing = [column for column in REQUIRED_COLUMNS if column not in ours.values()]
     if missing:
-        found = shown(",".join(header))
-        raise PriceFileError(f"{path}: missing column {', '.join(missing)}; found {found}, expected {_HEADER}")
+        raise PriceFileError(_missing(path, header, missing, ADJUSTED in ours.values()))
+    if unknown:
+        raise PriceFileError(
+            f"{path}: unknown column {shown(', '.join(unknown))}; expected {_HEADER} or other usual names of these."
+            " A split or a dividend must not be lost; if the column is neither, leave it out:"
+            f" `files:PATH?ignore={','.join(unknown)}`"
+        )
     return ours
+
+
+def _missing(path: Path, header: Sequence[str], missing: Sequence[str], is_adjusted: bool) -> str:
+    found = f"{path}: missing column {', '.join(missing)}; found {shown(','.join(header))}, expected {_HEADER}"
+    if not (is_adjusted and "close" in missing):
+        return found
+    return (
+        f"{found}. An adjusted close is no price that anybody paid; to take it as it is all the same (returns are right,"
+        " values before a split or dividend are not), rename that column to close"
+    )
+
+
+def _plain(name: str) -> str:
+    """Return a column's name in lower case, letters and digits only."""
+    return "".join(character for character in name.casefold() if character.isalnum()) or _UNNAMED
 
 
 def _record_of(row: int, skipped: tuple[int, ...]) -> int:

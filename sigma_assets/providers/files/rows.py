@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sigma_assets.base.errors import LISTED, PriceFileError, listing, shown
 from sigma_assets.base.frames import FloatArray, SessionArray
 from sigma_assets.providers.base import BAR_COLUMNS
-from sigma_assets.providers.files.reading import Origin, RawPrices
+from sigma_assets.providers.files.reading import ADJUSTED, Origin, RawPrices
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -24,21 +24,22 @@ _FLOAT_COLUMNS = BAR_COLUMNS[2:]
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a number must be: above 0 or not below, and what an empty cell stands for (None = it is not allowed)."""
+    """What a number must be: above 0 or not below, and what an empty cell stands for."""
 
     expected: str
     zero: bool
-    empty: float | None
+    empty: float
 
 
 _RULES = {
     "open": _Rule("a number above 0, or nothing", False, np.nan),
     "high": _Rule("a number above 0, or nothing", False, np.nan),
     "low": _Rule("a number above 0, or nothing", False, np.nan),
-    "close": _Rule("a number above 0", False, None),
+    "close": _Rule("a number above 0, or nothing beside a split or dividend", False, np.nan),
     "volume": _Rule("a number of 0 or more, or nothing", True, np.nan),
-    "split_factor": _Rule("a number above 0, or nothing", False, 1.0),
+    "split_factor": _Rule("a number above 0, or 0 or nothing for none", True, 1.0),
     "dividend": _Rule("a number of 0 or more, or nothing", True, 0.0),
+    ADJUSTED: _Rule("a number above 0, or nothing", False, np.nan),
 }
 
 
@@ -56,8 +57,9 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `BAR_COLUMNS` and `row`
-        Symbols categorical, in upper case; session as datetime64[s]; `row` is the row of `raw.table`.
+    DataFrame with `BAR_COLUMNS`, `row`, and `adj_close` if the file has it
+        Symbols categorical, in upper case; session as datetime64[s]; `row` is the row of `raw.table`. Close is NaN in a
+        row that has a split or a dividend only.
 
     Raises
     ------
@@ -73,13 +75,16 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
         ) from error
     bad = [bad_session, bad_symbol]
     columns: dict[str, FloatArray] = {}
-    for name in _FLOAT_COLUMNS:
-        rule = _RULES[name]
+    for name, rule in _RULES.items():
         if name in raw.table.column_names:
             columns[name], bad_number = _numbers(name, rule, raw)
             bad.append(bad_number)
-        else:
-            columns[name] = np.full(raw.table.num_rows, np.nan if rule.empty is None else rule.empty)
+        elif name != ADJUSTED:
+            columns[name] = np.full(raw.table.num_rows, rule.empty)
+    columns["split_factor"] = np.where(columns["split_factor"] == 0.0, 1.0, columns["split_factor"])
+    happened = (columns["split_factor"] != 1.0) | (columns["dividend"] != 0.0)
+    is_empty = np.isnan(columns["close"]) & ~happened
+    bad.append(_Bad("close", _RULES["close"].expected, np.setdiff1d(np.flatnonzero(is_empty), _rows_of("close", bad))))
     if any(len(each.rows) for each in bad):
         raise PriceFileError(_listing(raw, bad))
     return pd.DataFrame({"symbol": symbol, "session": session, **columns, "row": np.arange(raw.table.num_rows)})
@@ -164,10 +169,12 @@ def _numbers(name: str, rule: _Rule, raw: RawPrices) -> tuple[FloatArray, _Bad]:
         values = _column(raw, name, pa.float64())
     values = values.to_numpy(zero_copy_only=False)
     is_good = np.isfinite(values) & ((values >= 0) if rule.zero else (values > 0))
-    if rule.empty is not None:
-        values = np.where(is_empty, rule.empty, values)
-        is_good |= is_empty
-    return values, _Bad(name, rule.expected, np.flatnonzero(~is_good))
+    values = np.where(is_empty, rule.empty, values)
+    return values, _Bad(name, rule.expected, np.flatnonzero(~(is_good | is_empty)))
+
+
+def _rows_of(column: str, bad: Sequence[_Bad]) -> npt.NDArray[np.intp]:
+    return np.concatenate([each.rows for each in bad if each.column == column])
 
 
 def _repeats(rows: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.bool_]:

@@ -3,10 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.calendar import TradingCalendar, today
 from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
@@ -51,7 +51,7 @@ class YahooProvider:
         timeout_seconds: float = 30.0,
         attempts: int = 4,
         session: Any = None,
-        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        today: Callable[[], date] = today,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
