@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from sigma_assets.base.errors import StorageError
+from sigma_assets.base.masking import masked
 from sigma_assets.runs.history import story_of
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
@@ -38,7 +39,7 @@ class FailedCheck:
 
 def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
     """Return what there is to say about a failed run, as plain values with a line of text."""
-    url = f"{configured.dagster_url.rstrip('/')}/runs/{run_id}"
+    url = f"{configured.dagster_link}/runs/{run_id}"
     story = story_of(instance, run_id, configured.calendar)
     if story is None:
         return {"run_id": run_id, "text": f"run {run_id} failed", "url": url}
@@ -58,7 +59,7 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
     text = f"{story.cover.source} run of {who}, {story.cover.first} to {story.cover.last}, failed: {'; '.join(causes)}"
     plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in story.record().items()}
     named = {each: names.get(each) for each in ids[:NAMED]}
-    return {**plain, "portfolios": named, "checks": told, "text": text, "url": url}
+    return {**plain, "portfolios": named, "checks": told, "text": masked(text), "url": url}
 
 
 def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[FailedCheck]:
