@@ -4,7 +4,7 @@ import dagster as dg
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that loads us)
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.alerts import failure_alert
+from sigma_assets.automation.alerts.sensor import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
 from sigma_assets.automation.sensors import onboarding, reconcile_sensor

@@ -4,36 +4,41 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from sigma_assets.base import setting_values as read
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
 from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.base.masking import masked, without_login
 
 HIDDEN = "(set)"
-MAX_PORT = 65_535
 YEARS_OF_HISTORY = 3
 """Full years before this one that are computed unless a setting says otherwise."""
-_SCHEMES = {
-    "massive_url": ("http", "https"),
-    "dagster_url": ("http", "https"),
-    "alert_webhook": ("http", "https"),
-    "smtp_url": ("smtp", "smtps"),
-}
+NEARLY = 0.9
+"""Variables this alike are taken for a typing error: one or two letters of a long name."""
+_PACE = read.whole_number(0, 100_000)
+_WINDOW, _OBSERVATIONS = read.whole_number(10, 2_520), read.whole_number(10, 2_520)
+"""A fit of six factors to fewer than ten returns has no degrees of freedom left to speak of; 2,520 are ten years."""
+_WEB_ADDRESS = read.address("http", "https")
 
 
-def _setting(env: str, default: Any, doc: str, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"env": env, "doc": doc, "secret": secret})
+def _setting(env: str, default: Any, doc: str, reader: read.Reader = str, *, secret: bool = False) -> Any:
+    metadata = {"env": env, "doc": doc, "read": reader, "secret": secret}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a user can set, by environment variable; values are checked when the process starts."""
 
-    home: Path = _setting("DAGSTER_HOME", Path(".dagster"), "folder of Dagster's storage and of the embedded database")
+    home: Path = _setting(
+        "DAGSTER_HOME", Path(".dagster"), "folder of Dagster's storage and of the embedded database", read.folder
+    )
     database_url: str = _setting(
         "SIGMA_DATABASE_URL",
         "",
@@ -41,68 +46,126 @@ class Settings:
         secret=True,
     )
     prices: str = _setting("SIGMA_PRICES", "simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
+    cutoff: time = _setting(
+        "SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected", read.cutoff
+    )
     complete_share: float = _setting(
         "SIGMA_COMPLETE_SHARE",
         COMPLETE_SHARE,
         "share of the symbols priced lately without which a session is not there yet",
+        read.number(0, 1),
     )
-    cutoff: time = _setting("SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected")
     first_session: date | None = _setting(
         "SIGMA_FIRST_SESSION",
         None,
         "first session that is computed, of whatever was held by then; the default is the first of the year three years ago",
+        read.first_session,
     )
     extra_closures: tuple[date, ...] = _setting(
-        "SIGMA_EXTRA_CLOSURES", (), "comma-separated dates on which the NYSE is closed and the calendar does not know"
+        "SIGMA_EXTRA_CLOSURES",
+        (),
+        "comma-separated dates on which the NYSE is closed and the calendar does not know",
+        read.days,
     )
     factor_etfs: tuple[tuple[str, str], ...] = _setting(
         "SIGMA_FACTOR_ETFS",
         (),
         "other ETFs for market, rates and the six styles: `market=VTI,rates=IEF`; the default is SPEC's choice",
+        read.etfs,
     )
-    factor_window: int = _setting("SIGMA_FACTOR_WINDOW", 90, "returns in the market, rates and style regressions")
-    factor_min_observations: int = _setting("SIGMA_FACTOR_MIN_OBSERVATIONS", 30, "least returns for these regressions")
-    spread_window: int = _setting("SIGMA_SPREAD_WINDOW", 180, "returns in the spread regressions")
-    spread_min_observations: int = _setting("SIGMA_SPREAD_MIN_OBSERVATIONS", 60, "least returns for these")
-    ridge_alpha: float = _setting("SIGMA_RIDGE_ALPHA", 1.0, "ridge penalty of the style regression")
+    factor_window: int = _setting(
+        "SIGMA_FACTOR_WINDOW", 90, "returns in the market, rates and style regressions", _WINDOW
+    )
+    factor_min_observations: int = _setting(
+        "SIGMA_FACTOR_MIN_OBSERVATIONS", 30, "least returns for these regressions", _OBSERVATIONS
+    )
+    spread_window: int = _setting("SIGMA_SPREAD_WINDOW", 180, "returns in the spread regressions", _WINDOW)
+    spread_min_observations: int = _setting(
+        "SIGMA_SPREAD_MIN_OBSERVATIONS", 60, "least returns for these", _OBSERVATIONS
+    )
+    ridge_alpha: float = _setting(
+        "SIGMA_RIDGE_ALPHA", 1.0, "ridge penalty of the style regression", read.number(0, 1e6)
+    )
     correlation_min_weight: float = _setting(
-        "SIGMA_CORRELATION_MIN_WEIGHT", 0.01, "least share of gross exposure to enter the correlation matrix"
+        "SIGMA_CORRELATION_MIN_WEIGHT",
+        0.01,
+        "least share of gross exposure to enter the correlation matrix",
+        read.number(0, 1),
     )
     correlation_min_value_usd: float = _setting(
-        "SIGMA_CORRELATION_MIN_VALUE_USD", 10_000.0, "least market value to enter the correlation matrix, USD"
+        "SIGMA_CORRELATION_MIN_VALUE_USD",
+        10_000.0,
+        "least market value to enter the correlation matrix, USD",
+        read.number(0, 1e12),
     )
-    risk_free_rate: float = _setting("SIGMA_RISK_FREE_RATE", 0.0, "rate per year in Black-Scholes values of options")
+    risk_free_rate: float = _setting(
+        "SIGMA_RISK_FREE_RATE",
+        0.0,
+        "rate per year in Black-Scholes values of options (0.04 = 4 %)",
+        read.number(-0.2, 1),
+    )
     suspicious_move: float = _setting(
-        "SIGMA_SUSPICIOUS_MOVE", 0.5, "daily move from which a price without a known action is flagged (0.5 = 50 %)"
+        "SIGMA_SUSPICIOUS_MOVE",
+        0.5,
+        "daily move from which a price without a known action is flagged (0.5 = 50 %)",
+        read.number(0.01, 10),
     )
-    max_runtime_seconds: int = _setting("SIGMA_MAX_RUNTIME_SECONDS", 1800, "a run is ended after this long")
+    max_runtime_seconds: int = _setting(
+        "SIGMA_MAX_RUNTIME_SECONDS", 1800, "a run is ended after this long", read.whole_number(1, 604_800)
+    )
     database_patience_seconds: int = _setting(
-        "SIGMA_DATABASE_PATIENCE_SECONDS", 75, "a run waits this long for a PostgreSQL server that is away"
+        "SIGMA_DATABASE_PATIENCE_SECONDS",
+        75,
+        "a run waits this long for a PostgreSQL server that is away",
+        read.whole_number(1, 86_400),
     )
-    massive_api_key: str = _setting("MASSIVE_API_KEY", "", "key for the source massive", secret=True)
+    massive_api_key: str = _setting("MASSIVE_API_KEY", "", "key for the source massive", read.token, secret=True)
     massive_calls_per_minute: int = _setting(
-        "SIGMA_MASSIVE_CALLS_PER_MINUTE", 5, "pace of the source massive: 5 on the free tier, 0 = unlimited (paid)"
+        "SIGMA_MASSIVE_CALLS_PER_MINUTE",
+        5,
+        "pace of the source massive: 5 on the free tier, 0 = unlimited (paid)",
+        _PACE,
     )
-    massive_url: str = _setting("SIGMA_MASSIVE_URL", "https://api.massive.com", "address of the source massive")
+    massive_url: str = _setting(
+        "SIGMA_MASSIVE_URL", "https://api.massive.com", "address of the source massive", _WEB_ADDRESS
+    )
     yahoo_calls_per_minute: int = _setting(
-        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "pace of the source yahoo; 0 = unlimited"
+        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "pace of the source yahoo; 0 = unlimited", _PACE
     )
     dagster_url: str = _setting(
-        "SIGMA_DAGSTER_URL", "http://127.0.0.1:3000", "address of the Dagster webserver: links and run requests"
+        "SIGMA_DAGSTER_URL",
+        "http://127.0.0.1:3000",
+        "address of the Dagster webserver: links and run requests",
+        _WEB_ADDRESS,
     )
-    status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to")
-    status_port: int = _setting("SIGMA_STATUS_PORT", 3001, "port of the status server")
-    status_token: str = _setting("SIGMA_STATUS_TOKEN", "", "bearer token that the status server asks for", secret=True)
-    alert_webhook: str = _setting("SIGMA_ALERT_WEBHOOK", "", "URL that run failures are posted to as JSON", secret=True)
-    alert_email: str = _setting("SIGMA_ALERT_EMAIL", "", "address that run failures are mailed to")
+    status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to", read.host)
+    status_port: int = _setting(
+        "SIGMA_STATUS_PORT", 3001, "port of the status server", read.whole_number(1, read.MAX_PORT)
+    )
+    status_token: str = _setting(
+        "SIGMA_STATUS_TOKEN", "", "bearer token that the status server asks for", read.token, secret=True
+    )
+    alert_webhook: str = _setting(
+        "SIGMA_ALERT_WEBHOOK", "", "URL that run failures are posted to as JSON", _WEB_ADDRESS, secret=True
+    )
+    alert_email: str = _setting("SIGMA_ALERT_EMAIL", "", "address that run failures are mailed to", read.mailbox)
     smtp_url: str = _setting(
-        "SIGMA_SMTP_URL", "smtp://127.0.0.1:25", "mail server: smtp://USER:PASSWORD@HOST:PORT", secret=True
+        "SIGMA_SMTP_URL",
+        "smtp://127.0.0.1:25",
+        "mail server: smtp://USER:PASSWORD@HOST:PORT (STARTTLS), or smtps:// (TLS from the start, port 465)",
+        read.address("smtp", "smtps"),
+        secret=True,
     )
 
     @property
     def database(self) -> str:
         """Return the database URL, the embedded default included."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'sigma.sqlite'}"
+
+    @property
+    def dagster_link(self) -> str:
+        """Return the address of the Dagster webserver as it may be shown and linked: without a login."""
+        return without_login(self.dagster_url)
 
     @property
     def calendar(self) -> TradingCalendar:
@@ -150,7 +213,7 @@ class Settings:
         rows = []
         for item in fields(self):
             value = getattr(self, item.name)
-            text = HIDDEN if item.metadata["secret"] and value != item.default else _text(value)
+            text = HIDDEN if item.metadata["secret"] and value != item.default else masked(_text(value))
             rows.append((item.metadata["env"], text, item.metadata["doc"]))
         return rows
 
@@ -169,14 +232,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     SettingsError
         One or more values cannot be used; names each variable, its value and what was expected.
     """
-    values, problems = {}, []
+    values, problems = {}, _misspelled(environment)
     for item in fields(Settings):
         text = environment.get(item.metadata["env"], "").strip()
         if text:
             try:
-                values[item.name] = _parse(item.name, text, item.default)
+                values[item.name] = item.metadata["read"](text)
             except ValueError as error:
-                shown = HIDDEN if item.metadata["secret"] else repr(text)
+                shown = HIDDEN if item.metadata["secret"] else masked(repr(text))
                 problems.append(f"{item.metadata['env']}={shown}: {error}")
     problems += [] if problems else _contradictions(Settings(**values))
     if problems:
@@ -184,79 +247,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(**values)
 
 
-def _parse(name: str, text: str, default: Any) -> Any:
-    if name == "factor_etfs":
-        return _parse_etfs(text)
-    if isinstance(default, tuple):
-        return tuple(sorted(_parse_date(part.strip()) for part in text.split(",") if part.strip()))
-    if isinstance(default, Path):
-        return Path(text).expanduser()
-    if isinstance(default, time):
-        try:
-            return datetime.strptime(text, "%H:%M").time()
-        except ValueError:
-            raise ValueError("expected a time such as 16:30") from None
-    if name == "first_session":
-        return _parse_date(text)
-    if isinstance(default, int | float):
-        try:
-            number = type(default)(text)
-        except ValueError:
-            kind = "a whole number" if isinstance(default, int) else "a number"
-            raise ValueError(f"expected {kind}") from None
-        return _checked_number(name, number)
-    return _checked_address(name, text) if name in _SCHEMES else text
-
-
-def _checked_address(name: str, text: str) -> str:
-    expected = " or ".join(f"{scheme}://HOST" for scheme in _SCHEMES[name])
-    try:
-        address = urlsplit(text)
-        usable = address.scheme in _SCHEMES[name] and bool(address.hostname) and address.port != 0
-    except ValueError:
-        usable = False  # a port that is none, or an unfinished IPv6 address
-    if not usable:
-        raise ValueError(f"expected {expected}")
-    return text
-
-
-def _checked_number(name: str, number: float) -> float:
-    may_be_zero = name in {
-        "risk_free_rate",
-        "massive_calls_per_minute",
-        "yahoo_calls_per_minute",
-        "correlation_min_weight",
-    }
-    may_be_zero |= name in {"correlation_min_value_usd", "ridge_alpha"}
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError("expected a finite number")
-    if number < 0 and name != "risk_free_rate":
-        raise ValueError("expected a number that is not negative")
-    if number == 0 and not may_be_zero:
-        raise ValueError("expected a number greater than 0")
-    if name == "complete_share" and number > 1:
-        raise ValueError("expected a share of at most 1")
-    if name == "status_port" and number > MAX_PORT:
-        raise ValueError(f"expected a port from 1 to {MAX_PORT}")
-    return number
-
-
-def _parse_date(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise ValueError(f"expected a date such as 2026-01-08, found {text!r}") from None
-
-
-def _parse_etfs(text: str) -> tuple[tuple[str, str], ...]:
-    roles = ("market", "rates", *FactorModel().styles)
-    chosen = {}
-    for part in text.split(","):
-        role, separator, symbol = (piece.strip() for piece in part.partition("="))
-        if not separator or role not in roles or not symbol:
-            raise ValueError(f"expected ROLE=SYMBOL with a role of {', '.join(roles)}; found {part.strip()!r}")
-        chosen[role] = symbol.upper()
-    return tuple(chosen.items())
+def _misspelled(environment: Mapping[str, str]) -> list[str]:
+    """Return variables that are nearly settings: a typing error must not leave a default in force unseen."""
+    known = [item.metadata["env"] for item in fields(Settings)]
+    problems = []
+    for variable in sorted(set(environment) - set(known)):
+        if variable.startswith("SIGMA_") and (close := get_close_matches(variable, known, n=1, cutoff=NEARLY)):
+            problems.append(f"{variable}: there is no such setting; did you mean {close[0]}?")
+    return problems
 
 
 def _contradictions(candidate: Settings) -> list[str]:
@@ -266,6 +264,16 @@ def _contradictions(candidate: Settings) -> list[str]:
             problems.append(
                 f"{least} ({getattr(candidate, least)}) is more than {window} ({getattr(candidate, window)})"
             )
+    model = candidate.factor_model
+    if model.market == model.rates:
+        problems.append(f"factor_etfs: market and rates are both {model.market}; expected two ETFs")
+    styles = sorted(model.styles.items(), key=lambda item: item[1])
+    for (role, symbol), (other, same) in pairwise(styles):
+        if symbol == same:
+            problems.append(f"factor_etfs: {role} and {other} are both {symbol}; expected six different ETFs")
+    for spread, (leg, other_leg) in model.spreads.items():
+        if leg == other_leg:
+            problems.append(f"factor_etfs: both legs of {spread} are {leg}; expected two ETFs")
     return problems
 
 

@@ -21,7 +21,7 @@ def test_all_problems_are_reported_together_with_variable_value_and_expectation(
 
     message = str(caught.value)
     assert "SIGMA_CUTOFF='half past four': expected a time such as 16:30" in message
-    assert "SIGMA_FACTOR_WINDOW='-3': expected a number that is not negative" in message
+    assert "SIGMA_FACTOR_WINDOW='-3': expected a whole number from 10 to 2520" in message
     assert "SIGMA_FIRST_SESSION='2020': expected a date" in message
 
 
@@ -47,6 +47,84 @@ def test_an_unknown_role_is_refused():
         read_settings({"SIGMA_FACTOR_ETFS": "beta=SPY"})
 
 
+def test_a_factor_etf_that_is_changed_changes_its_spread_too():
+    """A spread is the return of one factor's ETF less another's: SPEC 4.1, with the ETFs that were chosen."""
+    model = read_settings({"SIGMA_FACTOR_ETFS": "market=VTI,value=IWD,growth=IWF"}).factor_model
+
+    assert model.spreads == {
+        "growth_value_spread": ("IWF", "IWD"),
+        "momentum_spread": ("MTUM", "VTI"),
+        "size_spread": ("IWM", "VTI"),
+        "quality_spread": ("QUAL", "VTI"),
+    }
+    assert model.etfs == ("IWD", "IWF", "IWM", "MTUM", "QUAL", "TLT", "USMV", "VTI"), "the old ETFs are not asked for"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("SIGMA_CORRELATION_MIN_WEIGHT", "7", "a number from 0 to 1"),
+        ("SIGMA_CORRELATION_MIN_WEIGHT", "nan", "a number from 0 to 1"),
+        ("SIGMA_FACTOR_WINDOW", "1", "a whole number from 10 to 2520"),
+        ("SIGMA_FACTOR_WINDOW", "90.5", "a whole number"),
+        ("SIGMA_FACTOR_WINDOW", "9_0", "a whole number"),
+        ("SIGMA_FACTOR_MIN_OBSERVATIONS", "2", "a whole number from 10"),
+        ("SIGMA_SPREAD_WINDOW", "100000", "a whole number from 10 to 2520"),
+        ("SIGMA_RISK_FREE_RATE", "4", "a number from -0.2 to 1"),
+        ("SIGMA_SUSPICIOUS_MOVE", "50", "a number from 0.01 to 10"),
+        ("SIGMA_RIDGE_ALPHA", "-1", "a number from 0 to"),
+        ("SIGMA_MAX_RUNTIME_SECONDS", "1e9", "a whole number"),
+        ("SIGMA_ALERT_EMAIL", "risk.example.org", "one mail address such as risk@example.org"),
+        ("SIGMA_ALERT_EMAIL", "a@example.org\nBcc: b@example.org", "one mail address"),
+        ("SIGMA_ALERT_EMAIL", "a@example.org, b@example.org", "one mail address"),
+        ("SIGMA_STATUS_HOST", "http://0.0.0.0", "a host's name or number"),
+        ("SIGMA_STATUS_HOST", "0.0.0.0:3001", "a host's name or number"),
+        ("SIGMA_STATUS_TOKEN", "open sesame", "printable ASCII without spaces"),
+        ("SIGMA_CUTOFF", "03:00", "a time from 13:00, the earliest close of the NYSE"),
+        ("SIGMA_FIRST_SESSION", "1962-01-02", "a date from 1990-01-02"),
+        ("SIGMA_FIRST_SESSION", "2962-01-02", "to today"),
+        ("SIGMA_EXTRA_CLOSURES", "2026-01-10", "weekdays: 2026-01-10 is a Saturday"),
+        ("SIGMA_FACTOR_ETFS", "size=IWM,size=IJR", "each role once"),
+        ("SIGMA_FACTOR_ETFS", "size=I WM", "ROLE=SYMBOL"),
+        ("SIGMA_FACTOR_ETFS", "size=VTV", "six different ETFs"),
+        ("SIGMA_FACTOR_ETFS", "rates=SPY", "two ETFs"),
+        ("SIGMA_FACTOR_ETFS", "market=QUAL", "two ETFs"),
+        ("SIGMA_FACTOR_WINDWO", "60", "did you mean SIGMA_FACTOR_WINDOW?"),
+        ("SIGMA_STATUS_TOKN", "s3cret", "did you mean SIGMA_STATUS_TOKEN?"),
+        ("SIGMA_DAGSTER_URL", "http://user:s3/cret@dagster.example", "in a password, write %40 for @, %2F for /"),
+        ("SIGMA_DAGSTER_URL", "ftp://user:s3cret@dagster.example", "http://HOST or https://HOST"),
+    ],
+)
+def test_nonsense_is_refused_with_what_was_expected(variable, text, expected):
+    with pytest.raises(SettingsError) as caught:
+        read_settings({variable: text})
+
+    assert expected in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "s3/cret" not in str(caught.value)
+
+
+def test_variables_of_the_deployment_and_of_others_are_no_typing_errors():
+    others = {"SIGMA_PIPELINE_PASSWORD": "a", "SIGMA_STATUS_PASSWORD": "b", "SIGMA_TEST_DATABASE_URL": "c"}
+
+    assert read_settings(others | {"SIGMASIGHT": "1"}) == read_settings({})
+
+
+def test_a_login_in_an_address_is_shown_nowhere():
+    settings = read_settings(
+        {
+            "SIGMA_DAGSTER_URL": "https://robot:s3cret@dagster.example/team/",
+            "SIGMA_MASSIVE_URL": "https://s3cret@prices.example",
+        }
+    )
+
+    shown = {variable: value for variable, value, _ in settings.shown()}
+
+    assert shown["SIGMA_DAGSTER_URL"] == "https://***@dagster.example/team/"
+    assert shown["SIGMA_MASSIVE_URL"] == "https://***@prices.example"
+    assert settings.dagster_link == "https://dagster.example/team"
+
+
 def test_secrets_are_neither_shown_nor_echoed_in_errors():
     settings = read_settings({"MASSIVE_API_KEY": "k3y-s3cret", "SIGMA_DATABASE_URL": "postgresql://u:s3cret@h/d"})
 
@@ -68,7 +146,7 @@ def test_a_default_is_no_secret():
 @pytest.mark.parametrize(
     ("variable", "text", "expected"),
     [
-        ("SIGMA_STATUS_PORT", "65536", "a port from 1 to 65535"),
+        ("SIGMA_STATUS_PORT", "65536", "a whole number from 1 to 65535"),
         ("SIGMA_DAGSTER_URL", "127.0.0.1:3000", "http://HOST or https://HOST"),
         ("SIGMA_DAGSTER_URL", "http://host:99999", "http://HOST or https://HOST"),
         ("SIGMA_MASSIVE_URL", "https://", "http://HOST or https://HOST"),

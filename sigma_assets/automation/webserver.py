@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from sigma_assets.base.errors import SigmaError
+from sigma_assets.base.masking import without_login
 from sigma_assets.runs.tags import PORTFOLIO_JOB
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "sigma_assets"}
@@ -39,6 +40,11 @@ class Webserver:
     """A Dagster webserver that serves the code location `sigma_assets`."""
 
     url: str
+
+    @property
+    def shown(self) -> str:
+        """The address for messages, without a login."""
+        return without_login(self.url)
 
     def check(self) -> None:
         """Make sure that it answers and has loaded our code.
@@ -78,15 +84,15 @@ class Webserver:
                 timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
             )
         except requests.RequestException as error:
-            raise WebserverError(f"no Dagster webserver at {self.url}") from error
+            raise WebserverError(f"no Dagster webserver at {self.shown}") from error
         try:
             body = response.json()
         except ValueError as error:
-            raise WebserverError(f"{self.url} answers {response.status_code}, and not as Dagster does") from error
+            raise WebserverError(f"{self.shown} answers {response.status_code}, and not as Dagster does") from error
         answer = (body.get("data") or {}).get(field) if isinstance(body, dict) else None
         if not isinstance(answer, dict):
-            raise WebserverError(f"{self.url} answers {response.status_code}: {str(body)[:300]}")
+            raise WebserverError(f"{self.shown} answers {response.status_code}: {str(body)[:300]}")
         if answer["__typename"] not in ((wanted,) if isinstance(wanted, str) else wanted):
             said = answer.get("message", "").strip()
-            raise WebserverError(f"{self.url}: {field} answers {answer['__typename']}{f': {said}' if said else ''}")
+            raise WebserverError(f"{self.shown}: {field} answers {answer['__typename']}{f': {said}' if said else ''}")
         return answer

@@ -63,14 +63,6 @@ class FactorModel:
             "low_volatility": "USMV",
         }
     )
-    spreads: dict[str, tuple[str, str]] = field(
-        default_factory=lambda: {
-            "growth_value_spread": ("VUG", "VTV"),
-            "momentum_spread": ("MTUM", "SPY"),
-            "size_spread": ("IWM", "SPY"),
-            "quality_spread": ("QUAL", "SPY"),
-        }
-    )
     window: int = 90
     min_observations: int = 30
     spread_window: int = 180
@@ -78,6 +70,16 @@ class FactorModel:
     ridge_alpha: float = 1.0
     beta_cap: float = 5.0
     full_history_share: float = 0.9
+
+    @property
+    def spreads(self) -> dict[str, tuple[str, str]]:
+        """The two ETFs of each spread, long and short: those that stand for the factors of its name."""
+        return {
+            "growth_value_spread": (self.styles["growth"], self.styles["value"]),
+            "momentum_spread": (self.styles["momentum"], self.market),
+            "size_spread": (self.styles["size"], self.market),
+            "quality_spread": (self.styles["quality"], self.market),
+        }
 
     @property
     def etfs(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from sigma_assets.base.errors import SigmaError
+from sigma_assets.base.masking import masked
 
 COMMANDS = {
     "import": "sigma_assets.cli.portfolios:import_",
@@ -55,7 +56,7 @@ class ExpectedError(click.ClickException):
     """An error that was raised on purpose, as click shows it."""
 
     def __init__(self, error: SigmaError) -> None:
-        super().__init__("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
+        super().__init__(masked("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())])))
         self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:

@@ -61,7 +61,7 @@ def dev(code_server_port: int) -> None:
     if not _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
         sys.exit(_supervise(processes, asked_to_stop))
     processes |= _start(commands)
-    click.echo(f"Dagster: {configured.dagster_url}")
+    click.echo(f"Dagster: {configured.dagster_link}")
     click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
     click.echo("Ctrl-C stops everything")
     sys.exit(_supervise(processes, asked_to_stop))

@@ -46,7 +46,7 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
     return PortfolioList(
         current_session=queries.settings.current_session(),
         target_session=target,
-        dagster_url=queries.settings.dagster_url,
+        dagster_url=queries.settings.dagster_link,
         total=total,
         offset=offset,
         portfolios=lines,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor
 
+from sigma_assets.base.masking import masked
 from sigma_assets.runs.facts import RunFacts, StepEvent
 from sigma_assets.runs.observations import CURRENT, DETAIL, TOTAL, UNIT
 from sigma_assets.web.models import LogEntry
@@ -27,9 +28,6 @@ NOISE = re.compile(
     re.IGNORECASE,
 )
 """Authentication, database sessions, health checks and routine HTTP requests; warnings and errors always stay."""
-
-SECRET = re.compile(r"(?i)\b((?:api_?key|token|password|secret|access_key)[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;]+")
-PASSWORD = re.compile(r"(://[^\s:/@]+:)[^\s/@]+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def readable(lines: Iterable[LogLine]) -> Iterator[LogLine]:
     """Yield the lines that tell something, secrets masked: no noise, no line that repeats the one before."""
     previous: tuple[str | None, str] | None = None
     for line in lines:
-        message = PASSWORD.sub(r"\1***", SECRET.sub(r"\1***", line.message))
+        message = masked(line.message)
         if line.level < logging.WARNING and NOISE.search(message):
             continue
         if (line.step, message) != previous:

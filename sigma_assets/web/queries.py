@@ -128,7 +128,7 @@ class Queries:
 
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in Dagster."""
-        return f"{self.settings.dagster_url.rstrip('/')}/runs/{run_id}"
+        return f"{self.settings.dagster_link}/runs/{run_id}"
 
     def session(self, position: int) -> date:
         """Return the session at a position in the calendar."""

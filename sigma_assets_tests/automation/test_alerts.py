@@ -1,40 +1,33 @@
-"""A failed run is told to a webhook and by e-mail, by a real sensor, to real servers on the loopback interface."""
+"""What an alert of a failed run says, and how it reaches real servers on the loopback interface."""
 
 import socketserver
-import time
-from collections import Counter
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from http.server import HTTPServer
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import StepFailureData
 from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import SerializableErrorInfo
 
-from sigma_assets.automation import alerts
-from sigma_assets.automation.alerts import alert_of, mail, post, tell_failures
-from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
-from sigma_assets.settings import Settings
-from sigma_assets_tests.automation.receivers import Webhook, served
+from sigma_assets.assets.checks import checks_of, evaluation_of
+from sigma_assets.automation.alerts import receivers
+from sigma_assets.automation.alerts.message import alert_of
+from sigma_assets.automation.alerts.receivers import mail, post
+from sigma_assets.base.errors import AlertError, SettingsError
+from sigma_assets_tests.automation.receivers import Dripping, MailServer, Webhook, certificate, served
 from sigma_assets_tests.automation.world import World, lots
 
 LAST = date(2026, 1, 8)
-
-
-class MailServer(socketserver.StreamRequestHandler):
-    received: list[str] = []  # noqa: RUF012
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 loopback\r\n")
-        while line := self.rfile.readline().decode().strip():
-            if line.upper() == "DATA":
-                self.wfile.write(b"354 go on\r\n")
-                body = iter(lambda: self.rfile.readline().decode().rstrip("\r\n"), ".")
-                self.received.append("\n".join(body))
-            self.wfile.write(b"221 bye\r\n" if line.upper() == "QUIT" else b"250 fine\r\n")
-            if line.upper() == "QUIT":
-                return
+ALERT = {
+    "run_id": "0123456789",
+    "text": "nightly run failed: disk full",
+    "url": "http://127.0.0.1:3000/runs/0123456789",
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +52,7 @@ def test_a_failed_run_is_posted_with_asset_cause_and_progress(failed):
     (failure,) = told["failures"]
     assert (failure["asset"], failure["type"]) == ("portfolio_snapshots", "StorageError")
     assert "disk full" in failure["message"]
-    assert "onboarding run of 1 portfolio(s)" in told["text"]
+    assert told["text"].startswith("onboarding run of unlucky, 2026-01-08 to 2026-01-08, failed: ")
     assert told["cells_done"] == 8, "what does not depend on snapshots is there"
     assert told["url"].endswith(run.run_id)
 
@@ -104,101 +97,92 @@ def test_only_what_lies_behind_the_failure_is_missing(failed):
     assert "portfolio_snapshots" not in done
 
 
-class Teller:
-    """The sensor, tick after tick, on an instance of its own; webhook and mail server can be down."""
+def test_a_failed_check_is_named_with_its_portfolio_and_first_finding(failed):
+    """What Dagster records of a blocking check: evaluations, then the failure of the step, then that of the run."""
+    world, run = failed
+    (portfolio_id,) = alert_of(world.instance, run.run_id, world.settings)["portfolio_ids"]
+    finding = f"{portfolio_id} on 2026-01-08: cash moved by 1,000.00 USD"
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance, self.cursor = instance, None
-        self.down: set[str] = set()
-        self.error: SigmaError = AlertError("not now")
-        self.told: Counter[tuple[str, str]] = Counter()
-        self.channels = {name: self._tell(name) for name in ("webhook", "email")}
+    stopped = create_run_for_test(world.instance, status=dg.DagsterRunStatus.STARTED, tags=run.tags)
+    (cash,) = [check for check in checks_of("portfolio_snapshots") if check.name == "cash_constant"]
+    evaluation = evaluation_of("portfolio_snapshots", cash, [finding, "another", "a third"])
+    cause = SerializableErrorInfo("1 check failed", [], "DagsterAssetCheckFailedError")
+    for kind, happened in (
+        (dg.DagsterEventType.ASSET_CHECK_EVALUATION, evaluation),
+        (dg.DagsterEventType.STEP_FAILURE, StepFailureData(cause, None)),
+    ):
+        event = dg.DagsterEvent(kind.value, "job", step_key="portfolio_snapshots", event_specific_data=happened)
+        world.instance.report_dagster_event(event, stopped.run_id)
+    world.instance.report_run_failed(stopped)
+    alert = alert_of(world.instance, stopped.run_id, world.settings)
 
-    def _tell(self, channel: str):
-        def tell(alert) -> None:
-            if channel in self.down:
-                raise self.error
-            self.told[(channel, alert["run_id"])] += 1
-
-        return tell
-
-    def fail(self) -> str:
-        run = create_run_for_test(self.instance, status=dg.DagsterRunStatus.STARTED)
-        self.instance.report_run_failed(run)
-        return run.run_id
-
-    def tick(self) -> None:
-        """Tick as the daemon does: what a tick that raises left in its cursor is not kept."""
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
-        tell_failures(context, Settings(), self.channels)
-        self.cursor = context.cursor
+    (check,) = alert["checks"]
+    assert (check["asset"], check["check"], check["portfolio"]) == ("portfolio_snapshots", "cash_constant", "unlucky")
+    assert check["finding"] == "unlucky on 2026-01-08: cash moved by 1,000.00 USD (and 2 more)"
+    assert "check cash_constant of portfolio_snapshots failed for unlucky: unlucky on 2026-01-08" in alert["text"]
+    assert "DagsterAssetCheckFailedError" not in alert["text"], "what the check says is said once"
 
 
-@pytest.fixture
-def teller() -> Iterator[Teller]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        made = Teller(instance)
-        made.fail()  # before the sensor's first tick: nobody is told of the past
-        made.tick()
-        yield made
+def test_a_webhook_that_redirects_gets_the_alert_and_nobody_else_does():
+    elsewhere = type("Elsewhere", (Webhook,), {"received": []})
+    with served(HTTPServer(("127.0.0.1", 0), elsewhere)) as other:
+        location = f"http://127.0.0.1:{other}/collect"
+        for code in (301, 302, 307, 308):
+            moved = type("Moved", (Webhook,), {"answer": code, "location": location, "received": []})
+            refused = pytest.raises(AlertError, match=rf"^the webhook at 127\.0\.0\.1 redirects \({code}\)")
+            with served(HTTPServer(("127.0.0.1", 0), moved)) as port, refused:
+                post(f"http://127.0.0.1:{port}/hook", ALERT)
+
+    assert elsewhere.received == []
 
 
-def test_each_failure_is_told_once_on_each_channel(teller: Teller):
-    runs = [teller.fail() for _ in range(5)]
+def test_a_receiver_that_drips_bytes_ends_after_a_total_time(monkeypatch):
+    """Each byte comes within the timeout of a socket; the whole answer never comes."""
+    monkeypatch.setattr(receivers, "TOTAL_SECONDS", 3)
 
-    for _ in range(4):
-        teller.tick()
-
-    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
-
-
-@pytest.mark.parametrize("error", [AlertError("not now"), SettingsError("SIGMA_SMTP_URL: not now")])
-def test_a_receiver_that_is_down_loses_no_alert_and_doubles_none_of_the_other(teller: Teller, error: SigmaError):
-    """The tick is red while nothing gets through; what did get through is remembered."""
-    runs = [teller.fail(), teller.fail()]
-    teller.down, teller.error = {"email"}, error
-    teller.tick()
-    for _ in range(2):
-        with pytest.raises(type(error), match="not now"):
-            teller.tick()
-    assert teller.told == Counter({("webhook", runs[0]): 1})
-
-    teller.down = set()
-    teller.tick()
-
-    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
+    slow_mail = type("SlowMail", (Dripping,), {"head": b"220-"})
+    ended = pytest.raises(AlertError, match=r"^the webhook at 127\.0\.0\.1 did not take the alert within 3 s$")
+    with served(QuietServer(("127.0.0.1", 0), Dripping)) as port, ended:
+        post(f"http://127.0.0.1:{port}/hook/open-sesame", ALERT)
+    ended = pytest.raises(AlertError, match=r"^the mail server at 127\.0\.0\.1 did not take the alert within 3 s$")
+    with served(QuietServer(("127.0.0.1", 0), slow_mail)) as port, ended:
+        mail(f"smtp://127.0.0.1:{port}", "risk@example.org", ALERT)
 
 
-def test_a_failure_that_two_watchers_report_is_told_once(teller: Teller):
-    """Code server and run monitoring may both find the same worker dead."""
-    run_id = teller.fail()
-    teller.instance.report_run_failed(teller.instance.get_run_by_id(run_id))
-
-    teller.tick()
-    teller.tick()
-
-    assert teller.told == Counter({("webhook", run_id): 1, ("email", run_id): 1})
+@pytest.fixture(scope="module")
+def server_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("certificate"))
 
 
-def test_an_alert_that_is_refused_for_a_day_keeps_later_ones_back_no_longer(teller: Teller, monkeypatch):
-    teller.fail()
-    teller.down = {"webhook"}
-    with pytest.raises(AlertError):
-        teller.tick()
-    now = time.time()
-    monkeypatch.setattr(alerts.time, "time", lambda: now + 2 * alerts.TOLD_FOR_SECONDS)
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_mail_goes_to_a_server_whose_certificate_is_trusted_and_to_no_other(
+    server_certificate, monkeypatch, scheme: str, is_trusted: bool
+):
+    """Both ways of TLS: from the start (465), and after STARTTLS; the password goes to a verified server alone."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_certificate)
+    kept = {"received": [], "logins": [], "context": context, "implicit_tls": scheme == "smtps"}
+    verified = type("Verified", (MailServer,), kept)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server_certificate))
+    else:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
 
-    teller.tick()
+    with served(QuietServer(("127.0.0.1", 0), verified)) as port:
+        address = f"{scheme}://robot:open%20sesame@127.0.0.1:{port}"
+        if is_trusted:
+            mail(address, "risk@example.org", ALERT)
+        else:
+            with pytest.raises(AlertError, match=r"certificate that cannot be verified: self.signed certificate"):
+                mail(address, "risk@example.org", ALERT)
 
-    assert teller.told == Counter()
+    assert len(verified.received) == len(verified.logins) == is_trusted
+    assert all("disk full" in message for message in verified.received)
 
 
-def test_a_cursor_of_dagsters_own_failure_sensor_means_from_now_on(teller: Teller):
-    """Deployments that ran an earlier version have one."""
-    teller.cursor = '{"__class__": "RunStatusSensorCursor", "record_id": 3, "update_timestamp": null}'
-    teller.fail()
+class QuietServer(socketserver.ThreadingTCPServer):
+    """A server that a client may leave in the middle of a handshake."""
 
-    teller.tick()
-
-    assert teller.told == Counter()
-    assert alerts.Position.of(teller.cursor) is not None
+    def handle_error(self, request, client_address) -> None:
+        """Say nothing."""

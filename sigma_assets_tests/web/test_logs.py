@@ -75,7 +75,7 @@ def test_a_line_that_repeats_the_one_before_is_left_out():
     [
         ("asked https://x/v2?apiKey=abc123&limit=5", "asked https://x/v2?apiKey=***&limit=5"),
         ('{"token": "abc", "n": 1}', '{"token": "***", "n": 1}'),
-        ("at postgresql://sigma:hunter2@db/sigma", "at postgresql://sigma:***@db/sigma"),
+        ("at postgresql://sigma:hunter2@db/sigma", "at postgresql://***@db/sigma"),
     ],
 )
 def test_secrets_are_masked(told, masked):

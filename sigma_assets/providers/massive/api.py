@@ -17,6 +17,7 @@ import urllib3
 
 from sigma_assets.base.calendar import NEW_YORK
 from sigma_assets.base.errors import ProviderAccessError, ProviderError
+from sigma_assets.base.masking import HIDDEN, masked
 from sigma_assets.providers.http import Caller, TransientError, retry_after_seconds
 from sigma_assets.providers.numbers import number
 
@@ -91,7 +92,7 @@ class CheckedPool:
         return Answer(_checked(body, said))
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._api_key, "***")
+        return masked(text.replace(self._api_key, HIDDEN))
 
 
 class MassiveApi:

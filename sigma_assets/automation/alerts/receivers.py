@@ -1,0 +1,118 @@
+"""How an alert gets to a webhook and to a mailbox: verified, within a total time, and never to another address.
+
+A receiver that sends a byte now and then passes every timeout of a socket, and a name server may hang as well. So each
+alert is sent by a process of its own, which ends after a total time whatever its receiver does.
+"""
+
+import json
+import smtplib
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from sigma_assets.base.errors import AlertError, SettingsError
+
+TIMEOUT_SECONDS = 10
+TOTAL_SECONDS = 15
+MAX_REASON = 200
+SMTP_PORT, SMTPS_PORT = 25, 465
+
+
+def post(url: str, alert: Mapping[str, object]) -> None:
+    """Post an alert as JSON; `text` is what chat webhooks show.
+
+    Raises
+    ------
+    AlertError
+        The receiver cannot be reached, refuses, redirects or takes too long; without its address beyond the host, for
+        that is a secret.
+    """
+    _in_time(f"the webhook at {urlsplit(url).hostname}", {"url": url, "alert": dict(alert)})
+
+
+def mail(smtp_url: str, to: str, alert: Mapping[str, object]) -> None:
+    """Mail an alert: `smtps://` speaks TLS from the start, `smtp://USER@` after STARTTLS; both verify the certificate.
+
+    Raises
+    ------
+    SettingsError
+        The address of the mail server cannot be used.
+    AlertError
+        The mail server cannot be reached or verified, refuses or takes too long.
+    """
+    server = urlsplit(smtp_url)
+    if server.scheme not in ("smtp", "smtps") or not server.hostname:
+        raise SettingsError("SIGMA_SMTP_URL: expected smtp://USER:PASSWORD@HOST:PORT (or smtps://)")
+    _in_time(f"the mail server at {server.hostname}", {"smtp_url": smtp_url, "to": to, "alert": dict(alert)})
+
+
+def _in_time(receiver: str, task: Mapping[str, object]) -> None:
+    """Let a process of its own send an alert; the task goes through its input, for it holds secrets."""
+    command = [sys.executable, "-m", "sigma_assets.automation.alerts.receivers"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(task), capture_output=True, text=True, timeout=TOTAL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise AlertError(f"{receiver} did not take the alert within {TOTAL_SECONDS} s") from None
+    if done.returncode:
+        # a traceback may hold the address: of an error that nobody foresaw only its class is told
+        unforeseen = (done.stderr.strip().splitlines() or ["no word"])[-1].partition(":")[0]
+        raise AlertError(f"{receiver} {done.stdout.strip() or f'cannot be alerted: {unforeseen}'}")
+
+
+def _post(url: str, alert: Mapping[str, object]) -> str | None:
+    """Return what went wrong; None if the webhook took the alert."""
+    try:
+        answer = requests.post(url, json=alert, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True)
+    except requests.RequestException as error:
+        return f"cannot be reached: {type(error).__name__}"
+    if answer.is_redirect:
+        return f"redirects ({answer.status_code}): set SIGMA_ALERT_WEBHOOK to the address that takes alerts itself"
+    return None if answer.ok else f"answers {answer.status_code} {answer.reason}"[:MAX_REASON]
+
+
+def _mail(smtp_url: str, to: str, alert: Mapping[str, object]) -> str | None:
+    """Return what went wrong; None if the mail server took the alert."""
+    server = urlsplit(smtp_url)
+    password = unquote(server.password or "")
+    message = EmailMessage()
+    message["Subject"] = f"sigma_assets: run {str(alert['run_id'])[:8]} failed"
+    message["From"], message["To"] = to, to
+    message.set_content(f"{alert['text']}\n\n{alert['url']}\n")
+    try:
+        with _connected(str(server.hostname), server.port, is_tls=server.scheme == "smtps") as connection:
+            if server.username:
+                if server.scheme == "smtp":
+                    connection.starttls(context=ssl.create_default_context())
+                connection.login(unquote(server.username), password)
+            connection.send_message(message)
+    except ssl.SSLCertVerificationError as error:
+        return (
+            f"has a certificate that cannot be verified: {error.verify_message}."
+            " SSL_CERT_FILE names the certificates to trust"
+        )
+    except (OSError, smtplib.SMTPException) as error:
+        told = str(error).replace(password, "***") if password else str(error)
+        return f"does not take the alert: {told}"
+    return None
+
+
+def _connected(host: str, port: int | None, *, is_tls: bool) -> smtplib.SMTP:
+    if is_tls:
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=TIMEOUT_SECONDS, context=context)
+    return smtplib.SMTP(host, port or SMTP_PORT, timeout=TIMEOUT_SECONDS)
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    problem = _mail(**given) if "smtp_url" in given else _post(**given)
+    if problem:
+        sys.stdout.write(problem)
+        sys.exit(1)

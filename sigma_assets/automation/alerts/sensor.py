@@ -1,0 +1,145 @@
+"""The sensor that reports failed runs: which failures each channel has reported, and which come next."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+import dagster as dg
+
+from sigma_assets.automation.alerts.message import Alert, alert_of
+from sigma_assets.automation.alerts.receivers import mail, post
+from sigma_assets.base.errors import AlertError, SigmaError
+from sigma_assets.settings import Settings, settings
+
+logger = logging.getLogger(__name__)
+
+KEPT_FOR = timedelta(days=7)
+"""An alert is offered to a receiver for this long. One that refuses an alert for ever must not keep later ones back for
+ever."""
+AT_ONCE = 3
+"""Failures that one tick reports on each channel."""
+TICK_SECONDS = 25
+"""No failure is reported after this much of a tick: Dagster ends a tick after a minute, and its cursor would be lost."""
+
+Channels = Mapping[str, Callable[[Alert], None]]
+
+
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=10,
+    description="Posts each failed run to SIGMA_ALERT_WEBHOOK, and mails it to SIGMA_ALERT_EMAIL.",
+)
+def failure_alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Report each failed run: which, over what, how far it got, and why.
+
+    Not Dagster's run failure sensor: that one moves on when it fails, and the alert is lost. This one repeats what did
+    not get through at its next tick, each channel for itself, until the failure is a week old.
+    """
+    return report_failures(context, settings(), channels_of(settings()))
+
+
+def report_failures(context: dg.SensorEvaluationContext, configured: Settings, channels: Channels) -> dg.SkipReason:
+    """Report to each channel the failures that come after its own position, a few at a time, and move its position on.
+
+    A channel that was not configured at the last tick starts from now on.
+
+    Raises
+    ------
+    SigmaError
+        No channel moved on, and at least one could not report: the tick is red until it can. Where another channel
+        moved on, the reason to skip says what failed, since Dagster keeps no cursor of a tick that raises.
+    """
+    instance = context.instance
+    if not channels:
+        context.update_cursor("{}")
+        return dg.SkipReason("set SIGMA_ALERT_WEBHOOK or SIGMA_ALERT_EMAIL to be alerted")
+    before = _positions(context)
+    newest = _newest_failure(instance) if channels.keys() - before.keys() else 0
+    positions = {channel: before.get(channel, newest) for channel in channels}
+    errors: dict[str, SigmaError] = {}
+    reported, started = 0, time.monotonic()
+    for _ in range(AT_ONCE):
+        for channel in [name for name in channels if name not in errors]:
+            if time.monotonic() - started > TICK_SECONDS:
+                break
+            failure = next(iter(_failures_after(instance, positions[channel])), None)
+            if failure is None:
+                continue
+            try:
+                reported += _report(instance, failure, configured, channel, channels[channel])
+            except SigmaError as error:  # AlertError, or SettingsError of a mail server's address
+                errors[channel] = error
+            else:
+                positions[channel] = failure.storage_id
+                context.update_cursor(json.dumps(positions))
+    if positions == before and errors:
+        raise next(iter(errors.values())) if len(errors) == 1 else AlertError("; ".join(map(str, errors.values())))
+    context.update_cursor(json.dumps(positions))
+    later = "".join(f"; {channel} comes later: {error}" for channel, error in sorted(errors.items()))
+    return dg.SkipReason(f"reported {reported} times{later}")
+
+
+def channels_of(configured: Settings) -> Channels:
+    """Return who is alerted, by channel, and how."""
+    channels: dict[str, Callable[[Alert], None]] = {}
+    if configured.alert_webhook:
+        channels["webhook"] = partial(post, configured.alert_webhook)
+    if configured.alert_email:
+        channels["email"] = partial(mail, configured.smtp_url, configured.alert_email)
+    return channels
+
+
+def _positions(context: dg.SensorEvaluationContext) -> dict[str, int]:
+    """Return the storage id of the last failure that each channel is done with; empty for a cursor of another kind.
+
+    Version 0.1 wrote `EVENT,CHANNEL...`: every channel is done with that failure, and the ones named with the next.
+    """
+    cursor = context.cursor or ""
+    event, *done_with_next = cursor.split(",")
+    if event.isdigit():
+        following = _failures_after(context.instance, int(event)) if done_with_next else ()
+        next_event = following[0].storage_id if following else int(event)
+        return {name: next_event if name in done_with_next else int(event) for name in ("webhook", "email")}
+    try:
+        positions = json.loads(cursor)
+    except ValueError:
+        return {}
+    is_ours = isinstance(positions, dict) and all(isinstance(position, int) for position in positions.values())
+    return positions if is_ours else {}
+
+
+def _report(
+    instance: dg.DagsterInstance,
+    failure: dg.EventLogRecord,
+    configured: Settings,
+    channel: str,
+    tell: Callable[[Alert], None],
+) -> bool:
+    """Report a failure on a channel; return False where there was nothing to report any more."""
+    age = timedelta(seconds=time.time() - failure.timestamp)
+    if age > KEPT_FOR:
+        logger.warning("run %s failed %d days ago: no longer reported by %s", failure.run_id, age.days, channel)
+        return False
+    if _is_repeated(instance, failure):
+        return False
+    tell(alert_of(instance, failure.run_id, configured))
+    return True
+
+
+def _is_repeated(instance: dg.DagsterInstance, failure: dg.EventLogRecord) -> bool:
+    """Return whether a run had failed before already: two watchers may report one death."""
+    first = instance.get_records_for_run(failure.run_id, of_type=dg.DagsterEventType.RUN_FAILURE, limit=1).records
+    return bool(first) and first[0].storage_id != failure.storage_id
+
+
+def _newest_failure(instance: dg.DagsterInstance) -> int:
+    found = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
+    return found[0].storage_id if found else 0
+
+
+def _failures_after(instance: dg.DagsterInstance, event: int) -> Sequence[dg.EventLogRecord]:
+    chosen = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=event)
+    return instance.fetch_run_status_changes(chosen, limit=1, ascending=True).records

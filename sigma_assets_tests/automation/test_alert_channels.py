@@ -1,0 +1,185 @@
+"""Each channel hears of each failed run exactly once, by the real sensor: whatever became of the other channel."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from http.server import HTTPServer
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+
+from sigma_assets.automation.alerts import sensor
+from sigma_assets.automation.alerts.receivers import post
+from sigma_assets.automation.alerts.sensor import report_failures
+from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.settings import Settings
+from sigma_assets_tests.automation.receivers import Webhook, served
+
+HOUR = 3600
+
+
+class Teller:
+    """The sensor, tick after tick, on an instance of its own; webhook and mail server can be down."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor = instance, None
+        self.down: set[str] = set()
+        self.error: SigmaError = AlertError("not now")
+        self.told: Counter[tuple[str, str]] = Counter()
+        self.channels: dict = {name: self._tell(name) for name in ("webhook", "email")}
+
+    def _tell(self, channel: str):
+        def tell(alert) -> None:
+            if channel in self.down:
+                raise self.error
+            self.told[(channel, alert["run_id"])] += 1
+
+        return tell
+
+    def fail(self) -> str:
+        run = create_run_for_test(self.instance, status=dg.DagsterRunStatus.STARTED)
+        self.instance.report_run_failed(run)
+        return run.run_id
+
+    def tick(self) -> None:
+        """Tick as the daemon does: what a tick that raises left in its cursor is not kept."""
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
+        report_failures(context, Settings(), self.channels)
+        self.cursor = context.cursor
+
+
+@pytest.fixture
+def teller() -> Iterator[Teller]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Teller(instance)
+        made.fail()  # before the sensor's first tick: nobody is told of the past
+        made.tick()
+        yield made
+
+
+def test_each_failure_is_told_once_on_each_channel(teller: Teller):
+    runs = [teller.fail() for _ in range(5)]
+
+    for _ in range(4):
+        teller.tick()
+
+    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
+
+
+@pytest.mark.parametrize("error", [AlertError("not now"), SettingsError("SIGMA_SMTP_URL: not now")])
+def test_a_receiver_that_is_down_keeps_nothing_from_the_other_and_loses_nothing(teller: Teller, error: SigmaError):
+    """The tick is red while nothing gets through; what did get through is remembered."""
+    runs = [teller.fail() for _ in range(5)]
+    teller.down, teller.error = {"email"}, error
+    for _ in range(2):
+        teller.tick()
+    for _ in range(2):
+        with pytest.raises(type(error), match="not now"):
+            teller.tick()
+    assert teller.told == Counter(("webhook", run) for run in runs)
+
+    teller.down = set()
+    for _ in range(2):
+        teller.tick()
+
+    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
+
+
+def test_scenario_18_one_receiver_is_down_for_a_day_and_another_is_up(teller: Teller, monkeypatch):
+    """The second is told at once, the first once it is back, each exactly once; over real HTTP."""
+    up, back = (type(name, (Webhook,), {"received": []}) for name in ("Up", "Back"))
+    began = time.time()
+    with served(HTTPServer(("127.0.0.1", 0), Webhook)) as down_port:
+        pass  # nobody listens there from here on
+    with served(HTTPServer(("127.0.0.1", 0), up)) as up_port:
+        teller.channels = {
+            "webhook": partial(post, f"http://127.0.0.1:{down_port}/"),
+            "email": partial(post, f"http://127.0.0.1:{up_port}/"),
+        }
+        teller.tick()
+        runs = []
+        for hour in (0, 6, 12, 18, 25):
+            monkeypatch.setattr(sensor.time, "time", lambda hour=hour: began + hour * HOUR)
+            runs.append(teller.fail())
+            teller.tick()
+            assert [alert["run_id"] for alert in up.received] == runs, "told at once"
+        with served(ReusedServer(("127.0.0.1", down_port), back)):
+            for _ in range(3):
+                teller.tick()
+
+    assert [alert["run_id"] for alert in up.received] == runs
+    assert [alert["run_id"] for alert in back.received] == runs
+
+
+class ReusedServer(HTTPServer):
+    """A server on a port that was used a moment ago."""
+
+    allow_reuse_address = True
+
+
+def test_a_failure_that_two_watchers_report_is_told_once(teller: Teller):
+    """Code server and run monitoring may both find the same worker dead."""
+    run_id = teller.fail()
+    teller.instance.report_run_failed(teller.instance.get_run_by_id(run_id))
+
+    teller.tick()
+    teller.tick()
+
+    assert teller.told == Counter({("webhook", run_id): 1, ("email", run_id): 1})
+
+
+def test_an_alert_that_is_refused_for_a_week_keeps_later_ones_back_no_longer(teller: Teller, monkeypatch):
+    teller.fail()
+    teller.down = {"webhook", "email"}
+    with pytest.raises(AlertError, match="not now; not now"):
+        teller.tick()
+    later = time.time() + sensor.KEPT_FOR.total_seconds() + HOUR
+    monkeypatch.setattr(sensor.time, "time", lambda: later)
+
+    teller.tick()
+    teller.down = set()
+    monkeypatch.undo()
+    run_id = teller.fail()
+    teller.tick()
+
+    assert teller.told == Counter({("webhook", run_id): 1, ("email", run_id): 1})
+
+
+def test_a_channel_that_is_new_hears_of_what_comes_and_is_not_forgotten_while_the_other_is_down(teller: Teller):
+    """What a red tick writes to its cursor is lost: a start position must not be lost with it."""
+    tell_both = dict(teller.channels)
+    teller.channels = {"webhook": tell_both["webhook"]}
+    teller.tick()
+    past = teller.fail()
+    teller.down, teller.channels = {"webhook"}, tell_both
+    teller.tick()
+    run_id = teller.fail()
+    teller.tick()
+
+    assert teller.told == Counter({("email", run_id): 1})
+    teller.down = set()
+    teller.tick()
+    assert teller.told == Counter({("email", run_id): 1, ("webhook", past): 1, ("webhook", run_id): 1})
+
+
+@pytest.mark.parametrize(
+    ("cursor", "told"),
+    [
+        ('{"__class__": "RunStatusSensorCursor", "record_id": 3, "update_timestamp": null}', {}),
+        ("{before}", {"webhook": 1, "email": 1}),
+        ("{before},webhook", {"email": 1}),
+        ("not a cursor", {}),
+    ],
+)
+def test_a_cursor_of_an_earlier_version_loses_and_doubles_nothing(teller: Teller, cursor: str, told: dict[str, int]):
+    """Dagster's own failure sensor (from now on), and version 0.1: the last event told, and who knows of the next."""
+    before = sensor._newest_failure(teller.instance)
+    run_id = teller.fail()
+    teller.cursor = cursor.replace("{before}", str(before))
+
+    teller.tick()
+    teller.tick()
+
+    assert teller.told == Counter({(channel, run_id): count for channel, count in told.items()})
