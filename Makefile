@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test lint check dev bench bench-full same format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full same conformance format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -44,6 +44,10 @@ bench-full: .venv/test
 same: .venv/test
 	@test -n "$(REF)" || { echo "make same REF=COMMIT: which commit to compare with?"; exit 2; }
 	$(BIN)/python -m benchmarks.same --ref $(REF) $(SAME_ARGS)
+
+# Dagster's own storage suites, from the sources of the installed release, on our storages. A minute.
+conformance: .venv/test
+	$(BIN)/python -m sigma_assets_tests.conformance $(CONFORMANCE_ARGS)
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)

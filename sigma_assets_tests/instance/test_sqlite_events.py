@@ -203,19 +203,27 @@ def test_a_watcher_sees_events_as_they_are_stored(storage):
     assert seen == ["ASSET_MATERIALIZATION", "PIPELINE_SUCCESS"]
 
 
-def test_a_check_planned_over_a_range_is_noted_once_and_then_evaluated(tmp_path):
+def test_a_check_of_ours_planned_over_a_range_is_noted_once_and_then_evaluated(tmp_path):
     """Dagster adds the range of a run to each planned check, and would note it once per partition, for ever planned."""
+    assert noted_after_evaluation(tmp_path, VALUES) == ["SUCCEEDED"]
+
+
+def test_a_check_of_another_asset_keeps_the_partitions_that_were_planned(tmp_path):
+    assert noted_after_evaluation(tmp_path, dg.AssetKey("not_ours")) == ["SUCCEEDED", "PLANNED", "PLANNED", "PLANNED"]
+
+
+def noted_after_evaluation(folder: Path, asset: dg.AssetKey) -> list[str]:
     check = AssetCheckEvaluationPlanned(
-        asset_key=VALUES,
+        asset_key=asset,
         check_name="cash",
         partitions_subset=DefaultPartitionsSubset({"2026-01-06", "2026-01-07", "2026-01-08"}),
     )
-    done = dg.AssetCheckEvaluation(asset_key=VALUES, check_name="cash", passed=True, metadata={})
-    storage = BatchedSqliteEventLogStorage(str(tmp_path))
+    done = dg.AssetCheckEvaluation(asset_key=asset, check_name="cash", passed=True, metadata={})
+    storage = BatchedSqliteEventLogStorage(str(folder))
 
     storage.store_event(entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, check))
     storage.store_event(entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, done, second=1))
 
-    records = storage.get_asset_check_execution_history(dg.AssetCheckKey(VALUES, "cash"), limit=10)
-    assert [record.status.value for record in records] == ["SUCCEEDED"]
+    records = storage.get_asset_check_execution_history(dg.AssetCheckKey(asset, "cash"), limit=10)
     storage.dispose()
+    return [record.status.value for record in records]

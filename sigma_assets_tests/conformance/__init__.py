@@ -1,0 +1,1 @@
+"""Dagster's own storage suites, run on our storages: `make conformance`. Fetched, never copied."""
