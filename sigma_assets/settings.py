@@ -46,14 +46,14 @@ class Settings:
         secret=True,
     )
     prices: str = _setting("SIGMA_PRICES", "simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
-    cutoff: time = _setting(
-        "SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected", read.cutoff
-    )
     complete_share: float = _setting(
         "SIGMA_COMPLETE_SHARE",
         COMPLETE_SHARE,
         "share of the symbols priced lately without which a session is not there yet",
         read.number(0, 1),
+    )
+    cutoff: time = _setting(
+        "SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected", read.cutoff
     )
     first_session: date | None = _setting(
         "SIGMA_FIRST_SESSION",
