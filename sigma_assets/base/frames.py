@@ -1,13 +1,17 @@
 """Price matrices: sessions x symbols, the shape in which every calculation reads prices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 SessionArray = npt.NDArray[np.datetime64]
+
+_Value = TypeVar("_Value", np.float64, np.datetime64)
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,57 @@ class PriceHistory:
             raise KeyError(f"sessions outside {self.sessions[0]} to {self.sessions[-1]}, or not sessions")
         return positions
 
-    def take(self, columns: Sequence[int]) -> "PriceHistory":
-        """Return the history of the symbols in some columns; ascending, so that they stay sorted."""
+    def of(self, symbols: Iterable[str]) -> "PriceHistory":
+        """Return the history of exactly these symbols; without any price or corporate action where this one has none.
+
+        Its matrices lie symbol by symbol in memory, as the valuation of lots reads them.
+        """
+        wanted = np.array(sorted({*symbols}), dtype=object)
+        column = {symbol: number for number, symbol in enumerate(self.symbols)}
+        is_here = np.array([symbol in column for symbol in wanted], dtype=bool)
+        here = [column[symbol] for symbol in wanted[is_here]]
+
+        def chosen(array: npt.NDArray[_Value], blank: object) -> npt.NDArray[_Value]:
+            by_symbol = np.full((len(wanted), *array.shape[:-1]), blank, dtype=array.dtype)
+            by_symbol[is_here] = array.T[here]
+            return by_symbol.T
+
         return PriceHistory(
             sessions=self.sessions,
-            symbols=self.symbols[columns],
-            close=self.close[:, columns],
-            split_factor=self.split_factor[:, columns],
-            dividend=self.dividend[:, columns],
-            volume=self.volume[:, columns],
-            prior_close=self.prior_close[columns],
-            prior_session=self.prior_session[columns],
+            symbols=wanted,
+            close=chosen(self.close, np.nan),
+            split_factor=chosen(self.split_factor, 1.0),
+            dividend=chosen(self.dividend, 0.0),
+            volume=chosen(self.volume, np.nan),
+            prior_close=chosen(self.prior_close, np.nan),
+            prior_session=chosen(self.prior_session, np.datetime64("NaT", "D")),
         )
+
+    @cached_property
+    def last_known(self) -> tuple[FloatArray, SessionArray]:
+        """The last close on or before each session, and its session: `last_known_close`, once per history."""
+        return last_known_close(self)
+
+
+def last_known_close(history: PriceHistory, *, before: bool = False) -> tuple[FloatArray, SessionArray]:
+    """Return the last close on or before each session, and the session that it comes from.
+
+    Parameters
+    ----------
+    before : look strictly before each session instead of on or before it.
+
+    Returns
+    -------
+    close : float array of shape (n_sessions, n_symbols); NaN before the first close.
+    price_session : datetime64[D] array of the same shape; NaT before the first close.
+    """
+    n_sessions, n_symbols = history.close.shape
+    close = np.vstack([history.prior_close[None, :], history.close])
+    session = np.vstack(
+        [history.prior_session[None, :], np.broadcast_to(history.sessions[:, None], (n_sessions, n_symbols))]
+    )
+    source_row = np.where(np.isfinite(close), np.arange(n_sessions + 1)[:, None], 0)
+    source_row = np.maximum.accumulate(source_row, axis=0)
+    source_row = source_row[:-1] if before else source_row[1:]
+    columns = np.arange(n_symbols)[None, :]
+    return close[source_row, columns], session[source_row, columns]

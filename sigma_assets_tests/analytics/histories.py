@@ -86,4 +86,4 @@ def tail(history: PriceHistory, start: int) -> PriceHistory:
 
 def only(history: PriceHistory, symbols: Sequence[str]) -> PriceHistory:
     """Return the history of some of its symbols."""
-    return history.take([history.column(symbol) for symbol in sorted(symbols)])
+    return history.of(symbols)

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.series.returns import last_known_close, total_returns
+from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, first_return_rows, trailing_volatility
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray, last_known_close
 
 LOOKBACK_SESSIONS = 260
 """Sessions to read before the first one: a year has at most 254, and its reference price may lie a few days earlier."""

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.series.returns import last_known_close
-from sigma_assets.base.frames import PriceHistory
+from sigma_assets.base.frames import PriceHistory, last_known_close
 
 SUSPICION_COLUMNS = ("symbol", "session", "previous_close", "close", "move")
 

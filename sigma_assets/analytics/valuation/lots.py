@@ -1,72 +1,51 @@
-"""Lots as arrays: sorted, checked once, and sliced per portfolio without touching a DataFrame again."""
+"""Lots as their valuation reads them: checked, options settled at their expiration, with the columns of their prices."""
 
-from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.analytics.valuation.price_rows import PriceRows
 from sigma_assets.base.conventions import OPTION_MULTIPLIER
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.base.frames import PriceHistory, SessionArray
+
+Columns = dict[str, npt.NDArray[Any]]
+"""Columns of a table, by name: arrays of one length."""
 
 NEVER = np.datetime64("9999-12-31", "D")
 """Exit date of a lot without one."""
 
-_Text = npt.NDArray[np.object_]
-_Flags = npt.NDArray[np.bool_]
-_Rows = npt.NDArray[np.intp]
+NO_PRICES = ""
+"""Symbol without prices or corporate actions: that of private lots."""
+
+_TEXT = ("lot_id", "symbol", "investment_class", "underlying_symbol", "option_type")
+_NUMBERS = ("quantity", "entry_price", "exit_price", "strike_price")
+_DATES = ("entry_date", "exit_date", "expiration_date")
 
 
-@dataclass(frozen=True)
-class Lots:
-    """Lots in canonical order (portfolio, lot_id); every array has shape (n_lots,).
+def price_symbols(lots: pd.DataFrame) -> set[str]:
+    """Return the symbols whose prices value these lots: their own, underlyings of options, and `NO_PRICES`."""
+    own = lots.loc[lots["investment_class"] != "PRIVATE", "symbol"]
+    return {*own, *lots.loc[lots["investment_class"] == "OPTIONS", "underlying_symbol"].dropna(), NO_PRICES}
 
-    Attributes
+
+def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
+    """Return the columns that the valuation of these lots needs, in the order of the frame.
+
+    Parameters
     ----------
-    entry_date, exit_date : datetime64[D]; `NEVER` while open. An option that is settled at its expiration has the
-        session of that settlement, and `is_settled`.
-    exit_price : NaN while open, and where `is_settled`.
-    multiplier : 100 for options, else 1.
-    price_row : row in PriceRows of the lot's own quotes; the blank one for private lots.
-    action_row : row whose splits change the lot: its own, an option's underlying, the blank one for private lots.
-    """
+    prices : PriceHistory
+        Of all `price_symbols` of these lots.
 
-    lot_id: _Text
-    symbol: _Text
-    investment_class: _Text
-    quantity: FloatArray
-    entry_price: FloatArray
-    entry_date: SessionArray
-    exit_price: FloatArray
-    exit_date: SessionArray
-    is_settled: _Flags
-    is_public: _Flags
-    is_option: _Flags
-    is_call: _Flags
-    underlying_symbol: _Text
-    strike_price: FloatArray
-    expiration_date: SessionArray
-    multiplier: FloatArray
-    price_row: _Rows
-    action_row: _Rows
-
-    def __len__(self) -> int:
-        return len(self.lot_id)
-
-    @property
-    def cost(self) -> FloatArray:
-        """Entered quantity x multiplier x entry price, USD; negative for shorts."""
-        return self.quantity * self.multiplier * self.entry_price
-
-    def take(self, chosen: slice | _Rows | _Flags) -> "Lots":
-        """Return some of the lots."""
-        return Lots(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
-
-
-def lot_arrays(lots: pd.DataFrame, prices: PriceRows) -> Lots:
-    """Return lots as arrays, in the order of the frame.
+    Returns
+    -------
+    Columns of shape (n_lots,): those of the table lots with text as object and dates as datetime64[D]; `exit_date` is
+        `NEVER` while open. Besides: `is_public`, `is_option`, `is_call`; `is_settled`: an option that ends at its
+        expiration, whose `exit_date` is the session of that settlement and whose `exit_price` is NaN; `multiplier`;
+        `cost`: entered quantity x multiplier x entry price, USD, negative for shorts; `risk_symbol`: its own or its
+        underlying; `price_column`, `action_column`: columns of `prices` with its quotes, and with the splits that
+        change it.
 
     Raises
     ------
@@ -74,42 +53,39 @@ def lot_arrays(lots: pd.DataFrame, prices: PriceRows) -> Lots:
         A lot has an exit date without an exit price, or an option lacks a term of its contract.
     """
     _check(lots)
-    symbol = lots["symbol"].to_numpy(dtype=object)
-    investment_class = lots["investment_class"].to_numpy(dtype=object)
-    is_option = investment_class == "OPTIONS"
-    is_private = investment_class == "PRIVATE"
-    underlying_symbol = lots["underlying_symbol"].to_numpy(dtype=object, copy=True)
-    underlying_symbol[~is_option] = None
-    entry_date, expiration_date = _days(lots, "entry_date"), _days(lots, "expiration_date")
-    exit_date = _days(lots, "exit_date")
-    exit_date = np.where(np.isnat(exit_date), NEVER, exit_date)
-    settlement = _settlement(prices.sessions, entry_date, np.where(is_option, expiration_date, NEVER))
+    columns = {name: lots[name].to_numpy(dtype=object) for name in _TEXT}
+    columns |= {name: lots[name].to_numpy(dtype=float) for name in _NUMBERS}
+    columns |= {name: days_of(lots, name) for name in _DATES}
+    is_option, is_private = columns["investment_class"] == "OPTIONS", columns["investment_class"] == "PRIVATE"
+    exit_date = np.where(np.isnat(columns["exit_date"]), NEVER, columns["exit_date"])
+    expiration_date = np.where(is_option, columns["expiration_date"], NEVER)
+    settlement = _settlement(prices.sessions, columns["entry_date"], expiration_date)
     is_settled = settlement < exit_date
-    own_row = prices.rows(symbol)
-    return Lots(
-        lot_id=lots["lot_id"].to_numpy(dtype=object),
-        symbol=symbol,
-        investment_class=investment_class,
-        quantity=lots["quantity"].to_numpy(dtype=float),
-        entry_price=lots["entry_price"].to_numpy(dtype=float),
-        entry_date=entry_date,
-        exit_price=np.where(is_settled, np.nan, lots["exit_price"].to_numpy(dtype=float)),
-        exit_date=np.where(is_settled, settlement, exit_date),
-        is_settled=is_settled,
-        is_public=~is_option & ~is_private,
-        is_option=is_option,
-        is_call=lots["option_type"].to_numpy(dtype=object) == "CALL",
-        underlying_symbol=underlying_symbol,
-        strike_price=lots["strike_price"].to_numpy(dtype=float),
-        expiration_date=expiration_date,
-        multiplier=np.where(is_option, float(OPTION_MULTIPLIER), 1.0),
-        price_row=np.where(is_private, prices.blank, own_row),
-        action_row=np.where(is_option, prices.rows(underlying_symbol), np.where(is_private, prices.blank, own_row)),
-    )
+    multiplier = np.where(is_option, float(OPTION_MULTIPLIER), 1.0)
+    own = np.where(is_private, NO_PRICES, columns["symbol"])
+    return columns | {
+        "exit_date": np.where(is_settled, settlement, exit_date),
+        "exit_price": np.where(is_settled, np.nan, columns["exit_price"]),
+        "is_public": ~is_option & ~is_private,
+        "is_option": is_option,
+        "is_call": columns["option_type"] == "CALL",
+        "is_settled": is_settled,
+        "multiplier": multiplier,
+        "cost": columns["quantity"] * multiplier * columns["entry_price"],
+        "risk_symbol": np.where(is_option, columns["underlying_symbol"], columns["symbol"]),
+        "price_column": np.searchsorted(prices.symbols, own),
+        "action_column": np.searchsorted(prices.symbols, np.where(is_option, columns["underlying_symbol"], own)),
+    }
 
 
-def _days(lots: pd.DataFrame, column: str) -> SessionArray:
-    return lots[column].to_numpy().astype("datetime64[D]")
+def some(columns: Columns, chosen: slice | npt.NDArray[np.intp]) -> Columns:
+    """Return some rows of columns."""
+    return {name: values[chosen] for name, values in columns.items()}
+
+
+def days_of(rows: pd.DataFrame, column: str) -> SessionArray:
+    """Return a column of dates as days."""
+    return rows[column].to_numpy().astype("datetime64[D]")
 
 
 def _settlement(sessions: SessionArray, entry_date: SessionArray, expiration_date: SessionArray) -> SessionArray:

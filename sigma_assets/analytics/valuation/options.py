@@ -1,13 +1,18 @@
-"""Value and delta of a European option (SPEC 4.9).
+"""Value and delta of European options, and what option lots are marked at (SPEC 4.9).
 
 Source: Black and Scholes (1973), The Pricing of Options and Corporate Liabilities; in the form of Hull, Options,
 Futures and Other Derivatives, chapters 15 (price) and 19 (delta). The underlying pays no dividend yield.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.series.windows import first_return_rows, trailing_volatility
+from sigma_assets.analytics.valuation.lots import Columns
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 DAYS_PER_YEAR = 365
 """Calendar days in the year of an option's life."""
@@ -89,6 +94,98 @@ def intrinsic_value(spot: npt.ArrayLike, strike: npt.ArrayLike, *, is_call: npt.
     return np.maximum(sign * (np.asarray(spot, dtype=float) - np.asarray(strike, dtype=float)), 0.0)
 
 
+class Marks(NamedTuple):
+    """Prices of lots; every array has shape (n_lots, n_sessions), USD per share (of the underlying, for options).
+
+    Attributes
+    ----------
+    price, price_session : price used and the session that it comes from; NaT where it is the entry price.
+    is_modelled : the price is a Black-Scholes value.
+    delta_value : of options, delta x underlying close; NaN where delta is unknown.
+    exit_price : of shape (n_lots,); NaN while open.
+    """
+
+    price: FloatArray
+    price_session: SessionArray
+    is_modelled: npt.NDArray[np.bool_]
+    delta_value: FloatArray
+    exit_price: FloatArray
+
+
+def option_volatility(prices: PriceHistory, lots: Columns, *, window: int) -> FloatArray:
+    """Return the realised volatility of the underlyings of options among the lots.
+
+    Parameters
+    ----------
+    lots : as `prepared_lots` returns them.
+    window : returns in a volatility.
+
+    Returns
+    -------
+    float array of the shape of `prices.close`, per year; NaN where it cannot be known, and of other symbols
+    """
+    volatility = np.full_like(prices.close, np.nan)
+    columns = np.unique(lots["action_column"][lots["is_option"]])
+    if len(columns):
+        underlyings = prices.of(prices.symbols[columns])
+        every_row = np.arange(len(prices.sessions))
+        returns, first_rows = total_returns(underlyings), first_return_rows(underlyings)
+        volatility[:, columns] = trailing_volatility(returns, every_row, window, first_rows)
+    return volatility
+
+
+def option_marks(
+    lots: Columns,
+    prices: PriceHistory,
+    volatility: FloatArray,
+    window: slice,
+    split_factor: FloatArray,
+    is_open: npt.NDArray[np.bool_],
+    *,
+    risk_free_rate: float,
+) -> Marks:
+    """Return the marks of options: the contract's quote, else a Black-Scholes value, else the last known price.
+
+    Parameters
+    ----------
+    lots : as `prepared_lots` returns them, all of them options.
+    volatility : of the underlyings; shape of `prices.close`.
+    window : sessions wanted, as rows of `prices`.
+    split_factor : float array of shape (n_lots, n_sessions)
+        Product of the underlying's splits since entry: contracts are multiplied by it, the strike is divided by it.
+    is_open : bool array of the same shape; nothing is modelled where a lot is not open.
+    """
+    days = prices.sessions[window]
+    quote, quote_session = (each.T[lots["price_column"], window] for each in prices.last_known)
+    spot, spot_session = (each.T[lots["action_column"], window] for each in prices.last_known)
+    sigma = volatility.T[lots["action_column"], window]
+    strike = lots["strike_price"][:, None] / split_factor
+    is_known = is_open & np.isfinite(spot) & np.isfinite(sigma)
+    lot, _ = np.nonzero(is_known)
+    years = (lots["expiration_date"][:, None] - days).astype(np.int64)[is_known] / DAYS_PER_YEAR
+    terms = (spot[is_known], strike[is_known], years, sigma[is_known])
+    model, delta = np.full(spot.shape, np.nan), np.full(spot.shape, np.nan)
+    model[is_known] = black_scholes_price(*terms, is_call=lots["is_call"][lot], risk_free_rate=risk_free_rate)
+    delta[is_known] = black_scholes_delta(*terms, is_call=lots["is_call"][lot], risk_free_rate=risk_free_rate)
+
+    is_entry_price = np.isnan(quote)
+    source = np.where(is_entry_price, lots["entry_date"][:, None], quote_session)
+    last = np.where(is_entry_price, lots["entry_price"][:, None], quote)
+    last = last / _splits_since(source, days, prices.sessions, prices.split_factor.T[lots["action_column"]])
+    is_modelled = is_known & (quote_session != days)
+    settlement = np.where(np.isnan(spot), last, intrinsic_value(spot, strike, is_call=lots["is_call"][:, None]))
+    exit_price, exit_column = lots["exit_price"].copy(), np.searchsorted(days, lots["exit_date"])
+    settled = np.flatnonzero(lots["is_settled"] & (exit_column < len(days)))
+    exit_price[settled] = settlement[settled, exit_column[settled]]
+    return Marks(
+        price=np.where(is_modelled, model, last),
+        price_session=np.where(is_modelled, spot_session, quote_session),
+        is_modelled=is_modelled,
+        delta_value=delta * spot,
+        exit_price=exit_price,
+    )
+
+
 def _discounted(
     spot: npt.ArrayLike, strike: npt.ArrayLike, years: npt.ArrayLike, volatility: npt.ArrayLike, risk_free_rate: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -114,3 +211,14 @@ def _normal_cdf(x: FloatArray) -> FloatArray:
     from scipy.special import ndtr  # slow to import, and only books with options need it
 
     return ndtr(x)
+
+
+def _splits_since(
+    source: SessionArray, days: SessionArray, sessions: SessionArray, split_factor: FloatArray
+) -> FloatArray:
+    """Return the product of splits after the session that a price comes from: an old price is per old contract."""
+    since = np.ones(source.shape)
+    for lot, column in zip(*np.nonzero(split_factor != 1), strict=True):
+        is_since = (source[lot] < sessions[column]) & (sessions[column] <= days)
+        since[lot] *= np.where(is_since, split_factor[lot, column], 1.0)
+    return since

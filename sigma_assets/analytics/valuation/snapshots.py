@@ -4,21 +4,24 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.analytics.valuation.ledger import Ledger, sum_over_lots
+from sigma_assets.analytics.valuation.lots import Columns
 from sigma_assets.base.frames import FloatArray
 
 
-def snapshot_columns(ledger: Ledger) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the columns of portfolio_snapshots, without the key, at the sessions wanted."""
-    wanted, paths = ledger.wanted, ledger.paths
+def snapshot_columns(ledger: Ledger) -> Columns:
+    """Return the columns of portfolio_snapshots at the sessions wanted."""
+    wanted = ledger.wanted
     equity = ledger.equity[wanted]
     daily_pnl = np.diff(ledger.pnl, prepend=0.0)
-    dividend_income = sum_over_lots(paths.dividends[:, wanted])
-    exposure = _exposure(paths.value[:, wanted], equity)
+    dividend_income = sum_over_lots(ledger.dividends[:, wanted])
+    exposure = _exposure(ledger.value[:, wanted], equity)
     cumulative_flow = np.cumsum(ledger.flows)
     return {
+        "portfolio_id": np.full(len(wanted), ledger.portfolio_id, dtype=object),
+        "session": ledger.sessions[wanted],
         "equity": equity,
         "daily_pnl": daily_pnl[wanted],
-        "daily_return": _daily_return(ledger)[wanted],
+        "daily_return": daily_returns(ledger)[wanted],
         "cumulative_pnl": ledger.pnl[wanted],
         "realized_pnl": _realized(ledger),
         "dividend_income": dividend_income,
@@ -33,14 +36,15 @@ def snapshot_columns(ledger: Ledger) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _daily_return(ledger: Ledger) -> FloatArray:
+def daily_returns(ledger: Ledger) -> FloatArray:
+    """Return the daily return of every session of a ledger; NaN where the equity before is not positive."""
     previous = np.concatenate([[ledger.initial_equity], ledger.equity[:-1]])
     return np.diff(ledger.pnl, prepend=0.0) / np.where(previous > 0, previous, np.nan)
 
 
 def _performance(ledger: Ledger) -> dict[str, FloatArray]:
     """Return the compounded return and the deepest fall of its index, which stands at 1 before the first session."""
-    index = np.cumprod(1.0 + _daily_return(ledger))
+    index = np.cumprod(1.0 + daily_returns(ledger))
     peak = np.maximum.accumulate(np.maximum(index, 1.0))
     return {
         "max_drawdown": np.minimum.accumulate(index / peak - 1.0)[ledger.wanted],
@@ -50,9 +54,9 @@ def _performance(ledger: Ledger) -> dict[str, FloatArray]:
 
 def _realized(ledger: Ledger) -> FloatArray:
     """Return the P&L of lots whose exit lies in (previous session, d]."""
-    is_closed = ledger.paths.is_closed
+    is_closed = ledger.is_closed
     closes_now = is_closed & ~np.pad(is_closed, ((0, 0), (1, 0)))[:, :-1]
-    return sum_over_lots(np.where(closes_now, ledger.paths.realized, 0.0)[:, ledger.wanted])
+    return sum_over_lots(np.where(closes_now, ledger.realized, 0.0)[:, ledger.wanted])
 
 
 def _exposure(value: FloatArray, equity: FloatArray) -> dict[str, FloatArray]:
@@ -70,14 +74,15 @@ def _exposure(value: FloatArray, equity: FloatArray) -> dict[str, FloatArray]:
 
 def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
     wanted, lots = ledger.wanted, ledger.lots
-    is_open = ledger.paths.is_open[:, wanted]
-    price_session = ledger.paths.price_session[:, wanted]
-    is_priced = is_open & (lots.is_public | lots.is_option)[:, None]
+    is_open = ledger.is_open[:, wanted]
+    price_session = ledger.price_session[:, wanted]
+    is_priced = is_open & (lots["is_public"] | lots["is_option"])[:, None]
+    quantity = lots["quantity"][:, None]
     is_known = ~np.isnat(price_session)
     flags = {
         "positions": is_open,
-        "long_positions": is_open & (lots.quantity > 0)[:, None],
-        "short_positions": is_open & (lots.quantity < 0)[:, None],
+        "long_positions": is_open & (quantity > 0),
+        "short_positions": is_open & (quantity < 0),
         "lots_unpriced": is_priced & ~(is_known & (price_session >= ledger.stale_before[wanted])),
         "lots_stale": is_priced & ~(is_known & (price_session == ledger.sessions[wanted])),
     }
@@ -86,8 +91,8 @@ def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
 
 def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
     """Return how unevenly |market value|, netted by symbol, is spread; NaN where nothing is held."""
-    value = ledger.paths.value[:, ledger.wanted]
-    symbols, symbol_of_lot = np.unique(ledger.lots.symbol.astype(str), return_inverse=True)
+    value = ledger.value[:, ledger.wanted]
+    symbols, symbol_of_lot = np.unique(ledger.lots["symbol"].astype(str), return_inverse=True)
     size = np.zeros((len(symbols), value.shape[1]))
     for symbol, row in zip(symbol_of_lot, value, strict=True):
         size[symbol] += row

@@ -12,34 +12,16 @@ Where the specification leaves room:
 * Concentration nets a symbol's lots: its size is |sum of its market values|.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
+from sigma_assets.analytics.valuation.lots import Columns, some
 from sigma_assets.analytics.valuation.snapshots import snapshot_columns
 from sigma_assets.base.conventions import OptionModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
-
-POSITION_COLUMNS = (
-    "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "price", "price_session", "is_stale",
-    "is_modelled", "market_value", "cost_basis", "unrealized_pnl", "daily_pnl", "weight", "risk_symbol", "risk_value",
-    "risk_weight",
-)  # fmt: skip
-SNAPSHOT_COLUMNS = (
-    "portfolio_id", "session", "equity", "daily_pnl", "daily_return", "cumulative_pnl", "realized_pnl",
-    "dividend_income", "price_pnl", "cash", "long_value", "short_value", "gross_exposure", "net_exposure", "leverage",
-    "positions", "long_positions", "short_positions", "lots_unpriced", "lots_stale", "hhi", "effective_positions",
-    "top_3_weight", "top_10_weight", "capital_flow", "cumulative_capital_flow", "max_drawdown", "time_weighted_return",
-)  # fmt: skip
-_TEXT = {"portfolio_id", "lot_id", "symbol", "investment_class", "risk_symbol"}
-_DATES = {"session", "price_session"}
-_FLAGS = {"is_stale", "is_modelled"}
-_COUNTS = {"positions", "long_positions", "short_positions", "lots_unpriced", "lots_stale"}
-
-_Columns = dict[str, npt.NDArray[np.generic]]
 
 
 def position_values(
@@ -66,7 +48,7 @@ def position_values(
 
     Returns
     -------
-    DataFrame with `POSITION_COLUMNS`, sorted by portfolio_id, session, lot_id
+    DataFrame with the columns of the table position_values, sorted by portfolio_id, session, lot_id
         Only sessions from the first one on or after inception. NaN, NaT for null: `weight` and `risk_weight` where
         equity is not > 0; `price_session` where the entry price is used; `risk_symbol` and `risk_value` of private lots
         and of options whose delta is unknown. `daily_pnl` includes dividends and, for a lot entered since the previous
@@ -82,7 +64,7 @@ def position_values(
         A session is not in the price history.
     """
     books = ledgers(portfolios, lots, flows, history, sessions, options=options)
-    return _frame([_position_columns(ledger) for ledger in books], POSITION_COLUMNS)
+    return _tables(books, {"position_values": _position_columns})["position_values"]
 
 
 def portfolio_snapshots(
@@ -98,45 +80,54 @@ def portfolio_snapshots(
 
     Returns
     -------
-    DataFrame with `SNAPSHOT_COLUMNS`, sorted by portfolio_id, session
+    DataFrame with the columns of the table portfolio_snapshots, sorted by portfolio_id, session
         One row for each session from the first one on or after inception, without positions too. NaN for null:
         `daily_return` where the previous equity is not > 0, and from then on `time_weighted_return` and `max_drawdown`,
         whose index is unknown; `leverage` where equity is not > 0; concentration where nothing is held.
     """
-    blocks: list[_Columns] = []
-    for ledger in ledgers(portfolios, lots, flows, history, sessions, options=options):
-        days = ledger.sessions[ledger.wanted]
-        key = {"portfolio_id": np.full(len(days), ledger.portfolio_id, dtype=object), "session": days}
-        blocks.append({**key, **snapshot_columns(ledger)})
-    return _frame(blocks, SNAPSHOT_COLUMNS)
+    books = ledgers(portfolios, lots, flows, history, sessions, options=options)
+    return _tables(books, {"portfolio_snapshots": snapshot_columns})["portfolio_snapshots"]
 
 
-def _position_columns(ledger: Ledger) -> _Columns:
-    lots, paths = ledger.lots, ledger.paths
-    wanted, lot = np.nonzero(paths.is_open[:, ledger.wanted].T)
+def valuation(
+    portfolios: pd.DataFrame,
+    lots: pd.DataFrame,
+    flows: pd.DataFrame,
+    history: PriceHistory,
+    sessions: SessionArray,
+    *,
+    options: OptionModel,
+) -> dict[str, pd.DataFrame]:
+    """Return `portfolio_snapshots` and `position_values` from one pass over the ledgers; arguments as for each."""
+    books = ledgers(portfolios, lots, flows, history, sessions, options=options)
+    return _tables(books, {"portfolio_snapshots": snapshot_columns, "position_values": _position_columns})
+
+
+def _position_columns(ledger: Ledger) -> Columns:
+    wanted, lot = np.nonzero(ledger.is_open[:, ledger.wanted].T)
     column = ledger.wanted[wanted]
-    day, price_session, value = ledger.sessions[column], paths.price_session[lot, column], paths.value[lot, column]
-    was_open = (column > 0) & paths.is_open[lot, column - 1]
-    before = np.where(was_open, paths.value[lot, column - 1], lots.cost[lot])
+    lots = some(ledger.lots, lot)
+    day, price_session, value = ledger.sessions[column], ledger.price_session[lot, column], ledger.value[lot, column]
+    was_open = (column > 0) & ledger.is_open[lot, column - 1]
+    before = np.where(was_open, ledger.value[lot, column - 1], lots["cost"])
     equity = np.where(ledger.equity > 0, ledger.equity, np.nan)[column]
-    risk_value = paths.risk_value[lot, column]
-    risk_symbol = np.where(lots.is_option, lots.underlying_symbol, lots.symbol)[lot]
+    risk_value, risk_symbol = ledger.risk_value[lot, column], lots["risk_symbol"]
     risk_symbol[np.isnan(risk_value)] = None
     return {
         "portfolio_id": np.full(len(lot), ledger.portfolio_id, dtype=object),
         "session": day,
-        "lot_id": lots.lot_id[lot],
-        "symbol": lots.symbol[lot],
-        "investment_class": lots.investment_class[lot],
-        "quantity": paths.quantity[lot, column],
-        "price": paths.price[lot, column],
+        "lot_id": lots["lot_id"],
+        "symbol": lots["symbol"],
+        "investment_class": lots["investment_class"],
+        "quantity": ledger.quantity[lot, column],
+        "price": ledger.price[lot, column],
         "price_session": price_session,
-        "is_stale": (lots.is_public | lots.is_option)[lot] & (price_session != day),
-        "is_modelled": paths.is_modelled[lot, column],
+        "is_stale": (lots["is_public"] | lots["is_option"]) & (price_session != day),
+        "is_modelled": ledger.is_modelled[lot, column],
         "market_value": value,
-        "cost_basis": lots.cost[lot],
-        "unrealized_pnl": value - lots.cost[lot],
-        "daily_pnl": value - before + paths.dividends[lot, column],
+        "cost_basis": lots["cost"],
+        "unrealized_pnl": value - lots["cost"],
+        "daily_pnl": value - before + ledger.dividends[lot, column],
         "weight": value / equity,
         "risk_symbol": risk_symbol,
         "risk_value": risk_value,
@@ -144,20 +135,17 @@ def _position_columns(ledger: Ledger) -> _Columns:
     }
 
 
-def _frame(blocks: Sequence[_Columns], columns: Sequence[str]) -> pd.DataFrame:
-    """Return one frame of all blocks, with the same column types whether or not there are rows."""
+def _tables(books: Iterable[Ledger], columns: Mapping[str, Callable[[Ledger], Columns]]) -> dict[str, pd.DataFrame]:
+    """Return a frame per table; its columns and their types are the same whether or not there are rows."""
+    blocks: dict[str, list[Columns]] = {table: [] for table in columns}
+    for ledger in books:
+        for table, of_ledger in columns.items():
+            blocks[table].append(of_ledger(ledger))
+    return {table: _frame(of_table) for table, of_table in blocks.items()}
+
+
+def _frame(blocks: Sequence[Columns]) -> pd.DataFrame:
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return pd.DataFrame(
-        {name: pd.Series(_concatenate([block[name] for block in blocks]), dtype=_dtype(name)) for name in columns}
+        {name: pd.Series(values, dtype="str" if values.dtype == object else None) for name, values in columns.items()}
     )
-
-
-def _concatenate(parts: Sequence[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
-    return np.concatenate(parts) if parts else np.array([], dtype=object)
-
-
-def _dtype(name: str) -> str:
-    if name in _TEXT:
-        return "str"
-    if name in _DATES:
-        return "datetime64[s]"
-    return "bool" if name in _FLAGS else "int64" if name in _COUNTS else "float64"

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sigma_assets.analytics.series.returns import last_known_close, total_returns
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.base.frames import last_known_close
 from sigma_assets_tests.analytics.histories import history_of, random_history, tail
 
 NAN = np.nan

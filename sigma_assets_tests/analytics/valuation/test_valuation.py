@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.analytics.valuation.values import POSITION_COLUMNS, SNAPSHOT_COLUMNS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage.schema import portfolio_snapshots as snapshots_table
 from sigma_assets.storage.schema import position_values as positions_table
@@ -20,8 +19,10 @@ def prices(closes, **events):
 
 
 def test_columns_are_those_of_the_tables():
-    assert tuple(positions_table.columns.keys()) == POSITION_COLUMNS
-    assert tuple(snapshots_table.columns.keys()) == SNAPSHOT_COLUMNS
+    holdings, history = book([lot("L1", "AAA", 10, 100.0, MON)]), prices([102.0])
+
+    assert positions_table.columns.keys() == list(positions(holdings, history).columns)
+    assert snapshots_table.columns.keys() == list(snapshots(holdings, history).columns)
 
 
 def test_a_purchase_earns_the_change_of_its_price():
