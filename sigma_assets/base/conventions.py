@@ -131,6 +131,24 @@ class CorrelationModel:
 
 
 @dataclass(frozen=True)
+class RiskModel:
+    """Windows of value at risk, its backtest, and where risk comes from (SPEC 4.10)."""
+
+    var_window: int = 250
+    var_min: int = 100
+    volatility_window: int = 63
+    factor_window: int = 252
+    factor_min: int = 126
+    backtest_window: int = 250
+    min_coverage: float = 0.8
+
+    @property
+    def longest_window(self) -> int:
+        """Returns that one session's own numbers reach back to."""
+        return max(self.var_window, self.volatility_window, self.factor_window)
+
+
+@dataclass(frozen=True)
 class OptionModel:
     """Inputs of the Black-Scholes value of an option without a quote (SPEC 4.9)."""
 

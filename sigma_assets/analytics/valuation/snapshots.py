@@ -18,7 +18,7 @@ def snapshot_columns(ledger: Ledger) -> dict[str, npt.NDArray[np.generic]]:
     return {
         "equity": equity,
         "daily_pnl": daily_pnl[wanted],
-        "daily_return": _daily_return(ledger)[wanted],
+        "daily_return": daily_returns(ledger)[wanted],
         "cumulative_pnl": ledger.pnl[wanted],
         "realized_pnl": _realized(ledger),
         "dividend_income": dividend_income,
@@ -33,14 +33,15 @@ def snapshot_columns(ledger: Ledger) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _daily_return(ledger: Ledger) -> FloatArray:
+def daily_returns(ledger: Ledger) -> FloatArray:
+    """Return the daily return of every session of a ledger; NaN where the equity before is not positive."""
     previous = np.concatenate([[ledger.initial_equity], ledger.equity[:-1]])
     return np.diff(ledger.pnl, prepend=0.0) / np.where(previous > 0, previous, np.nan)
 
 
 def _performance(ledger: Ledger) -> dict[str, FloatArray]:
     """Return the compounded return and the deepest fall of its index, which stands at 1 before the first session."""
-    index = np.cumprod(1.0 + _daily_return(ledger))
+    index = np.cumprod(1.0 + daily_returns(ledger))
     peak = np.maximum.accumulate(np.maximum(index, 1.0))
     return {
         "max_drawdown": np.minimum.accumulate(index / peak - 1.0)[ledger.wanted],
