@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.ledger import Ledger
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, held_book, held_returns
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import expected_shortfall, normal_value_at_risk, tail, value_at_risk
-from sigma_assets.analytics.windows import MIN_SHARE_OF_WINDOW, RowArray
-from sigma_assets.conventions import SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
-from sigma_assets.frames import FloatArray, PriceHistory
+from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.base.conventions import SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
+from sigma_assets.base.frames import FloatArray, PriceHistory
 
 RISK_FACTORS = ("market", "rates", *SPREAD_FACTORS)
 """Factors of the joint regression, in column order."""

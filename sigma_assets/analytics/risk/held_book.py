@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.analytics.ledger import Ledger
-from sigma_assets.analytics.returns import total_returns
-from sigma_assets.analytics.snapshots import daily_returns
-from sigma_assets.analytics.windows import RowArray
-from sigma_assets.frames import FloatArray, PriceHistory, SessionArray
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.series.windows import RowArray
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.analytics.valuation.snapshots import daily_returns
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 _ROUNDING = 1e-12
 

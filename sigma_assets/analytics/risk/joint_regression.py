@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.analytics.least_squares import FLAT, _inverse
-from sigma_assets.frames import FloatArray
+from sigma_assets.analytics.factors.least_squares import FLAT, _inverse
+from sigma_assets.base.frames import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from sigma_assets.frames import FloatArray
+from sigma_assets.base.frames import FloatArray
 
 TIE = 1e-12
 """Returns closer than this are equal: they differ by the rounding of prices, not by what happened."""

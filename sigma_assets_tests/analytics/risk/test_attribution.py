@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from sigma_assets.analytics.returns import total_returns
 from sigma_assets.analytics.risk.attribution import volatility_contributions
-from sigma_assets.analytics.valuation import portfolio_snapshots, position_values
-from sigma_assets.analytics.volatility import volatility
-from sigma_assets.conventions import OptionModel, VolatilityModel
+from sigma_assets.analytics.risk.volatility import volatility
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
+from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets_tests.analytics.books import assert_same_bits, book
 from sigma_assets_tests.analytics.histories import tail as later_part
 from sigma_assets_tests.analytics.risk.worlds import FACTORS, risk_of, world

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.ledger import ledgers
 from sigma_assets.analytics.risk.attribution import risk
-from sigma_assets.conventions import FactorModel, OptionModel, RiskModel
-from sigma_assets.frames import PriceHistory
+from sigma_assets.analytics.valuation.ledger import ledgers
+from sigma_assets.base.conventions import FactorModel, OptionModel, RiskModel
+from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, book, lot
 from sigma_assets_tests.analytics.histories import random_history
 
