@@ -149,6 +149,16 @@ class RiskModel:
 
 
 @dataclass(frozen=True)
+class PerformanceModel:
+    """What performance is measured against, and over which window (SPEC 4.12)."""
+
+    benchmark: str = "SPY"
+    risk_free_rate: float = 0.0
+    window: int = SESSIONS_PER_YEAR
+    min_observations: int = 60
+
+
+@dataclass(frozen=True)
 class OptionModel:
     """Inputs of the Black-Scholes value of an option without a quote (SPEC 4.9)."""
 
