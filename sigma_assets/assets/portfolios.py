@@ -57,7 +57,7 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
 def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
-    """Realised and expected (HAR-RV) volatility, trend and percentile, of each portfolio and each symbol that it holds."""
+    """Realised and expected volatility, trend and percentile, of each portfolio and each symbol that it holds."""
     scope, model = Scope.of(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))

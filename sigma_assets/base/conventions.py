@@ -102,7 +102,7 @@ class VolatilityModel:
     horizon: int = 21
     max_targets: int = 252
     min_targets: int = 60
-    variance_floor: float = 1e-8
+    mean_windows: tuple[int, int, int] = (21, 63, 252)
     percentile_window: int = 252
     percentile_min: int = 126
     trend_up: float = (
@@ -116,7 +116,7 @@ class VolatilityModel:
         """Returns that the earliest HAR regressor of the longest regression reaches back to."""
         har = self.max_targets + self.horizon + self.har_month - 1
         percentile = self.percentile_window + self.short_window - 1
-        return max(har, percentile, self.long_window)
+        return max(har, percentile, *self.mean_windows)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigma_assets.analytics.risk.nonnegative import nonnegative_least_squares
-from sigma_assets.analytics.risk.rolling import trailing_mean, trailing_sum
-from sigma_assets.analytics.series.windows import RowArray
+from sigma_assets.analytics.series.windows import RowArray, trailing_mean, trailing_sum
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, VolatilityModel
 from sigma_assets.base.frames import FloatArray
 
@@ -19,8 +18,6 @@ _TARGET = _REGRESSORS
 _LEFT, _RIGHT = np.triu_indices(_REGRESSORS + 1)
 _PAIR = {pair: number for number, pair in enumerate(zip(_LEFT.tolist(), _RIGHT.tolist(), strict=True))}
 
-MEAN_WINDOWS = (21, 63, 252)
-"""Sessions of the means of variance whose mean is the second forecast; the last one may be unknown."""
 NO_SPREAD = 1e-10
 """Targets whose variance is below this share of their mean square are constant but for rounding."""
 
@@ -63,7 +60,7 @@ def volatility_forecast(returns: FloatArray, rows: RowArray, model: VolatilityMo
     """
     variance = returns * returns * SESSIONS_PER_YEAR
     regressed, r_squared, observations = _regression_forecast(variance, rows, model)
-    combined = (regressed + _mean_forecast(variance, rows)) / 2.0
+    combined = (regressed + _mean_forecast(variance, rows, model)) / 2.0
     is_known = np.isfinite(combined)
     return VolatilityForecast(
         volatility=np.sqrt(combined),
@@ -72,9 +69,9 @@ def volatility_forecast(returns: FloatArray, rows: RowArray, model: VolatilityMo
     )
 
 
-def _mean_forecast(variance: FloatArray, rows: RowArray) -> FloatArray:
+def _mean_forecast(variance: FloatArray, rows: RowArray, model: VolatilityModel) -> FloatArray:
     """Return the mean of the means of the last 21, 63 and 252 sessions; of the first two while the last is unknown."""
-    short, middle, long = (trailing_mean(variance, window, rows) for window in MEAN_WINDOWS)
+    short, middle, long = (trailing_mean(variance, window, rows) for window in model.mean_windows)
     return np.where(np.isfinite(long), (short + middle + long) / 3.0, (short + middle) / 2.0)
 
 
@@ -103,9 +100,10 @@ def _regression_forecast(
     spread = squares - count * mean * mean
     varies = is_known & (spread > NO_SPREAD * squares)
     r_squared = 1.0 - (squares - fit.explained) / np.where(varies, spread, 1.0)
+    r_squared = np.where(r_squared < NO_SPREAD, 0.0, np.minimum(r_squared, 1.0))  # a constant alone explains nothing
     return (
         np.where(is_known, forecast, np.nan),
-        np.where(varies, np.clip(r_squared, 0.0, 1.0), np.nan),
+        np.where(varies, r_squared, np.nan),
         np.where(is_known, count, np.nan),
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sigma_assets.analytics.risk.rolling import trailing_mean, trailing_sum
+from sigma_assets.analytics.series.windows import trailing_mean, trailing_sum
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 21, 63, 128, 250, 252])
