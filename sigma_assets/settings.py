@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sigma_assets.analytics.risk.stress.scenarios import Scenarios, parse_scenarios, standard_scenarios
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar
-from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel
+from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
 
 HIDDEN = "(set)"
@@ -62,7 +63,18 @@ class Settings:
     correlation_min_value_usd: float = _setting(
         "SIGMA_CORRELATION_MIN_VALUE_USD", 10_000.0, "least market value to enter the correlation matrix, USD"
     )
-    risk_free_rate: float = _setting("SIGMA_RISK_FREE_RATE", 0.0, "rate per year in Black-Scholes values of options")
+    risk_free_rate: float = _setting(
+        "SIGMA_RISK_FREE_RATE", 0.0, "rate per year in Sharpe and Sortino ratios, alpha, and Black-Scholes values"
+    )
+    rates_duration: float = _setting(
+        "SIGMA_RATES_DURATION",
+        16.5,
+        "duration of the rates ETF, years: a rise of yields by 1 % costs it so many percent",
+    )
+    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "symbol that performance is measured against")
+    scenario_file: str = _setting(
+        "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = those that come with the package"
+    )
     suspicious_move: float = _setting(
         "SIGMA_SUSPICIOUS_MOVE", 0.5, "daily move from which a price without a known action is flagged (0.5 = 50 %)"
     )
@@ -125,6 +137,30 @@ class Settings:
     def option_model(self) -> OptionModel:
         """Return the option model with the chosen rate."""
         return OptionModel(risk_free_rate=self.risk_free_rate)
+
+    @property
+    def performance_model(self) -> PerformanceModel:
+        """Return the performance model with the chosen benchmark and rate."""
+        return PerformanceModel(benchmark=self.benchmark.upper(), risk_free_rate=self.risk_free_rate)
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """Return the scenarios of the stress tests.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read, or has scenarios that cannot be used.
+        """
+        if not self.scenario_file:
+            return standard_scenarios()
+        path = Path(self.scenario_file).expanduser()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise SettingsError(f"{path}: cannot be read ({reason}); expected a YAML file of scenarios") from error
+        return parse_scenarios(text, str(path))
 
     def current_session(self) -> date:
         """Return the calendar's current session, by New York time now (SPEC 3)."""
@@ -249,6 +285,11 @@ def _contradictions(candidate: Settings) -> list[str]:
             problems.append(
                 f"{least} ({getattr(candidate, least)}) is more than {window} ({getattr(candidate, window)})"
             )
+    if candidate.scenario_file:
+        try:
+            _ = candidate.scenarios
+        except SettingsError as error:
+            problems.append(f"SIGMA_SCENARIOS: {error}")
     return problems
 
 

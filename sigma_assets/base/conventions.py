@@ -40,6 +40,10 @@ STYLE_FACTORS = ("value", "growth", "momentum", "quality", "size", "low_volatili
 SPREAD_FACTORS = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")
 FACTORS = ("market", "rates", *STYLE_FACTORS, *SPREAD_FACTORS)
 """The twelve factors of symbol_factors, in column order."""
+RISK_FACTORS = ("market", "rates", *SPREAD_FACTORS)
+"""The six factors that portfolios are regressed on together, and that shocks move: SPEC 4.10, 4.11."""
+MOST_SCENARIOS = 24
+"""Scenarios of a stress test that a position's row has room for."""
 EXPOSURE_FACTORS = (*STYLE_FACTORS, *SPREAD_FACTORS)
 """The ten factors of factor_exposures: SPEC 4.6."""
 REGRESSIONS = ("market", "rates", "style", *SPREAD_FACTORS)

@@ -12,11 +12,9 @@ from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit,
 from sigma_assets.analytics.risk.tails import expected_shortfall, normal_value_at_risk, tail, value_at_risk
 from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
 from sigma_assets.analytics.valuation.ledger import Ledger
-from sigma_assets.base.conventions import SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
+from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
-RISK_FACTORS = ("market", "rates", *SPREAD_FACTORS)
-"""Factors of the joint regression, in column order."""
 NO_MOVEMENT = 1e-10
 """A volatility below this, per year, is the rounding of prices that do not move: nothing is a share of it."""
 TAILS = ("var_95", "var_99", "es_95", "es_975", "es_99", "var_99_normal")
@@ -109,7 +107,7 @@ def volatility_contributions(
 
     Returns
     -------
-    contribution : float array of shape (n_symbols, n_rows), per year; NaN where the portfolio did not move.
+    contribution : float array of shape (n_symbols, n_rows), per year; 0 where the portfolio did not move.
     volatility : float array of shape (n_rows,), per year; NaN with fewer than two returns.
     """
     known = np.isfinite(portfolio)
@@ -118,7 +116,7 @@ def volatility_contributions(
     deviation = np.where(known, filled - (filled.sum(axis=1) / np.maximum(count, 1))[:, None], 0.0)
     freedom = np.where(count > 1, count - 1.0, np.nan)
     spread = np.sqrt((deviation * deviation).sum(axis=1) / freedom)
-    moved = np.where(spread > NO_MOVEMENT / np.sqrt(SESSIONS_PER_YEAR), spread, np.nan)
+    moved = np.where(spread <= NO_MOVEMENT / np.sqrt(SESSIONS_PER_YEAR), np.inf, spread)
     covariance = np.stack([(series * deviation).sum(axis=1) for series in returns]) if len(returns) else returns[..., 0]
     return weight * covariance / (freedom * moved) * np.sqrt(SESSIONS_PER_YEAR), spread * np.sqrt(SESSIONS_PER_YEAR)
 

@@ -8,15 +8,10 @@ from datetime import date
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
-from sigma_assets.base.conventions import SPREAD_FACTORS
+from sigma_assets.base.conventions import MOST_SCENARIOS, RISK_FACTORS
 from sigma_assets.base.errors import SettingsError
 
-SHOCK_FACTORS = ("market", "rates", *SPREAD_FACTORS)
 SIZES = ("move", "basis_points", "deviations")
-MOST_SCENARIOS = 24
-"""Columns that `stress_tests_by_position` has for them."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LARGEST = {"move": 10.0, "basis_points": 2_000.0, "deviations": 20.0}
 
@@ -73,6 +68,8 @@ def parse_scenarios(text: str, source: str) -> Scenarios:
         The text is not YAML, or a scenario cannot be used; lists every problem with its scenario, what was found and
         what was expected.
     """
+    import yaml  # slow to import, and settings need it only where somebody brings scenarios
+
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that no calendar has
@@ -114,8 +111,8 @@ def _each(items: object, kind: str, read: Callable[[Mapping[str, Any]], Any], pr
 
 def _shock(item: Mapping[str, Any]) -> Shock:
     _check_keys(item, {"name", "factor", *SIZES})
-    if item.get("factor") not in SHOCK_FACTORS:
-        raise ValueError(f"found factor {item.get('factor')!r}; expected one of {', '.join(SHOCK_FACTORS)}")
+    if item.get("factor") not in RISK_FACTORS:
+        raise ValueError(f"found factor {item.get('factor')!r}; expected one of {', '.join(RISK_FACTORS)}")
     units = [unit for unit in SIZES if unit in item]
     if len(units) != 1:
         raise ValueError(f"found {' and '.join(units) or 'no size'}; expected exactly one of {', '.join(SIZES)}")

@@ -8,10 +8,11 @@ import pandas as pd
 
 from sigma_assets.analytics.risk.stress.contracts import Contracts
 from sigma_assets.analytics.risk.stress.replays import Windows
-from sigma_assets.analytics.risk.stress.scenarios import MOST_SCENARIOS, SHOCK_FACTORS, Scenarios
+from sigma_assets.analytics.risk.stress.scenarios import Scenarios
+from sigma_assets.base.conventions import MOST_SCENARIOS, RISK_FACTORS
 from sigma_assets.base.frames import FloatArray, SessionArray
 
-BETAS = tuple(f"{factor}_beta" for factor in SHOCK_FACTORS)
+BETAS = tuple(f"{factor}_beta" for factor in RISK_FACTORS)
 """What stress tests read of symbol_factors."""
 POSITION_COLUMNS = (
     "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "market_value", "weight",
@@ -84,23 +85,26 @@ def stress_tests(
     )
 
 
-def tidy_positions(by_position: pd.DataFrame, scenarios: tuple[str, ...]) -> pd.DataFrame:
+def sorted_positions(positions: pd.DataFrame) -> pd.DataFrame:
+    """Return positions in the order of their key, index 0, 1, 2, ...: no order of rows can change a sum."""
+    return positions.sort_values([*_KEY, "lot_id"], ignore_index=True)
+
+
+def tidy_positions(by_position: pd.DataFrame, by_portfolio: pd.DataFrame) -> pd.DataFrame:
     """Return one row per lot and scenario with a known P&L, for exports: `scenario, pnl_usd` after the keys.
 
     Parameters
     ----------
-    by_position : rows of the table.
-    scenarios : names in the order of their numbers.
+    by_position, by_portfolio : rows of the two tables; the latter say which scenario has which number on each session.
     """
     keys = [*_KEY, "lot_id", "symbol"]
-    parts = []
-    for name, column in zip(scenarios, PNL_COLUMNS, strict=False):
-        part = by_position[[*keys, column]].rename(columns={column: "pnl_usd"})
-        part.insert(len(keys), "scenario", pd.Series(name, index=part.index, dtype="str"))
-        parts.append(part.dropna(subset=["pnl_usd"]))
-    if not parts:
-        return by_position[keys].assign(scenario=pd.Series(dtype="str"), pnl_usd=np.nan).iloc[:0]
-    return pd.concat(parts).sort_values([*_KEY, "lot_id"], kind="stable", ignore_index=True)
+    long = by_position.melt(id_vars=keys, value_vars=list(PNL_COLUMNS), var_name="column", value_name="pnl_usd")
+    long = long.dropna(subset=["pnl_usd"])
+    names = by_portfolio[[*_KEY, "number", "scenario"]]
+    numbers = long["column"].str.extract(r"(\d+)", expand=False).astype("int64")
+    rows = long.assign(number=numbers).merge(names, on=[*_KEY, "number"], how="left", validate="many_to_one")
+    ordered = rows.sort_values([*_KEY, "lot_id", "number"], kind="stable", ignore_index=True)
+    return ordered[[*keys, "scenario", "pnl_usd"]]
 
 
 def _symbol_moves(

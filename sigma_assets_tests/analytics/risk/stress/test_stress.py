@@ -153,7 +153,7 @@ def test_positions_add_up_to_their_portfolio_in_every_scenario(lively):
 
     by_portfolio, by_position = stressed(holdings, history, betas, *shocks, replays=replays, rows=slice(-5, None))
 
-    long = tidy_positions(by_position, ("down", "spread", "dated", "worst"))
+    long = tidy_positions(by_position, by_portfolio)
     total = long.groupby(["session", "scenario"])["pnl_usd"].sum()
     found = by_portfolio.set_index(["session", "scenario"])["pnl_usd"]
     assert len(found) == 20
