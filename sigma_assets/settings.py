@@ -10,9 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from sigma_assets.analytics.risk.stress.scenarios import Scenarios, parse_scenarios, standard_scenarios
 from sigma_assets.base import setting_values as read
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
-from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel
+from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.masking import masked, without_login
 
@@ -101,8 +102,18 @@ class Settings:
     risk_free_rate: float = _setting(
         "SIGMA_RISK_FREE_RATE",
         0.0,
-        "rate per year in Black-Scholes values of options (0.04 = 4 %)",
+        "rate per year in Sharpe and Sortino ratios, alpha, and Black-Scholes values (0.04 = 4 %)",
         read.number(-0.2, 1),
+    )
+    rates_duration: float = _setting(
+        "SIGMA_RATES_DURATION",
+        16.5,
+        "duration of the rates ETF, years: a rise of yields by 1 % costs it so many percent",
+        read.number(0.1, 50),
+    )
+    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "symbol that performance is measured against", str.upper)
+    scenario_file: str = _setting(
+        "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = those that come with the package"
     )
     suspicious_move: float = _setting(
         "SIGMA_SUSPICIOUS_MOVE",
@@ -204,6 +215,30 @@ class Settings:
         """Return the option model with the chosen rate."""
         return OptionModel(risk_free_rate=self.risk_free_rate)
 
+    @property
+    def performance_model(self) -> PerformanceModel:
+        """Return the performance model with the chosen benchmark and rate."""
+        return PerformanceModel(benchmark=self.benchmark.upper(), risk_free_rate=self.risk_free_rate)
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """Return the scenarios of the stress tests.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read, or has scenarios that cannot be used.
+        """
+        if not self.scenario_file:
+            return standard_scenarios()
+        path = Path(self.scenario_file).expanduser()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise SettingsError(f"{path}: cannot be read ({reason}); expected a YAML file of scenarios") from error
+        return parse_scenarios(text, str(path))
+
     def current_session(self) -> date:
         """Return the calendar's current session, by New York time now (SPEC 3)."""
         return self.calendar.current_session(datetime.now(UTC), self.cutoff)
@@ -274,6 +309,11 @@ def _contradictions(candidate: Settings) -> list[str]:
     for spread, (leg, other_leg) in model.spreads.items():
         if leg == other_leg:
             problems.append(f"factor_etfs: both legs of {spread} are {leg}; expected two ETFs")
+    if candidate.scenario_file:
+        try:
+            _ = candidate.scenarios
+        except SettingsError as error:
+            problems.append(f"SIGMA_SCENARIOS: {error}")
     return problems
 
 

@@ -1,6 +1,6 @@
 """Mutation probe: change one token of a calculation in a copy, run its tests, and see whether any notices.
 
-    python -m sigma_assets_tests.mutants [--count 72] [--seed 1] [--only analytics/risk/har.py] [--list]
+    python -m sigma_assets_tests.mutants [--count 72] [--seed 1] [--only analytics/risk/tails.py] [--list]
 
 Prints one line per mutant and the survivors at the end; exit code 1 if fewer than 95 % were killed. Not part of
 `make test`: it takes a quarter of an hour. docs/verification.md has the last outcome and explains what survived.
@@ -39,11 +39,10 @@ _OPTIONS = [
 ]
 _VOLATILITY = [
     "analytics/risk/test_volatility.py",
-    "analytics/risk/test_har.py",
+    "analytics/risk/test_forecast.py",
     "analytics/risk/test_portfolio_volatility.py",
     "verification/test_methodology.py",
     "verification/test_planted_volatility.py",
-    "oracles/test_har_forecast.py",
     "analytics/series/test_metrics.py",
     "analytics/risk/test_risk_independence.py",
 ]
@@ -72,10 +71,27 @@ _STORAGE = [
 ]
 TESTS: dict[str, list[str]] = {
     "analytics/series/returns.py": ["analytics/series/test_returns.py", "verification/test_methodology.py"],
-    "analytics/series/windows.py": _VOLATILITY,
+    "analytics/series/windows.py": ["analytics/series/test_windows.py", *_VOLATILITY],
     "analytics/factors/least_squares.py": _REGRESSION,
     "analytics/factors/regression.py": _REGRESSION,
-    "analytics/risk/har.py": _VOLATILITY,
+    "analytics/risk/forecast.py": ["analytics/risk/test_forecast.py"],
+    "analytics/risk/nonnegative.py": ["analytics/risk/test_nonnegative.py", "analytics/risk/test_forecast.py"],
+    "analytics/risk/tails.py": ["analytics/risk/test_tails.py", "analytics/risk/test_attribution.py"],
+    "analytics/risk/backtest.py": ["analytics/risk/test_backtest.py", "analytics/risk/test_attribution.py"],
+    "analytics/risk/joint_regression.py": ["analytics/risk/test_joint_regression.py"],
+    "analytics/risk/held_book.py": ["analytics/risk/test_attribution.py"],
+    "analytics/risk/attribution.py": ["analytics/risk/test_attribution.py"],
+    "analytics/risk/stress/scenarios.py": ["analytics/risk/stress/test_scenarios.py"],
+    "analytics/risk/stress/replays.py": [
+        "analytics/risk/stress/test_replays.py",
+        "analytics/risk/stress/test_stress.py",
+    ],
+    "analytics/risk/stress/shocks.py": ["analytics/risk/stress/test_stress.py"],
+    "analytics/risk/stress/contracts.py": ["analytics/risk/stress/test_stress.py"],
+    "analytics/risk/stress/tables.py": ["analytics/risk/stress/test_stress.py"],
+    "analytics/performance/money_weighted.py": ["analytics/performance/test_money_weighted.py"],
+    "analytics/performance/ratios.py": ["analytics/performance/test_ratios.py"],
+    "analytics/performance/performance.py": ["analytics/performance/test_performance.py"],
     "analytics/risk/volatility.py": _VOLATILITY,
     "analytics/risk/volatility_measures.py": _VOLATILITY,
     "analytics/risk/held.py": [

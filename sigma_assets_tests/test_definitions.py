@@ -1,4 +1,4 @@
-"""What Dagster loads: nine assets and three coverages, described, checked, and reading only what their lineage says."""
+"""What Dagster loads: twelve assets and three coverages, described, checked, and reading only what their lineage says."""
 
 import os
 import subprocess

@@ -82,14 +82,17 @@ def _coverage_complete(table: str) -> Callable[[Tables, Scope], Findings]:
     return find
 
 
-def _snapshots_complete(tables: Tables, scope: Scope) -> Findings:
-    portfolios, _, _ = tables.holdings(scope)
-    rows = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session"])
-    found = rows.groupby("portfolio_id").size()
-    for portfolio in portfolios.itertuples():
-        expected = int((scope.sessions >= np.datetime64(portfolio.inception.date())).sum())
-        if found.get(portfolio.portfolio_id, 0) != expected:
-            yield f"{portfolio.portfolio_id}: {found.get(portfolio.portfolio_id, 0)} snapshots, expected {expected}"
+def _complete(table: str) -> Callable[[Tables, Scope], Findings]:
+    def find(tables: Tables, scope: Scope) -> Findings:
+        portfolios, _, _ = tables.holdings(scope)
+        rows = tables.rows(table, scope, columns=["portfolio_id", "session"])
+        found = rows.groupby("portfolio_id").size()
+        for portfolio in portfolios.itertuples():
+            expected = int((scope.sessions >= np.datetime64(portfolio.inception.date())).sum())
+            if found.get(portfolio.portfolio_id, 0) != expected:
+                yield f"{portfolio.portfolio_id}: {found.get(portfolio.portfolio_id, 0)} rows, expected {expected}"
+
+    return find
 
 
 def _cash_constant(tables: Tables, scope: Scope) -> Findings:
@@ -150,6 +153,60 @@ def _correlations_agree(tables: Tables, scope: Scope) -> Findings:
     return _named(summary.assign(gap=gap)[is_broken], "mean correlation and its pairs differ by {:.3g}")
 
 
+def _contributions_add_up(tables: Tables, scope: Scope) -> Findings:
+    broken = identities.weighted_sum_breaks(
+        tables.rows("risk_by_portfolio", scope),
+        tables.rows("risk_by_position", scope),
+        {"realized_63d": "volatility_contribution", "es_95": "es_contribution"},
+    )
+    return _named(broken, "risk and the sum of its contributions differ by {:.3g}")
+
+
+def _tails_in_order(tables: Tables, scope: Scope) -> Findings:
+    rows = tables.rows("risk_by_portfolio", scope)
+    pairs = (("var_95", "var_99"), ("var_95", "es_95"), ("es_95", "es_975"), ("es_975", "es_99"), ("var_99", "es_99"))
+    gap = pd.concat([rows[less] - rows[more] for less, more in pairs], axis="columns").max(axis="columns")
+    return _named(rows.assign(gap=gap)[gap > 1e-12], "a worse tail loses less, by {:.3g} of equity")
+
+
+def _value_at_risk_holds(tables: Tables, scope: Scope) -> Findings:
+    rows = tables.rows("risk_by_portfolio", scope, columns=["portfolio_id", "session", "exceptions", "zone"])
+    for portfolio_id, group in rows[rows["zone"] == "red"].groupby("portfolio_id"):
+        most = group["exceptions"].max()
+        yield f"{portfolio_id}: up to {most} exceptions in 250 sessions, on {len(group)} sessions; 2.5 are expected"
+
+
+def _scenarios_add_up(tables: Tables, scope: Scope) -> Findings:
+    by_portfolio, by_position = (tables.rows(f"stress_tests_by_{level}", scope) for level in ("portfolio", "position"))
+    for number, rows in by_portfolio.groupby("number"):
+        column = f"scenario_{number:02d}_pnl_usd"
+        total = by_position.groupby(identities.KEY)[column].sum()
+        wanted = total.reindex(pd.MultiIndex.from_frame(rows[identities.KEY]), fill_value=0.0).to_numpy()
+        gap = (rows["pnl_usd"] - wanted).abs()
+        broken = rows.assign(gap=gap)[gap > 1e-6 + 1e-9 * rows["pnl_usd"].abs()]
+        yield from _named(broken, f"{rows['scenario'].iloc[0]}: portfolio and positions differ by {{:,.2f}} USD")
+
+
+def _every_holding_stressed(tables: Tables, scope: Scope) -> Findings:
+    keys = ["portfolio_id", "session", "lot_id"]
+    positions = tables.rows("position_values", scope, columns=[*keys, "symbol", "investment_class"])
+    there = tables.rows("stress_tests_by_position", scope, columns=keys)
+    both = positions[positions["investment_class"] != "PRIVATE"].merge(there.assign(there=True), how="left")
+    for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
+        last = f"{group['session'].max():%Y-%m-%d}"
+        yield f"{portfolio_id}: {symbol} has no beta, and so is in no scenario, on {len(group)} sessions, last {last}"
+
+
+def _ratios_agree(tables: Tables, scope: Scope) -> Findings:
+    rows = tables.rows("performance", scope)
+    gaps = [
+        rows["information_ratio"] * rows["tracking_error"] - rows["active_return"],
+        rows["correlation"] ** 2 - rows["r_squared"],
+    ]
+    gap = pd.concat(gaps, axis="columns").abs().max(axis="columns")
+    return _named(rows.assign(gap=gap)[gap > 1e-9], "ratios and their parts differ by {:.3g}")
+
+
 def _named(broken: pd.DataFrame, words: str) -> Findings:
     for row in broken.itertuples():
         yield f"{row.portfolio_id} on {row.session:%Y-%m-%d}: " + words.format(row.gap)
@@ -179,7 +236,9 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
         DomainCheck("complete", "every holding has metrics", WARN, _coverage_complete("metric_coverage")),
     ),
     "portfolio_snapshots": (
-        DomainCheck("complete", "one row per portfolio and session since inception", ERROR, _snapshots_complete),
+        DomainCheck(
+            "complete", "one row per portfolio and session since inception", ERROR, _complete("portfolio_snapshots")
+        ),
         DomainCheck("cash_constant", "cash moves only with trades, dividends and flows", ERROR, _cash_constant),
         DomainCheck("exposures_add_up", "gross, net and equity are what they say", ERROR, _exposures_add_up),
         DomainCheck("lots_priced", "every lot has a price of the last 5 sessions", WARN, _lots_priced),
@@ -191,6 +250,21 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "factor_exposures": (
         DomainCheck("sum_of_positions", "portfolio exposures are sums of positions", ERROR, _factor_exposures_add_up),
+    ),
+    "risk": (
+        DomainCheck(
+            "contributions_add_up", "positions add up to volatility and shortfall", ERROR, _contributions_add_up
+        ),
+        DomainCheck("tails_in_order", "a rarer loss is no smaller", ERROR, _tails_in_order),
+        DomainCheck("value_at_risk_holds", "fewer than 10 exceptions in a year", WARN, _value_at_risk_holds),
+    ),
+    "stress_tests": (
+        DomainCheck("scenarios_add_up", "positions add up to their portfolio's P&L", ERROR, _scenarios_add_up),
+        DomainCheck("every_holding", "every holding that can move is in some scenario", WARN, _every_holding_stressed),
+    ),
+    "performance": (
+        DomainCheck("complete", "one row per portfolio and session", ERROR, _complete("performance")),
+        DomainCheck("ratios_agree", "ratios are those of their parts", ERROR, _ratios_agree),
     ),
     "correlations": (
         DomainCheck("pairs_agree", "the mean correlation is that of its pairs", ERROR, _correlations_agree),

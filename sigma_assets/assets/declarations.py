@@ -49,7 +49,7 @@ def replaced(
     Parameters
     ----------
     frames : one per table of the asset's family, in its order.
-    done : what was worked on, for whoever watches: unit (symbols, dates or positions) and how many;
+    done : what was worked on, for whoever watches: unit (symbols, dates, positions or scenarios) and how many;
         None if that was told already.
     """
     counts = tables.replace(context.asset_key.to_user_string(), frames, scope)

@@ -1,17 +1,22 @@
-"""Assets of portfolios: value, P&L, betas, exposures, volatility, correlations; per session and portfolio."""
+"""Assets of portfolios: value, betas, exposures, volatility, correlations, risk, stress, performance; per session."""
 
 from typing import Any
 
 import dagster as dg
 
 from sigma_assets.analytics.factors import exposures
+from sigma_assets.analytics.performance import performance as performances
+from sigma_assets.analytics.risk import attribution
 from sigma_assets.analytics.risk import volatility as volatilities
 from sigma_assets.analytics.risk.correlation import correlations as correlation
+from sigma_assets.analytics.risk.stress import tables as stress
+from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.analytics.valuation import values as valuation
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
+from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import VolatilityModel
+from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
 from sigma_assets.runs.partitions import portfolio_sessions_def
 
 BY_PORTFOLIO: dict[str, Any] = {
@@ -57,7 +62,7 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
 def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
-    """Realised and expected (HAR-RV) volatility, trend and percentile, of each portfolio and each symbol that it holds."""
+    """Realised and expected volatility, trend and percentile, of each portfolio and each symbol that it holds."""
     scope, model = tables.scope(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
@@ -71,3 +76,38 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
     return replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))
+
+
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("risk"))
+def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+    """Value at risk and expected shortfall of one day, whether they were right over the last year, and where risk comes
+    from: by symbol held and by factor."""
+    scope, model = tables.scope(context), RiskModel()
+    ledgers, history = tables.ledgers(
+        scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
+    )
+    rows = attribution.risk(ledgers, history, model, tables.settings.factor_model)
+    return replaced(context, tables, scope, rows, ("positions", sum(len(ledger.lots) for ledger in ledgers)))
+
+
+@dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
+def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+    """P&L of each portfolio and each lot in each scenario: shocks of one factor at a time, and replays of bad times."""
+    scope, scenarios = tables.scope(context), tables.settings.scenarios
+    positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
+    lots = tables.holdings(scope)[1]
+    history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
+    options = contracts(positions, lots, history, tables.settings.option_model)
+    moves = moves_of(tables, scope, scenarios, history)
+    rows = stress.stress_tests(positions, tables.factors(scope, stress.BETAS), options, moves, scenarios)
+    return replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
+
+
+@dg.asset(**BY_PORTFOLIO, deps=[portfolio_snapshots, price_coverage], **declared("performance"))
+def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+    """Returns over calendar periods and since inception, time- and money-weighted, the last year's ratios and falls, and
+    how they compare with a benchmark's."""
+    scope = tables.scope(context)
+    ledgers, history = tables.ledgers(scope)
+    rows = performances.performance(ledgers, history, tables.settings.performance_model)
+    return replaced(context, tables, scope, [rows], dates(scope))

@@ -21,7 +21,7 @@ class Progress:
     Parameters
     ----------
     context : of the step.
-    unit : what is counted: symbols, dates or positions.
+    unit : what is counted: symbols, dates, positions or scenarios.
     total : how many there are.
     clock : seconds, monotonic.
 

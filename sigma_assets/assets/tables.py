@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots
 from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
@@ -63,8 +64,8 @@ class Tables:
 
     @property
     def factor_etfs(self) -> list[str]:
-        """The ETFs that are always in scope: SPEC's seventeen and those of the factor model."""
-        return sorted({*FACTOR_ETFS, *self.settings.factor_model.etfs})
+        """The ETFs that are always in scope: SPEC's seventeen, those of the factor model, and the benchmark."""
+        return sorted({*FACTOR_ETFS, *self.settings.factor_model.etfs, self.settings.performance_model.benchmark})
 
     @property
     def lookback(self) -> int:
@@ -94,16 +95,34 @@ class Tables:
         )
 
     def valuation_inputs(
-        self, scope: Scope
+        self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, PriceHistory, SessionArray]:
-        """Return what a valuation reads: portfolios, lots, flows, prices since the first entry, and the sessions."""
+        """Return what a valuation reads: portfolios, lots, flows, prices since the first entry, and the sessions.
+
+        Parameters
+        ----------
+        sessions_before, lookback : prices also reach `lookback` sessions before the session that lies `sessions_before`
+            sessions before the first of the scope, or before the first inception where that is later.
+        """
         portfolios, lots, flows = self.holdings(scope)
-        earliest = min([scope.first, *portfolios["inception"].dt.date, *lots["entry_date"].dt.date])
-        start = self.calendar.on_or_before(earliest)
-        since_entry = Scope(self.calendar.between(start, scope.last), scope.portfolio_ids)
-        lookback = self.settings.option_model.volatility_window + 1
-        history = self.prices(self.symbols(scope), self.window(since_entry, lookback))
+        inceptions = list(portfolios["inception"].dt.date)
+        earliest = self._since(min([scope.first, *inceptions, *lots["entry_date"].dt.date]), scope)
+        windows = [self.window(earliest, self.settings.option_model.volatility_window + 1)]
+        if lookback:
+            before = self.window(scope, sessions_before)[0].item()
+            windows.append(self.window(self._since(max(before, min([scope.first, *inceptions])), scope), lookback))
+        history = self.prices(self.symbols(scope), max(windows, key=len))
         return portfolios, lots, flows, history, scope.sessions
+
+    def ledgers(
+        self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
+    ) -> tuple[list[Ledger], PriceHistory]:
+        """Return the ledgers of the scope's portfolios, and the prices that they are made of; as `valuation_inputs`."""
+        inputs = self.valuation_inputs(scope, sessions_before=sessions_before, lookback=lookback)
+        return list(ledgers(*inputs, options=self.settings.option_model)), inputs[3]
+
+    def _since(self, day: date, scope: Scope) -> Scope:
+        return Scope(self.calendar.between(self.calendar.on_or_before(day), scope.last), scope.portfolio_ids)
 
     def factors(self, scope: Scope, measures: Sequence[str]) -> pd.DataFrame:
         """Return some measures of the factor betas of the scope's symbols."""

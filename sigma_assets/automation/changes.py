@@ -85,6 +85,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         computed,
         held=tables.risk_symbols(scope),
         factor_etfs=set(tables.settings.factor_model.etfs),
+        benchmark=tables.settings.performance_model.benchmark,
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
     if "portfolio_snapshots" in touched:

@@ -6,25 +6,38 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sigma_assets.base.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, VolatilityModel
+from sigma_assets.base.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, RiskModel, VolatilityModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
 POSITION_COLUMNS = ("equity", "gross_exposure", "net_exposure", "long_value", "short_value")
-FOLLOWERS = ("position_values", "betas", "factor_exposures", "volatility", "correlations")
+FOLLOWERS = ("position_values", "betas", "factor_exposures", "volatility", "correlations", "risk", "stress_tests")
 """Assets that read the values or weights of positions, and the values themselves."""
+
+
+EVER = 10**6
+"""Reach of what reads a price on every later session: an index since inception, a replay of what happened then."""
+OWN_PRICES_ONLY = (*VALUES, "volatility", "correlations", "performance")
+"""Assets that read no prices but of what is held, and of the benchmark."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How many sessions after a price some asset still reads it; 0 = only while it is the last known price."""
+    """How many sessions after a price some asset still reads it; 0 = only while it is the last known price.
+
+    Attributes
+    ----------
+    windows : of a symbol that the portfolio lives on.
+    of_factors : of a factor ETF that it does not hold; by default the same, without `OWN_PRICES_ONLY`.
+    """
 
     windows: Mapping[str, int]
+    of_factors: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, factors: FactorModel, volatility: VolatilityModel, correlation: CorrelationModel) -> "Reach":
         """Return the reach of every portfolio asset."""
-        beta = factors.longest_window
+        beta, risk = factors.longest_window, RiskModel()
         windows = {
             "portfolio_snapshots": 0,
             "position_values": 0,
@@ -34,8 +47,27 @@ class Reach:
             "factor_exposures": beta,
             "volatility": volatility.longest_window,
             "correlations": correlation.window,
+            "risk": risk.backtest_window + risk.longest_window,
+            "stress_tests": EVER,
+            "performance": EVER,
+            "price_coverage": EVER,
         }
-        return cls(windows | {"price_coverage": max(windows.values())})
+        return cls(windows, {**_without_own(windows), "risk": risk.factor_window})
+
+    def of_symbol(self, *, is_held: bool, is_factor: bool, is_benchmark: bool) -> Mapping[str, int]:
+        """Return the assets that read a symbol's prices, and for how long."""
+        if is_held:
+            return self.windows
+        found = dict(_without_own(self.windows) if self.of_factors is None else self.of_factors) if is_factor else {}
+        if is_benchmark:
+            found |= {
+                asset: self.windows[asset] for asset in ("performance", "price_coverage") if asset in self.windows
+            }
+        return found
+
+
+def _without_own(windows: Mapping[str, int]) -> dict[str, int]:
+    return {asset: window for asset, window in windows.items() if asset not in OWN_PRICES_ONLY}
 
 
 def touched_sessions(
@@ -46,6 +78,7 @@ def touched_sessions(
     held: set[str],
     factor_etfs: set[str],
     reach: Reach,
+    benchmark: str | None = None,
 ) -> dict[str, SessionArray]:
     """Return, per asset, the sessions of one portfolio that changed prices touch.
 
@@ -61,6 +94,7 @@ def touched_sessions(
         What the portfolio has, and the newest load that it has seen; a session that has seen a change is not touched.
     held : symbols that the portfolio lives on.
     factor_etfs : symbols that every portfolio's betas read.
+    benchmark : symbol that its performance is measured against.
 
     Returns
     -------
@@ -70,12 +104,16 @@ def touched_sessions(
     seen = computed["prices_revision"].to_numpy(dtype=np.int64)
     position = np.searchsorted(history.sessions, sessions)
     touched = {asset: np.zeros(len(sessions), dtype=bool) for asset in reach.windows}
-    for row in changed[changed["symbol"].isin(held | factor_etfs)].itertuples():
+    for row in changed[changed["symbol"].isin(held | factor_etfs | {benchmark})].itertuples():
         start, carried = _span(history, row.symbol, row.session)
         stale = (seen < row.revision) & (position >= start)
-        for asset, window in reach.windows.items():
-            if row.symbol in held or asset not in (*VALUES, "volatility", "correlations"):
-                touched[asset] |= stale & (position <= max(carried, carried + window - 1))
+        roles = {
+            "is_held": row.symbol in held,
+            "is_factor": row.symbol in factor_etfs,
+            "is_benchmark": row.symbol == benchmark,
+        }
+        for asset, window in reach.of_symbol(**roles).items():
+            touched[asset] |= stale & (position <= max(carried, carried + window - 1))
     return {asset: sessions[mask] for asset, mask in touched.items() if mask.any()}
 
 

@@ -16,6 +16,9 @@ PORTFOLIO_ASSETS = [
     portfolios.factor_exposures,
     portfolios.volatility,
     portfolios.correlations,
+    portfolios.risk,
+    portfolios.stress_tests,
+    portfolios.performance,
 ]
 
 symbols_job = dg.define_asset_job(

@@ -40,6 +40,10 @@ STYLE_FACTORS = ("value", "growth", "momentum", "quality", "size", "low_volatili
 SPREAD_FACTORS = ("growth_value_spread", "momentum_spread", "size_spread", "quality_spread")
 FACTORS = ("market", "rates", *STYLE_FACTORS, *SPREAD_FACTORS)
 """The twelve factors of symbol_factors, in column order."""
+RISK_FACTORS = ("market", "rates", *SPREAD_FACTORS)
+"""The six factors that portfolios are regressed on together, and that shocks move: SPEC 4.10, 4.11."""
+MOST_SCENARIOS = 24
+"""Scenarios of a stress test that a position's row has room for."""
 EXPOSURE_FACTORS = (*STYLE_FACTORS, *SPREAD_FACTORS)
 """The ten factors of factor_exposures: SPEC 4.6."""
 REGRESSIONS = ("market", "rates", "style", *SPREAD_FACTORS)
@@ -104,7 +108,7 @@ class VolatilityModel:
     horizon: int = 21
     max_targets: int = 252
     min_targets: int = 60
-    variance_floor: float = 1e-8
+    mean_windows: tuple[int, int, int] = (21, 63, 252)
     percentile_window: int = 252
     percentile_min: int = 126
     trend_up: float = (
@@ -118,7 +122,7 @@ class VolatilityModel:
         """Returns that the earliest HAR regressor of the longest regression reaches back to."""
         har = self.max_targets + self.horizon + self.har_month - 1
         percentile = self.percentile_window + self.short_window - 1
-        return max(har, percentile, self.long_window)
+        return max(har, percentile, *self.mean_windows)
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,34 @@ class CorrelationModel:
     min_weight: float = 0.01
     min_value_usd: float = 10_000.0
     cluster_threshold: float = 0.7
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """Windows of value at risk, its backtest, and where risk comes from (SPEC 4.10)."""
+
+    var_window: int = 250
+    var_min: int = 100
+    volatility_window: int = 63
+    factor_window: int = 252
+    factor_min: int = 126
+    backtest_window: int = 250
+    min_coverage: float = 0.8
+
+    @property
+    def longest_window(self) -> int:
+        """Returns that one session's own numbers reach back to."""
+        return max(self.var_window, self.volatility_window, self.factor_window)
+
+
+@dataclass(frozen=True)
+class PerformanceModel:
+    """What performance is measured against, and over which window (SPEC 4.12)."""
+
+    benchmark: str = "SPY"
+    risk_free_rate: float = 0.0
+    window: int = SESSIONS_PER_YEAR
+    min_observations: int = 60
 
 
 @dataclass(frozen=True)

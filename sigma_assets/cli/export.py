@@ -72,6 +72,7 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
         An id is unknown.
     """
     from sigma_assets.analytics.factors import exposures, regression
+    from sigma_assets.analytics.risk.stress import tables as stress
     from sigma_assets.prices.tables import held_symbols
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.rows import Rows, read_rows
@@ -91,4 +92,6 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
         return regression.tidy_symbol_factors(rows, settings().factor_model)
     if table.name.startswith("factor_exposures"):
         return exposures.tidy_factor_exposures(rows)
+    if table.name == "stress_tests_by_position":
+        return stress.tidy_positions(rows, read_rows(database, metadata.tables["stress_tests_by_portfolio"], scope))
     return rows

@@ -34,7 +34,8 @@ def report(database: Database, portfolio_id: str) -> None:
         name: read_rows(database, metadata.tables[name], today).to_dict("records")
         for name in (
             "betas_by_portfolio", "factor_exposures_by_portfolio", "volatility_by_portfolio",
-            "correlations_by_portfolio", "correlations_by_pair", "correlations_by_cluster",
+            "correlations_by_portfolio", "correlations_by_pair", "correlations_by_cluster", "risk_by_portfolio",
+            "risk_by_position", "stress_tests_by_portfolio", "performance",
         )
     }  # fmt: skip
     name = portfolios(database, [portfolio_id], include_removed=True)["name"].iloc[0]
@@ -50,6 +51,15 @@ def report(database: Database, portfolio_id: str) -> None:
         _facts("Risk", betas | volatility | correlations, _RISK),
     )
     console.print(facts)
+    more, performance = Table.grid(padding=(0, 4)), _only(newest["performance"])
+    more.add_row(
+        _facts("Performance", performance, _PERFORMANCE),
+        _facts(f"Against {performance.get('benchmark', 'the benchmark')}", performance, _AGAINST),
+        _facts("A bad day", _only(newest["risk_by_portfolio"]), _BAD_DAY),
+    )
+    console.print(more)
+    _print("Where risk comes from", _contributions(newest["risk_by_position"]))
+    _print("What if", [_scenario(row) for row in newest["stress_tests_by_portfolio"]])
     _print("Factor exposures", _factors(newest["factor_exposures_by_portfolio"]))
     strongest = sorted(newest["correlations_by_pair"], key=lambda row: -abs(row["correlation"]))[:5]
     _print("Strongest correlations", [_pick(row, "symbol", "other_symbol", "correlation") for row in strongest])
@@ -88,6 +98,32 @@ _RISK = {
 }
 
 
+_PERFORMANCE = {
+    "return_mtd": "{:+.1%}",
+    "return_ytd": "{:+.1%}",
+    "annualized_return": "{:+.1%}",
+    "money_weighted_return": "{:+.1%}",
+    "sharpe_1y": "{:.2f}",
+    "drawdown": "{:.1%}",
+}
+_AGAINST = {
+    "active_return": "{:+.1%}",
+    "tracking_error": "{:.1%}",
+    "information_ratio": "{:.2f}",
+    "beta": "{:.2f}",
+    "alpha": "{:+.1%}",
+    "down_capture": "{:.0%}",
+}
+_BAD_DAY = {
+    "var_95_usd": "{:,.0f}",
+    "var_99_usd": "{:,.0f}",
+    "es_975_usd": "{:,.0f}",
+    "exceptions": "{:.0f}",
+    "zone": "{}",
+    "specific_share": "{:.0%}",
+}
+
+
 def _only(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the one row of a portfolio's newest session; nothing where it has none."""
     return rows[0] if rows else {}
@@ -114,6 +150,23 @@ def _factors(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows
         for factor in EXPOSURE_FACTORS
     ]
+
+
+def _contributions(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the five symbols that add most to volatility."""
+    known = [row for row in rows if row["volatility_contribution"] == row["volatility_contribution"]]
+    largest = sorted(known, key=lambda row: -row["volatility_contribution"])[:5]
+    return [_pick(row, "symbol", "weight", "volatility_contribution", "share", "es_contribution") for row in largest]
+
+
+def _scenario(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "scenario": row["scenario"],
+        "USD": row["pnl_usd"],
+        "of equity": row["pnl_share"],
+        "direct_share": row["direct_share"],
+        "coverage": row["coverage"],
+    }
 
 
 def _pick(row: dict[str, Any], *columns: str) -> dict[str, Any]:

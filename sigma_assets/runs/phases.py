@@ -1,4 +1,4 @@
-"""The nine phases of an onboarding (SPEC 7): their ids, names, messages and units, and the assets that do them."""
+"""The twelve phases of an onboarding (SPEC 7): their ids, names, messages and units, and the assets that do them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Phase:
     Attributes
     ----------
     asset : the asset of the portfolios' job whose step this phase is.
-    unit : what it counts: symbols, dates or positions.
+    unit : what it counts: symbols, dates, positions or scenarios.
     weight : its share of a typical onboarding's time; only the sizes relative to each other matter.
     """
 
@@ -32,5 +32,8 @@ PHASES = (
     Phase("phase_4", "Factor Exposures", "factor_exposures", "positions", "Computing factor exposures...", 1),
     Phase("phase_5", "Volatility", "volatility", "positions", "Analyzing volatility...", 2),
     Phase("phase_6", "Correlations", "correlations", "dates", "Building correlation matrix...", 2),
+    Phase("phase_7", "Risk Attribution", "risk", "positions", "Attributing risk...", 1),
+    Phase("phase_8", "Stress Tests", "stress_tests", "scenarios", "Running stress scenarios...", 1),
+    Phase("phase_9", "Performance", "performance", "dates", "Measuring performance...", 1),
 )
 BY_ASSET = {phase.asset: phase for phase in PHASES}

@@ -1,6 +1,6 @@
 """Progress of an onboarding: a pure function from what its runs did to where it stands. No clock, no I/O, no memory.
 
-The work of an onboarding is its nine phases over the sessions from the portfolio's inception to the last one that a
+The work of an onboarding is its twelve phases over the sessions from the portfolio's inception to the last one that a
 run was asked for. Runs are added one by one, in the order of their creation: after each, the work known by then and
 the share of it that is done give a percentage, and the largest of them counts. Within a run that share only counts
 facts that cannot be undone (a step's success, the furthest count of an attempt), so `percent` never goes down, whatever

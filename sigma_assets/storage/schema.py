@@ -7,7 +7,7 @@ with: `betas_by_position` and `betas_by_portfolio` are the family of the asset `
 
 import sqlalchemy as sa
 
-from sigma_assets.base.conventions import EXPOSURE_FACTORS, FACTORS, REGRESSIONS
+from sigma_assets.base.conventions import EXPOSURE_FACTORS, FACTORS, MOST_SCENARIOS, REGRESSIONS
 
 SCHEMA = "sigma"
 """Schema of our tables on PostgreSQL; on SQLite they have a file of their own."""
@@ -169,6 +169,19 @@ holdings_changes = sa.Table(
     _moment("changed_at", "when"),
     sa.Index("ix_holdings_changes_portfolio_id_effective_from", "portfolio_id", "effective_from"),
     comment="Journal of lots and cash_flows, written by triggers: no writer can forget it, whatever its code",
+)
+
+classifications = sa.Table(
+    "classifications",
+    metadata,
+    _text("symbol", "listed instrument", key=True),
+    _text("scheme", "what is classified: sector, country, asset class, ...", key=True),
+    _text("class", "class of the scheme", key=True),
+    _number(
+        "weight", "share of the symbol that belongs to the class; adds up to 1 by symbol and scheme", low=0, high=1
+    ),
+    _moment("updated_at", "when it was read"),
+    comment="Classes of symbols, look-through included: several rows of a symbol and scheme",
 )
 
 # --- market (SPEC 3, 4.1, 4.2) -----------------------------------------------------------------------------------------
@@ -455,9 +468,9 @@ def _volatility_columns() -> list[sa.Column]:
     return [
         _number("realized_21d", "realised volatility of the last 21 returns, per year", null=True, low=0),
         _number("realized_63d", "realised volatility of the last 63 returns, per year", null=True, low=0),
-        _number("expected_21d", "HAR-RV forecast of the next 21 sessions' volatility, per year", null=True, low=0),
-        _number("r_squared", "R^2 of the HAR regression", null=True, high=1),
-        _count("observations", "targets in the HAR regression", null=True),
+        _number("expected_21d", "forecast of the next 21 sessions' volatility, per year", null=True, low=0),
+        _number("r_squared", "R^2 of the regression in the forecast", null=True, low=0, high=1),
+        _count("observations", "targets in the regression in the forecast", null=True),
         _text("trend", "increasing, decreasing or stable", null=True),
         _number("trend_ratio", "realized_21d / realized_63d", null=True, low=0),
         _number("percentile", "share of the last 252 realized_21d that are <= today's", null=True, low=0, high=1),
@@ -528,6 +541,149 @@ correlations_by_cluster = sa.Table(
     comment="Groups of holdings that move together: connected components of |correlation| >= 0.7",
 )
 
+# --- risk, stress, performance (SPEC 4.10 to 4.12) ---------------------------------------------------------------------
+
+
+def _tail_columns(unit: str, suffix: str) -> list[sa.Column]:
+    return [
+        *(
+            _number(
+                f"var_{level}{suffix}", f"loss of one day exceeded {worse} of the time, historical, {unit}", null=True
+            )
+            for level, worse in (("95", "5 %"), ("99", "1 %"))
+        ),
+        *(
+            _number(f"es_{level}{suffix}", f"mean loss of the worst {worse} of days, {unit}", null=True)
+            for level, worse in (("95", "5 %"), ("975", "2.5 %"), ("99", "1 %"))
+        ),
+        _number(f"var_99_normal{suffix}", f"var_99 if returns were normal, {unit}", null=True),
+    ]
+
+
+risk_by_portfolio = sa.Table(
+    "risk_by_portfolio",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _number(
+        "realized_63d", "realised volatility of the last 63 returns at today's weights, per year", null=True, low=0
+    ),
+    *_tail_columns("share of equity", ""),
+    *_tail_columns("USD", "_usd"),
+    _count("observations", "returns in value at risk, at most 250; null = too few", null=True),
+    _number(
+        "coverage", "mean share of |weight| with a return over the last 63 sessions", null=True, low=0, high=1.000001
+    ),
+    _count("exceptions", "sessions of the last 250 that lost more than var_99 of the session before"),
+    _count("backtest_sessions", "sessions of the last 250 that could be judged so"),
+    _number("kupiec_p", "probability of so odd a count of exceptions if var_99 is right", null=True, low=0, high=1),
+    _number("christoffersen_p", "probability of exceptions so clustered if independent", null=True, low=0, high=1),
+    _number("specific_share", "1 - R^2 of the joint regression on six factors", null=True, low=0, high=1.000001),
+    _number("systematic_share", "R^2 of the regression on the market alone", null=True, low=0, high=1.000001),
+    _count("factor_observations", "returns in the joint regression", null=True),
+    _text("zone", "Basel's green (0 to 4 exceptions), yellow (5 to 9) or red (10 or more)", null=True),
+    comment="How bad a day can be for each portfolio, whether that was right, and how much the factors explain",
+)
+
+risk_by_position = sa.Table(
+    "risk_by_position",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("symbol", "symbol held, or underlying of an option held", key=True),
+    _number("weight", "signed delta-equivalent value / equity"),
+    _number("volatility_contribution", "share of realized_63d that comes from it, per year", null=True),
+    _number("share", "volatility_contribution / realized_63d", null=True),
+    _number("es_contribution", "share of es_95 that comes from it, share of equity", null=True),
+    comment="Where each portfolio's volatility and bad days come from, by symbol held",
+)
+
+risk_by_factor = sa.Table(
+    "risk_by_factor",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("factor", "market, rates or a spread", key=True),
+    _number("beta", "of the portfolio's returns in one joint regression on all factors"),
+    _number("std_error", "standard error of the beta", null=True, low=0),
+    _number("variance_share", "share of the portfolio's variance that comes from it; negative = it hedges"),
+    comment="Where each portfolio's variance comes from, by factor",
+)
+
+stress_tests_by_portfolio = sa.Table(
+    "stress_tests_by_portfolio",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("scenario", "name of the scenario", key=True),
+    _count("number", "place of the scenario in its file, from 1: column of stress_tests_by_position"),
+    _number("pnl_usd", "P&L in the scenario, USD"),
+    _number("pnl_share", "P&L / equity; null if equity is not > 0", null=True),
+    _number(
+        "direct_share",
+        "share of |market value| that moves by an own beta or own prices",
+        null=True,
+        low=0,
+        high=1.000001,
+    ),
+    _number("coverage", "share of |market value| whose P&L is known", null=True, low=0, high=1.000001),
+    _number("shock", "return of the factor in a shock, of the market in a replay", null=True),
+    _session("session whose close a replay starts from; null for shocks", name="first_session", key=False, null=True),
+    _session("session at whose close a replay ends; null for shocks", name="last_session", key=False, null=True),
+    comment="What each scenario would do to each portfolio",
+)
+
+stress_tests_by_position = sa.Table(
+    "stress_tests_by_position",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("lot_id", "lot", key=True),
+    _text("symbol", "listed instrument; for options the contract"),
+    *(
+        _number(f"scenario_{number:02d}_pnl_usd", f"P&L in the scenario of number {number}, USD", null=True)
+        for number in range(1, MOST_SCENARIOS + 1)
+    ),
+    comment="What each scenario would do to each open lot that can move; one wide row, tidy in exports",
+)
+
+performance = sa.Table(
+    "performance",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("benchmark", "symbol that the portfolio is measured against"),
+    *(
+        _number(name, words, null=True)
+        for name, words in {
+            "return_mtd": "time-weighted return since the end of the previous month",
+            "return_qtd": "time-weighted return since the end of the previous quarter",
+            "return_ytd": "time-weighted return since the end of the previous year",
+            "return_1y": "time-weighted return since the same day 12 months earlier; null for a younger portfolio",
+            "return_since_inception": "time-weighted return since inception",
+            "annualized_return": "the same per year of 252 sessions, from one year on",
+        }.items()
+    ),
+    _number("volatility_1y", "standard deviation of the last 252 daily returns, per year", null=True, low=0),
+    _number("sharpe_1y", "mean excess return / standard deviation, per year", null=True),
+    _number("sortino_1y", "mean excess return / root mean square of shortfalls, per year", null=True),
+    _number("drawdown", "fall of the time-weighted index from its peak, <= 0", null=True, low=-1, high=0),
+    _number("max_drawdown_1y", "deepest fall within the last 252 sessions, <= 0", null=True, low=-1, high=0),
+    _number("money_weighted_return", "XIRR of flows and equity since inception, per year", null=True, low=-1),
+    _count("observations", "daily returns known in the last 252 sessions"),
+    _number("active_return", "mean difference to the benchmark x 252", null=True),
+    _number("tracking_error", "standard deviation of the difference, per year", null=True, low=0),
+    _number("information_ratio", "active_return / tracking_error", null=True),
+    _number("alpha", "intercept of the regression on the benchmark, compounded per year", null=True),
+    _number("beta", "slope of the regression on the benchmark", null=True),
+    _number("r_squared", "R^2 of the regression on the benchmark", null=True, low=0, high=1),
+    _number("correlation", "with the benchmark", null=True, low=-1, high=1),
+    _number("up_capture", "annual return on the benchmark's good sessions / the benchmark's", null=True),
+    _number("down_capture", "annual return on the benchmark's bad sessions / the benchmark's", null=True),
+    _count("benchmark_observations", "sessions of the last 252 on which both have a return"),
+    comment="How each portfolio is doing, and against what",
+)
+
 FAMILIES: dict[str, tuple[sa.Table, ...]] = {
     "market_prices": (market_prices,),
     "symbol_factors": (symbol_factors,),
@@ -541,5 +697,8 @@ FAMILIES: dict[str, tuple[sa.Table, ...]] = {
     "factor_exposures": (factor_exposures_by_portfolio, factor_exposures_by_position),
     "volatility": (volatility_by_portfolio, volatility_by_symbol),
     "correlations": (correlations_by_portfolio, correlations_by_pair, correlations_by_cluster),
+    "risk": (risk_by_portfolio, risk_by_position, risk_by_factor),
+    "stress_tests": (stress_tests_by_portfolio, stress_tests_by_position),
+    "performance": (performance,),
 }
 """Tables of each asset; the first one is what `export ASSET` prints unless told otherwise."""

@@ -31,12 +31,12 @@ class Count(Model):
 
     current: int | None
     total: int | None
-    unit: str | None = Field(description="symbols, dates or positions")
+    unit: str | None = Field(description="symbols, dates, positions or scenarios")
     message: str | None
 
 
 class PhaseProgress(Count):
-    """One of the nine phases."""
+    """One of the twelve phases."""
 
     phase: str
     phase_name: str

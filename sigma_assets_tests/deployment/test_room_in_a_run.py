@@ -25,7 +25,7 @@ DISK_IS_FULL = "The disk is full: free some space and run again"
 CONNECTIONS_ARE_TAKEN = "The server has no connection left for this user: close some, or raise the limit"
 _ALL = (
     "price_coverage", "factor_coverage", "metric_coverage", "portfolio_snapshots", "position_values", "betas",
-    "factor_exposures", "volatility", "correlations",
+    "factor_exposures", "volatility", "correlations", "risk", "stress_tests", "performance",
 )  # fmt: skip
 
 

@@ -20,10 +20,10 @@ ASSETS = names(PORTFOLIO_ASSETS)
 SIGNALS = dict.fromkeys(ASSETS, signal.SIGKILL) | {"volatility": signal.SIGTERM}
 ORDER = (
     "price_coverage", "factor_coverage", "metric_coverage", "portfolio_snapshots", "position_values", "betas",
-    "correlations", "factor_exposures", "volatility",
+    "correlations", "factor_exposures", "performance", "risk", "stress_tests", "volatility",
 )  # fmt: skip
-"""The order in which a run does its assets. Each of three portfolios dies three times, in every third of them."""
-PORTFOLIOS = 3
+"""The order in which a run does its assets. Each of four portfolios dies three times, in every fourth of them."""
+PORTFOLIOS = 4
 
 
 @dataclass

@@ -55,6 +55,22 @@ CORRUPTIONS = {
     ),
     ("volatility", "schema"): f"UPDATE volatility_by_portfolio SET percentile = 1.2 WHERE {ONE}",
     ("correlations", "schema"): f"UPDATE correlations_by_portfolio SET mean_correlation = 1.2 WHERE {ONE}",
+    ("risk", "schema"): f"UPDATE risk_by_portfolio SET kupiec_p = 1.5 WHERE {ONE}",
+    ("risk", "contributions_add_up"): (
+        f"UPDATE risk_by_position SET volatility_contribution = volatility_contribution + 0.001 WHERE {SYMBOL}"
+    ),
+    ("risk", "tails_in_order"): f"UPDATE risk_by_portfolio SET es_99 = var_99 - 0.001 WHERE {ONE}",
+    ("risk", "value_at_risk_holds"): f"UPDATE risk_by_portfolio SET exceptions = 12, zone = 'red' WHERE {ONE}",
+    ("stress_tests", "schema"): f"UPDATE stress_tests_by_portfolio SET direct_share = 2 WHERE {ONE}",
+    ("stress_tests", "scenarios_add_up"): (
+        f"UPDATE stress_tests_by_position SET scenario_04_pnl_usd = scenario_04_pnl_usd + 1 WHERE {SYMBOL}"
+    ),
+    ("stress_tests", "every_holding"): f"DELETE FROM stress_tests_by_position WHERE {SYMBOL}",
+    ("performance", "schema"): f"UPDATE performance SET drawdown = -1.5 WHERE {ONE}",
+    ("performance", "complete"): f"DELETE FROM performance WHERE {ONE}",
+    ("performance", "ratios_agree"): (
+        f"UPDATE performance SET active_return = 0.2, tracking_error = 0.1, information_ratio = 1 WHERE {ONE}"
+    ),
     ("correlations", "pairs_agree"): (
         f"UPDATE correlations_by_pair SET correlation = correlation - 0.01 WHERE {SYMBOL}"
     ),

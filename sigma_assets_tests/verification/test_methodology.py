@@ -9,13 +9,32 @@ from scipy.linalg import hadamard
 
 from sigma_assets.analytics.factors.exposures import betas, factor_exposures
 from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+from sigma_assets.analytics.performance.performance import performance
+from sigma_assets.analytics.risk.attribution import volatility_contributions
+from sigma_assets.analytics.risk.backtest import christoffersen_ratio, kupiec_ratio
 from sigma_assets.analytics.risk.correlation.correlations import correlations
+from sigma_assets.analytics.risk.stress.contracts import contracts
+from sigma_assets.analytics.risk.stress.replays import replay_windows
+from sigma_assets.analytics.risk.stress.scenarios import Scenarios, standard_scenarios
+from sigma_assets.analytics.risk.stress.shocks import shock_moves
+from sigma_assets.analytics.risk.stress.tables import BETAS, Moves, stress_tests
+from sigma_assets.analytics.risk.tails import expected_shortfall, tail, value_at_risk
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.coverage import coverage
 from sigma_assets.analytics.series.metrics import symbol_metrics
 from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.options import black_scholes_price
-from sigma_assets.base.conventions import STYLE_FACTORS, CorrelationModel, FactorModel, VolatilityModel
+from sigma_assets.base.conventions import (
+    STYLE_FACTORS,
+    CorrelationModel,
+    FactorModel,
+    OptionModel,
+    PerformanceModel,
+    VolatilityModel,
+)
+from sigma_assets.settings import Settings
 from sigma_assets_tests.analytics import books, factor_books
 from sigma_assets_tests.analytics.histories import history_of, history_of_returns
 
@@ -203,3 +222,77 @@ def test_correlations():
     assert_results("correlations_results", by_portfolio.iloc[0])
     assert np.isnan(by_portfolio["condition_number"].iloc[0])
     assert by_cluster["name"].tolist() == ["AAA lookalikes"]
+
+
+def test_contributions():
+    table = example("contributions")
+    signs = hadamard(64)[:, 1:3]  # 64 sessions, mean 0, uncorrelated
+    daily = table["volatility"].to_numpy()[:, None] * np.sqrt(63 / 64 / 252)
+    returns = np.stack([signs[:, 0], 0.3 * signs[:, 0] + np.sqrt(1 - 0.3**2) * signs[:, 1]]) * daily
+    weight = table["weight"].to_numpy()[:, None]
+
+    found, _ = volatility_contributions(weight, returns[:, None, :], (weight * returns).sum(axis=0)[None, :])
+
+    np.testing.assert_allclose(found[:, 0], table["contribution"], atol=6e-7)
+
+
+def test_tails():
+    returns = np.array([[-0.05, -0.04, -0.03, -0.02, -0.01, *[0.01] * 95]])
+    var = {level: value_at_risk(returns, level, min_observations=100) for level in ("95", "975", "99")}
+    shortfall = {level: expected_shortfall(returns, tail(returns, loss))[0] for level, loss in var.items()}
+
+    found = {"var_95": var["95"][0], "var_99": var["99"][0], "es_95": shortfall["95"], "es_975": shortfall["975"]}
+
+    assert_results("tails_results", pd.Series(found))
+
+
+def test_backtest():
+    found = {f"kupiec_{count}": kupiec_ratio(250, count, 0.01) for count in (3, 7)}
+    found["christoffersen"] = christoffersen_ratio([[44, 2], [2, 1]])
+
+    table = example("backtest_results").set_index("number")
+    for name, expected in table["value"].items():
+        assert found[name] == pytest.approx(expected, abs=6e-6), name
+
+
+def test_stress():
+    values, betas_of = {"AAA": 1_000.0, "BBB": -400.0, "TLT": 10_000.0}, {"AAA": 1.5, "BBB": 0.5, "TLT": 0.0}
+    day = pd.Timestamp("2025-01-10").as_unit("s")
+    positions = pd.DataFrame(
+        {
+            "portfolio_id": "P", "session": day, "lot_id": list(values), "symbol": list(values),
+            "investment_class": "PUBLIC", "quantity": 1.0, "market_value": values.values(),
+            "weight": np.array([*values.values()]) / 20_000,
+            "risk_symbol": list(values), "risk_value": values.values(),
+        }
+    )  # fmt: skip
+    factors = pd.DataFrame({"session": day, "symbol": list(values)}).assign(**dict.fromkeys(BETAS, 0.0))
+    factors["market_beta"] = factors["symbol"].map(betas_of)
+    factors.loc[factors["symbol"] == "TLT", "rates_beta"] = 1.0
+    scenarios = Scenarios(standard_scenarios().shocks, ())
+    sessions = np.array(["2025-01-10"], dtype="datetime64[D]")
+    history = history_of({"SPY": [1.0]}, first="2025-01-10")
+    windows = replay_windows((), history, sessions)
+    nothing = np.empty((0, 1))
+    shocks = shock_moves(scenarios.shocks, history, sessions, FactorModel(), Settings().rates_duration)
+    moves = Moves(sessions, shocks, windows, nothing, nothing[:, 0], history.symbols)
+    lots = books.book([], inception="2025-01-10").lots
+
+    found, _ = stress_tests(positions, factors, contracts(positions, lots, history, OptionModel()), moves, scenarios)
+
+    assert_results("stress_results", found.set_index("scenario")["pnl_usd"])
+
+
+def test_performance():
+    closes = 100 * np.cumprod([1.1, 0.8, 1.05])
+    sessions = books.weekdays("2025-01-06", 3)
+    holdings = books.book([books.lot("L1", "XYZ", 100, 100.0, "2025-01-06")])
+    history = books.price_history(sessions, {"XYZ": closes})
+    model = PerformanceModel(min_observations=3)
+
+    found = performance(ledgers(*holdings, history, sessions, options=OptionModel()), history, model).iloc[-1]
+
+    days = np.array(["2008-01-01", "2008-03-01", "2008-10-30", "2009-02-15", "2009-04-01"], dtype="datetime64[D]")
+    flows = np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0])
+    found["money_weighted_return"] = money_weighted_return(flows, days[:4], np.array([2_750.0]), days[4:])[0]
+    assert_results("performance_results", found)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from statsmodels.regression.rolling import RollingOLS
@@ -185,29 +186,30 @@ def test_portfolio_betas_are_those_of_the_portfolio_s_own_returns(computed):
         assert computed.last("betas_by_portfolio")["market_beta"] == pytest.approx(slope, rel=1e-9)
 
 
-def test_portfolio_volatility_equals_pandas_and_statsmodels(computed):
+def test_portfolio_volatility_equals_pandas_and_scipy(computed):
     stored = computed.last("volatility_by_portfolio")
     series = computed.portfolio_returns(293)
     variance = series**2 * 252
 
+    def mean(window: int) -> pd.Series:
+        return variance.rolling(window, min_periods=int(np.ceil(0.8 * window))).mean()
+
     design = pd.DataFrame(
-        {
-            "day": variance,
-            "week": variance.rolling(5, min_periods=4).mean(),
-            "month": variance.rolling(21, min_periods=17).mean(),
-            "target": variance.rolling(21, min_periods=17).mean().shift(-21),
-        }
+        {"one": 1.0, "day": variance, "week": mean(5), "month": mean(21), "target": mean(21).shift(-21)}
     )
     sample = design.iloc[-21 - 252 : -21].dropna()
-    fitted = sm.OLS(sample["target"], sm.add_constant(sample[["day", "week", "month"]])).fit()
-    today = design[["day", "week", "month"]].ffill(limit=4).iloc[-1]
-    forecast = max(fitted.params["const"] + (fitted.params[["day", "week", "month"]] * today).sum(), 1e-8)
+    regressors, target = sample.drop(columns="target").to_numpy(), sample["target"].to_numpy()
+    coefficients, residual = nnls(regressors, target)
+    today = design.drop(columns="target").ffill(limit=4).iloc[-1].to_numpy()
+    means = [mean(window).iloc[-1] for window in (21, 63, 252)]
+    forecast = (today @ coefficients + np.mean(means)) / 2
 
     assert stored["realized_21d"] == pytest.approx(series.tail(21).std() * np.sqrt(252), rel=1e-10)
     assert stored["realized_63d"] == pytest.approx(series.tail(63).std() * np.sqrt(252), rel=1e-10)
     assert stored["observations"] == len(sample)
     assert stored["expected_21d"] == pytest.approx(np.sqrt(forecast), rel=1e-9)
-    assert stored["r_squared"] == pytest.approx(fitted.rsquared, rel=1e-8)
+    explained = 1 - residual**2 / ((target - target.mean()) ** 2).sum()
+    assert stored["r_squared"] == pytest.approx(explained, rel=1e-8)
 
 
 def test_correlations_equal_pandas_and_clusters_follow_from_them(computed):

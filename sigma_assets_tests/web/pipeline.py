@@ -32,6 +32,9 @@ NEEDS = {
     "factor_exposures": ["position_values", "factor_coverage"],
     "volatility": ["position_values"],
     "correlations": ["position_values"],
+    "risk": ["position_values"],
+    "stress_tests": ["position_values", "factor_coverage"],
+    "performance": ["portfolio_snapshots"],
 }
 
 logger = logging.getLogger("sigma_assets.web_pipeline")

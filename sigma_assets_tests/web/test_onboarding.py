@@ -25,7 +25,7 @@ def test_a_known_portfolio_without_a_run_is_pending(world):
     assert status["overall_progress"]["percent_complete"] == 0
     assert status["current_phase_progress"]["message"] == "Waiting to be picked up"
     assert status["removed"] is False
-    assert [phase["status"] for phase in status["phases"]] == ["pending"] * 9
+    assert [phase["status"] for phase in status["phases"]] == ["pending"] * 12
 
 
 def test_a_portfolio_that_begins_with_a_later_session_says_when(world):
@@ -63,8 +63,8 @@ def test_a_run_is_followed_from_its_start_to_its_end(world):
     assert final["overall_progress"] == {
         "current_phase": None,
         "current_phase_name": None,
-        "phases_completed": 9,
-        "phases_total": 9,
+        "phases_completed": 12,
+        "phases_total": 12,
         "percent_complete": 100,
     }
     assert final["summary"]["sessions"] == SESSIONS

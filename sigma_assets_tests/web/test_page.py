@@ -18,14 +18,14 @@ ROW = {phase.asset: position for position, phase in enumerate(PHASES)}
 
 
 def states(page: Page) -> list[str]:
-    """Return the states of the nine phases as they stand on the page."""
+    """Return the states of the twelve phases as they stand on the page."""
     rows = page.locator("#phases li")
-    expect(rows).to_have_count(9)
+    expect(rows).to_have_count(12)
     return [row.get_attribute("data-state") for row in rows.all()]
 
 
 def test_a_run_is_watched_from_its_start_to_its_end(site):
-    """All nine phases stay, each gets its spinner and its check mark, the bar only grows, nothing jumps."""
+    """All twelve phases stay, each gets its spinner and its check mark, the bar only grows, nothing jumps."""
     site.world.add_portfolio("P1")
     page = site.open("/onboarding/P1")
     expect(page.locator("#status")).to_have_text("Pending")
@@ -47,7 +47,7 @@ def test_a_run_is_watched_from_its_start_to_its_end(site):
     next_poll(page)
 
     expect(page.locator("#status")).to_have_text("Completed")
-    assert states(page) == ["completed"] * 9
+    assert states(page) == ["completed"] * 12
     assert percents == sorted(percents)
     assert percents[-1] > 50
     expect(page.locator("#percent")).to_have_text("100 %")

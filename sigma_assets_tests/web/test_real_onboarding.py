@@ -30,7 +30,7 @@ def _import(database, inception: date) -> str:
 
 
 def test_a_real_onboarding_is_followed_to_its_end(world):
-    """Every event of Dagster, one answer: percent only grows; in the end all nine phases have counted their work."""
+    """Every event of Dagster, one answer: percent only grows; in the end all twelve phases have counted their work."""
     configured = replace(world.settings, prices="simulated")
     tables = Tables(configured)
     price_source = PriceSource(configured, tables.opened)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
-from sigma_assets.analytics.risk.har import har_forecast
+from sigma_assets.analytics.risk.forecast import volatility_forecast
 from sigma_assets.analytics.series.windows import RowArray, trailing_volatility
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.base.frames import FloatArray
@@ -40,7 +40,7 @@ def measures(returns: FloatArray, rows: RowArray, first_rows: RowArray, model: V
     short = np.full(returns.shape, np.nan)
     short[needed] = trailing_volatility(returns, needed, model.short_window, first_rows)
     long = trailing_volatility(returns, rows, model.long_window, first_rows)
-    forecast = har_forecast(returns, rows, model)
+    forecast = volatility_forecast(returns, rows, model)
     today = short[rows]
     ratio = np.where(long > NO_MOVEMENT, today / np.where(long > NO_MOVEMENT, long, 1.0), np.nan)
     return np.stack(

@@ -127,11 +127,14 @@ def option_volatility(prices: PriceHistory, lots: Columns, *, window: int) -> Fl
     volatility = np.full_like(prices.close, np.nan)
     columns = np.unique(lots["action_column"][lots["is_option"]])
     if len(columns):
-        underlyings = prices.of(prices.symbols[columns])
-        every_row = np.arange(len(prices.sessions))
-        returns, first_rows = total_returns(underlyings), first_return_rows(underlyings)
-        volatility[:, columns] = trailing_volatility(returns, every_row, window, first_rows)
+        volatility[:, columns] = realized_volatility(prices.of(prices.symbols[columns]), window=window)
     return volatility
+
+
+def realized_volatility(prices: PriceHistory, *, window: int) -> FloatArray:
+    """Return the volatility of the last `window` returns, per year, in the shape of `prices.close`; NaN where unknown."""
+    every_row = np.arange(len(prices.sessions))
+    return trailing_volatility(total_returns(prices), every_row, window, first_return_rows(prices))
 
 
 def option_marks(

@@ -1,0 +1,1 @@
+"""What a portfolio has earned, at what risk, and against which benchmark."""

@@ -1,0 +1,83 @@
+"""The money-weighted return: the rate at which all flows would have grown to what is there (SPEC 4.12)."""
+
+import numpy as np
+
+from sigma_assets.base.frames import FloatArray, SessionArray
+
+DAYS_PER_YEAR = 365
+"""Actual days / 365, the convention of spreadsheets' XIRR."""
+_GRID = np.sinh(np.linspace(-8.0, 8.0, 161))
+"""Logarithms of yearly growth among which a root is looked for: from e^-1490 to e^1490, fine around no growth."""
+_STEPS = 200
+
+
+def money_weighted_return(
+    amounts: FloatArray, days: SessionArray, equity: FloatArray, sessions: SessionArray
+) -> FloatArray:
+    """Return XIRR of the flows up to each session and the equity of that session.
+
+    The rate r that solves sum of amount_i (1 + r)^((d - day_i) / 365) = equity_d. Flows of both signs can have several
+    such rates: the one nearest to 0 is taken, in terms of log(1 + r).
+
+    Parameters
+    ----------
+    amounts : float array of shape (n_flows,), USD; contributions positive, the first one is the initial equity.
+    days : datetime64[D] array of shape (n_flows,), ascending.
+    equity : float array of shape (n_sessions,), USD.
+
+    Returns
+    -------
+    float array of shape (n_sessions,), per year
+        NaN on the first day, and where no rate solves it: without a change of sign, where equity is not positive.
+
+    Examples
+    --------
+    >>> days = np.array(["2008-01-01", "2008-03-01", "2008-10-30", "2009-02-15", "2009-04-01"], dtype="datetime64[D]")
+    >>> amounts = np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0])
+    >>> money_weighted_return(amounts, days[:4], np.array([2_750.0]), days[4:]).round(7).tolist()
+    [0.3733625]
+    """
+    years = (sessions[:, None] - days[None, :]).astype(float) / DAYS_PER_YEAR
+    counts = np.where(years >= 0, amounts[None, :], 0.0)
+    years = np.maximum(years, 0.0)
+    low, high, is_known = _bracket(counts, years, equity)
+    root = _root(counts, years, equity, low, high)
+    is_known &= (equity > 0) & (sessions > days[0])
+    with np.errstate(over="ignore"):
+        return np.where(is_known, np.expm1(root), np.nan)
+
+
+def _surplus(counts: FloatArray, years: FloatArray, equity: FloatArray, growth: FloatArray) -> FloatArray:
+    """Return what the flows would have become, less the equity; flows added one by one, in their order."""
+    total = -equity * np.ones_like(growth)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for flow in range(counts.shape[1]):
+            total = total + counts[:, flow] * np.exp(np.clip(growth * years[:, flow], -700.0, 700.0))
+    return total
+
+
+def _bracket(counts: FloatArray, years: FloatArray, equity: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
+    """Return the interval of the grid around the root nearest to no growth, and where there is one."""
+    values = np.stack([_surplus(counts, years, equity, np.full(len(equity), growth)) for growth in _GRID])
+    changes = np.sign(values[1:]) * np.sign(values[:-1]) <= 0
+    middle = np.abs(_GRID[1:] + _GRID[:-1])
+    distance = np.where(changes, middle[:, None], np.inf)
+    place = distance.argmin(axis=0)
+    return _GRID[place], _GRID[place + 1], np.asarray(changes.any(axis=0))
+
+
+def _root(counts: FloatArray, years: FloatArray, equity: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the root in each interval: bisection until the interval has no number in it.
+
+    Intervals that are done stay as they are, so a session's root does not depend on the sessions beside it.
+    """
+    rises = _surplus(counts, years, equity, high) >= 0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0
+        is_open = (middle > low) & (middle < high)
+        if not is_open.any():
+            break
+        is_above = (_surplus(counts, years, equity, middle) >= 0) == rises
+        high = np.where(is_open & is_above, middle, high)
+        low = np.where(is_open & ~is_above, middle, low)
+    return (low + high) / 2.0

@@ -1,0 +1,167 @@
+"""How a portfolio is doing, and against what: one row per session, a closed form of its ledger (SPEC 4.12)."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+from sigma_assets.analytics.performance.ratios import (
+    against_benchmark,
+    deepest_fall,
+    deviation,
+    sharpe,
+    sortino,
+)
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.analytics.valuation.snapshots import daily_returns
+from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
+
+PERIODS = ("return_mtd", "return_qtd", "return_ytd", "return_1y", "return_since_inception", "annualized_return")
+OWN = (
+    "volatility_1y",
+    "sharpe_1y",
+    "sortino_1y",
+    "drawdown",
+    "max_drawdown_1y",
+    "money_weighted_return",
+    "observations",
+)
+AGAINST = (
+    "active_return", "tracking_error", "information_ratio", "alpha", "beta", "r_squared", "correlation", "up_capture",
+    "down_capture", "benchmark_observations",
+)  # fmt: skip
+NUMBERS = (*PERIODS, *OWN, *AGAINST)
+
+_Numbers = dict[str, FloatArray]
+
+
+def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: PerformanceModel) -> pd.DataFrame:
+    """Return the performance of portfolios.
+
+    Parameters
+    ----------
+    ledgers : portfolios at the sessions wanted.
+    history : prices of the benchmark from `model.window` sessions before the first session wanted, if they exist.
+
+    Returns
+    -------
+    DataFrame with the columns of the table, sorted by key; one row per session from the first one on
+        Period returns compound daily returns and start at inception where that is later, but `return_1y`, which needs the
+        whole year, and `annualized_return`, which needs `model.window` sessions. The last year's ratios are on the last
+        `model.window` sessions, at least `model.min_observations` returns. The comparison leaves out the session of
+        inception, whose return counts from entry prices. Where equity was not positive the index ends: every return that
+        spans such a session is NaN, and the fall is -1.
+    """
+    benchmark = _benchmark_returns(history, model.benchmark)
+    blocks = [_block(ledger, benchmark, history.sessions, model) for ledger in ledgers if len(ledger.wanted)]
+    columns: dict[str, pd.Series] = {}
+    for name in ("portfolio_id", "session", "benchmark", *NUMBERS):
+        parts = [np.asarray(block[name]) for block in blocks]
+        values = np.concatenate(parts) if parts else np.array([], dtype=object)
+        kind = "datetime64[s]" if name == "session" else "float64" if name in NUMBERS else "str"
+        columns[name] = pd.Series(values, dtype=kind)
+    return pd.DataFrame(columns)
+
+
+def _block(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> dict[str, object]:
+    n_rows = len(ledger.wanted)
+    return {
+        "portfolio_id": np.full(n_rows, ledger.portfolio_id, dtype=object),
+        "session": ledger.sessions[ledger.wanted],
+        "benchmark": np.full(n_rows, model.benchmark, dtype=object),
+        **_numbers(ledger, benchmark, calendar, model),
+    }
+
+
+def _numbers(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Numbers:
+    daily = daily_returns(ledger)
+    is_over = ~(ledger.equity > 0) | np.isnan(daily)
+    known = np.where(is_over, np.nan, daily)
+    window = _windows(known, model.window)[ledger.wanted]
+    falls = _windows(np.where(is_over, -1.0, daily), model.window)[ledger.wanted]
+    observations = np.isfinite(window).sum(axis=1)
+    enough = observations >= model.min_observations
+    daily_risk_free = model.risk_free_rate / SESSIONS_PER_YEAR
+    own = {
+        "volatility_1y": deviation(window) * np.sqrt(SESSIONS_PER_YEAR),
+        "sharpe_1y": sharpe(window, daily_risk_free),
+        "sortino_1y": sortino(window, daily_risk_free),
+    }
+    of_benchmark = np.full(len(ledger.sessions), np.nan)
+    place = np.searchsorted(calendar, ledger.sessions)
+    is_there = (place < len(calendar)) & (calendar[np.minimum(place, len(calendar) - 1)] == ledger.sessions)
+    of_benchmark[is_there] = benchmark[place[is_there]]
+    of_benchmark[0] = np.nan
+    other = _windows(of_benchmark, model.window)[ledger.wanted]
+    compared = (np.isfinite(other) & np.isfinite(window)).sum(axis=1)
+    against = against_benchmark(window, other, daily_risk_free)
+    is_comparable = compared >= model.min_observations
+    return {
+        **_period_returns(ledger, known, model),
+        **{name: np.where(enough, values, np.nan) for name, values in own.items()},
+        "drawdown": _drawdown(known, is_over)[ledger.wanted],
+        "max_drawdown_1y": deepest_fall(falls),
+        "money_weighted_return": _money_weighted(ledger),
+        "observations": observations.astype(float),
+        **{name: np.where(is_comparable, values, np.nan) for name, values in against.items()},
+        "benchmark_observations": compared.astype(float),
+    }
+
+
+def _period_returns(ledger: Ledger, known: FloatArray, model: PerformanceModel) -> _Numbers:
+    days = ledger.sessions[ledger.wanted]
+    # Row 0 stands before the first session: the index is 1 there, and nothing was over yet.
+    index = np.concatenate([[1.0], np.cumprod(np.where(np.isfinite(known), 1.0 + known, 1.0))])
+    overs = np.concatenate([[0], np.cumsum(~np.isfinite(known))])
+    now = ledger.wanted + 1
+    found = {}
+    for name, reference in _reference_dates(days).items():
+        before = np.searchsorted(ledger.sessions, reference, side="right")
+        growth = index[now] / index[before]
+        is_known = (overs[now] == overs[before]) & ((before > 0) | (name != "return_1y"))
+        found[name] = np.where(is_known, growth - 1.0, np.nan)
+    total = np.where(overs[now] == 0, index[now], np.nan)
+    found["return_since_inception"] = total - 1.0
+    found["annualized_return"] = np.where(now >= model.window, total ** (SESSIONS_PER_YEAR / now) - 1.0, np.nan)
+    return found
+
+
+def _reference_dates(days: SessionArray) -> dict[str, SessionArray]:
+    """Return the last day before each period of each day; it need not be a session."""
+    months = days.astype("datetime64[M]")
+    quarters = months - (months.astype(np.int64) % 3)
+    a_year_before = pd.DatetimeIndex(days.astype("datetime64[s]")) - pd.DateOffset(months=12)
+    return {
+        "return_mtd": months.astype("datetime64[D]") - 1,
+        "return_qtd": quarters.astype("datetime64[D]") - 1,
+        "return_ytd": days.astype("datetime64[Y]").astype("datetime64[D]") - 1,
+        "return_1y": a_year_before.to_numpy().astype("datetime64[D]"),
+    }
+
+
+def _drawdown(known: FloatArray, is_over: np.ndarray) -> FloatArray:
+    """Return the fall of the index from its peak since inception; -1 once it has ended."""
+    index = np.cumprod(np.where(is_over, 0.0, 1.0 + known))
+    return index / np.maximum.accumulate(np.maximum(index, 1.0)) - 1.0
+
+
+def _money_weighted(ledger: Ledger) -> FloatArray:
+    flows = np.flatnonzero(ledger.flows)
+    amounts = np.concatenate([[ledger.initial_equity], ledger.flows[flows]])
+    days = np.concatenate([ledger.sessions[:1], ledger.sessions[flows]])
+    return money_weighted_return(amounts, days, ledger.equity[ledger.wanted], ledger.sessions[ledger.wanted])
+
+
+def _windows(values: FloatArray, length: int) -> FloatArray:
+    """Return the `length` values that end at each session; NaN before the first."""
+    padded = np.concatenate([np.full(length - 1, np.nan), values])
+    return np.lib.stride_tricks.sliding_window_view(padded, length)
+
+
+def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
+    if symbol not in history.symbols:
+        return np.full(len(history.sessions), np.nan)
+    return total_returns(history.of([symbol]))[:, 0]

@@ -1,0 +1,271 @@
+"""Where a portfolio's risk comes from, and how bad a day can be (SPEC 4.10)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
+from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, held_book, held_returns
+from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
+from sigma_assets.analytics.risk.tails import expected_shortfall, normal_value_at_risk, tail, value_at_risk
+from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
+from sigma_assets.base.frames import FloatArray, PriceHistory
+
+NO_MOVEMENT = 1e-10
+"""A volatility below this, per year, is the rounding of prices that do not move: nothing is a share of it."""
+TAILS = ("var_95", "var_99", "es_95", "es_975", "es_99", "var_99_normal")
+PORTFOLIO_NUMBERS = (
+    "realized_63d", *TAILS, *(f"{name}_usd" for name in TAILS), "observations", "coverage", "exceptions",
+    "backtest_sessions", "kupiec_p", "christoffersen_p", "specific_share", "systematic_share", "factor_observations",
+)  # fmt: skip
+POSITION_NUMBERS = ("weight", "volatility_contribution", "share", "es_contribution")
+FACTOR_NUMBERS = ("beta", "std_error", "variance_share")
+
+_Numbers = dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class FactorWindows:
+    """Returns of the factors over the windows of a history, and the regressions on them that portfolios share."""
+
+    returns: FloatArray  # (n_factors, n_sessions, length), NaN where unknown
+    min_observations: int
+
+    @classmethod
+    def of(cls, windows: ReturnWindows, factors: FactorModel, model: RiskModel) -> "FactorWindows":
+        """Return the windows of the market, rates and the four spreads."""
+
+        def of_symbol(symbol: str) -> FloatArray:
+            place = windows.places(np.array([symbol], dtype=object))[0]
+            own = (place, slice(None), slice(-model.factor_window, None))
+            return np.where(windows.known[own], windows.filled[own], np.nan)
+
+        spreads = [
+            of_symbol(leg) - of_symbol(other) for leg, other in (factors.spreads[name] for name in SPREAD_FACTORS)
+        ]
+        return cls(np.stack([of_symbol(factors.market), of_symbol(factors.rates), *spreads]), model.factor_min)
+
+    def design(self, rows: RowArray, known: np.ndarray, chosen: slice) -> FactorDesign:
+        """Return the regression on some factors at sessions, where the portfolio has returns."""
+        return factor_design(self.returns[chosen, rows], known, min_observations=self.min_observations)
+
+
+def risk(
+    ledgers: Iterable[Ledger], history: PriceHistory, model: RiskModel, factors: FactorModel
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the risk of portfolios, by position and by factor.
+
+    All of it is on the returns that the weights of the session would have earned (`held_returns`); a session's numbers
+    are a closed form of lots, flows and prices up to it. The backtest judges each session's return by the value at risk
+    of the session before, at that session's own weights.
+
+    Parameters
+    ----------
+    ledgers : portfolios at the sessions wanted.
+    history : prices from `model.longest_window` + 1 sessions before the first session that the backtest reaches, if they
+        exist, to the last session wanted.
+
+    Returns
+    -------
+    by_portfolio, by_position, by_factor : DataFrames with the columns of their tables, sorted by key
+        A row where `realized_63d` or `var_95` is known. Contributions of positions add up to `realized_63d` and `es_95`:
+        a symbol counts on the sessions on which it has a return, and has no row without any. `variance_share` adds up
+        to 1 - `specific_share`.
+
+    Raises
+    ------
+    KeyError
+        A session wanted is not in `history`.
+    """
+    windows = ReturnWindows.of(history, model.longest_window)
+    of_factors = FactorWindows.of(windows, factors, model)
+    tables = _Tables()
+    for ledger in ledgers:
+        if len(ledger.wanted):
+            book = held_book(ledger, model.backtest_window)
+            _add_portfolio(tables, book, windows, of_factors, model)
+    return tables.frames()
+
+
+def volatility_contributions(
+    weight: FloatArray, returns: FloatArray, portfolio: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return how much each symbol adds to the realised volatility of a portfolio.
+
+    `w_i cov(r_i, r_p) / sd(r_p) x sqrt(252)`: Euler's theorem on a function that is homogeneous in the weights (Litterman
+    1996, Hot Spots and Hedges).
+
+    Parameters
+    ----------
+    weight : float array of shape (n_symbols, n_rows)
+    returns : float array of shape (n_symbols, n_rows, window); 0 where a symbol has no return and so earned nothing.
+    portfolio : float array of shape (n_rows, window); the weighted sum, NaN on sessions that do not count.
+
+    Returns
+    -------
+    contribution : float array of shape (n_symbols, n_rows), per year; 0 where the portfolio did not move.
+    volatility : float array of shape (n_rows,), per year; NaN with fewer than two returns.
+    """
+    known = np.isfinite(portfolio)
+    count = known.sum(axis=1)
+    filled = np.where(known, portfolio, 0.0)
+    deviation = np.where(known, filled - (filled.sum(axis=1) / np.maximum(count, 1))[:, None], 0.0)
+    freedom = np.where(count > 1, count - 1.0, np.nan)
+    spread = np.sqrt((deviation * deviation).sum(axis=1) / freedom)
+    moved = np.where(spread <= NO_MOVEMENT / np.sqrt(SESSIONS_PER_YEAR), np.inf, spread)
+    covariance = np.stack([(series * deviation).sum(axis=1) for series in returns]) if len(returns) else returns[..., 0]
+    return weight * covariance / (freedom * moved) * np.sqrt(SESSIONS_PER_YEAR), spread * np.sqrt(SESSIONS_PER_YEAR)
+
+
+class _Tables:
+    """Columns of the three tables, block after block."""
+
+    def __init__(self) -> None:
+        self.portfolio: list[dict[str, object]] = []
+        self.position: list[dict[str, object]] = []
+        self.factor: list[dict[str, object]] = []
+
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the tables as frames, with the same column types whether or not there are rows."""
+        return (
+            _frame(self.portfolio, (), (*PORTFOLIO_NUMBERS, "zone")),
+            _frame(self.position, ("symbol",), POSITION_NUMBERS),
+            _frame(self.factor, ("factor",), FACTOR_NUMBERS),
+        )
+
+
+def _add_portfolio(
+    tables: _Tables, book: HeldBook, windows: ReturnWindows, factors: FactorWindows, model: RiskModel
+) -> None:
+    returns, coverage = held_returns(book, windows, min_coverage=model.min_coverage)
+    of_var = returns[:, -model.var_window :]
+    var_99 = value_at_risk(of_var, "99", min_observations=model.var_min)
+    wanted = book.wanted
+    numbers = _tail_numbers(of_var[wanted], var_99[wanted], model)
+    in_tail = tail(of_var[wanted], numbers["var_95"])
+    numbers |= {f"{name}_usd": numbers[name] * book.equity[wanted] for name in TAILS}
+    numbers |= _backtest_numbers(book, var_99, model)
+    rows = np.arange(len(windows.sessions))[windows.rows(book.sessions)][wanted]
+    places = windows.places(book.symbols)
+    filled = windows.filled[places][:, rows]
+    known = windows.known[places][:, rows]
+    weight = book.weight[wanted].T
+    recent = returns[wanted][:, -model.volatility_window :]
+    contribution, volatility = volatility_contributions(weight, filled[..., -model.volatility_window :], recent)
+    is_long_enough = np.isfinite(returns[wanted][:, : -model.volatility_window + 1]).any(axis=1)
+    is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window
+    numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
+    covered = coverage[wanted][:, -model.volatility_window :]
+    numbers["coverage"] = covered.mean(axis=1)
+    joint, market_alone = _factor_fits(returns[wanted][:, -model.factor_window :], rows, factors)
+    numbers |= {
+        "specific_share": 1.0 - joint.r_squared,
+        "systematic_share": market_alone.r_squared,
+        "factor_observations": np.where(np.isfinite(joint.r_squared), joint.observations, np.nan),
+    }
+    is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
+    keys: dict[str, object] = {"portfolio_id": book.portfolio_id, "session": book.sessions[wanted]}
+    tables.portfolio.append(_block(keys, {**numbers, "zone": _zone(numbers)}, is_row))
+
+    in_window = known[..., -model.var_window :]
+    shortfall = [np.where(in_tail, series, 0.0).sum(axis=1) for series in filled[..., -model.var_window :]]
+    per_day = np.maximum(in_tail.sum(axis=1), 1)
+    of_positions = {
+        "weight": weight,
+        "volatility_contribution": np.where(is_long_enough, contribution, np.nan),
+        "share": np.where(
+            is_long_enough, contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan), np.nan
+        ),
+        "es_contribution": np.where(
+            np.isfinite(numbers["es_95"]), 0.0 - weight * np.reshape(shortfall, weight.shape) / per_day, np.nan
+        ),
+    }
+    has_number = np.isfinite(of_positions["volatility_contribution"]) | np.isfinite(of_positions["es_contribution"])
+    is_position = book.is_held[wanted].T & is_row & in_window.any(axis=2) & has_number
+    _add_grid(tables.position, keys, "symbol", book.symbols, of_positions, is_position)
+    of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
+    is_factor = np.isfinite(joint.beta) & is_row & np.isfinite(joint.r_squared)
+    _add_grid(tables.factor, keys, "factor", np.array(RISK_FACTORS, dtype=object), of_factors, is_factor)
+
+
+def _tail_numbers(returns: FloatArray, var_99: FloatArray, model: RiskModel) -> _Numbers:
+    var = {level: value_at_risk(returns, level, min_observations=model.var_min) for level in ("95", "975")}
+    known = np.isfinite(returns)
+    count = known.sum(axis=1)
+    filled = np.where(known, returns, 0.0)
+    mean = filled.sum(axis=1) / np.maximum(count, 1)
+    deviation = np.where(known, filled - mean[:, None], 0.0)
+    spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))
+    enough = count >= model.var_min
+    return {
+        "var_95": var["95"],
+        "var_99": var_99,
+        "es_95": expected_shortfall(returns, tail(returns, var["95"])),
+        "es_975": expected_shortfall(returns, tail(returns, var["975"])),
+        "es_99": expected_shortfall(returns, tail(returns, var_99)),
+        "var_99_normal": np.where(enough, normal_value_at_risk(mean, spread, 0.99), np.nan),
+        "observations": np.where(enough, count, np.nan),
+    }
+
+
+def _backtest_numbers(book: HeldBook, var_99: FloatArray, model: RiskModel) -> _Numbers:
+    judged = backtest(book.daily_return, var_99, model.backtest_window)
+    sessions, exceptions = judged.sessions[book.wanted], judged.exceptions[book.wanted]
+    return {
+        "exceptions": exceptions.astype(float),
+        "backtest_sessions": sessions.astype(float),
+        "kupiec_p": chi_squared_p(kupiec_ratio(sessions, exceptions, 0.01)),
+        "christoffersen_p": chi_squared_p(christoffersen_ratio(judged.transitions[..., book.wanted])),
+    }
+
+
+def _zone(numbers: _Numbers) -> np.ndarray:
+    return zone(numbers["exceptions"].astype(np.int64), numbers["backtest_sessions"].astype(np.int64))
+
+
+def _factor_fits(returns: FloatArray, rows: RowArray, factors: FactorWindows) -> tuple[JointFit, JointFit]:
+    """Return the joint regression and the one on the market alone."""
+    known = np.isfinite(returns)
+    filled = np.where(known, returns, 0.0)
+    return (
+        joint_fit(factors.design(rows, known, slice(None)), filled),
+        joint_fit(factors.design(rows, known, slice(0, 1)), filled),
+    )
+
+
+def _block(keys: dict[str, object], columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, object]:
+    block: dict[str, object] = {name: values[chosen] for name, values in columns.items()}
+    days = np.asarray(keys["session"])[chosen]
+    return {"portfolio_id": np.full(len(days), keys["portfolio_id"], dtype=object), "session": days, **block}
+
+
+def _add_grid(
+    blocks: list[dict[str, object]],
+    keys: dict[str, object],
+    name: str,
+    names: np.ndarray,
+    numbers: _Numbers,
+    chosen: np.ndarray,
+) -> None:
+    """Add the chosen cells of arrays of shape (n_names, n_sessions), sorted by session and name."""
+    session, place = np.nonzero(chosen.T)
+    block = {key: values.T[session, place] for key, values in numbers.items()}
+    days = np.asarray(keys["session"])[session]
+    portfolio_id = np.full(len(days), keys["portfolio_id"], dtype=object)
+    blocks.append({"portfolio_id": portfolio_id, "session": days, name: names[place], **block})
+
+
+def _frame(blocks: list[dict[str, object]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+    columns = {}
+    for column in ("portfolio_id", "session", *names, *numbers):
+        parts = [np.asarray(block[column]) for block in blocks]
+        values = np.concatenate(parts) if parts else np.array([], dtype=object)
+        kind = (
+            "datetime64[s]" if column == "session" else "float64" if column in numbers and column != "zone" else "str"
+        )
+        columns[column] = pd.Series(values, dtype=kind)
+    return pd.DataFrame(columns)

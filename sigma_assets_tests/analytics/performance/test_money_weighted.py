@@ -1,0 +1,87 @@
+"""XIRR: the published example, closed forms, and scipy's root of the same equation."""
+
+import doctest
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from sigma_assets.analytics.performance import money_weighted
+from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+
+
+def days(*texts: str) -> np.ndarray:
+    return np.array(texts, dtype="datetime64[D]")
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(money_weighted).failed == 0
+
+
+def test_the_example_of_the_usual_spreadsheet():
+    """-10000 on 2008-01-01, then 2750, 4250, 3250, 2750: its help page prints 0.373362535, exact to 1e-8."""
+    flow_days = days("2008-01-01", "2008-03-01", "2008-10-30", "2009-02-15")
+
+    found = money_weighted_return(
+        np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0]), flow_days, np.array([2_750.0]), days("2009-04-01")
+    )
+
+    assert found[0] == pytest.approx(0.373362535, abs=1e-8)
+
+
+def test_without_flows_it_is_the_growth_to_the_power_of_365_days():
+    start = days("2023-01-03")
+    sessions = days("2023-01-03", "2023-01-04", "2024-01-03", "2025-01-02")
+
+    found = money_weighted_return(np.array([100.0]), start, np.array([100.0, 101.0, 110.0, 121.0]), sessions)
+
+    np.testing.assert_allclose(found, [np.nan, 1.01**365 - 1, 0.10, 0.10], rtol=1e-10)
+
+
+@pytest.mark.parametrize("equity", [0.0, -5.0])
+def test_nothing_left_has_no_rate(equity: float):
+    found = money_weighted_return(np.array([100.0]), days("2023-01-03"), np.array([equity]), days("2024-01-03"))
+
+    assert np.isnan(found[0])
+
+
+def test_a_total_loss_but_for_a_cent_is_nearly_minus_one():
+    found = money_weighted_return(np.array([100.0]), days("2023-01-03"), np.array([0.01]), days("2024-01-03"))
+
+    assert found[0] == pytest.approx(-0.9999, rel=1e-9)
+
+
+def test_flows_that_leave_no_change_of_sign_have_no_rate():
+    """100 in, 150 out, and 60 there although nothing is left to earn it: the sum has no root with equity -60."""
+    flow_days = days("2023-01-03", "2023-07-03")
+
+    found = money_weighted_return(np.array([100.0, 50.0]), flow_days, np.array([-60.0]), days("2024-01-03"))
+
+    assert np.isnan(found[0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_solves_its_equation_where_scipy_finds_the_root(seed: int):
+    random = np.random.default_rng(seed)
+    flow_days = days("2020-01-02") + np.r_[0, np.sort(random.integers(1, 900, 6))]
+    amounts = np.r_[10_000.0, random.normal(300, 800, 6)]
+    session = flow_days[-1:] + 200
+    equity = np.array([amounts.sum() * random.uniform(0.6, 2.0)])
+
+    found = money_weighted_return(amounts, flow_days, equity, session)[0]
+
+    years = (session[0] - flow_days).astype(float) / 365
+    assert found == pytest.approx(brentq(lambda r: (amounts * (1 + r) ** years).sum() - equity[0], -0.9, 10), abs=1e-10)
+
+
+def test_a_session_alone_has_the_same_bits_and_later_flows_do_not_count():
+    flow_days, amounts = days("2020-01-02", "2020-05-04", "2021-03-01"), np.array([1000.0, 500.0, -200.0])
+    sessions = days("2020-01-03", "2020-06-01", "2021-02-26", "2021-06-01")
+    equity = np.array([990.0, 1600.0, 1800.0, 1500.0])
+
+    together = money_weighted_return(amounts, flow_days, equity, sessions)
+    alone = [money_weighted_return(amounts, flow_days, equity[n : n + 1], sessions[n : n + 1])[0] for n in range(4)]
+    unaware = money_weighted_return(amounts[:2], flow_days[:2], equity[:3], sessions[:3])
+
+    assert together.tolist() == alone
+    assert together[:3].tolist() == unaware.tolist()

@@ -1,0 +1,187 @@
+"""Where risk comes from: the numbers again from positions by pandas, identities, and no row of another session."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from sigma_assets.analytics.risk.attribution import volatility_contributions
+from sigma_assets.analytics.risk.volatility import volatility
+from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
+from sigma_assets.base.conventions import OptionModel, VolatilityModel
+from sigma_assets_tests.analytics.books import assert_same_bits, book
+from sigma_assets_tests.analytics.histories import tail as later_part
+from sigma_assets_tests.analytics.risk.worlds import FACTORS, risk_of, world
+
+
+def test_two_symbols_share_their_portfolios_volatility_as_by_hand():
+    """sd 0.2 and 0.1, correlation 0.3, weights 0.6 and 0.4: 0.115280 + 0.022124 = 0.137405."""
+    random = np.random.default_rng(1)
+    white = random.normal(size=(63, 2))
+    white -= white.mean(axis=0)
+    orthogonal = np.linalg.qr(white)[0] * np.sqrt(62)
+    daily = np.array([0.2, 0.1]) / np.sqrt(252)
+    returns = (
+        np.stack([orthogonal[:, 0], 0.3 * orthogonal[:, 0] + np.sqrt(1 - 0.09) * orthogonal[:, 1]]) * daily[:, None]
+    )
+    weight = np.array([[0.6], [0.4]])
+
+    contribution, total = volatility_contributions(weight, returns[:, None, :], (weight * returns).sum(axis=0)[None, :])
+
+    assert contribution[:, 0] == pytest.approx([0.115280, 0.022124], abs=5e-7)
+    assert total[0] == pytest.approx(0.137405, abs=5e-7)
+
+
+@pytest.fixture(scope="module")
+def complete():
+    holdings, history = world(gaps=False)
+    return holdings, history, risk_of(holdings, history)
+
+
+@pytest.fixture(scope="module")
+def with_gaps():
+    holdings, history = world()
+    return holdings, history, risk_of(holdings, history)
+
+
+@pytest.mark.parametrize("which", ["complete", "with_gaps"])
+def test_contributions_add_up(which: str, request: pytest.FixtureRequest):
+    _, _, (by_portfolio, by_position, by_factor) = request.getfixturevalue(which)
+    keys = ["portfolio_id", "session"]
+    total = by_position.groupby(keys)[["volatility_contribution", "share", "es_contribution"]].sum(min_count=1)
+    found = by_portfolio.set_index(keys).join(total).dropna(subset=["realized_63d"])
+
+    assert len(found) > 250
+    np.testing.assert_allclose(found["volatility_contribution"], found["realized_63d"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["es_contribution"], found["es_95"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["share"], 1.0, rtol=0, atol=1e-11)
+    shares = by_factor.groupby(keys)["variance_share"].sum()
+    np.testing.assert_allclose(shares + found["specific_share"], 1.0, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("which", ["complete", "with_gaps"])
+def test_the_volatility_attributed_is_that_of_the_table_of_volatilities(which: str, request: pytest.FixtureRequest):
+    holdings, history, (by_portfolio, _, _) = request.getfixturevalue(which)
+    positions = position_values(*holdings, history, history.sessions[330:], options=OptionModel())
+
+    expected, _ = volatility(positions, history, VolatilityModel())
+
+    both = by_portfolio.merge(expected, on=["portfolio_id", "session"], suffixes=("", "_again"))
+    assert len(both) == len(expected)
+    np.testing.assert_allclose(both["realized_63d"], both["realized_63d_again"], rtol=1e-12)
+    np.testing.assert_allclose(both["coverage"], both["coverage_again"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("row", [330, 345, 470, 559, 560, 619])
+def test_a_session_again_from_positions_prices_and_pandas(row: int, complete):
+    holdings, history, (by_portfolio, by_position, by_factor) = complete
+    positions = position_values(*holdings, history, history.sessions, options=OptionModel()).dropna(
+        subset=["risk_weight"]
+    )
+    weights = positions.groupby(["session", "risk_symbol"])["risk_weight"].sum().unstack(fill_value=0.0)
+    daily = pd.DataFrame(
+        total_returns(history), index=history.sessions.astype("datetime64[s]"), columns=history.symbols
+    )
+    snapshots = portfolio_snapshots(*holdings, history, history.sessions, options=OptionModel())
+    earned = snapshots.set_index("session")["daily_return"]
+    day = daily.index[row]
+
+    def held(at: int) -> pd.Series:
+        window = daily.iloc[max(at - 249, 1) : at + 1][weights.columns]
+        return window @ weights.loc[daily.index[at]]
+
+    def var(at: int, q: float) -> float:
+        return -np.quantile(held(at), q, method="inverted_cdf")
+
+    found = by_portfolio.set_index("session").loc[day]
+    returns = held(row)
+    assert found["observations"] == len(returns)
+    for level, q in {"95": 0.05, "99": 0.01}.items():
+        assert found[f"var_{level}"] == pytest.approx(var(row, q), abs=1e-12)
+        assert found[f"es_{level}"] == pytest.approx(-returns[returns <= -var(row, q) + 1e-13].mean(), abs=1e-12)
+    assert found["var_99_normal"] == pytest.approx(2.326347874 * returns.std() - returns.mean(), abs=1e-11)
+    equity = snapshots.set_index("session")["equity"][day]
+    assert found["es_975_usd"] == pytest.approx(found["es_975"] * equity, rel=1e-12)
+
+    judged = range(max(row - 249, 331), row + 1)
+    exceptions = sum(earned.iloc[at - 330] < -var(at - 1, 0.01) for at in judged)
+    assert found["backtest_sessions"] == len(judged)
+    assert found["exceptions"] == exceptions
+
+    of_positions = by_position[by_position["session"] == day].set_index("symbol")
+    held_today = weights.loc[day][weights.loc[day] != 0]
+    assert of_positions.index.tolist() == sorted(held_today.index)
+    last = daily.iloc[row - 62 : row + 1]
+    covariance = last[held_today.index].cov() @ held_today
+    expected = held_today * covariance / np.sqrt(held_today @ covariance) * np.sqrt(252)
+    pd.testing.assert_series_equal(
+        of_positions["volatility_contribution"], expected, check_names=False, rtol=1e-10, check_index_type=False
+    )
+
+    legs = [FACTORS.spreads[name] for name in FACTORS.spreads]
+    factors = pd.concat([daily["SPY"], daily["TLT"], *(daily[a] - daily[b] for a, b in legs)], axis=1).iloc[
+        max(row - 251, 1) : row + 1
+    ]
+    whole = (daily.iloc[max(row - 251, 1) : row + 1][weights.columns] @ weights.loc[day]).to_numpy()
+    fit = sm.OLS(whole, sm.add_constant(factors.to_numpy())).fit()
+    of_factors = by_factor[by_factor["session"] == day]
+    assert of_factors["factor"].tolist() == ["market", "rates", *FACTORS.spreads]
+    np.testing.assert_allclose(of_factors["beta"], fit.params[1:], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(of_factors["std_error"], fit.bse[1:], rtol=1e-8)
+    assert found["specific_share"] == pytest.approx(1 - fit.rsquared, abs=1e-10)
+    market = sm.OLS(whole, sm.add_constant(factors.iloc[:, 0].to_numpy())).fit()
+    assert found["systematic_share"] == pytest.approx(market.rsquared, abs=1e-10)
+
+
+def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):
+    holdings, history, together = with_gaps
+    for row in (330, 480, 619):
+        day = history.sessions[row : row + 1]
+
+        alone = risk_of(holdings, history, day)
+
+        for found, expected in zip(alone, together, strict=True):
+            assert_same_bits(found, expected[expected["session"].to_numpy().astype("datetime64[D]") == day[0]])
+
+
+def test_later_prices_change_nothing_and_earlier_ones_than_the_windows_neither(with_gaps):
+    holdings, history, together = with_gaps
+    day = history.sessions[520:521]
+    spoiled = replace(history, close=history.close.copy())
+    spoiled.close[521:] *= 3.0
+
+    ahead = risk_of(holdings, spoiled, day)
+    later = risk_of(holdings, later_part(history, 520 - 190 - 253), day)
+
+    for found, other, expected in zip(ahead, later, together, strict=True):
+        rows = expected[expected["session"].to_numpy().astype("datetime64[D]") == day[0]]
+        assert_same_bits(found, rows)
+        assert_same_bits(other, rows)
+
+
+def test_twice_the_book_with_twice_the_equity_has_the_same_fractions(complete):
+    holdings, history, (by_portfolio, _, by_factor) = complete
+    twice = type(holdings)(
+        holdings.portfolios.assign(initial_equity_usd=200_000.0),
+        holdings.lots.assign(quantity=holdings.lots["quantity"] * 2),
+        holdings.flows.assign(amount_usd=holdings.flows["amount_usd"] * 2),
+    )
+
+    found, _, of_factors = risk_of(twice, history)
+
+    fractions = ["realized_63d", "var_95", "es_99", "exceptions", "specific_share"]
+    pd.testing.assert_frame_equal(found[fractions], by_portfolio[fractions], rtol=1e-12)
+    pd.testing.assert_series_equal(found["var_95_usd"], 2 * by_portfolio["var_95_usd"], rtol=1e-12)
+    pd.testing.assert_frame_equal(of_factors, by_factor, rtol=1e-8)
+
+
+def test_a_portfolio_without_anything_that_moves_has_no_rows(complete):
+    _, history, expected = complete
+    empty = book([], equity=1000.0, inception=str(history.sessions[400]))
+
+    for found, like in zip(risk_of(empty, history), expected, strict=True):
+        assert found.empty
+        assert found.dtypes.equals(like.dtypes)

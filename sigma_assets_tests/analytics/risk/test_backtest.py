@@ -1,0 +1,96 @@
+"""The backtest of value at risk: published statistics, counts by hand, and a market in which the truth is known."""
+
+import doctest
+
+import numpy as np
+import pytest
+from scipy.stats import binom, chi2
+
+from sigma_assets.analytics.risk import backtest as backtests
+from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(backtests).failed == 0
+
+
+@pytest.mark.parametrize(("exceptions", "expected"), [(3, 0.09494), (7, 5.49699)])
+def test_kupiec_of_250_sessions_at_99_percent(exceptions: int, expected: float):
+    assert kupiec_ratio(250, exceptions, 0.01) == pytest.approx(expected, abs=5e-6)
+
+
+@pytest.mark.parametrize("exceptions", [0, 1, 12, 250])
+def test_kupiec_is_the_ratio_of_two_binomial_likelihoods(exceptions: int):
+    expected = 2 * (binom.logpmf(exceptions, 250, exceptions / 250) - binom.logpmf(exceptions, 250, 0.01))
+
+    assert kupiec_ratio(250, exceptions, 0.01) == pytest.approx(expected, rel=1e-9)
+
+
+def test_christoffersen_of_a_worked_example():
+    assert christoffersen_ratio([[44, 2], [2, 1]]) == pytest.approx(2.298890, abs=5e-7)
+
+
+def test_independence_cannot_be_judged_without_pairs_and_is_certain_without_exceptions():
+    assert np.isnan(christoffersen_ratio([[0, 0], [0, 0]]))
+    assert christoffersen_ratio([[249, 0], [0, 0]]) == 0.0
+
+
+def test_p_values_are_those_of_scipy():
+    ratio = np.array([0.0, 0.09494, 3.84, 5.49699, 40.0])
+
+    np.testing.assert_allclose(chi_squared_p(ratio), chi2.sf(ratio, 1), rtol=1e-12)
+    assert np.isnan(chi_squared_p([np.nan])).all()
+
+
+def test_a_session_is_judged_by_the_value_at_risk_of_the_session_before():
+    var = np.array([0.02, np.nan, 0.02, 0.01, 0.01])
+    daily_return = np.array([-0.5, -0.03, -0.5, -0.015, -0.015])
+
+    found = backtest(daily_return, var, 250)
+
+    # The first session has nobody before it, the third one nothing known before it.
+    assert found.sessions.tolist() == [0, 1, 1, 2, 3]
+    assert found.exceptions.tolist() == [0, 1, 1, 1, 2]
+    assert found.transitions[:, :, -1].tolist() == [[0, 1], [0, 0]]
+
+
+def test_the_window_ends_at_the_session_and_pairs_lie_inside_it():
+    var = np.full(6, 0.01)
+    daily_return = np.array([0.0, -0.02, -0.02, 0.0, -0.02, 0.0])
+
+    found = backtest(daily_return, var, 3)
+
+    assert found.sessions[-1] == 3
+    assert found.exceptions[-1] == 1  # sessions 4 to 6: none, one, none
+    assert found.transitions[:, :, -1].tolist() == [[0, 1], [1, 0]]
+
+
+def test_losing_exactly_value_at_risk_is_no_exception_whatever_the_rounding():
+    daily_return = np.array([0.0, 0.99 - 1.0, 99.0 / 100.0 - 1.0])
+
+    found = backtest(daily_return, np.full(3, 0.01), 250)
+
+    assert found.exceptions[-1] == 0
+
+
+def test_zones_are_basels():
+    exceptions = np.array([0, 4, 5, 9, 10, 30, 0])
+
+    assert zone(exceptions, np.array([250] * 6 + [0])).tolist() == [
+        "green", "green", "yellow", "yellow", "red", "red", None,
+    ]  # fmt: skip
+
+
+def test_kupiec_rejects_a_right_value_at_risk_one_time_in_twenty_and_half_of_it_nearly_always():
+    """2,000 portfolios of 1,000 sessions: over 250, the number of exceptions is too coarse for a test of 5 %."""
+    returns = np.random.default_rng(5).normal(0, 0.01, (2000, 1001))
+    right = 0.01 * 2.3263478740408408
+
+    def rejected(var: float) -> float:
+        judged = [backtest(path, np.full(1001, var), 1000) for path in returns]
+        exceptions = np.array([each.exceptions[-1] for each in judged])
+        assert {each.sessions[-1] for each in judged} == {1000}
+        return float((chi_squared_p(kupiec_ratio(1000, exceptions, 0.01)) < 0.05).mean())
+
+    assert 0.03 <= rejected(right) <= 0.07
+    assert rejected(right / 2) > 0.99

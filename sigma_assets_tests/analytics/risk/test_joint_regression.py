@@ -1,0 +1,71 @@
+"""The joint regression on factors against statsmodels' OLS."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from sigma_assets.analytics.risk.joint_regression import factor_design, joint_fit
+
+
+def planted(seed: int, n_rows: int = 4, window: int = 252, n_factors: int = 6):
+    random = np.random.default_rng(seed)
+    factors = random.normal(0, 0.01, (n_factors, n_rows, window))
+    targets = np.tensordot(random.normal(size=n_factors), factors, 1) + random.normal(0, 0.004, (n_rows, window))
+    return random, factors, targets
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_betas_errors_and_r_squared_are_those_of_statsmodels(seed: int, gaps: float):
+    random, factors, targets = planted(seed)
+    factors[random.random(factors.shape) < gaps / 6] = np.nan
+    known = random.random(targets.shape) >= gaps / 2
+
+    found = joint_fit(factor_design(factors, known, min_observations=126), np.where(known, targets, 0.0))
+
+    for row in range(len(targets)):
+        there = known[row] & np.isfinite(factors[:, row]).all(axis=0)
+        y, x = targets[row, there], factors[:, row, there]
+        fit = sm.OLS(y, sm.add_constant(x.T)).fit()
+        np.testing.assert_allclose(found.beta[:, row], fit.params[1:], rtol=1e-9)
+        np.testing.assert_allclose(found.std_error[:, row], fit.bse[1:], rtol=1e-9)
+        assert found.r_squared[row] == pytest.approx(fit.rsquared, abs=1e-12)
+        assert found.observations[row] == fit.nobs
+        shares = [fit.params[k + 1] * np.cov(x[k], y)[0, 1] / y.var(ddof=1) for k in range(6)]
+        np.testing.assert_allclose(found.variance_share[:, row], shares, rtol=1e-9, atol=1e-12)
+        assert np.sum(found.variance_share[:, row]) == pytest.approx(fit.rsquared, abs=1e-12)
+
+
+def test_too_few_sessions_give_no_number():
+    _, factors, targets = planted(7)
+    known = np.zeros(targets.shape, dtype=bool)
+    known[:, :125] = True
+
+    found = joint_fit(factor_design(factors, known, min_observations=126), np.where(known, targets, 0.0))
+
+    assert np.isnan(found.beta).all()
+    assert np.isnan(found.r_squared).all()
+
+
+@pytest.mark.parametrize("spoiled", [0.0, np.nan])
+def test_a_factor_that_never_moved_or_has_no_prices_is_left_out_and_the_others_are_fitted_without_it(spoiled: float):
+    _, factors, targets = planted(8)
+    factors[2] = spoiled
+
+    found = joint_fit(factor_design(factors, np.ones(targets.shape, dtype=bool), min_observations=126), targets)
+
+    others = [0, 1, 3, 4, 5]
+    assert np.isnan(found.beta[2]).all()
+    for row in range(len(targets)):
+        fit = sm.OLS(targets[row], sm.add_constant(factors[others, row].T)).fit()
+        np.testing.assert_allclose(found.beta[others, row], fit.params[1:], rtol=1e-9)
+        np.testing.assert_allclose(found.std_error[others, row], fit.bse[1:], rtol=1e-9)
+
+
+def test_two_factors_that_are_the_same_leave_their_row_unknown():
+    _, factors, targets = planted(9)
+    factors[3] = factors[1]
+
+    found = joint_fit(factor_design(factors, np.ones(targets.shape, dtype=bool), min_observations=126), targets)
+
+    assert np.isnan(found.beta).all()
