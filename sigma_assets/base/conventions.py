@@ -6,12 +6,15 @@ SESSIONS_PER_YEAR = 252
 YEAR_LOOKBACK = SESSIONS_PER_YEAR + 8
 """Sessions that surely reach back to the last close on or before the same calendar day 12 months earlier."""
 OPTION_MULTIPLIER = 100
+"""Shares that an option contract delivers, unless the lot says otherwise."""
+BOND_MULTIPLIER = 0.01
+"""Bonds are quoted in per cent of par, and their quantity is the face value."""
 LOOKBACK_MARGIN = 10
 """Sessions loaded before the longest window: its first return may span a gap, and needs the close before that gap."""
 
 INVESTMENT_CLASSES = ("PUBLIC", "OPTIONS", "PRIVATE")
 SUBTYPES = {
-    "PUBLIC": ("STOCK", "ETF", "MUTUAL_FUND", "BOND", "CASH"),
+    "PUBLIC": ("STOCK", "ETF", "MUTUAL_FUND", "BOND", "CASH", "MONEY_MARKET"),
     "OPTIONS": ("CALL", "PUT"),
     "PRIVATE": (
         "PRIVATE_EQUITY",
@@ -29,7 +32,14 @@ SUBTYPES = {
         "OTHER",
     ),
 }
+CASH_SUBTYPES = ("CASH", "MONEY_MARKET")
+"""Cash equivalents (SPEC 2): price 1.00 unless one is known, return and betas 0, no exposure."""
+CASH_PREFIX = "CASH_"
+"""Symbols of cash in the bank, such as CASH_USD."""
 ACCOUNT_TYPES = ("taxable", "ira", "roth_ira", "401k", "403b", "529", "hsa", "trust", "other")
+
+FLOW_KINDS = ("external", "fee", "interest", "tax")
+"""What a cash flow is: money that comes and goes with the owner, or profit and loss (SPEC 2)."""
 
 FACTOR_ETFS = (
     "SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD",
@@ -49,6 +59,19 @@ EXPOSURE_FACTORS = (*STYLE_FACTORS, *SPREAD_FACTORS)
 REGRESSIONS = ("market", "rates", "style", *SPREAD_FACTORS)
 """The seven fits behind the twelve betas: the six style factors share one ridge fit, its R^2 and its observations."""
 REGRESSION_OF = {name: ("style" if name in STYLE_FACTORS else name) for name in FACTORS}
+
+
+def default_multiplier(investment_class: str | None, subtype: str | None) -> float:
+    """Return by how much quantity x price is multiplied to be money: 100 for options, 0.01 for bonds, else 1.
+
+    Examples
+    --------
+    >>> [default_multiplier("OPTIONS", "CALL"), default_multiplier("PUBLIC", "BOND"), default_multiplier("PUBLIC", None)]
+    [100.0, 0.01, 1.0]
+    """
+    if investment_class == "OPTIONS":
+        return float(OPTION_MULTIPLIER)
+    return BOND_MULTIPLIER if subtype == "BOND" else 1.0
 
 
 @dataclass(frozen=True)

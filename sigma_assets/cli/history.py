@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.options import PORTFOLIO, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, json_option, show, show_one, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--portfolio", "portfolio_id", help="Only runs that cover this portfolio.")
+@click.option("--portfolio", "portfolio_id", type=PORTFOLIO, help="Only runs that cover this portfolio.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many, newest first.")
 @json_option
 def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
@@ -60,7 +61,7 @@ def _tell(story: "RunStory") -> None:
 
 
 @click.command()
-@click.argument("portfolio_id")
+@portfolio_argument
 @json_option
 def status(portfolio_id: str, as_json: bool) -> None:
     """Show how far a portfolio is: sessions done per asset, and its last run."""

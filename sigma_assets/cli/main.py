@@ -8,11 +8,19 @@ from sigma_assets.base.errors import SigmaError
 from sigma_assets.base.masking import masked
 
 COMMANDS = {
-    "import": "sigma_assets.cli.portfolios:import_",
+    "import": "sigma_assets.cli.holdings.importing:import_",
     "portfolios": "sigma_assets.cli.portfolios:portfolios",
     "remove": "sigma_assets.cli.portfolios:remove",
-    "flow": "sigma_assets.cli.portfolios:flow",
+    "rename": "sigma_assets.cli.holdings.changes:rename",
+    "lots": "sigma_assets.cli.portfolios:positions",
     "positions": "sigma_assets.cli.portfolios:positions",
+    "trade": "sigma_assets.cli.holdings.changes:trade",
+    "close": "sigma_assets.cli.holdings.changes:close",
+    "correct": "sigma_assets.cli.holdings.changes:correct",
+    "sync": "sigma_assets.cli.holdings.changes:sync",
+    "flow": "sigma_assets.cli.portfolios:flow",
+    "flows": "sigma_assets.cli.portfolios:flows",
+    "undo": "sigma_assets.cli.holdings.changes:undo",
     "run": "sigma_assets.cli.pipeline:run",
     "missing": "sigma_assets.cli.pipeline:missing",
     "runs": "sigma_assets.cli.history:runs",

@@ -1,47 +1,19 @@
-"""Commands about portfolios: import, list, remove, cash flows, positions."""
+"""Commands about portfolios: list, remove, cash flows, positions."""
 
 from datetime import date, datetime
-from pathlib import Path
+from uuid import uuid4
 
 import click
 
 from sigma_assets.base.calendar import today
-from sigma_assets.base.conventions import ACCOUNT_TYPES
+from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.cli.onboarding import prepare_onboarding
+from sigma_assets.cli.terminal.options import portfolio_argument
 from sigma_assets.cli.terminal.printing import formatted, json_option, show, show_one
 from sigma_assets.cli.terminal.world import CONFIGURATION, open_database, open_instance
 from sigma_assets.settings import settings
 from sigma_assets.storage import portfolios as tables
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", required=True, help="Name of the portfolio, unique among yours.")
-@click.option("--equity", required=True, help="Equity at inception, USD.")
-@click.option("--account-type", default="taxable", show_default=True, help=", ".join(ACCOUNT_TYPES))
-@json_option
-def import_(file: Path, name: str, equity: str, account_type: str, as_json: bool) -> None:
-    """Check a holdings file and import it as a new portfolio: all of it, or nothing and every problem found."""
-    from sigma_assets.holdings.portfolio import check_portfolio
-    from sigma_assets.holdings.reader import read_holdings
-
-    database = open_database()
-    existing = tables.portfolios(database)["name"]
-    problems = check_portfolio(name, equity, account_type, set(existing))
-    try:
-        lots = read_holdings(file.read_bytes(), file.name, today())
-    except HoldingsError as error:
-        raise HoldingsError.of(file.name, [*problems, *error.problems]) from error
-    if problems:
-        raise HoldingsError.of(file.name, problems)
-    inception = lots["entry_date"].min().date()
-    portfolio = tables.NewPortfolio(name.strip(), account_type, float(equity), inception)
-    launch = prepare_onboarding(inception)
-    portfolio_id = tables.add_portfolio(database, portfolio, lots, adopted_by="import" if launch else None)
-    record = {"portfolio_id": portfolio_id, "name": name.strip(), "lots": len(lots), "inception": inception}
-    record["run_id"] = launch(database, portfolio_id) if launch else None
-    show_one(record, as_json=as_json, sentence=portfolio_id)
+from sigma_assets.storage.edits import apply_edit
 
 
 @click.command()
@@ -58,7 +30,7 @@ def portfolios(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("portfolio_id")
+@portfolio_argument
 @json_option
 def remove(portfolio_id: str, as_json: bool) -> None:
     """Remove a portfolio and cancel its runs; its history stays readable."""
@@ -75,21 +47,42 @@ def remove(portfolio_id: str, as_json: bool) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("portfolio_id")
+@portfolio_argument
 @click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
 @click.argument("amount", type=float)
+@click.option(
+    "--kind",
+    type=click.Choice(FLOW_KINDS),
+    default="external",
+    show_default=True,
+    help="external: contribution or withdrawal; the others are profit and loss: -5 is a cost.",
+)
 @json_option
-def flow(portfolio_id: str, day: datetime, amount: float, as_json: bool) -> None:
-    """Record a cash flow: a contribution, or a withdrawal if negative.
+def flow(portfolio_id: str, day: datetime, amount: float, kind: str, as_json: bool) -> None:
+    """Record a cash flow: a contribution, or a withdrawal if negative; or a fee, interest, tax.
 
     Flows count from the day after the inception on: what was there at the inception is the initial equity.
     """
     database = open_database()
     inception = tables.portfolios(database, [portfolio_id])["inception"].iloc[0].date()
     _check_flow_day(day.date(), inception)
-    flow_id = tables.add_cash_flow(database, portfolio_id, day.date(), amount)
-    record = {"flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day.date(), "amount_usd": amount}
-    show_one(record, as_json=as_json, sentence=f"{amount:+,.2f} USD on {day.date()} recorded as {flow_id}")
+    tables.check_flow(day.date(), amount, kind)
+    flow_id = str(uuid4())
+    row = {"flow_date": day.date(), "amount_usd": amount, "kind": kind}
+    words = f"{amount:+,.2f} USD on {day.date()}, {kind}"
+    apply_edit(database, portfolio_id, f"flow of {words}", flows={flow_id: row})
+    record = {"flow_id": flow_id, "portfolio_id": portfolio_id, **row}
+    show_one(record, as_json=as_json, sentence=f"{words}, recorded as {flow_id}")
+
+
+@click.command()
+@portfolio_argument
+@json_option
+def flows(portfolio_id: str, as_json: bool) -> None:
+    """List the cash flows of a portfolio."""
+    rows = tables.cash_flows(open_database(), [portfolio_id]).drop(columns=["portfolio_id"])
+    records = formatted(rows.to_dict("records"), flow_date=lambda day: str(day)[:10])
+    show(records, as_json=as_json, nothing="no cash flows")
 
 
 def _check_flow_day(day: date, inception: date) -> None:
@@ -101,7 +94,7 @@ def _check_flow_day(day: date, inception: date) -> None:
 
 
 @click.command()
-@click.argument("portfolio_id")
+@portfolio_argument
 @json_option
 def positions(portfolio_id: str, as_json: bool) -> None:
     """List the lots of a portfolio, as entered."""

@@ -1,135 +1,208 @@
-"""The cells of one row, checked one by one: each answers with a value, or notes a problem and answers None."""
+"""The columns of a table as values, and what was found on the way: problems, doubts, skipped lines, warnings."""
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
+import numpy.typing as npt
+
 from sigma_assets.base.errors import Problem
+from sigma_assets.holdings.dialects import MAX_PROBLEMS
 from sigma_assets.holdings.numerals import (
     MAX_WHOLE_DIGITS,
+    NOTHING,
     decimals,
     is_storable,
-    iso_date,
-    plain_decimal,
-    years_before,
+    written_date,
+    written_number,
 )
-from sigma_assets.holdings.table import Row
+from sigma_assets.holdings.table import Table
 
-MAX_SYMBOL_LENGTH = 100
-MAX_AGE_YEARS = 100
-QUANTITY_DECIMALS = 6
-PRICE_DECIMALS = 4
+PLACES = 8
+"""Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
-_SYMBOL = re.compile(r"[A-Za-z0-9._-]*")
-_A_NUMBER = (
-    f"a plain number such as 1500.25: no thousands separator, currency sign or exponent, {MAX_WHOLE_DIGITS} digits"
-)
+_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\n)*")
+_A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _A_DAY = "a day as YYYY-MM-DD"
+_OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line of the file that is not imported, and why."""
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that could be read in two ways: it is asked, or refused with its remedy, never guessed."""
+
+    code: str
+    line: int | None
+    column: str | None
+    value: str | None
+    question: str
+    remedy: str
+    answer: str
+    """The option that a `yes` stands for, as a name of `ReadOptions`; empty where only a person can answer."""
+
+    def as_problem(self) -> Problem:
+        """Return the refusal of who cannot be asked."""
+        return Problem(self.code, self.line, self.column, self.value, self.remedy, self.question)
+
+
+@dataclass
+class Findings:
+    """What was noticed while a file was read."""
+
+    problems: list[Problem] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many problems that looking for more helps nobody."""
+        return len(self.problems) >= MAX_PROBLEMS
 
 
 class Cells:
-    """Reads the cells of one row and notes what is wrong with them in `problems`."""
+    """The columns of a table, read with the file's decimal sign and order of days; what is wrong goes to `findings`."""
 
-    def __init__(self, row: Row, problems: list[Problem]) -> None:
-        self.line = row.line
-        self._row = row
-        self._problems = problems
+    def __init__(self, table: Table, findings: Findings, *, decimal: str, dates: str | None) -> None:
+        self.table = table
+        self.findings = findings
+        self.decimal = decimal
+        self.dates = dates
+        self._numbers: dict[str, Decimal | None] = {}
+        self._days: dict[str, date | None] = {}
 
-    def text(self, column: str) -> str:
+    def __len__(self) -> int:
+        return len(self.table.lines)
+
+    def has(self, name: str) -> bool:
+        """Return whether the file has a column for a field."""
+        return name in self.table.cells
+
+    def texts(self, name: str) -> Sequence[str]:
+        """Return the cells of a field, all empty if the file has no column for it."""
+        return self.table.texts(name)
+
+    def wrong(self, code: str, row: int, name: str, expected: str, message: str) -> None:
+        """Note a problem with what stands in a cell."""
+        if not self.findings.is_full:
+            value = self.texts(name)[row] or None
+            label = self.table.label(name)
+            self.findings.problems.append(Problem(code, self.table.lines[row], label, value, expected, message))
+
+    def missing(self, code: str, row: int, name: str, expected: str) -> None:
+        """Note that a cell is empty."""
+        if not self.findings.is_full:
+            label = self.table.label(name)
+            self.findings.problems.append(Problem(code, self.table.lines[row], label, None, expected, "empty"))
+
+    def is_empty(self, name: str) -> npt.NDArray[np.bool_]:
+        """Return which cells of a field hold nothing."""
+        return np.fromiter((text in NOTHING for text in self.texts(name)), bool, len(self))
+
+    def numbers(self, name: str, code: str, *, places_code: str | None = None) -> Floats:
+        """Return the numbers of a field; NaN where the cell is empty, or holds none, which is noted under `code`.
+
+        More than `PLACES` decimals are noted under `places_code`, if one is given, else they are rounded.
+        """
+        if not self.has(name):
+            return np.full(len(self), np.nan)
+        texts = self.texts(name)
+        if self.decimal == "." and _SIMPLE.fullmatch("\n".join(texts) + "\n"):
+            return np.array([float(text) if text else np.nan for text in texts])
+        values = np.full(len(texts), np.nan)
+        for row, text in enumerate(texts):
+            if text in NOTHING:
+                continue
+            number = self.number(text)
+            if number is None:
+                foreign = _OTHER_CURRENCY.search(text.upper())
+                self.wrong(code, row, name, _A_NUMBER, "another currency than USD" if foreign else "not a number")
+                continue
+            if places_code and decimals(number) > PLACES:
+                self.wrong(places_code, row, name, f"at most {PLACES} decimals", "too many decimals")
+            values[row] = float(number)
+        return values
+
+    def number(self, text: str) -> Decimal | None:
+        """Return the number of a text, None if it is none or too large."""
+        if text not in self._numbers:
+            number = written_number(text, self.decimal)
+            self._numbers[text] = number if number is not None and is_storable(number) else None
+        return self._numbers[text]
+
+    def day(self, text: str) -> date | None:
+        """Return the day of a text, None if it is none."""
+        if text not in self._days:
+            self._days[text] = written_date(text, self.dates if self.dates in ("mdy", "dmy") else None)
+        return self._days[text]
+
+    def days(self, name: str, check: Callable[[date], tuple[str, str, str] | None]) -> Days:
+        """Return the days of a field; NaT where the cell is empty or holds none.
+
+        `check` answers with code, expectation and message where a day cannot be.
+        """
+        missing = np.datetime64("NaT", "D")
+        known: dict[str, np.datetime64] = {}
+        faults: dict[str, tuple[str, str, str]] = {}
+        texts = self.texts(name)
+        for text in set(texts):
+            day = None if text in NOTHING else self.day(text)
+            known[text] = missing if day is None else np.datetime64(day)
+            if day is None and text not in NOTHING:
+                faults[text] = ("ERR_POS_013", _A_DAY, "not a day")
+            elif day is not None and (fault := check(day)):
+                faults[text] = fault
+        if faults:
+            for row, text in enumerate(texts):
+                if text in faults:
+                    code, expected, message = faults[text]
+                    self.wrong(code, row, name, expected, message)
+        return np.array([known[text] for text in texts], dtype="datetime64[D]")
+
+
+class RowCells:
+    """One row of `Cells`, for what is checked row by row."""
+
+    def __init__(self, cells: Cells, row: int) -> None:
+        self._cells = cells
+        self.row = row
+
+    def text(self, name: str) -> str:
         """Return a cell, empty if there is none."""
-        return self._row.cells[column]
+        text = self._cells.texts(name)[self.row]
+        return "" if text in NOTHING else text
 
-    def keyword(self, column: str) -> str | None:
+    def keyword(self, name: str) -> str | None:
         """Return a cell in upper case, None if it is empty."""
-        return self.text(column).upper() or None
+        return self.text(name).upper() or None
 
-    def wrong(self, code: str, column: str, expected: str, message: str) -> None:
-        """Note a problem with what stands in a column."""
-        value = self.text(column)
-        self._problems.append(Problem(code, self.line, column, value or None, expected, message))
+    def number(self, name: str) -> Decimal | None:
+        """Return the number of a cell, None if it is none."""
+        return self._cells.number(self.text(name))
 
-    def missing(self, code: str, column: str, expected: str) -> None:
-        """Note that a cell is empty, unless its whole column is missing, which the header has reported."""
-        if column not in self._row.absent:
-            self._problems.append(Problem(code, self.line, column, None, expected, "empty"))
+    def day(self, name: str) -> date | None:
+        """Return the day of a cell, None if it is none."""
+        return self._cells.day(self.text(name))
 
-    def symbol(self) -> str | None:
-        """Return the symbol in upper case."""
-        text = self.text("Symbol")
-        if not text:
-            self.missing("ERR_POS_001", "Symbol", "a symbol such as AAPL")
-            return None
-        if len(text) > MAX_SYMBOL_LENGTH:
-            expected = f"at most {MAX_SYMBOL_LENGTH} characters"
-            self.wrong("ERR_POS_002", "Symbol", expected, f"{len(text):,} characters")
-        if not is_symbol(text):
-            self.wrong("ERR_POS_003", "Symbol", "only the characters A-Z a-z 0-9 . _ -", "other characters")
-        return text.upper() if is_symbol(text) and len(text) <= MAX_SYMBOL_LENGTH else None
+    def wrong(self, code: str, name: str, expected: str, message: str) -> None:
+        """Note a problem with what stands in a cell."""
+        self._cells.wrong(code, self.row, name, expected, message)
 
-    def quantity(self) -> float | None:
-        """Return the signed quantity."""
-        column = "Quantity"
-        if not self.text(column):
-            self.missing("ERR_POS_004", column, "a number of shares or contracts, negative for a short")
-            return None
-        number = self._number("ERR_POS_005", column)
-        if number is None:
-            return None
-        if not number:
-            self.wrong("ERR_POS_006", column, "a number other than 0", "zero")
-            return None
-        if decimals(number) > QUANTITY_DECIMALS:
-            self.wrong("ERR_POS_007", column, f"at most {QUANTITY_DECIMALS} decimals", "too many decimals")
-        return float(number)
-
-    def entry_price(self) -> float | None:
-        """Return the entry price."""
-        column = "Entry Price Per Share"
-        if not self.text(column):
-            self.missing("ERR_POS_008", column, "a price in USD")
-            return None
-        return self.price(column)
-
-    def price(self, column: str) -> float | None:
-        """Return a price in USD from a cell that is not empty."""
-        number = self._number("ERR_POS_009", column)
-        if number is None:
-            return None
-        if number <= 0:
-            self.wrong("ERR_POS_010", column, "a price above 0", "not above 0")
-        if decimals(number) > PRICE_DECIMALS:
-            self.wrong("ERR_POS_011", column, f"at most {PRICE_DECIMALS} decimals", "too many decimals")
-        return float(number)
-
-    def _number(self, code: str, column: str) -> Decimal | None:
-        number = plain_decimal(self.text(column))
-        if number is None or not is_storable(number):
-            self.wrong(code, column, _A_NUMBER, "not a number")
-            return None
-        return number
-
-    def entry_date(self, today: date) -> date | None:
-        """Return the day of entry: not in the future, not more than a century ago."""
-        column = "Entry Date"
-        if not self.text(column):
-            self.missing("ERR_POS_012", column, _A_DAY)
-            return None
-        day = self.past_day(column, today)
-        earliest = years_before(today, MAX_AGE_YEARS)
-        if day is not None and day < earliest:
-            self.wrong("ERR_POS_015", column, f"{earliest} or later", f"more than {MAX_AGE_YEARS} years ago")
-        return day
-
-    def past_day(self, column: str, today: date) -> date | None:
-        """Return a day up to today from a cell that is not empty."""
-        day = iso_date(self.text(column))
-        if day is None:
-            self.wrong("ERR_POS_013", column, _A_DAY, "not a day")
-        elif day > today:
-            self.wrong("ERR_POS_014", column, f"{today} or earlier", "in the future")
-        return day
-
-
-def is_symbol(text: str) -> bool:
-    """Return whether a text has only the characters that symbols have."""
-    return _SYMBOL.fullmatch(text) is not None
+    def missing(self, code: str, name: str, expected: str) -> None:
+        """Note that a cell is empty."""
+        self._cells.missing(code, self.row, name, expected)

@@ -1,22 +1,43 @@
-"""OCC option codes: `AAPL240119C00150000` is the call on AAPL at 150.00 that expires on 2024-01-19."""
+"""Symbols and option contracts: the notations of brokers become one symbol each (SPEC 2.2)."""
 
 import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.holdings.numerals import iso_date
+from sigma_assets.holdings.numerals import MONTH_FIRST, written_date
+
+MAX_SYMBOL_LENGTH = 100
+_SYMBOL = re.compile(r"[A-Za-z0-9._-]*")
 
 _OCC = re.compile(r"([A-Z0-9.\-]{1,6})([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
+_CODE = re.compile(r"(?:O[:.]|[-.])?([A-Z.]{1,6}[0-9]?) *([0-9]{6})([CP])([0-9]{8}|[0-9]{1,5}(?:\.[0-9]{1,3})?)")
+_MONTH_FIRST_CODE = re.compile(r"\.?([A-Z.]{1,6}[0-9]?)_([0-9]{6})([CP])([0-9]{1,5}(?:\.[0-9]{1,3})?)")
+_DAY = (
+    r"([0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"|[0-9]{1,2} ?[A-Z]{3} ?'?[0-9]{2,4}|[A-Z]{3} [0-9]{1,2},? '?[0-9]{2,4})"
+)
+_STRIKE = r"\$?([0-9]{1,5}(?:\.[0-9]{1,4})?)"
+_WORDS = re.compile(rf"([A-Z./]{{1,6}}[0-9]?) +{_DAY} +{_STRIKE} *(C|P|CALL|PUT)")
+_WORDS_SIDE_FIRST = re.compile(rf"([A-Z./]{{1,6}}[0-9]?) +{_DAY} +(C|P|CALL|PUT) +{_STRIKE}")
+_SIDE_FIRST = re.compile(rf"(CALL|PUT) +([A-Z./]{{1,6}}[0-9]?) +{_DAY} +{_STRIKE}")
+_LOOKS_LIKE_CONTRACT = re.compile(
+    r"[-.:_A-Z]*[A-Z]+[0-9]?[ _]*[0-9]{6}[ _]*[CP][ _]*\$?[0-9]+(?:\.[0-9]+)?|.* (?:CALL|PUT|[0-9.]+ ?[CP])|(?:CALL|PUT) .*"
+)
+_SHARE_CLASS = re.compile(r"([A-Z]{1,5})[./ -]([A-Z])")
+_PREFERRED = re.compile(r"([A-Z]{1,5})(?:[./-]PR?[./-]?| PR ?|p)([A-Z])")
+_MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
+_ROOTS = {"BRKB": "BRK.B", "BFB": "BF.B", "SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
+"""Roots of option codes that are not spelled like their underlying."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What an OCC code says.
+    """What an option code says.
 
     Attributes
     ----------
-    underlying : the root, which is the underlying's symbol unless it ends in a digit: such a root marks a contract
+    underlying : the underlying's symbol, which is the root unless that ends in a digit: such a root marks a contract
         adjusted for a corporate action and names no listed symbol; None then.
     """
 
@@ -26,11 +47,39 @@ class Contract:
     option_type: str
     strike: Decimal
 
+    @property
+    def code(self) -> str:
+        """The OCC code without padding, as `AAPL240119C00150000`."""
+        root = "".join(character for character in self.root if character.isalnum())
+        return f"{root}{self.expiration:%y%m%d}{self.option_type[0]}{int(self.strike * 1000):08d}"
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether the root marks a contract whose deliverable was adjusted for a corporate action."""
+        return self.root[-1].isdigit()
+
     def may_be_on(self, underlying: str) -> bool:
         """Return whether the root can stand for this underlying: BRKB for BRK.B, SPXW for SPX, AAPL1 for AAPL."""
         plain = "".join(character for character in underlying if character.isalnum())
         root = "".join(character for character in self.root if character.isalnum())
         return plain in (root, root[:-1])
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What a symbol stands for; `symbol` is the spelling under which it is stored.
+
+    Attributes
+    ----------
+    contract : the option contract, None for anything else.
+    is_core_cash : the notation marks a core cash position, such as `SPAXX**`.
+    is_money_market : a fund ticker of the form that is reserved for money-market funds: five letters, `XX` at the end.
+    """
+
+    symbol: str
+    contract: Contract | None = None
+    is_core_cash: bool = False
+    is_money_market: bool = False
 
 
 def occ_contract(symbol: str) -> Contract | None:
@@ -47,9 +96,86 @@ def occ_contract(symbol: str) -> Contract | None:
     if match is None:
         return None
     root, year, month, day, side, thousandths = match.groups()
-    expiration = iso_date(f"20{year}-{month}-{day}")
-    strike = Decimal(thousandths) / 1000
-    if expiration is None or not strike:
+    return _contract(root, f"20{year}-{month}-{day}", side, Decimal(thousandths) / 1000)
+
+
+def read_symbol(text: str) -> Instrument | None:
+    """Return what a symbol in any of the usual notations stands for; None if it looks like a contract that is none.
+
+    Examples
+    --------
+    >>> [read_symbol(text).symbol for text in ("brk/b", "BRK B", "BRK-B", "BACpB", "BAC-PRB", "BTC-USD")]
+    ['BRK.B', 'BRK.B', 'BRK.B', 'BAC.PB', 'BAC.PB', 'BTC-USD']
+    >>> notations = ("-AAPL250117C200", ".AAPL250117C200", "AAPL_011725C200", "AAPL 01/17/2025 200.00 C",
+    ...              "AAPL  250117C00200000", "O:AAPL250117C00200000", "AAPL 17JAN25 200 C", "AAPL Jan 17 '25 $200 Call")
+    >>> {read_symbol(text).symbol for text in notations}
+    {'AAPL250117C00200000'}
+    >>> read_symbol("AAPL261319C00150000") is None
+    True
+    >>> read_symbol("SPAXX**")
+    Instrument(symbol='SPAXX', contract=None, is_core_cash=True, is_money_market=True)
+    """
+    if text.isalpha() and text.isascii() and len(text) < 5:
+        return Instrument(text.upper() if "p" not in text else _preferred(text))
+    if not text.isascii() or not text.isprintable():
+        return Instrument(text)  # no symbol: upper() would make one of some letters
+    text = " ".join(text.split())
+    upper = text.upper()
+    contract = occ_contract(upper) or _notation(upper)
+    if contract is not None:
+        return Instrument(contract.code, contract)
+    if _LOOKS_LIKE_CONTRACT.fullmatch(upper):
         return None
-    underlying = None if root[-1].isdigit() else root
+    is_core_cash = upper.endswith("**")
+    plain = upper.removesuffix("**") if is_core_cash else upper
+    if match := _SHARE_CLASS.fullmatch(plain):
+        return Instrument(".".join(match.groups()))
+    return Instrument(
+        _preferred(text) if plain == upper else plain, None, is_core_cash, bool(_MONEY_MARKET.fullmatch(plain))
+    )
+
+
+def _preferred(text: str) -> str:
+    """Return the one spelling of a preferred share: BACpB, BAC-PB and BAC.PRB are BAC.PB; others only in upper case."""
+    match = _PREFERRED.fullmatch(text) or _PREFERRED.fullmatch(text.upper())
+    return f"{match.group(1)}.P{match.group(2)}" if match else text.upper()
+
+
+def is_symbol(text: str) -> bool:
+    """Return whether a text has only the characters that symbols have."""
+    return _SYMBOL.fullmatch(text) is not None
+
+
+def _notation(text: str) -> Contract | None:
+    if match := _CODE.fullmatch(text):
+        root, day, side, digits = match.groups()
+        if len(digits) > 1 and digits.startswith("0") and len(digits) < 8 and "." not in digits:
+            return None  # 00200: dollars or thousandths?
+        strike = Decimal(digits) / 1000 if len(digits) == 8 and "." not in digits else Decimal(digits)
+        return _contract(root, f"20{day[:2]}-{day[2:4]}-{day[4:]}", side, strike)
+    if match := _MONTH_FIRST_CODE.fullmatch(text):
+        root, day, side, digits = match.groups()
+        return _contract(root, f"20{day[4:]}-{day[:2]}-{day[2:4]}", side, Decimal(digits))
+    if match := _WORDS.fullmatch(text):
+        root, day, price, side = match.groups()
+    elif match := _WORDS_SIDE_FIRST.fullmatch(text):
+        root, day, side, price = match.groups()
+    elif match := _SIDE_FIRST.fullmatch(text):
+        side, root, day, price = match.groups()
+    else:
+        return None
+    return _contract(root.replace("/", ""), _long_year(day), side[0], Decimal(price))
+
+
+def _long_year(day: str) -> str:
+    """Return a day in words with four digits for the year: JAN 17 '25 is JAN 17 2025."""
+    head, apostrophe, year = day.rpartition("'")
+    return f"{head}20{year}" if apostrophe and len(year) == 2 else day
+
+
+def _contract(root: str, day: str, side: str, strike: Decimal) -> Contract | None:
+    expiration = written_date(day, MONTH_FIRST)
+    if expiration is None or not strike or strike * 1000 % 1 or strike >= 100_000:
+        return None
+    underlying = None if root[-1].isdigit() else _ROOTS.get(root, root)
     return Contract(root, underlying, expiration, "CALL" if side == "C" else "PUT", strike)

@@ -1,14 +1,39 @@
-"""Numbers and dates as people write them in a holdings file: read exactly, or not at all."""
+"""Numbers and dates as people and brokers write them: read exactly, or not at all."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
 MAX_WHOLE_DIGITS = 15
 """A double holds 15 digits; a longer number would be stored as another one (and `1e400` as infinity)."""
 
+MONTH_FIRST = "mdy"
+DAY_FIRST = "dmy"
+NOTHING = frozenset({"", "-", "--", "n/a", "N/A", "n.a."})
+"""What stands in a cell that has no number."""
+
 _PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_GROUPED = {
+    ".": re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
+    ",": re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
+}
+_BLANKS = str.maketrans("", "", " \u00a0\u202f'\u2019")
+_CURRENCY = re.compile(r"US\$|\$|USD")
+_AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
+
+_CLOCK = r"(?:[T;, ]+[0-9]{1,2}:?[0-9]{2}.*)?"
+_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})" + _CLOCK)
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})" + _CLOCK)
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {
+    name: number
+    for number, name in enumerate(_MONTH_NAMES, start=1)
+}  # fmt: skip
+_DAY_WORD = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{4}|[0-9]{2})" + _CLOCK)
+_WORD_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{1,2})(?:,? +|-)([0-9]{4})" + _CLOCK)
+_AS_OF = re.compile(r".* as of (.+)", re.IGNORECASE)
 
 
 def plain_decimal(text: str) -> Decimal | None:
@@ -22,6 +47,62 @@ def plain_decimal(text: str) -> Decimal | None:
     [None, None, None, None, None, None, None]
     """
     return Decimal(text) if _PLAIN_DECIMAL.fullmatch(text) else None
+
+
+def written_number(text: str, decimal: str = ".") -> Decimal | None:
+    """Return the number that a cell of a broker's file stands for, else None.
+
+    Parameters
+    ----------
+    text : with or without thousands separators, `$` or `USD`, a sign; in parentheses for a negative one.
+    decimal : the decimal sign of the file, `.` or `,`.
+
+    Examples
+    --------
+    >>> [str(written_number(text)) for text in ("1,250.5", "($500.00)", "-$5", "+$1.00", "1 250.5", ".5")]
+    ['1250.5', '-500.00', '-5', '1.00', '1250.5', '0.5']
+    >>> str(written_number("1.250,5", ","))
+    '1250.5'
+    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%")]
+    [None, None, None, None, None]
+    """
+    if _PLAIN_DECIMAL.fullmatch(text) and decimal == ".":
+        return Decimal(text)
+    bare, count = _CURRENCY.subn("", text.translate(_BLANKS))
+    negative = False
+    if bare.startswith("(") and bare.endswith(")"):
+        bare, negative = bare[1:-1], True
+    if bare[:1] in "+-" and bare:
+        negative, bare = negative != (bare[0] == "-"), bare[1:]
+    if count > 1 or not _GROUPED[decimal].fullmatch(bare):
+        return None
+    digits = bare.replace("," if decimal == "." else ".", "").replace(",", ".")
+    number = Decimal(digits)
+    return -number if negative else number
+
+
+def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
+    """Return how many cells show that the decimal sign is `.` and `,`, and one that leaves it open (None if none does).
+
+    Examples
+    --------
+    >>> decimal_signs(["150.25", "1,250.5", "10"])
+    (2, 0, None)
+    >>> decimal_signs(["1.250", "10"])
+    (0, 0, '1.250')
+    """
+    point = comma = 0
+    open_cell = None
+    for cell in cells:
+        if "." not in cell and "," not in cell:
+            continue
+        bare = _CURRENCY.sub("", cell.translate(_BLANKS)).strip("()+-")
+        if _AMBIGUOUS.fullmatch(bare) and not bare.startswith("0"):
+            open_cell = open_cell or cell
+            continue
+        point += (bool(_GROUPED["."].fullmatch(bare)) and "." in bare) or bare.count(",") > 1
+        comma += (bool(_GROUPED[","].fullmatch(bare)) and "," in bare) or bare.count(".") > 1
+    return point, comma, open_cell
 
 
 def is_storable(number: Decimal) -> bool:
@@ -46,12 +127,61 @@ def decimals(number: Decimal) -> int:
 
 def iso_date(text: str) -> date | None:
     """Return the day that `YYYY-MM-DD` stands for, None for any other notation and for days that do not exist."""
-    if not _ISO_DATE.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+    match = _ISO_DATE.fullmatch(text)
+    return _day(*match.groups()) if match else None
+
+
+def written_date(text: str, order: str | None = None) -> date | None:
+    """Return the day that a cell of a broker's file stands for, None if it stands for none or could be two.
+
+    Parameters
+    ----------
+    text : year first, or as `order` says, or with the month in letters; a time of day behind it does not count. Of
+        `08/14/2024 as of 08/13/2024` the second day is the one of the trade.
+    order : MONTH_FIRST or DAY_FIRST for days such as 03/04/2024; None if the file does not tell.
+
+    Examples
+    --------
+    >>> [str(written_date(text)) for text in ("2024-03-04", "20240304;093000", "Mar-04-2024", "4 Mar 2024")]
+    ['2024-03-04', '2024-03-04', '2024-03-04', '2024-03-04']
+    >>> str(written_date("03/04/2024", MONTH_FIRST)), str(written_date("03/04/24", DAY_FIRST))
+    ('2024-03-04', '2024-04-03')
+    >>> written_date("03/04/2024")
+    """
+    behind = _AS_OF.fullmatch(text)
+    if behind:
+        text = behind.group(1)
+    if match := _YEAR_FIRST.fullmatch(text):
+        return _day(match.group(1), match.group(3), match.group(4))
+    if match := _YEAR_LAST.fullmatch(text):
+        first, _, second, year = match.groups()
+        orders = [order] if order else [MONTH_FIRST, DAY_FIRST]
+        days = {_day(year, *((first, second) if one == MONTH_FIRST else (second, first))) for one in orders} - {None}
+        return days.pop() if len(days) == 1 else None
+    if match := _DAY_WORD.fullmatch(text):
+        day, month, year = match.groups()
+        return _day(year, str(_MONTHS.get(month.lower(), 0)), day)
+    if match := _WORD_DAY.fullmatch(text):
+        month, day, year = match.groups()
+        return _day(year, str(_MONTHS.get(month.lower(), 0)), day)
+    return None
+
+
+def date_orders(cells: Iterable[str]) -> tuple[int, int, str | None]:
+    """Return how many cells are days with the month first, with the day first, and one that could be both."""
+    month_first = day_first = 0
+    open_cell = None
+    for cell in cells:
+        behind = _AS_OF.fullmatch(cell)
+        match = _YEAR_LAST.fullmatch(behind.group(1) if behind else cell)
+        if match is None:
+            continue
+        first, second = int(match.group(1)), int(match.group(3))
+        month_first += first <= 12 < second
+        day_first += second <= 12 < first
+        if first <= 12 and second <= 12 and first != second:
+            open_cell = open_cell or cell
+    return month_first, day_first, open_cell
 
 
 def years_before(day: date, years: int) -> date:
@@ -60,3 +190,11 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years)
     except ValueError:
         return day.replace(year=day.year - years, day=28)
+
+
+def _day(year: str, month: str, day: str) -> date | None:
+    century = 0 if len(year) == 4 else 2000
+    try:
+        return date(century + int(year), int(month), int(day))
+    except ValueError:
+        return None

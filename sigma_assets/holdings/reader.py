@@ -1,169 +1,363 @@
-"""A holdings file (SPEC 2.1) becomes checked lots, or one error that names every problem in it."""
+"""A file of holdings becomes checked lots and flows, or one error that names every problem in it (SPEC 2.1)."""
 
-from dataclasses import dataclass, fields
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from sigma_assets.base.conventions import INVESTMENT_CLASSES, SUBTYPES
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.holdings.cells import Cells
-from sigma_assets.holdings.contracts import Contract, occ_contract
-from sigma_assets.holdings.options import NO_OPTION, OPTION_COLUMNS, OptionTerms, option_terms
-from sigma_assets.holdings.table import MAX_PROBLEMS, read_rows
+from sigma_assets.holdings.brokers.sources import (
+    DATE_FIELDS,
+    NUMBER_FIELDS,
+    OUR_COLUMNS,
+    REQUIRED,
+    Source,
+    as_document,
+    plain,
+)
+from sigma_assets.holdings.cells import Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
+from sigma_assets.holdings.lots import LOT_COLUMNS, lot_frame, read_lots
+from sigma_assets.holdings.numerals import date_orders, decimal_signs, written_date, written_number
+from sigma_assets.holdings.table import HEADER_COLUMNS, Found, Table, find_table, read_tables, unknown_columns
+from sigma_assets.holdings.trades import FLOW_COLUMNS, read_trades
 
-CASH_PREFIX = "CASH_"
+__all__ = ["FLOW_COLUMNS", "LOT_COLUMNS", "Holdings", "ReadOptions", "read_file", "read_holdings"]
+
+_NOT_TEXT = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".pdf", ".zip")
+_SAMPLE = 50_000
+"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others."""
 
 
 @dataclass(frozen=True)
-class Lot:
-    """One checked lot; the fields are the columns of the table `lots` without its ids."""
+class ReadOptions:
+    """Answers to what a file may leave open.
 
-    symbol: str
-    quantity: float
-    entry_price: float
-    entry_date: date
-    exit_date: date | None
-    exit_price: float | None
-    investment_class: str
-    investment_subtype: str | None
-    underlying_symbol: str | None
-    strike_price: float | None
-    expiration_date: date | None
-    option_type: str | None
+    Attributes
+    ----------
+    source : mapping to read the file by; by default recognised by its header.
+    entry_date : day from which positions count where the file has no days.
+    decimal, dates : `.` or `,`; `mdy` or `dmy`.
+    allow_duplicates : rows that stand there twice are meant.
+    ignore_columns : columns that hold something and are not wanted, in lower case; `*` for all.
+    """
+
+    source: Source | None = None
+    entry_date: date | None = None
+    decimal: str | None = None
+    dates: str | None = None
+    allow_duplicates: bool = False
+    ignore_columns: frozenset[str] = frozenset()
+
+    def answered(self, doubt: Doubt) -> "ReadOptions":
+        """Return the options with a yes to a doubt."""
+        if doubt.answer == "ignore_columns":
+            return replace(self, ignore_columns=self.ignore_columns | {(doubt.column or "").lower()})
+        return replace(self, allow_duplicates=True) if doubt.answer == "allow_duplicates" else self
 
 
-LOT_COLUMNS = tuple(each.name for each in fields(Lot))
+@dataclass(frozen=True)
+class Holdings:
+    """What was understood of a file.
+
+    Attributes
+    ----------
+    source, kind, encoding, delimiter, decimal, dates : how it was read, in words.
+    lots : DataFrame of shape (n_lots, 13) with `LOT_COLUMNS`, in the order of the file
+        Numbers are float64 and NaN for null, days datetime64[s] and NaT for null, texts objects and None for null.
+    flows : DataFrame of shape (n_flows, 3) with `FLOW_COLUMNS`, by day.
+    skipped, warnings : lines that are not imported, and what a reader should know.
+    doubts : what must be answered first; while there are any, `lots` is not to be stored.
+    """
+
+    source: str
+    kind: str
+    encoding: str
+    delimiter: str
+    decimal: str
+    dates: str
+    lots: pd.DataFrame
+    flows: pd.DataFrame
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was understood, as plain values: what `import` prints before anything is written."""
+        cost = self.lots["quantity"] * self.lots["entry_price"] * _factors(self.lots)
+        return {
+            "source": self.source,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "decimal_sign": self.decimal,
+            "dates": self.dates,
+            "lots": len(self.lots),
+            "lots_by_class": dict(sorted(Counter(self.lots["investment_class"]).items())),
+            "closed_lots": int(self.lots["exit_date"].notna().sum()),
+            "first_date": _day(self.lots["entry_date"].min()),
+            "last_date": _day(max(self.lots["entry_date"].max(), self.lots["exit_date"].max(), key=_or_never)),
+            "total_cost_usd": float(cost.sum()),
+            "flows": len(self.flows),
+            "flows_by_kind": self.flows.groupby("kind")["amount_usd"].sum().to_dict(),
+            "skipped": [{"line": each.line, "text": each.text, "reason": each.reason} for each in self.skipped],
+            "warnings": list(self.warnings),
+            "doubts": [
+                {
+                    "code": each.code,
+                    "line": each.line,
+                    "column": each.column,
+                    "value": each.value,
+                    "question": each.question,
+                    "remedy": each.remedy,
+                }
+                for each in self.doubts
+            ],
+        }
 
 
 def read_holdings(content: bytes, file_name: str, today: date) -> pd.DataFrame:
-    """Read the lots of a holdings file.
+    """Return the lots of a file that leaves nothing open; see `read_file`."""
+    holdings = read_file(content, file_name, today)
+    if holdings.doubts:
+        raise HoldingsError.of(file_name, [doubt.as_problem() for doubt in holdings.doubts])
+    return holdings.lots
+
+
+def read_file(content: bytes, file_name: str, today: date, options: ReadOptions | None = None) -> Holdings:
+    """Read a holdings file of any known form.
 
     Parameters
     ----------
     content : the file as it is on disk.
-    file_name : its name, for the error and for the check that it ends in .csv.
+    file_name : its name, for the error.
     today : latest day on which a lot may have been entered or closed.
-
-    Returns
-    -------
-    DataFrame of shape (n_lots, 12) with `LOT_COLUMNS`, in the order of the file
-        Numbers are float64 and NaN for null, days datetime64[s] and NaT for null, texts objects and None for null.
 
     Raises
     ------
     HoldingsError
         Anything is wrong; `problems` has all of it (up to `MAX_PROBLEMS`), in the order of the lines.
     """
+    options = options or ReadOptions()
+    findings = Findings()
+    if file_name.lower().endswith(_NOT_TEXT):
+        expected = "a text file such as CSV: export or save it as one"
+        findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
+    holdings = _read(content, today, options, findings)
+    if findings.problems:
+        findings.problems += [doubt.as_problem() for doubt in findings.doubts]
+        if findings.is_full:
+            end = f"too many problems: checking stopped after {len(findings.problems):,}"
+            findings.problems.append(Problem("ERR_CSV_006", None, None, None, "a holdings file", end))
+        findings.problems.sort(key=lambda problem: (problem.line is not None, problem.line or 0))
+        raise HoldingsError.of(file_name, findings.problems)
+    assert holdings is not None
+    return holdings
+
+
+def mapping_of(content: bytes, file_name: str) -> str:
+    """Return the mapping that a file is read by, as YAML: a starting point for one of the user's own.
+
+    Raises
+    ------
+    HoldingsError
+        The file has no table that is recognised; `problems` names what its header lacks.
+    """
     problems: list[Problem] = []
-    lots: list[Lot] = []
-    seen: dict[tuple[object, ...], int] = {}
-    for row in read_rows(content, file_name, problems):
-        cells = Cells(row, problems)
-        lot = _lot(cells, today, seen)
-        if not problems and lot is not None:
-            lots.append(lot)
-    if problems:
-        if len(problems) >= MAX_PROBLEMS:
-            end = f"too many problems: checking stopped after {len(problems):,}"
-            problems.append(Problem("ERR_CSV_006", None, None, None, "a holdings file", end))
-        problems.sort(key=lambda problem: (problem.line is not None, problem.line or 0))
+    located = _locate(content, ReadOptions(), problems)
+    if located is None:
         raise HoldingsError.of(file_name, problems)
-    return _frame(lots)
+    return as_document(located[2].source)
 
 
-def _lot(cells: Cells, today: date, seen: dict[tuple[object, ...], int]) -> Lot | None:
-    """Return the lot of one row, None if it has problems that leave nothing to return."""
-    symbol = cells.symbol()
-    quantity = cells.quantity()
-    entry_price = cells.entry_price()
-    entry_date = cells.entry_date(today)
-    contract = occ_contract(symbol) if symbol else None
-    investment_class = _investment_class(cells, symbol, contract)
-    subtype = _subtype(cells, investment_class)
-    is_option = investment_class == "OPTIONS"
-    terms = option_terms(cells, contract, entry_date) if is_option else NO_OPTION
-    exit_date, exit_price = _exit(cells, today, entry_date)
-    if symbol is None or entry_date is None:
+def _locate(content: bytes, options: ReadOptions, problems: list[Problem]) -> tuple[str, str, Found] | None:
+    if len(content) > MAX_BYTES:
+        expected = f"at most {MAX_BYTES:,} bytes (10 MB)"
+        problems.append(Problem("ERR_CSV_001", None, None, None, expected, f"too large: {len(content):,} bytes"))
         return None
-    _note_duplicate(cells, (symbol, entry_date, *_contract_key(terms)), seen)
-    if quantity is None or entry_price is None or investment_class is None:
+    decoded = decode(content, problems)
+    if decoded is None:
         return None
-    return Lot(
-        symbol=symbol,
-        quantity=quantity,
-        entry_price=entry_price,
-        entry_date=entry_date,
-        exit_date=exit_date,
-        exit_price=exit_price,
-        investment_class=investment_class,
-        investment_subtype=subtype,
-        **vars(terms),
+    text, encoding = decoded
+    found = find_table(text, stated_delimiter(text), options.source, problems)
+    return None if found is None else (text, encoding, found)
+
+
+def _read(content: bytes, today: date, options: ReadOptions, findings: Findings) -> Holdings | None:
+    located = _locate(content, options, findings.problems)
+    if located is None:
+        return None
+    text, encoding, found = located
+    tables, skipped = read_tables(text, found, findings.problems)
+    findings.skipped += [Skipped(*each) for each in skipped]
+    if findings.is_full or not tables:
+        return None
+    _check_columns(tables[0], options, findings)
+    if any(problem.code == "ERR_CSV_004" for problem in findings.problems):
+        return None
+    decimal = options.decimal or found.source.decimal or _decimal(tables, text, found, findings)
+    dates = options.dates or found.source.dates or _dates(tables, findings)
+    cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
+    if found.source.kind == "transactions":
+        lots, flows = read_trades(cells, today, allow_duplicates=options.allow_duplicates)
+    else:
+        lots = read_lots(cells[0], today, options.entry_date, allow_duplicates=options.allow_duplicates)
+        flows = pd.DataFrame({name: [] for name in FLOW_COLUMNS})
+    if not len(lots) and not findings.problems:
+        lots = lot_frame({name: [] for name in LOT_COLUMNS})
+        findings.problems.append(Problem("ERR_CSV_003", None, None, None, "at least one lot", "has no holdings"))
+    _note_more(tables[0], found, findings)
+    return Holdings(
+        source=found.source.name,
+        kind=found.source.kind,
+        encoding=encoding,
+        delimiter=DELIMITERS.get(found.delimiter, repr(found.delimiter)),
+        decimal=decimal,
+        dates={"mdy": "month/day/year", "dmy": "day/month/year"}.get(dates or "", "year-month-day"),
+        lots=lots,
+        flows=flows,
+        skipped=tuple(sorted(findings.skipped, key=lambda each: each.line)),
+        warnings=tuple(findings.warnings),
+        doubts=tuple(findings.doubts),
     )
 
 
-def _investment_class(cells: Cells, symbol: str | None, contract: Contract | None) -> str | None:
-    column = "Investment Class"
-    looks_like_option = contract is not None or any(cells.text(name) for name in OPTION_COLUMNS)
-    stated = cells.keyword(column)
-    if stated is None:
-        if looks_like_option:
-            return "OPTIONS"
-        return "PRIVATE" if symbol is not None and symbol.startswith(CASH_PREFIX) else "PUBLIC"
-    if stated not in INVESTMENT_CLASSES:
-        cells.wrong("ERR_POS_016", column, f"{', '.join(INVESTMENT_CLASSES)} or nothing", "unknown class")
-        return None
-    if looks_like_option and stated != "OPTIONS":
-        why = "an OCC option code" if contract is not None else "option columns"
-        cells.wrong("ERR_POS_016", column, f"OPTIONS or nothing, since the lot has {why}", "contradicts the lot")
-        return None
-    return stated
+def _check_columns(table: Table, options: ReadOptions, findings: Findings) -> None:
+    """Columns that nothing uses: refused if they look like ours, asked about if they hold numbers, else said."""
+    source = table.source
+    _check_header(table, findings)
+    if source.recognise or options.source is not None:
+        return  # a broker's further columns are known not to matter
+    ignored = []
+    for name, value, line, near in unknown_columns(table):
+        if name.lower() in options.ignore_columns or "*" in options.ignore_columns:
+            ignored.append(name)
+        elif near is not None:
+            expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
+            findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
+        elif any(written_number(cell) is not None or written_date(cell) for cell in table.unknown_cells(name)):
+            findings.doubts.append(
+                Doubt(
+                    "ERR_CSV_006",
+                    line,
+                    name,
+                    value,
+                    f"the column {name!r} holds numbers or days and is not known: leave it out?",
+                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}`",
+                    "ignore_columns",
+                )
+            )
+        else:
+            ignored.append(name)
+    if ignored:
+        findings.warnings.append(f"columns that are not used: {', '.join(ignored)}")
 
 
-def _subtype(cells: Cells, investment_class: str | None) -> str | None:
-    column = "Investment Subtype"
-    subtype = cells.keyword(column)
-    if subtype is None or investment_class is None or subtype in SUBTYPES[investment_class]:
-        return subtype
-    expected = f"one of {', '.join(SUBTYPES[investment_class])} for class {investment_class}, or nothing"
-    cells.wrong("ERR_POS_017", column, expected, "not a subtype of the class")
+def _check_header(table: Table, findings: Findings) -> None:
+    """Columns without which there are no lots, and columns that stand there twice."""
+    needed = [
+        ("symbol",),
+        ("quantity",),
+        ("price", "amount" if table.source.kind == "transactions" else "cost", "value", "closing"),
+    ]
+    if table.source.kind == "transactions":
+        needed.append(("date",))
+    for alternatives in needed:
+        if not any(name in table.cells for name in alternatives):
+            column, expected = (
+                table.label(alternatives[0]),
+                f"all of {', '.join(OUR_COLUMNS[name] for name in REQUIRED)}",
+            )
+            findings.problems.append(Problem("ERR_CSV_004", table.header_line, column, None, expected, "missing"))
+    names = [plain(name) for name in table.names]
+    for label in dict.fromkeys(table.labels.values()):
+        if names.count(plain(label)) > 1:
+            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "stands there twice")
+            findings.problems.append(problem)
+
+
+def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int | None, str | None]:
+    """Return line and column of a cell."""
+    for table in tables:
+        for name in names:
+            if cell in table.texts(name):
+                return table.lines[table.texts(name).index(cell)], table.label(name)
+    return None, None
+
+
+def _decimal(tables: list[Table], text: str, found: Found, findings: Findings) -> str:
+    if found.delimiter == "," and '"' not in text:
+        return "."  # a decimal comma would end the cell
+    cells = [
+        cell
+        for table in tables
+        for name, column in table.cells.items()
+        if name.partition("#")[0] in NUMBER_FIELDS
+        for cell in column[:_SAMPLE]
+        if "," in cell or "." in cell
+    ]
+    if found.delimiter == "," and not any("," in cell for cell in cells):
+        return "."
+    point, comma, open_cell = decimal_signs(cells)
+    if point or comma or open_cell is None:
+        return "," if comma > point else "."
+    if found.source.dates == "mdy":
+        return "."
+    findings.doubts.append(
+        Doubt(
+            "ERR_POS_005",
+            *_place(tables, NUMBER_FIELDS, open_cell),
+            open_cell,
+            "could be a thousand or a fraction: which sign is the decimal one?",
+            "`--decimal .` or `--decimal ,`",
+            "",
+        )
+    )
+    return "."
+
+
+def _dates(tables: list[Table], findings: Findings) -> str | None:
+    cells = {cell for table in tables for name in DATE_FIELDS if name in table.cells for cell in table.cells[name][:]}
+    month_first, day_first, open_cell = date_orders(cells)
+    if month_first and day_first:
+        findings.warnings.append("some days have the month first, others the day")
+    if month_first or day_first:
+        return "mdy" if month_first >= day_first else "dmy"
+    if open_cell is not None:
+        findings.doubts.append(
+            Doubt(
+                "ERR_POS_013",
+                *_place(tables, DATE_FIELDS, open_cell),
+                open_cell,
+                "is the month or the day first?",
+                "`--dates mdy` or `--dates dmy`, or days as YYYY-MM-DD",
+                "",
+            )
+        )
+        return "mdy"
     return None
 
 
-def _exit(cells: Cells, today: date, entry_date: date | None) -> tuple[date | None, float | None]:
-    date_column, price_column = "Exit Date", "Exit Price Per Share"
-    has_date, has_price = bool(cells.text(date_column)), bool(cells.text(price_column))
-    if has_date and not has_price:
-        cells.missing("ERR_POS_024", price_column, "a price, since the lot has an exit date")
-    if has_price and not has_date:
-        cells.missing("ERR_POS_024", date_column, "a day, since the lot has an exit price")
-    day = cells.past_day(date_column, today) if has_date else None
-    if day is not None and entry_date is not None and day < entry_date:
-        cells.wrong("ERR_POS_018", date_column, f"the entry date {entry_date} or later", "before the entry")
-    return day, cells.price(price_column) if has_price else None
+def _note_more(table: Table, found: Found, findings: Findings) -> None:
+    if found.others:
+        findings.warnings.append(f"the file also holds {', '.join(found.others)}; `--source NAME` reads that instead")
+    accounts = {text for text in table.texts("account") if text}
+    if len(accounts) > 1:
+        findings.warnings.append(f"{len(accounts)} accounts in one file are imported as one portfolio")
 
 
-def _contract_key(terms: OptionTerms) -> tuple[object, ...]:
-    return terms.underlying_symbol, terms.strike_price, terms.expiration_date, terms.option_type
+def _factors(lots: pd.DataFrame) -> pd.Series:
+    from sigma_assets.base.conventions import default_multiplier
+
+    pairs = zip(lots["investment_class"], lots["investment_subtype"], strict=True)
+    default = pd.Series([default_multiplier(*pair) for pair in pairs], index=lots.index, dtype=float)
+    return lots["multiplier"].fillna(default)
 
 
-def _note_duplicate(cells: Cells, key: tuple[object, ...], seen: dict[tuple[object, ...], int]) -> None:
-    first = seen.setdefault(key, cells.line)
-    if first != cells.line:
-        expected = f"one lot per symbol and entry date (options: and contract); line {first} has this one already"
-        cells.wrong("ERR_POS_023", "Symbol", expected, f"duplicate of line {first}")
+def _or_never(day: Any) -> pd.Timestamp:
+    return pd.Timestamp.min if pd.isna(day) else day
 
 
-def _frame(lots: list[Lot]) -> pd.DataFrame:
-    kinds = {each.name: str(each.type) for each in fields(Lot)}
-    columns: dict[str, np.ndarray] = {}
-    for name in LOT_COLUMNS:
-        values = [getattr(lot, name) for lot in lots]
-        if "date" in kinds[name]:
-            columns[name] = np.array(values, dtype="datetime64[s]")
-        elif "float" in kinds[name]:
-            columns[name] = np.array(values, dtype="float64")
-        else:
-            columns[name] = np.array(values, dtype=object)
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+def _day(day: Any) -> date | None:
+    return None if pd.isna(day) else day.date()

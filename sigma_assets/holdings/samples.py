@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sigma_assets.base.errors import CalendarError
-from sigma_assets.holdings.table import HEADER
+from sigma_assets.holdings.brokers.sources import HEADER
 
 SAMPLE_SESSIONS = 254
 """Sessions of history that both books have: a year of returns and the day of entry."""
@@ -141,7 +141,7 @@ def _lot(
     exit_price: float | None = None,
 ) -> str:
     leaving = "," if exit_date is None or exit_price is None else f"{exit_date},{exit_price:.2f}"
-    return f"{symbol},{quantity},{entry_price:.2f},{entry},{investment_class},{subtype},,,,,{leaving}"
+    return f"{symbol},{quantity},{entry_price:.2f},{entry},{investment_class},{subtype},,,,,{leaving},"
 
 
 def _file(comment: str, lots: list[str]) -> str:

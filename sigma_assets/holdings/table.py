@@ -1,199 +1,390 @@
-"""From the bytes of a holdings file to its rows of text, each with its physical line: the ERR_CSV problems."""
+"""Where the table in a file begins, what it is, and its columns as text."""
 
-import csv
 import difflib
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from sigma_assets.base.errors import Problem, shown
-
-MAX_BYTES = 10 * 1024 * 1024
-MAX_COLUMNS = 100
-"""A header beyond this is no holdings file; refused at once rather than name by name."""
-MAX_PROBLEMS = 100_000
-"""Checking ends here: the file is something else, and two million complaints would fill the memory, not help."""
-
-REQUIRED_COLUMNS = ("Symbol", "Quantity", "Entry Price Per Share", "Entry Date")
-COLUMNS = (
-    *REQUIRED_COLUMNS,
-    "Investment Class",
-    "Investment Subtype",
-    "Underlying Symbol",
-    "Strike Price",
-    "Expiration Date",
-    "Option Type",
-    "Exit Date",
-    "Exit Price Per Share",
+from sigma_assets.holdings.brokers.sources import (
+    HEADER,
+    OUR_COLUMNS,
+    OURS,
+    REQUIRED,
+    Source,
+    generic_source,
+    known_sources,
+    plain,
 )
-HEADER = ",".join(COLUMNS)
-_CANONICAL = {name.lower(): name for name in COLUMNS}
-_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+from sigma_assets.holdings.dialects import DELIMITERS, Record, records
+
+HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
+MAX_COLUMNS = 200
+"""A header beyond this is no holdings file; refused at once rather than name by name."""
+HEADER_WITHIN = 1_000
+"""Records in which a table must begin: what stands before it is a preamble, or another table."""
+_AT_ONCE = 5_000
+
+
+@dataclass
+class Table:
+    """The rows of one table.
+
+    Attributes
+    ----------
+    lines : physical line of each row.
+    cells : field to its cells, as long as `lines`; fields that the file lacks are not in it. A second and third column of
+        fees is `fees#1`, `fees#2`.
+    unknown : columns that no field uses and that hold something, by name.
+    """
+
+    source: Source
+    header_line: int
+    names: list[str]
+    lines: list[int] = field(default_factory=list)
+    cells: dict[str, list[str]] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """Return the cells of a field, all empty if the file has no column for it."""
+        return self.cells[name] if name in self.cells else [""] * len(self.lines)
+
+    def unknown_cells(self, name: str) -> set[str]:
+        """Return the different cells of a column that no field uses, empty ones left out."""
+        return {cell for cell in self.unknown.get(name, ()) if cell}
+
+    def label(self, name: str) -> str:
+        """Return the file's name of a field's column, ours if it has none."""
+        return self.labels.get(name) or OUR_COLUMNS.get(name, name)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of holdings: `cells` has all of `COLUMNS`, stripped, empty where the file has nothing.
+class Found:
+    """A table that was recognised, and the other ones in the file."""
 
-    `absent` are the required columns that the header lacks; they are reported once, not again for each row.
-    """
-
+    source: Source
     line: int
-    cells: dict[str, str]
-    absent: frozenset[str]
+    names: list[str]
+    delimiter: str
+    others: tuple[str, ...] = ()
 
 
-def read_rows(content: bytes, file_name: str, problems: list[Problem]) -> Iterator[Row]:
-    """Yield the rows of a holdings file as text, and add to `problems` what is wrong with its form.
+def find_table(text: str, delimiter: str | None, source: Source | None, problems: list[Problem]) -> Found | None:
+    """Return the table that a file holds; None after noting in `problems` what its header lacks.
 
-    Lines starting with `#`, blank lines and lines of empty cells are skipped, but counted: `Row.line` is what an editor
-    shows. Columns that are not in `COLUMNS` are refused if anything stands in them: a misspelt header must not lose the
-    exit of a lot without a word. Reading ends early when `problems` reaches `MAX_PROBLEMS`.
+    Parameters
+    ----------
+    delimiter : if the file states it; otherwise the one under which a table is recognised.
+    source : the mapping to use; by default our own format, else that of a broker, else the usual names of columns.
     """
-    if not PurePath(file_name).name.lower().endswith(".csv"):
-        problems.append(_problem("ERR_CSV_002", "a name that ends in .csv", "is not a .csv file"))
-    if len(content) > MAX_BYTES:
-        size = f"too large: {len(content):,} bytes"
-        problems.append(_problem("ERR_CSV_001", f"at most {MAX_BYTES:,} bytes (10 MB)", size))
-        return
-    text = _decode(content, problems)
-    if text is None:
-        return
-    already = len(problems)
-    records = _records(text, problems)
-    header = next(records, None)
-    if header is None:
-        if len(problems) == already:
-            problems.append(_problem("ERR_CSV_003", f"the header {HEADER} and one line per lot", "is empty"))
-        return
-    names = _header(*header, problems)
-    if names is not None:
-        yield from _rows(names, header[0], records, problems)
+    candidates = [delimiter] if delimiter else [each for each in DELIMITERS if each in text[:200_000]] or [","]
+    heads = {each: _head(text, each) for each in candidates}
+    for recognise in [_with(source)] if source else [_ours, _known, _generic]:
+        for each, head in heads.items():
+            found = recognise(head, each)
+            if found is not None:
+                return found
+    best = max(heads, key=lambda each: max((len(cells) for _, cells in heads[each][:20]), default=0))
+    problems.append(_no_header(heads[best], source))
+    return None
 
 
-def _problem(code: str, expected: str, message: str, line: int | None = None) -> Problem:
-    return Problem(code, line, None, None, expected, message)
+def _head(text: str, delimiter: str) -> list[Record]:
+    head = []
+    for record in records(text, delimiter, []):
+        head.append(record)
+        if len(head) == HEADER_WITHIN:
+            break
+    return head
 
 
-def _decode(content: bytes, problems: list[Problem]) -> str | None:
-    if content.startswith(_BYTE_ORDER_MARKS):
-        problems.append(_problem("ERR_CSV_006", "UTF-8 (save as `CSV UTF-8`)", "is UTF-16", 1))
-        return None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = _line_of(content, error.start)
-        found = f"is not UTF-8: byte 0x{content[error.start]:02x}"
-        problems.append(_problem("ERR_CSV_006", "UTF-8 (save as `CSV UTF-8`)", found, line))
-        return None
-    if "\0" in text:
-        line = _line_of(content, content.index(b"\0"))
-        problems.append(_problem("ERR_CSV_006", "text without NUL bytes", "holds a NUL byte", line))
-        return None
-    return text
+def _ours(head: list[Record], delimiter: str) -> Found | None:
+    for line, cells in head:
+        if set(REQUIRED) <= set(OURS.positions_of(cells)):
+            return Found(OURS, line, cells, delimiter)
+    return None
 
 
-def _line_of(content: bytes, offset: int) -> int:
-    """Return the physical line of a byte; lines end with LF, CR LF or CR."""
-    before = content[:offset].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return before.count(b"\n") + 1
-
-
-class _Lines:
-    """Feeds physical lines to the csv reader and drops comments and blank lines, but never inside a quoted field."""
-
-    def __init__(self, text: str) -> None:
-        self._stream = io.StringIO(text, newline="")
-        self._at_start = True
-        self.number = 0
-        self.first = 0
-
-    def start_record(self) -> None:
-        self._at_start = True
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        for line in self._stream:
-            self.number += 1
-            if self._at_start:
-                if line.startswith("#") or not line.strip():
-                    continue
-                self._at_start = False
-                self.first = self.number
-            return line
-        raise StopIteration
-
-
-def _records(text: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first physical line, cells) of each record that is not blank."""
-    lines = _Lines(text)
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
-    while len(problems) < MAX_PROBLEMS:
-        lines.start_record()
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            found = f"cannot be read: {error}"
-            problems.append(_problem("ERR_CSV_006", 'fields as in `a,"b, c"`, quotes closed', found, lines.first))
-            if lines.number > lines.first:  # an open quote swallowed lines: where the next record starts is unknown
-                return
+def _known(head: list[Record], delimiter: str) -> Found | None:
+    found: dict[str, tuple[Source, int, list[str]]] = {}
+    for line, cells in head:
+        if not 2 < len(cells) <= MAX_COLUMNS:
             continue
-        if any(cells):
-            yield lines.first, cells
+        in_section = cells[1] == "Header"
+        names = frozenset(map(_bare, cells[2:] if in_section else cells))
+        for source in known_sources():
+            fits = source.name not in found and names.issuperset(source.recognise)
+            if fits and (own := _names_of(source, cells)):
+                found[source.name] = (source, line, own)
+    for source in known_sources():
+        if source.name in found:
+            return Found(*found[source.name], delimiter, tuple(name for name in found if name != source.name))
+    return None
 
 
-def _header(line: int, cells: list[str], problems: list[Problem]) -> list[str] | None:
-    """Return the column of each field, its own spelling where it is unknown; None if this is no header."""
+def _generic(head: list[Record], delimiter: str) -> Found | None:
+    for place, (line, cells) in enumerate(head):
+        if 1 < len(cells) <= MAX_COLUMNS:
+            source = generic_source(cells, [row for _, row in head[place + 1 : place + 50]])
+            if source is not None:
+                return Found(source, line, cells, delimiter)
+    return None
+
+
+def _with(source: Source):  # type: ignore[no-untyped-def]
+    def recognise(head: list[Record], delimiter: str) -> Found | None:
+        needed = {"symbol", "quantity"} & set(source.columns)
+        for line, cells in head:
+            names = _names_of(source, cells)
+            if names and needed and needed <= set(source.positions_of(names)):
+                return Found(source, line, names, delimiter)
+        return None
+
+    return recognise
+
+
+def _bare(name: str) -> str:
+    """Return a column's name as recognised: Amount ($) is Amount."""
+    return plain(name).removesuffix(" ($)")
+
+
+def _names_of(source: Source, cells: list[str]) -> list[str]:
+    """Return the header in a record, empty if it cannot be that of the source's section."""
+    if source.section is None:
+        return cells
+    is_header = len(cells) > 2 and cells[0] == source.section and cells[1] == "Header"
+    return cells[2:] if is_header else []
+
+
+def _no_header(head: list[Record], source: Source | None) -> Problem:
+    """Return the one useful message about a file that is not understood."""
+    if not head:
+        return Problem("ERR_CSV_003", None, None, None, f"the header {HEADER} and one line per lot", "is empty")
+    wanted = [OUR_COLUMNS[name] for name in REQUIRED]
+    spellings = {plain(name): name for name in wanted} | {
+        "ticker": "Symbol",
+        "shares": "Quantity",
+        "price": wanted[2],
+        "date": wanted[3],
+    }
+    line, cells = max(head[:20], key=lambda record: (len(record[1]), -record[0]))
     if len(cells) > MAX_COLUMNS:
-        found = f"has {len(cells):,} columns"
-        problems.append(_problem("ERR_CSV_006", f"the {len(COLUMNS)} columns {HEADER}", found, line))
-        return None
-    names = [_CANONICAL.get(" ".join(cell.lower().split()), cell) for cell in cells]
-    if not set(names) & set(COLUMNS):
-        hint = " separated by commas" if len(cells) == 1 else ""
-        expected = f"the header {HEADER}{hint}"
-        problems.append(Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header"))
-        return None
-    for name in REQUIRED_COLUMNS:
-        if name not in names:
-            problems.append(
-                Problem("ERR_CSV_004", line, name, None, f"all of {', '.join(REQUIRED_COLUMNS)}", "missing")
-            )
-    for position, name in enumerate(names):
-        if name and name in names[:position]:
-            problems.append(Problem("ERR_CSV_006", line, name, None, "each column once", "stands there twice"))
-    return names
+        return Problem("ERR_CSV_006", line, None, None, f"the columns {HEADER}", f"has {len(cells):,} columns")
+    if source is not None:
+        expected = f"a header with the columns of the mapping {source.name!r}"
+        return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")
+    alike = []
+    for cell in cells:
+        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.7)
+        near = near or [one for one in spellings if plain(cell) and (one in plain(cell).split())][:1]
+        if near:
+            alike.append(f"{cell[:40]!r} looks like {spellings[near[0]]}")
+    names = {plain(cell) for cell in cells}
+    missing = [name for name in wanted if plain(name) not in names]
+    expected = f"a header with {', '.join(missing)}" + (f"; {', '.join(alike[:6])}" if alike else "")
+    expected += ". For a file of another shape: `import FILE --show-mapping > my.yaml`, fill it in, `--mapping my.yaml`"
+    return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")
 
 
-def _rows(
-    names: list[str], header_line: int, records: Iterator[tuple[int, list[str]]], problems: list[Problem]
-) -> Iterator[Row]:
-    unknown = {position: name for position, name in enumerate(names) if name not in COLUMNS}
-    absent = frozenset(REQUIRED_COLUMNS) - set(names)
-    empty = dict.fromkeys(COLUMNS, "")
-    has_rows = False
-    for line, cells in records:
-        has_rows = True
-        if len(cells) != len(names):
-            expected = f"{len(names)} fields as in the header"
-            problems.append(_problem("ERR_CSV_006", expected, f"has {len(cells):,} fields", line))
+def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[Table], list[tuple[int, str, str]]]:
+    """Return the columns of a table, of the further sections of its source too, and the lines left out, with reasons.
+
+    Reading ends early when `problems` reaches `MAX_PROBLEMS`.
+    """
+    sources = (found.source, *found.source.also)
+    builders = [_Builder(source, found, is_first=not number) for number, source in enumerate(sources)]
+    skipped: list[tuple[int, str, str]] = []
+    sections = {builder.source.section: builder for builder in builders}
+    stream = records(text, found.delimiter, problems)
+    if found.source.section is None:
+        _read_plain(stream, found, builders[0], problems, skipped)
+    else:
+        _read_sections(stream, sections, problems, skipped)
+    tables = [builder.table(skipped) for builder in builders if builder.names is not None]
+    if not any(len(table.lines) for table in tables) and not problems:
+        expected = "one line per lot below the header"
+        problems.append(Problem("ERR_CSV_003", None, None, None, expected, "has no holdings"))
+    return tables, sorted(skipped)
+
+
+def _read_plain(
+    stream: Iterator[Record],
+    found: Found,
+    builder: "_Builder",
+    problems: list[Problem],
+    skipped: list[tuple[int, str, str]],
+) -> None:
+    width, strict = len(found.names), found.source.is_strict
+    others = {plain(source.recognise[0]): source for source in known_sources()} if found.source.recognise else {}
+    starts = {plain(cells) for source in others.values() for cells in source.recognise}
+    add, ended = builder.add, False
+    for line, cells in stream:
+        if line <= found.line or ended:
+            if line != found.line:
+                skipped.append((line, _line(cells), "outside of the table"))
             continue
-        for position in [place for place in unknown if cells[place]]:
-            problems.append(_unknown_column(unknown.pop(position), header_line, line, cells[position]))
-        known = {name: cell for name, cell in zip(names, cells, strict=True) if name in empty}
-        yield Row(line, empty | known, absent)
-    if not has_rows and not problems:
-        problems.append(_problem("ERR_CSV_003", "one line per lot below the header", "has no holdings"))
+        if len(cells) != width:
+            fitted = _fitted(line, cells, width, strict, problems, skipped)
+            if fitted is None:
+                continue
+            cells = fitted
+        elif cells == found.names:
+            skipped.append((line, _line(cells), "the header again"))
+            continue
+        elif cells[0].lower() in starts and _is_other_header(found, cells):
+            ended = True
+            skipped.append((line, _line(cells), "outside of the table"))
+            continue
+        add(line, cells)
 
 
-def _unknown_column(name: str, header_line: int, line: int, value: str) -> Problem:
-    near = difflib.get_close_matches(name.lower(), _CANONICAL, n=1)
-    hint = f" (did you mean {_CANONICAL[near[0]]}?)" if near else ""
-    message = f"unknown column {name!r} in the header on line {header_line} holds values"
-    column = shown(name)[1:-1] or "without a name"
-    return Problem("ERR_CSV_006", line, column, value, f"only columns of {HEADER}{hint}", message)
+def _is_other_header(found: Found, cells: list[str]) -> bool:
+    names = set(map(_bare, cells))
+    return any(source.name in found.others and set(source.recognise) <= names for source in known_sources())
+
+
+def _fitted(
+    line: int, cells: list[str], width: int, strict: bool, problems: list[Problem], skipped: list[tuple[int, str, str]]
+) -> list[str] | None:
+    """Return a record of another width than the header as wide as that; None if it is no row, or a broken one."""
+    filled = [cell for cell in cells if cell]
+    if not strict and len(filled) <= 1:
+        skipped.append((line, _line(cells), "a line of text, not a row"))
+        return None
+    if not strict and not any(cells[width:]) and len(cells) >= min(width, 3):
+        return cells[:width] if len(cells) > width else cells + [""] * (width - len(cells))
+    message = f"has {len(cells):,} fields"
+    problems.append(Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message))
+    return None
+
+
+def _read_sections(
+    stream: Iterator[Record],
+    sections: dict[str | None, "_Builder"],
+    problems: list[Problem],
+    skipped: list[tuple[int, str, str]],
+) -> None:
+    for line, cells in stream:
+        builder = sections.get(cells[0])
+        kind = cells[1].lower() if len(cells) > 1 else ""
+        if builder is None:
+            skipped.append((line, _line(cells), f"the section {cells[0][:40]}"))
+        elif kind == "header":
+            builder.start(cells[2:])
+        elif kind != "data":
+            skipped.append((line, _line(cells), "a total"))
+        elif builder.names is None:
+            problems.append(
+                Problem("ERR_CSV_006", line, None, None, f"a header of {cells[0]} before its rows", "no header")
+            )
+        else:
+            values = cells[2:]
+            width = len(builder.names)
+            if len(values) < width or any(values[width:]):
+                message = f"has {len(values):,} fields"
+                problems.append(Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message))
+            else:
+                builder.add(line, values[:width])
+
+
+def _line(cells: list[str]) -> str:
+    return ",".join(cell for cell in cells if cell)[:80].replace("\n", " ")
+
+
+class _Builder:
+    """Collects rows column by column; equal cells are kept once."""
+
+    def __init__(self, source: Source, found: Found, *, is_first: bool) -> None:
+        self.source = source
+        self.names: list[str] | None = found.names if is_first else None
+        self._header_line = found.line
+        self._lines: list[int] = []
+        self._rows: list[list[str]] = []
+        self._columns: list[list[str]] = []
+        self._once: dict[str, str] = {}
+
+    def start(self, names: list[str]) -> None:
+        """Begin a section, or go on with it under another header: columns are matched by name."""
+        self._flush()
+        if self.names is None or not self._columns:
+            self.names = names
+        elif self.names != names:  # the tables of one section, one per kind of instrument, may differ
+            rows = len(self._columns[0])
+            merged = dict(zip(self.names, self._columns, strict=True))
+            for name in names:
+                merged.setdefault(name, [""] * rows)
+            order = [*names, *(name for name in merged if name not in names)]
+            self.names, self._columns = order, [merged[name] for name in order]
+
+    def add(self, line: int, cells: list[str]) -> None:
+        """Add a row as wide as the header."""
+        self._lines.append(line)
+        self._rows.append(cells)
+        if len(self._rows) == _AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        width = len(self.names or ())
+        if not self._columns:
+            self._columns = [[] for _ in range(width)]
+        once = self._once.setdefault
+        for column, cells in zip(self._columns, zip(*self._rows, strict=True), strict=False):
+            is_repetitive = len(set(cells)) < len(cells) / 2
+            column.extend([once(cell, cell) for cell in cells] if is_repetitive else cells)
+        for column in self._columns[len(self._rows[0]) :]:
+            column.extend([""] * len(self._rows))
+        self._rows = []
+
+    def table(self, skipped: list[tuple[int, str, str]]) -> Table:
+        """Return the table, without the rows that its source leaves out, which go to `skipped`."""
+        self._flush()
+        names = self.names or []
+        columns = self._columns or [[] for _ in names]
+        lines, columns = self._without_skipped(names, columns, skipped)
+        places = self.source.positions_of(names)
+        table = Table(self.source, self._header_line, names, lines)
+        for each, positions in places.items():
+            for number, position in enumerate(positions):
+                key = each if not number else f"{each}#{number}"
+                table.cells[key] = columns[position]
+                table.labels[key] = names[position] or each
+        used = {position for positions in places.values() for position in positions}
+        for position, name in enumerate(names):
+            if position not in used and plain(name) not in self.source.ignore and any(columns[position]):
+                table.unknown[name or f"column {position + 1}"] = columns[position]
+        return table
+
+    def _without_skipped(
+        self, names: list[str], columns: list[list[str]], skipped: list[tuple[int, str, str]]
+    ) -> tuple[list[int], list[list[str]]]:
+        plain_names = [plain(name) for name in names]
+        reasons: dict[int, str] = {}
+        for name, pattern, reason in self.source.skip:
+            if name in plain_names:
+                column = columns[plain_names.index(name)]
+                matches = {cell for cell in set(column) if pattern.fullmatch(cell)}
+                reasons |= {row: reason for row, cell in enumerate(column) if cell in matches}
+        if self.source.keep and self.source.keep[0] in plain_names:
+            column = columns[plain_names.index(self.source.keep[0])]
+            present = {cell.lower() for cell in column}
+            kept = next((one for one in self.source.keep[1] if one in present), None)
+            reasons |= {row: f"not one of the rows {kept}" for row, cell in enumerate(column) if cell.lower() != kept}
+        if not reasons:
+            return self._lines, columns
+        for row, reason in reasons.items():
+            skipped.append((self._lines[row], _line([column[row] for column in columns]), reason))
+        rows = np.array([row for row in range(len(self._lines)) if row not in reasons], dtype=int)
+        return [self._lines[row] for row in rows], [[column[row] for row in rows] for column in columns]
+
+
+def unknown_columns(table: Table) -> Iterator[tuple[str, str, int, str | None]]:
+    """Yield each column that no field uses: name, a cell of it, that cell's line, and which of ours it looks like."""
+    wanted = {plain(name): name for each, name in OUR_COLUMNS.items() if each not in table.labels}
+    for name, cells in table.unknown.items():
+        row = next(row for row, cell in enumerate(cells) if cell)
+        near = difflib.get_close_matches(plain(name), wanted, n=1, cutoff=0.75)
+        yield shown(name)[1:-1], cells[row], table.lines[row], wanted[near[0]] if near else None

@@ -17,7 +17,7 @@ from sigma_assets.storage.schema import market_prices, price_loads
 
 __all__ = [
     "held_symbols", "latest_revision", "missing_prices", "price_history",
-    "remember_renamed", "remember_unserved", "renamed_symbols", "universe", "write_prices",
+    "remember_renamed", "remember_unserved", "renamed_symbols", "splits_of", "universe", "write_prices",
 ]  # fmt: skip
 
 _BAR = ("session", "symbol", "open", "high", "low", "close", "volume", "split_factor", "dividend")
@@ -66,6 +66,18 @@ def write_prices(db: Database, rows: pd.DataFrame, source: str, loaded_at: datet
         return _merge(connection, incoming, source, loaded_at)
 
     return db.in_transaction(write)
+
+
+def splits_of(db: Database, symbol: str) -> pd.Series:
+    """Return the splits of a symbol that are stored: factor by session (dates), ascending."""
+    table = market_prices
+    query = (
+        sa.select(table.c.session, table.c.split_factor)
+        .where(table.c.symbol == symbol, table.c.split_factor != 1)
+        .order_by(table.c.session)
+    )
+    rows = db.in_snapshot(lambda connection: list(connection.execute(query)))
+    return pd.Series([row.split_factor for row in rows], index=[row.session for row in rows], dtype=float)
 
 
 def latest_revision(db: Database) -> int:

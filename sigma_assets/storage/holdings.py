@@ -1,6 +1,6 @@
 """Changes of holdings after the import, and which sessions they touch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -90,19 +90,28 @@ def correct_lot(db: Database, lot_id: str, **changes: Any) -> None:
         )
     with db.begin() as connection:
         lot = {**_lot(connection, lot_id), **changes}
-        if (lot["exit_date"] is None) != (lot["exit_price"] is None):
-            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit date and exit price go together; found only one")
-        if lot["exit_date"] is not None and lot["exit_date"] < lot["entry_date"]:
-            raise HoldingsError(
-                f"lot {lot_id} ({lot['symbol']}): exit {lot['exit_date']} before entry {lot['entry_date']}"
-            )
-        for name in ("quantity", "entry_price", "exit_price", "strike_price"):
-            value = lot[name]
-            if value is not None and (not np.isfinite(value) or (value < 0 and name != "quantity")):
-                raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): {name} {value}; expected a finite number")
-        if not lot["quantity"]:
-            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): quantity {lot['quantity']}; expected other than 0")
+        check_lot(lot_id, lot)
         _update(connection, lot_id, changes)
+
+
+def check_lot(lot_id: str, lot: Mapping[str, Any]) -> None:
+    """Make sure that the columns of a lot fit each other.
+
+    Raises
+    ------
+    HoldingsError
+        The exit lies before the entry or lacks its price or date, or a number makes no sense.
+    """
+    if (lot["exit_date"] is None) != (lot["exit_price"] is None):
+        raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit date and exit price go together; found only one")
+    if lot["exit_date"] is not None and lot["exit_date"] < lot["entry_date"]:
+        raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit {lot['exit_date']} before entry {lot['entry_date']}")
+    for name in ("quantity", "entry_price", "exit_price", "strike_price", "multiplier"):
+        value = lot.get(name)
+        if value is not None and (not np.isfinite(value) or (value < 0 and name != "quantity")):
+            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): {name} {value}; expected a finite number")
+    if not lot["quantity"]:
+        raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): quantity {lot['quantity']}; expected other than 0")
 
 
 def holdings_revisions(db: Database, ids: Sequence[str], sessions: Iterable[date | np.datetime64]) -> pd.DataFrame:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import bulk, schema
 from sigma_assets.storage.columns import checked_columns
@@ -23,6 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+MAX_FLOW_USD = 1e12
+
+
 @dataclass(frozen=True)
 class NewPortfolio:
     """A portfolio to be added (SPEC 2); `initial_equity_usd` in USD, `inception` the first day of its history."""
@@ -34,13 +38,24 @@ class NewPortfolio:
     currency: str = "USD"
 
 
-def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame, *, adopted_by: str | None = None) -> str:
-    """Store a portfolio with its lots, all or nothing, and return its new id (a uuid).
+def add_portfolio(
+    db: Database,
+    portfolio: NewPortfolio,
+    lots: pd.DataFrame,
+    flows: pd.DataFrame | None = None,
+    *,
+    adopted_by: str | None = None,
+) -> str:
+    """Store a portfolio with its lots and cash flows, all or nothing, and return its new id (a uuid).
+
+    Sums over lots are taken in the order of their ids, so ids are given in the order of the lots' content: the same lots
+    give the same bits, whatever their order in a file.
 
     Parameters
     ----------
     lots : DataFrame with `LOT_COLUMNS`; may have no rows.
     adopted_by : who makes it a partition, and so asks for its first run; by default a sensor that finds it.
+    flows : DataFrame `flow_date, amount_usd, kind`; none by default.
 
     Raises
     ------
@@ -50,8 +65,15 @@ def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame, *, 
         The lots do not fit the table.
     """
     portfolio_id = str(uuid4())
-    rows = lots.assign(portfolio_id=portfolio_id, lot_id=[str(uuid4()) for _ in range(len(lots))])
+    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
+    rows = lots.iloc[content_order(lots)].assign(
+        portfolio_id=portfolio_id, lot_id=_ascending_ids(portfolio_id, len(lots))
+    )
     columns = checked_columns(schema.lots, rows)
+    cash = None
+    if flows is not None and len(flows):
+        ids = _ascending_ids(f"{portfolio_id} flows", len(flows))
+        cash = checked_columns(schema.cash_flows, flows.assign(portfolio_id=portfolio_id, flow_id=ids))
     values = {**asdict(portfolio), "portfolio_id": portfolio_id, "created_at": datetime.now(UTC)}
     with db.begin() as connection:
         try:
@@ -63,7 +85,22 @@ def add_portfolio(db: Database, portfolio: NewPortfolio, lots: pd.DataFrame, *, 
         bulk.insert(connection, "lots", columns)
         if adopted_by is not None:
             add_partition(connection, portfolio_id, adopted_by)
+        if cash is not None:
+            bulk.insert(connection, "cash_flows", cash)
     return portfolio_id
+
+
+def content_order(lots: pd.DataFrame) -> np.ndarray:
+    """Return the order of lots by their content: entry date, symbol, then everything else that was entered."""
+    first = ("entry_date", "symbol", "quantity", "entry_price")
+    names = [*first, *(name for name in LOT_COLUMNS if name not in first)]
+    codes = [pd.factorize(lots[name], sort=True, use_na_sentinel=True)[0] for name in names]
+    return np.lexsort(codes[::-1]) if len(lots) else np.empty(0, dtype=np.intp)
+
+
+def _ascending_ids(seed: str, count: int) -> list[str]:
+    """Return so many uuids in ascending order."""
+    return sorted(str(uuid5(NAMESPACE_OID, f"{seed} {number}")) for number in range(count))
 
 
 def portfolios(db: Database, ids: Sequence[str] | None = None, *, include_removed: bool = False) -> pd.DataFrame:
@@ -114,24 +151,41 @@ def remove_portfolio(db: Database, portfolio_id: str) -> None:
         connection.execute(removal)
 
 
-def add_cash_flow(db: Database, portfolio_id: str, day: date, amount_usd: float) -> str:
-    """Store a contribution (+) or withdrawal (-) in USD and return its new id.
+def add_cash_flow(db: Database, portfolio_id: str, day: date, amount_usd: float, kind: str = "external") -> str:
+    """Store a cash flow in USD, in (+) or out (-), of one of `FLOW_KINDS`, and return its new id.
 
     Raises
     ------
     PortfolioNotFoundError
         No active portfolio has this id.
     HoldingsError
-        The amount is zero or not finite.
+        The amount is zero, not finite or too large, or the kind unknown.
     """
-    if not np.isfinite(amount_usd) or amount_usd == 0:
-        raise HoldingsError(f"cash flow of {amount_usd} on {day}; expected an amount in USD, + in and - out")
+    check_flow(day, amount_usd, kind)
     flow_id = str(uuid4())
-    flow = {"flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day, "amount_usd": amount_usd}
+    flow = {
+        "flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day, "amount_usd": amount_usd, "kind": kind,
+    }  # fmt: skip
     with db.begin() as connection:
         require_active(connection, portfolio_id)
         connection.execute(sa.insert(schema.cash_flows).values(flow))
     return flow_id
+
+
+def check_flow(day: date, amount_usd: float, kind: str) -> None:
+    """Make sure that a cash flow can be one.
+
+    Raises
+    ------
+    HoldingsError
+        The amount is zero, not finite or too large, or the kind unknown.
+    """
+    if not np.isfinite(amount_usd) or amount_usd == 0 or abs(amount_usd) > MAX_FLOW_USD:
+        raise HoldingsError(
+            f"cash flow of {amount_usd} on {day}; expected an amount in USD, + in and - out, at most {MAX_FLOW_USD:,.0f}"
+        )
+    if kind not in FLOW_KINDS:
+        raise HoldingsError(f"cash flow of kind {kind!r} on {day}; expected one of {', '.join(FLOW_KINDS)}")
 
 
 def _table(

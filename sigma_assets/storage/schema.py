@@ -133,6 +133,12 @@ lots = sa.Table(
     _number("strike_price", "strike of an option, USD", null=True, low=0),
     _session("expiration of an option", name="expiration_date", key=False, null=True),
     _text("option_type", "CALL or PUT", null=True),
+    _number(
+        "multiplier",
+        "quantity x price x this is USD; null for the usual one: 100 for options, 0.01 for bonds, else 1",
+        null=True,
+        low=0,
+    ),
     comment="Lots: one purchase or short sale each; open on d iff entry_date <= d and (no exit_date or exit_date > d)",
 )
 
@@ -150,7 +156,32 @@ cash_flows = sa.Table(
     ),
     _session("day of the flow", name="flow_date", key=False),
     _number("amount_usd", "+ contribution, - withdrawal, USD"),
+    sa.Column(
+        "kind",
+        sa.Text,
+        nullable=False,
+        server_default="external",
+        comment="external (contribution, withdrawal), or P&L: fee, interest or tax",
+    ),
     comment="External cash flows",
+)
+
+holdings_edits = sa.Table(
+    "holdings_edits",
+    metadata,
+    sa.Column(
+        "edit_id",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+        comment="running number",
+    ),
+    sa.Column("portfolio_id", sa.Text, nullable=False, index=True, comment="portfolio that was edited"),
+    _text("edit", "what was done, in words"),
+    _text("rows_before", "lots and flows before, JSON"),
+    _text("rows_after", "the same rows after, JSON"),
+    _moment("edited_at", "when"),
+    comment="Edits of holdings by a command, so that the last one can be undone",
 )
 
 holdings_changes = sa.Table(

@@ -10,8 +10,35 @@ from sigma_assets.base.calendar import today
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
+
+class PortfolioName(click.ParamType):
+    """A portfolio by its id, the beginning of its id, or its name; the command gets the id."""
+
+    name = "portfolio"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id.
+
+        Raises
+        ------
+        PortfolioNotFoundError
+            None or several could be meant.
+        """
+        from sigma_assets.cli.terminal.world import open_database
+        from sigma_assets.storage.edits import find_portfolio
+
+        return find_portfolio(open_database(), value)
+
+
+PORTFOLIO = PortfolioName()
+portfolio_argument = click.argument("portfolio_id", metavar="PORTFOLIO", type=PORTFOLIO)
+
 portfolio_option = click.option(
-    "--portfolio", "portfolio_ids", multiple=True, help="Only this portfolio; repeatable. Default: all."
+    "--portfolio",
+    "portfolio_ids",
+    type=PORTFOLIO,
+    multiple=True,
+    help="Only this portfolio, by id, beginning of the id, or name; repeatable. Default: all.",
 )
 
 

@@ -14,11 +14,25 @@ _LOT_COLUMNS = (
 
 def statements(dialect: str) -> list[str]:
     """Return the statements that create the triggers on SQLite or PostgreSQL."""
-    return _sqlite() if dialect == "sqlite" else _postgres()
+    return _sqlite(_LOT_COLUMNS) if dialect == "sqlite" else _postgres(_LOT_COLUMNS)
 
 
-def _sqlite() -> list[str]:
-    same = " AND ".join(f"OLD.{column} IS NEW.{column}" for column in _LOT_COLUMNS)
+def with_multiplier(dialect: str) -> list[str]:
+    """Return the statements of migration 0004: a new multiplier of a lot has effect from its entry, too."""
+    columns = (*_LOT_COLUMNS, "multiplier")
+    if dialect == "sqlite":
+        return [
+            "DROP TRIGGER journal_lots_update",
+            *(each for each in _sqlite(columns) if "journal_lots_update" in each),
+        ]
+    (function,) = (
+        each for each in _postgres(columns) if "FUNCTION journal_lots()" in each and "TRIGGER journal" not in each
+    )
+    return [function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")]
+
+
+def _sqlite(columns: tuple[str, ...]) -> list[str]:
+    same = " AND ".join(f"OLD.{column} IS NEW.{column}" for column in columns)
     earlier_exit = "coalesce(min(OLD.exit_date, NEW.exit_date), OLD.exit_date, NEW.exit_date, NEW.entry_date)"
     changed = f"CASE WHEN {same} THEN {earlier_exit} ELSE min(OLD.entry_date, NEW.entry_date) END"
     days = {
@@ -46,8 +60,8 @@ def _sqlite_trigger(table: str, event: str, row: str, kind: str, day: str) -> st
     )
 
 
-def _postgres() -> list[str]:
-    same = " AND ".join(f"OLD.{column} IS NOT DISTINCT FROM NEW.{column}" for column in _LOT_COLUMNS)
+def _postgres(columns: tuple[str, ...]) -> list[str]:
+    same = " AND ".join(f"OLD.{column} IS NOT DISTINCT FROM NEW.{column}" for column in columns)
     changed = (
         f"CASE WHEN {same} THEN coalesce(LEAST(OLD.exit_date, NEW.exit_date), NEW.entry_date)"
         " ELSE LEAST(OLD.entry_date, NEW.entry_date) END"

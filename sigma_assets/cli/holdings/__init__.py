@@ -1,0 +1,1 @@
+"""Commands about what portfolios hold: import, lots, trades, flows, sync."""

@@ -1,0 +1,250 @@
+"""Commands that change what a portfolio holds; each is one transaction, shown before it is done, and can be undone."""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pandas as pd
+
+from sigma_assets.base.errors import HoldingsError
+from sigma_assets.cli.holdings.importing import read_content, read_options, reading_options, understand
+from sigma_assets.cli.terminal.options import DAY, portfolio_argument
+from sigma_assets.cli.terminal.printing import json_option, show_one
+from sigma_assets.cli.terminal.world import open_database
+from sigma_assets.storage import portfolios as tables
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.edits import apply_edit, rename_portfolio, undo_edit
+
+if TYPE_CHECKING:
+    from sigma_assets.holdings.changes import Changes, Lot
+
+
+@click.command()
+@portfolio_argument
+@click.option("--symbol", required=True)
+@click.option("--quantity", required=True, help="Shares or contracts; negative = sold.")
+@click.option("--price", required=True, help="USD per share; 0 for what was free.")
+@click.option("--date", "day", required=True, type=DAY)
+@click.option("--lot", "lot_id", help="Close this lot (id, or its beginning) instead of the oldest one.")
+@click.option("--short", is_flag=True, help="The sale opens a short position.")
+@json_option
+def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: datetime, lot_id: str | None, short: bool,
+          as_json: bool) -> None:  # fmt: skip
+    """Record a purchase or a sale: sales close the oldest lots, purchases cover what is short, else a lot is opened."""
+    from sigma_assets.holdings.changes import plan_trade
+
+    database = open_database()
+    done = _lot_of(symbol, quantity, price, day.date())
+    held = _held(database, portfolio_id)
+    open_lots = {
+        key: lot
+        for key, lot in held.items()
+        if lot["symbol"] == done["symbol"] and lot["exit_date"] is None and lot["entry_date"] <= done["entry_date"]
+    }
+    splits = _splits(database, done, open_lots)
+    changes = plan_trade(open_lots, done, splits, lot_id=_lot_id(held, lot_id), short=short)
+    _do(database, portfolio_id, changes, as_json=as_json)
+
+
+@click.command()
+@portfolio_argument
+@click.option("--symbol", help="Close all that is held of it, long or short.")
+@click.option("--lot", "lot_id", help="Close this lot (id, or its beginning).")
+@click.option("--price", required=True, help="USD per share; 0 for what expired worthless.")
+@click.option("--date", "day", required=True, type=DAY)
+@json_option
+def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str, day: datetime, as_json: bool) -> None:
+    """Close a lot, or all open lots of a symbol."""
+    from sigma_assets.holdings.changes import Changes
+
+    if (symbol is None) == (lot_id is None):
+        raise click.UsageError("expected either --symbol or --lot")
+    database = open_database()
+    held = _held(database, portfolio_id)
+    chosen = _lot_id(held, lot_id)
+    wanted = None if symbol is None else _lot_of(symbol, "1", price, day.date())["symbol"]
+    keys = (
+        [chosen]
+        if chosen
+        else [key for key, lot in held.items() if lot["symbol"] == wanted and lot["exit_date"] is None]
+    )
+    if not keys:
+        raise HoldingsError(f"no open lot of {symbol}; `sigma-assets lots` lists them")
+    changes = Changes()
+    for key in keys:
+        lot = held[str(key)]
+        closing = _lot_of(lot["symbol"], "1", price, day.date())
+        if lot["exit_date"] is not None or day.date() < lot["entry_date"]:
+            state = f"was closed on {lot['exit_date']}" if lot["exit_date"] else f"was entered on {lot['entry_date']}"
+            raise HoldingsError(f"lot {key} ({lot['symbol']}) {state}: cannot be closed on {day.date()}")
+        changes.seen[str(key)] = lot
+        changes.lots[str(key)] = {**lot, "exit_date": day.date(), "exit_price": closing["entry_price"]}
+        changes.words.append(
+            f"close {lot['quantity']:,.8g} {lot['symbol']} of {lot['entry_date']} at {price} on {day.date()}"
+        )
+    _do(database, portfolio_id, changes, as_json=as_json)
+
+
+@click.command()
+@portfolio_argument
+@click.argument("lot_id", metavar="LOT")
+@click.option("--quantity", type=float)
+@click.option("--price", "entry_price", type=float, help="Entry price, USD.")
+@click.option("--date", "entry_date", type=DAY, help="Entry day.")
+@click.option("--exit-price", type=float)
+@click.option("--exit-date", type=DAY)
+@click.option("--multiplier", type=float, help="Quantity x price x this is USD.")
+@click.option("--reopen", is_flag=True, help="Take the exit away.")
+@click.option("--remove", is_flag=True, help="Take the lot away: it never was.")
+@json_option
+def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json: bool, **given: Any) -> None:
+    """Correct a lot that was entered wrongly."""
+    from sigma_assets.holdings.changes import Changes
+    from sigma_assets.storage.holdings import check_lot
+
+    database = open_database()
+    held = _held(database, portfolio_id)
+    key = str(_lot_id(held, lot_id))
+    lot = held[key]
+    columns = {
+        name: value.date() if isinstance(value, datetime) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    if reopen:
+        columns |= {"exit_date": None, "exit_price": None}
+    if not columns and not remove:
+        raise click.UsageError("nothing to correct; see --help for what can be")
+    corrected = None if remove else {**lot, **columns}
+    if corrected is not None:
+        check_lot(key, corrected)
+    what = "remove" if remove else ", ".join(f"{name} {lot[name]} -> {value}" for name, value in columns.items())
+    words = f"correct {lot['symbol']} of {lot['entry_date']} ({key[:8]}): {what}"
+    _do(database, portfolio_id, Changes({key: corrected}, {key: lot}, [words]), as_json=as_json)
+
+
+@click.command()
+@portfolio_argument
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask; what is in doubt is refused.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@reading_options
+@json_option
+def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+    """Make a portfolio's lots those of a file of lots or transactions: the file is the new truth."""
+    from sigma_assets.holdings.changes import plan_sync
+
+    asks = sys.stdin.isatty() and not (yes or as_json)
+    holdings = understand(read_content(file), file.name, read_options(given), asks=asks)
+    if holdings.kind == "positions":
+        raise HoldingsError(
+            f"{file.name}: has positions without their days, which do not say what was bought and sold when; sync needs a"
+            " file of lots or transactions, `trade` records a single purchase or sale"
+        )
+    database = open_database()
+    changes = plan_sync(_held(database, portfolio_id), _as_lots(holdings.lots))
+    if dry_run or not changes.lots:
+        record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": False}
+        return show_one(record, as_json=as_json, sentence="\n".join(changes.words) or "nothing to change")
+    if asks:
+        click.echo("\n".join(changes.words), err=True)
+        click.confirm(f"Do these {len(changes.words):,} changes?", default=True, abort=True, err=True)
+    _do(
+        database,
+        portfolio_id,
+        changes,
+        as_json=as_json,
+        summary=f"sync with {file.name}: {len(changes.words):,} changes",
+    )
+
+
+@click.command()
+@portfolio_argument
+@json_option
+def undo(portfolio_id: str, as_json: bool) -> None:
+    """Take back the last change of lots or flows that a command made."""
+    words = undo_edit(open_database(), portfolio_id)
+    show_one({"portfolio_id": portfolio_id, "undone": words}, as_json=as_json, sentence=f"undone: {words}")
+
+
+@click.command()
+@portfolio_argument
+@click.argument("name")
+@json_option
+def rename(portfolio_id: str, name: str, as_json: bool) -> None:
+    """Give a portfolio another name."""
+    from sigma_assets.holdings.portfolio import check_portfolio
+
+    problems = [each for each in check_portfolio(name, "1", "other", ()) if each.column == "name"]
+    if problems:
+        raise HoldingsError.of("rename", problems)
+    rename_portfolio(open_database(), portfolio_id, name.strip())
+    show_one(
+        {"portfolio_id": portfolio_id, "name": name.strip()}, as_json=as_json, sentence=f"renamed to {name.strip()}"
+    )
+
+
+def _do(
+    database: Database, portfolio_id: str, changes: "Changes", *, as_json: bool, summary: str | None = None
+) -> None:
+    words = summary or "; ".join(changes.words)
+    apply_edit(database, portfolio_id, words, lots=changes.lots, seen=changes.seen)
+    record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": True}
+    show_one(record, as_json=as_json, sentence="\n".join(changes.words))
+
+
+def _held(database: Database, portfolio_id: str) -> "dict[str, Lot]":
+    rows = tables.lots(database, [portfolio_id])
+    return dict(zip(rows["lot_id"], _as_lots(rows.drop(columns=["lot_id", "portfolio_id"])), strict=True))
+
+
+def _as_lots(rows: pd.DataFrame) -> "list[Lot]":
+    lots = []
+    for row in rows.to_dict("records"):
+        lots.append(
+            {
+                str(name): None if pd.isna(value) else value.date() if isinstance(value, pd.Timestamp) else value
+                for name, value in row.items()
+            }
+        )
+    return lots
+
+
+def _lot_of(symbol: str, quantity: str, price: str, day: date) -> "Lot":
+    """Return a trade as a checked lot: the words of the command are read as a line of a file."""
+    import csv
+    import io
+
+    from sigma_assets.base.calendar import today
+    from sigma_assets.holdings.reader import read_holdings
+
+    line = io.StringIO()
+    csv.writer(line).writerows(
+        [["Symbol", "Quantity", "Entry Price Per Share", "Entry Date"], [symbol, quantity, price, day]]
+    )
+    (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today()))
+    return lot
+
+
+def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:
+    if text is None:
+        return None
+    keys = [key for key in held if key.startswith(text.lower())]
+    if len(keys) != 1:
+        found = "no lot" if not keys else f"{len(keys)} lots"
+        raise HoldingsError(f"{found} of this portfolio begin with {text!r}; `sigma-assets lots` lists them")
+    return keys[0]
+
+
+def _splits(database: Database, done: "Lot", lots: "dict[str, Lot]") -> dict[str, float]:
+    """Return the product of the splits of each lot after its entry, up to the day of a trade."""
+    from sigma_assets.prices.tables import splits_of
+
+    symbol = done["underlying_symbol"] or done["symbol"]
+    days = splits_of(database, symbol)
+    return {
+        key: float(days[(days.index > lot["entry_date"]) & (days.index <= done["entry_date"])].prod())
+        for key, lot in lots.items()
+    }

@@ -1,0 +1,1 @@
+"""Mappings of the columns of brokers' files: one YAML document per broker, and what reads them."""

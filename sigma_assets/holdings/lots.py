@@ -1,0 +1,245 @@
+"""From the rows of a table of lots or positions to checked lots."""
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sigma_assets.holdings.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
+from sigma_assets.holdings.instruments import Instruments, expired_before, read_instruments
+from sigma_assets.holdings.numerals import years_before
+
+MAX_AGE_YEARS = 100
+
+
+@dataclass(frozen=True)
+class Lot:
+    """One checked lot; the fields are the columns of the table `lots` without its ids."""
+
+    symbol: str
+    quantity: float
+    entry_price: float
+    entry_date: date
+    exit_date: date | None
+    exit_price: float | None
+    investment_class: str
+    investment_subtype: str | None
+    underlying_symbol: str | None
+    strike_price: float | None
+    expiration_date: date | None
+    option_type: str | None
+    multiplier: float | None
+
+
+LOT_COLUMNS = tuple(each.name for each in fields(Lot))
+_ROUNDED = 0.006
+"""An average cost that is printed in cents is this close to the exact one."""
+_NOT_A_TIME = np.datetime64("NaT", "D")
+
+
+def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_duplicates: bool) -> pd.DataFrame:
+    """Return the lots of a table, in its order, with `LOT_COLUMNS`; what is wrong is noted, and then there are none.
+
+    Parameters
+    ----------
+    today : latest day on which a lot may have been entered or closed.
+    entry_date : the day from which positions count, where the file says none; asked for if it is None.
+    """
+    findings = cells.findings
+    rows = _rows(cells)
+    instruments = read_instruments(cells, rows)
+    quantity = _quantities(cells, instruments, rows)
+    price = _prices(cells, instruments, quantity, rows)
+    entry = _entries(cells, today, entry_date, rows)
+    exit_date, exit_price = _exits(cells, today, entry, rows)
+    for row in np.flatnonzero(instruments.investment_class == "OPTIONS"):
+        terms = instruments.terms[row]
+        if not np.isnat(entry[row]) and expired_before(terms, entry[row].item()):
+            findings.warnings.append(
+                f"line {cells.table.lines[row]}: {instruments.symbol[row]} had expired on {terms.expiration_date}, before"
+                f" its entry on {entry[row]}: check both days"
+            )
+    if findings.problems:
+        return lot_frame({name: [] for name in LOT_COLUMNS})
+    frame = _frame(instruments, quantity, price, entry, exit_date, exit_price)[rows]
+    if not allow_duplicates:
+        _note_duplicates(cells, frame.reset_index(names="row"))
+    return frame.reset_index(drop=True)
+
+
+def _rows(cells: Cells) -> npt.NDArray[np.bool_]:
+    """Return which rows are lots: positions without symbol and quantity are lines between them."""
+    if cells.table.source.kind == "lots":
+        return np.ones(len(cells), dtype=bool)
+    symbol, quantity = cells.texts("symbol"), cells.is_empty("quantity")
+    rows = np.array([bool(text) for text in symbol], dtype=bool) | ~quantity
+    for row in np.flatnonzero(~rows).tolist():
+        text = cells.texts("description")[row] or cells.texts("account")[row]
+        cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))
+    return rows
+
+
+def _quantities(cells: Cells, instruments: Instruments, rows: npt.NDArray[np.bool_]) -> Floats:
+    quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
+    empty = cells.is_empty("quantity")
+    if cells.has("value"):
+        value = cells.numbers("value", "ERR_POS_005")
+        is_cash = instruments.is_cash & empty & ~np.isnan(value)
+        quantity = np.where(is_cash, value, quantity)
+        empty &= ~is_cash
+    for row in np.flatnonzero(empty & rows):
+        cells.missing("ERR_POS_004", int(row), "quantity", "a number of shares or contracts, negative for a short")
+    for row in np.flatnonzero((quantity == 0) & rows):
+        cells.wrong("ERR_POS_006", int(row), "quantity", "a number other than 0", "zero")
+    return quantity
+
+
+def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
+    """Return entry prices: the total cost is exact where a broker rounds the average; without a cost, the file's price."""
+    code = "ERR_POS_009"
+    price = cells.numbers("price", code, places_code="ERR_POS_011")
+    if cells.table.source.kind == "positions":
+        size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
+        from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
+        is_rounded = np.abs(from_cost - price) <= _ROUNDED
+        price = np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
+        for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
+            used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
+            price = np.where(used, np.round(total, PLACES), price)
+            if used.any():
+                cells.findings.warnings.append(
+                    f"{int(used.sum())} positions have no cost in the file and are entered at its price: their profit"
+                    " counts from that day"
+                )
+    price = np.where(instruments.is_cash & np.isnan(price), 1.0, price)
+    name = "price" if cells.has("price") or not cells.has("cost") else "cost"
+    for row in np.flatnonzero(np.isnan(price) & cells.is_empty(name) & rows):
+        cells.missing("ERR_POS_008", int(row), name, "a price in USD, 0 for what was free")
+    for row in np.flatnonzero((price < 0) & rows):
+        cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
+    return price
+
+
+def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArray[np.bool_]) -> Days:
+    earliest = years_before(today, MAX_AGE_YEARS)
+
+    def check(day: date) -> tuple[str, str, str] | None:
+        if day > today:
+            return "ERR_POS_014", f"{today} or earlier", "in the future"
+        if day < earliest:
+            return "ERR_POS_015", f"{earliest} or later", f"more than {MAX_AGE_YEARS} years ago"
+        return None
+
+    if not cells.has("date"):
+        if entry_date is None:
+            cells.findings.doubts.append(
+                Doubt(
+                    "ERR_POS_012",
+                    None,
+                    None,
+                    None,
+                    "the file has no days: from which day on do its positions count?",
+                    "`--entry-date YYYY-MM-DD`",
+                    "",
+                )
+            )
+            return np.full(len(cells), np.datetime64(today), dtype="datetime64[D]")
+        return np.full(len(cells), np.datetime64(entry_date), dtype="datetime64[D]")
+    days = cells.days("date", check)
+    empty = cells.is_empty("date")
+    if entry_date is not None:
+        return np.where(empty, np.datetime64(entry_date), days)
+    for row in np.flatnonzero(empty & rows):
+        cells.missing("ERR_POS_012", int(row), "date", "a day as YYYY-MM-DD")
+    return days
+
+
+def _exits(cells: Cells, today: date, entry: Days, rows: npt.NDArray[np.bool_]) -> tuple[Days, Floats]:
+    if not cells.has("exit_date") and not cells.has("exit_price"):
+        return np.full(len(cells), _NOT_A_TIME), np.full(len(cells), np.nan)
+
+    def check(day: date) -> tuple[str, str, str] | None:
+        return ("ERR_POS_014", f"{today} or earlier", "in the future") if day > today else None
+
+    has_date, has_price = ~cells.is_empty("exit_date"), ~cells.is_empty("exit_price")
+    for row in np.flatnonzero(has_date & ~has_price & rows):
+        cells.missing("ERR_POS_024", int(row), "exit_price", "a price, since the lot has an exit date")
+    for row in np.flatnonzero(has_price & ~has_date & rows):
+        cells.missing("ERR_POS_024", int(row), "exit_date", "a day, since the lot has an exit price")
+    day = cells.days("exit_date", check)
+    price = cells.numbers("exit_price", "ERR_POS_009", places_code="ERR_POS_011")
+    for row in np.flatnonzero((day < entry) & rows):
+        cells.wrong("ERR_POS_018", int(row), "exit_date", f"the entry date {entry[row]} or later", "before the entry")
+    for row in np.flatnonzero((price < 0) & rows):
+        cells.wrong("ERR_POS_010", int(row), "exit_price", "a price of 0 or more", "negative")
+    return day, price
+
+
+def _frame(
+    instruments: Instruments, quantity: Floats, price: Floats, entry: Days, exit_date: Days, exit_price: Floats
+) -> pd.DataFrame:
+    terms = instruments.terms
+    return lot_frame(
+        {
+            "symbol": instruments.symbol,
+            "quantity": quantity,
+            "entry_price": price,
+            "entry_date": entry,
+            "exit_date": exit_date,
+            "exit_price": exit_price,
+            "investment_class": instruments.investment_class,
+            "investment_subtype": instruments.subtype,
+            "underlying_symbol": [each.underlying_symbol for each in terms],
+            "strike_price": [each.strike_price for each in terms],
+            "expiration_date": [each.expiration_date for each in terms],
+            "option_type": [each.option_type for each in terms],
+            "multiplier": instruments.multiplier,
+        }
+    )
+
+
+def lot_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Return lots as a frame: numbers float64 (NaN for null), days datetime64[s] (NaT), texts objects (None)."""
+    kinds = {each.name: str(each.type) for each in fields(Lot)}
+    typed: dict[str, np.ndarray] = {}
+    for name in LOT_COLUMNS:
+        if "date" in kinds[name]:
+            typed[name] = np.array(columns[name], dtype="datetime64[s]")
+        elif "float" in kinds[name]:
+            typed[name] = np.array(columns[name], dtype="float64")
+        else:
+            typed[name] = np.array(columns[name], dtype=object)
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in typed.items()})
+
+
+def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
+    names = [name for name in LOT_COLUMNS if frame[name].notna().any()]
+    again = frame.duplicated(subset=names, keep="first").to_numpy()
+    if not again.any():
+        return
+    key = pd.util.hash_pandas_object(
+        frame[names].astype(object).where(frame[names].notna(), "").astype(str), index=False
+    )
+    first = frame.groupby(key.to_numpy())["row"].transform("min").to_numpy()
+    note_same_rows(cells, [(int(frame["row"].iloc[place]), int(first[place])) for place in np.flatnonzero(again)])
+
+
+def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:
+    """Ask whether rows that stand there twice are meant: (row, the earlier row that is the same)."""
+    findings: Findings = cells.findings
+    for row, first in pairs[:1000]:
+        lines = cells.table.lines
+        findings.doubts.append(
+            Doubt(
+                "ERR_POS_023",
+                lines[row],
+                cells.table.label("symbol"),
+                cells.texts("symbol")[row],
+                f"the same as line {lines[first]}: is it meant twice?",
+                "one of the two lines, or `--allow-duplicates`",
+                "allow_duplicates",
+            )
+        )

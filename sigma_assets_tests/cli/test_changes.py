@@ -1,0 +1,183 @@
+"""Trades, corrections and syncs: the right lots afterwards, and exactly the touched sessions run again, without a daemon."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.storage.database import Database
+from sigma_assets_tests.cli.files import HOLDINGS
+
+SESSIONS = ["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12",
+            "2024-03-13", "2024-03-14", "2024-03-15"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def portfolio(sigma) -> str:
+    """Return the name of a portfolio whose history is up to date."""
+    answer = sigma("import", "growth.csv", "--name", "Growth & Co", "--equity", "250000")
+    assert answer.exit_code == 0, answer.output
+    assert sigma("run").exit_code == 0
+    return "Growth & Co"
+
+
+@pytest.fixture
+def edits(sigma, portfolio):
+    """Return the command on the portfolio; what a test did to it is undone afterwards."""
+    done = []
+
+    def edit(command: str, *words: str) -> dict:
+        answer = sigma(command, portfolio, *words, "--json")
+        assert answer.exit_code == 0, answer.output
+        done.append(command)
+        return json.loads(answer.stdout)
+
+    yield edit
+    for _ in done:
+        assert sigma("undo", portfolio).exit_code == 0
+
+
+@pytest.fixture
+def touched(folder, portfolio):
+    """Return what tells the first day that the edits of a test have effect on."""
+    database = Database(f"sqlite:///{folder}/home/sigma.sqlite")
+    newest = "SELECT coalesce(max(change_id), 0) FROM holdings_changes"
+    with database.read() as connection:
+        before = connection.execute(sa.text(newest)).scalar_one()
+
+    def first_day() -> str:
+        with database.read() as connection:
+            query = f"SELECT min(effective_from) FROM holdings_changes WHERE change_id > {before}"
+            return connection.execute(sa.text(query)).scalar_one()
+
+    return first_day
+
+
+def lots(sigma, portfolio) -> set[tuple]:
+    rows = json.loads(sigma("lots", portfolio, "--json").stdout)
+    return {(row["symbol"], row["quantity"], row["entry_date"], row["exit_date"], row["exit_price"]) for row in rows}
+
+
+def ran_again(sigma) -> list[str]:
+    """Run what is touched, and return the sessions that were."""
+    runs = json.loads(sigma("run", "--json").stdout)
+    assert json.loads(sigma("run", "--json").stdout) == []
+    return sorted({day for run in runs for day in SESSIONS if run["first"] <= day <= run["last"]})
+
+
+def test_a_sale_of_a_whole_lot_runs_the_sessions_from_its_day_on(sigma, portfolio, edits):
+    edits("trade", "--symbol", "aapl", "--quantity", "-100", "--price", "190", "--date", "2024-03-12")
+
+    assert ("AAPL", 100.0, "2024-03-04", "2024-03-12", 190.0) in lots(sigma, portfolio)
+    assert ran_again(sigma) == SESSIONS[6:]
+
+
+def test_a_purchase_has_effect_from_its_day_on(sigma, portfolio, edits, touched):
+    edits("trade", "--symbol", "SPY", "--quantity", "10.5", "--price", "500", "--date", "2024-03-14")
+
+    assert ("SPY", 10.5, "2024-03-14", None, None) in lots(sigma, portfolio)
+    assert touched() == "2024-03-14"
+
+
+def test_a_part_of_a_lot_is_a_lot_of_its_own_so_its_positions_change_from_the_entry_on(
+    sigma, portfolio, edits, touched
+):
+    edits("trade", "--symbol", "AAPL", "--quantity", "-40", "--price", "190", "--date", "2024-03-12")
+
+    assert {lot for lot in lots(sigma, portfolio) if lot[0] == "AAPL"} == {
+        ("AAPL", 40.0, "2024-03-04", "2024-03-12", 190.0), ("AAPL", 60.0, "2024-03-04", None, None),
+    }  # fmt: skip
+    assert touched() == "2024-03-04"
+
+
+def test_more_than_there_is_cannot_be_sold_and_a_short_must_be_meant(sigma, portfolio, edits):
+    refused = sigma("trade", portfolio, "--symbol", "AAPL", "--quantity=-101", "--price", "190", "--date", "2024-03-12")
+    unmeant = sigma("trade", portfolio, "--symbol", "KO", "--quantity=-5", "--price", "60", "--date", "2024-03-12")
+
+    assert (refused.exit_code, unmeant.exit_code) == (2, 2)
+    assert "101 to close on 2024-03-12, found 100 held" in refused.output
+    assert "`--short` opens a short position" in unmeant.output
+    edits("trade", "--symbol", "KO", "--quantity=-5", "--price", "60", "--date", "2024-03-12", "--short")
+    edits("trade", "--symbol", "KO", "--quantity", "5", "--price", "58", "--date", "2024-03-13")
+    assert ("KO", -5.0, "2024-03-12", "2024-03-13", 58.0) in lots(sigma, portfolio)
+
+
+def test_flows_have_a_kind_and_run_from_their_day_on(sigma, portfolio, edits, touched):
+    edits("flow", "2024-03-13", "-25", "--kind", "fee")
+
+    (row,) = json.loads(sigma("flows", portfolio, "--json").stdout)
+    assert (row["flow_date"], row["amount_usd"], row["kind"]) == ("2024-03-13", -25.0, "fee")
+    assert touched() == "2024-03-13"
+
+
+def test_a_correction_runs_from_the_entry_of_its_lot_on(sigma, portfolio, edits, touched):
+    rows = json.loads(sigma("lots", portfolio, "--json").stdout)
+    spy = next(row["lot_id"] for row in rows if row["symbol"] == "SPY")
+
+    edits("correct", spy[:8], "--quantity", "41")
+
+    assert ("SPY", 41.0, "2024-03-06", None, None) in lots(sigma, portfolio)
+    assert touched() == "2024-03-06"
+
+
+def test_a_file_is_the_new_truth_and_says_what_it_changes_first(sigma, portfolio, folder, edits):
+    (folder / "new.csv").write_text(
+        "Symbol,Quantity,Entry Price Per Share,Entry Date,Exit Date,Exit Price Per Share\n"
+        "AAPL,100,180.5,2024-03-04,2024-03-13,175\nMSFT,50,411,2024-03-04,,\nSPY,40,500.25,2024-03-06,,\n"
+        "KO,5,60,2024-03-14,,\n"
+    )
+
+    shown = json.loads(sigma("sync", portfolio, "new.csv", "--dry-run", "--json").stdout)
+    before = lots(sigma, portfolio)
+    edits("sync", "new.csv", "--yes")
+
+    assert shown["changes"] == [
+        "close 100 AAPL at 180.5 on 2024-03-04, closed 2024-03-13 at 175",
+        "correct 50 MSFT at 410 on 2024-03-04: entry_price 410.0 -> 411.0",
+        "add 5 KO at 60 on 2024-03-14",
+        "remove 60 VFIAX at 450 on 2024-03-04",
+    ]
+    assert len(before) == 4
+    assert lots(sigma, portfolio) == {
+        ("AAPL", 100.0, "2024-03-04", "2024-03-13", 175.0), ("MSFT", 50.0, "2024-03-04", None, None),
+        ("SPY", 40.0, "2024-03-06", None, None), ("KO", 5.0, "2024-03-14", None, None),
+    }  # fmt: skip
+    assert json.loads(sigma("sync", portfolio, "new.csv", "--dry-run", "--json").stdout)["changes"] == []
+
+
+def test_undo_takes_back_the_last_change_and_nothing_more(sigma, portfolio):
+    before = lots(sigma, portfolio)
+    sigma("close", portfolio, "--symbol", "MSFT", "--price", "400", "--date", "2024-03-13")
+
+    undone = sigma("undo", portfolio)
+    again = sigma("undo", portfolio)
+
+    assert "undone: close 50 MSFT" in undone.stdout
+    assert lots(sigma, portfolio) == before
+    assert again.exit_code == 2
+    assert "nothing to undo" in again.output
+
+
+def test_a_portfolio_is_named_by_id_beginning_or_name_and_can_be_renamed(sigma, portfolio):
+    (row,) = json.loads(sigma("portfolios", "--json").stdout)
+    named = [sigma("lots", text, "--json").stdout for text in (row["portfolio_id"], row["portfolio_id"][:8], portfolio)]
+
+    unknown = sigma("lots", "growth & co")
+    renamed = sigma("rename", portfolio, "Income")
+    back = sigma("rename", "Income", portfolio)
+
+    assert len(set(named)) == 1
+    assert "did you mean 'Growth & Co'?" in unknown.output
+    assert (renamed.exit_code, back.exit_code) == (0, 0)
+
+
+def test_lots_in_the_order_of_their_content_whatever_the_order_of_the_file(sigma, folder):
+    lines = HOLDINGS.strip().splitlines()
+    (folder / "turned.csv").write_text("\n".join([lines[1], *lines[:1:-1]]))
+
+    for name, file in (("A", "growth.csv"), ("B", "turned.csv")):
+        assert sigma("import", file, "--name", name, "--equity", "250000").exit_code == 0
+    first, second = (json.loads(sigma("lots", name, "--json").stdout) for name in ("A", "B"))
+
+    order = [[row["symbol"] for row in sorted(rows, key=lambda row: row["lot_id"])] for rows in (first, second)]
+    assert order[0] == order[1] == ["AAPL", "MSFT", "VFIAX", "SPY"]

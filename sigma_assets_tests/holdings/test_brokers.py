@@ -1,0 +1,275 @@
+"""Each broker's file becomes the lots and flows of its statement; `files/` is written after the documented columns."""
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sigma_assets.base.errors import HoldingsError
+from sigma_assets.holdings.brokers.sources import known_sources, read_mapping
+from sigma_assets.holdings.reader import Holdings, ReadOptions, mapping_of, read_file
+
+TODAY = date(2026, 1, 8)
+AS_OF = date(2025, 3, 3)
+OPTION = "AAPL250117C00200000"
+
+
+def _file(name: str) -> str:
+    return (Path(__file__).parent / "files" / name).read_text()
+
+
+FIDELITY_POSITIONS = _file("fidelity_positions.csv")
+FIDELITY_TRANSACTIONS = _file("fidelity_transactions.csv")
+SCHWAB_POSITIONS = _file("schwab_positions.csv")
+SCHWAB_TRANSACTIONS = _file("schwab_transactions.csv")
+VANGUARD = _file("vanguard.csv")
+ROBINHOOD = _file("robinhood.csv")
+ETRADE_TRANSACTIONS = _file("etrade_transactions.csv")
+ETRADE_ACTIVITY = _file("etrade_activity.csv")
+ETRADE_POSITIONS = _file("etrade_positions.csv")
+IB_ACTIVITY = _file("ib_activity.csv")
+FLEX_TRADES = _file("flex_trades.csv")
+FLEX_POSITIONS = _file("flex_positions.csv")
+TRADING_212 = _file("trading_212.csv")
+DEGIRO = _file("degiro.csv")
+
+
+def read(text: str, **options) -> Holdings:
+    return read_file(text.encode(), "download.csv", TODAY, ReadOptions(**options))
+
+
+def lots_of(holdings: Holdings) -> list[tuple]:
+    """Return symbol, quantity, price, entry day, exit day and exit price of each lot."""
+    lots = holdings.lots
+    columns = ["symbol", "quantity", "entry_price", "entry_date", "exit_date", "exit_price"]
+    return [
+        tuple(
+            None if pd.isna(value) else str(value.date()) if isinstance(value, pd.Timestamp) else value for value in row
+        )
+        for row in lots[columns].itertuples(index=False)
+    ]
+
+
+def flows_of(holdings: Holdings) -> list[tuple[str, str, float]]:
+    return [(str(day.date()), kind, amount) for day, amount, kind in holdings.flows.itertuples(index=False)]
+
+
+POSITIONS = [
+    (
+        "Fidelity positions",
+        FIDELITY_POSITIONS,
+        [("SPAXX", 12345.67, 1.0), ("AAPL", 1250.5, 150.0), (OPTION, -2.0, 5.0)],
+    ),
+    ("Schwab positions", SCHWAB_POSITIONS, [("SCHB", 1000.0, 20.0), ("BRK.B", 10.0, 350.0), ("CASH_USD", 2500.0, 1.0)]),
+    (
+        "E*TRADE positions",
+        ETRADE_POSITIONS,
+        [("MSFT", 10.0, 350.25), (OPTION, -1.0, 5.0), ("VMFXX", 2500.5, 1.0), ("CASH_USD", 1000.0, 1.0)],
+    ),
+    ("Interactive Brokers Flex query, positions", FLEX_POSITIONS, [("BRK.B", 10.0, 350.0)]),
+    (
+        "Robinhood positions",
+        'Symbol,Description,Quantity,Average Cost,Total Cost\nAAPL,Apple,10,$185.00,"$1,850.00"\n',
+        [("AAPL", 10.0, 185.0)],
+    ),
+    (
+        "Vanguard positions",
+        "Account Number,Investment Name,Symbol,Shares,Share Price,Total Value,\n1,VTI ETF,VTI,12,240.00,2880.00,\n",
+        [("VTI", 12.0, 240.0)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "text", "expected"), POSITIONS, ids=[case[0] for case in POSITIONS])
+def test_positions_are_recognised_by_content_and_counted_from_the_day_that_is_asked_for(source, text, expected):
+    asked = read(text)
+    holdings = read(text, entry_date=AS_OF)
+
+    assert holdings.source == source
+    assert [lot[:3] for lot in lots_of(holdings)] == expected
+    assert {lot[3] for lot in lots_of(holdings)} == {"2025-03-03"}
+    assert [doubt.remedy for doubt in asked.doubts] == ["`--entry-date YYYY-MM-DD`"]
+    assert not holdings.doubts
+
+
+def test_fidelity_lists_what_it_skips_with_line_and_reason():
+    skipped = read(FIDELITY_POSITIONS, entry_date=AS_OF).skipped
+
+    assert [(each.line, each.reason) for each in skipped] == [
+        (5, "pending activity is not settled yet"),
+        (7, "a line of text, not a row"),
+        (9, "a line of text, not a row"),
+    ]
+
+
+def test_fidelity_transactions_are_lots_first_in_first_out_and_flows_of_their_kind():
+    holdings = read(FIDELITY_TRANSACTIONS)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 30.0, 150.0, "2024-01-05", "2024-06-14", 190.0),
+        ("AAPL", 10.0, 185.5, "2024-02-01", "2024-06-14", 190.0),
+        ("AAPL", 20.0, 185.5, "2024-02-01", None, None),
+    ]
+    assert flows_of(holdings) == [
+        ("2024-02-01", "fee", -4.95),
+        ("2024-05-10", "external", -1000.0),
+        ("2024-06-14", "fee", -0.05),
+        ("2024-06-28", "interest", 1.25),
+    ]
+    assert any("1 dividends of 25.00 USD are not entered" in warning for warning in holdings.warnings)
+
+
+def test_schwab_splits_option_notations_and_as_of_days():
+    """10 NVDA split 10 for 1: 50 of the 100 sold are 5 of the 10 that were bought."""
+    holdings = read(SCHWAB_TRANSACTIONS)
+
+    assert lots_of(holdings) == [
+        ("NVDA", 5.0, 1200.0, "2025-01-06", "2025-02-10", 130.0),
+        ("NVDA", 5.0, 1200.0, "2025-01-06", None, None),
+        ("AAPL250417C00200000", -1.0, 5.0, "2025-03-03", "2025-03-04", 2.0),
+        ("AAPL250417C00200000", -1.0, 5.0, "2025-03-03", None, None),
+    ]
+    assert flows_of(holdings) == [
+        ("2025-03-03", "fee", -1.3), ("2025-03-04", "fee", -0.65), ("2025-06-09", "tax", -11.25),
+    ]  # fmt: skip
+
+
+def test_vanguards_two_tables_give_the_lots_of_the_second_one():
+    holdings = read(VANGUARD)
+
+    assert holdings.source == "Vanguard transactions"
+    assert lots_of(holdings) == [
+        ("VTI", 10.0, 250.0, "2024-04-10", None, None), ("VTI", 2.0, 260.0, "2024-06-28", None, None),
+    ]  # fmt: skip
+    assert any("also holds Vanguard positions" in warning for warning in holdings.warnings)
+
+
+def test_robinhood_reads_options_from_the_description_and_days_of_any_width():
+    holdings = read(ROBINHOOD)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 10.0, 185.0, "2024-03-12", None, None), ("TSLA240621C00200000", -1.0, 3.0, "2024-03-13", None, None),
+    ]  # fmt: skip
+    assert flows_of(holdings) == [("2024-03-14", "external", 5000.0)]
+
+
+@pytest.mark.parametrize("text", [ETRADE_TRANSACTIONS, ETRADE_ACTIVITY])
+def test_etrade_in_both_forms(text):
+    holdings = read(text)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 10.0, 185.5, "2024-03-13", None, None), ("IWM240621P00200000", -1.0, 2.13, "2024-03-14", None, None),
+    ]  # fmt: skip
+    assert flows_of(holdings) == [("2024-03-14", "fee", -0.51)]
+
+
+def test_an_activity_statement_of_interactive_brokers_is_trades_and_flows_of_its_sections():
+    holdings = read(IB_ACTIVITY)
+
+    assert holdings.source == "Interactive Brokers activity statement, trades"
+    assert lots_of(holdings) == [
+        ("AAPL", 4.0, 185.0, "2024-03-12", "2024-05-14", 190.0),
+        ("AAPL", 6.0, 185.0, "2024-03-12", None, None),
+        (OPTION, -2.0, 5.0, "2024-03-13", None, None),
+    ]
+    assert flows_of(holdings) == [
+        ("2024-03-13", "fee", -1.3),
+        ("2024-04-02", "external", 5000.0),
+        ("2024-05-03", "interest", 3.0),
+        ("2024-05-14", "fee", -1.0),
+        ("2024-05-16", "tax", -0.22),
+    ]
+    assert [each.line for each in holdings.skipped if each.reason == "a currency conversion"] == [8]
+
+
+def test_the_positions_of_that_statement_can_be_asked_for():
+    (source,) = (each for each in known_sources() if each.name == "Interactive Brokers activity statement, positions")
+
+    holdings = read(IB_ACTIVITY, source=source, entry_date=AS_OF)
+
+    assert [lot[:3] for lot in lots_of(holdings)] == [("AAPL", 6.0, 185.1), (OPTION, -2.0, 4.9935)]
+
+
+def test_flex_trades():
+    assert lots_of(read(FLEX_TRADES)) == [
+        ("AAPL", 10.0, 185.0, "2024-03-12", None, None), (OPTION, -2.0, 5.0, "2024-03-13", None, None),
+    ]  # fmt: skip
+
+
+def test_trading_212_keeps_fractions_of_eight_decimals():
+    holdings = read(TRADING_212)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 0.23456789, 185.5, "2024-03-12", "2024-05-14", 190.0), ("AAPL", 1.0, 185.5, "2024-03-12", None, None),
+    ]  # fmt: skip
+    assert flows_of(holdings) == [("2024-04-02", "external", 500.0)]
+    assert any("1,000.00 USD up to 2024-03-12" in warning for warning in holdings.warnings)
+
+
+def test_degiro_in_dutch_needs_tickers_and_keeps_no_other_currency():
+    mapping = mapping_of(DEGIRO.encode(), "Transactions.csv")
+
+    with pytest.raises(HoldingsError, match=r"symbols: \{US0378331005: TICKER\}"):
+        read(DEGIRO)
+    named = read_mapping(mapping.replace("symbols: {}", "symbols: {US0378331005: AAPL}"), "my.yaml")
+    holdings = read(DEGIRO, source=named)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 4.0, 1185.5, "2024-04-03", "2024-05-14", 1190.0), ("AAPL", 6.0, 1185.5, "2024-04-03", None, None),
+    ]  # fmt: skip
+    assert [(each.line, each.text) for each in holdings.skipped] == [
+        (2, "a fee of -2.00 EUR"),
+        (3, "a fee of -2.00 EUR"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (TRADING_212.replace("185.50,USD", "185.50,GBP"), "ERR_POS_028", "another currency"),
+        (SCHWAB_TRANSACTIONS.replace('"Sell",', '"Vanish",'), "ERR_POS_027", "not understood"),
+        (FIDELITY_TRANSACTIONS.replace("Cash,-40,", "Cash,-61,"), "ERR_POS_030", "more sold than held"),
+        (ETRADE_ACTIVITY.replace("10,185.5,-1859.95", "10,,"), "ERR_POS_008", "empty"),
+        (SCHWAB_POSITIONS.replace('"Equity"', '"Futures"'), "ERR_POS_016", "a kind of instrument that is not known"),
+        (FLEX_TRADES.replace('"20240312"', '"20241312"'), "ERR_POS_013", "not a day"),
+    ],
+)
+def test_what_cannot_be_placed_is_refused_with_line_column_value_and_remedy(text, code, message):
+    with pytest.raises(HoldingsError) as refusal:
+        read(text, entry_date=AS_OF)
+
+    problem = next(problem for problem in refusal.value.problems if problem.code == code)
+    assert problem.line
+    assert problem.column
+    assert (problem.message, bool(problem.expected)) == (message, True)
+
+
+ROUND_TRIP = [(FIDELITY_POSITIONS, True), (FIDELITY_TRANSACTIONS, False), (ROBINHOOD, False), (IB_ACTIVITY, False)]
+
+
+@pytest.mark.parametrize(("text", "positions"), ROUND_TRIP)
+def test_the_mapping_that_is_shown_reads_the_file_as_the_built_in_one_does(text, positions):
+    options = {"entry_date": AS_OF} if positions else {}
+
+    shown = read_mapping(mapping_of(text.encode(), "download.csv"), "my.yaml")
+
+    pd.testing.assert_frame_equal(read(text, source=shown, **options).lots, read(text, **options).lots)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("columns: {symbol: Symbol", "is not YAML"),
+        ("- 1\n- 2\n", "expected one mapping"),
+        ("columns: {ticker: Symbol}", "unknown field under `columns` ticker"),
+        ("columns: {symbol: Symbol}\nkind: lot", "`kind` is 'lot'"),
+        ("columns: {symbol: 5}", "`columns: symbol:` is 5"),
+        ("columns: {symbol: S, quantity: Q}\nactions: [[buy, purchase]]", "unknown action purchase"),
+        ("columns: {symbol: S, quantity: Q}\nactions: [['(', buy]]", "is no pattern"),
+        ("columns: {symbol: S, quantity: Q}\nclasses: 7", "cannot be used as a mapping"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_refused_by_name(text, match):
+    with pytest.raises(HoldingsError, match=rf"my\.yaml: .*{match}"):
+        read_mapping(text, "my.yaml")
