@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from sigma_assets.analytics.factors import exposures
 from sigma_assets.analytics.performance import performance as performances
@@ -11,13 +12,12 @@ from sigma_assets.analytics.risk import volatility as volatilities
 from sigma_assets.analytics.risk.correlation import correlations as correlation
 from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
-from sigma_assets.analytics.valuation import values as valuation
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
 from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
-from sigma_assets.runs.partitions import portfolio_sessions_def
+from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 
 BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,
@@ -30,7 +30,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
     scope = tables.scope(context)
-    rows = valuation.portfolio_snapshots(*tables.valuation_inputs(scope), options=tables.settings.option_model)
+    rows = _valuation(context, tables, scope)
     return replaced(context, tables, scope, [rows], dates(scope))
 
 
@@ -38,7 +38,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
 def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = tables.scope(context)
-    rows = valuation.position_values(*tables.valuation_inputs(scope), options=tables.settings.option_model)
+    rows = _valuation(context, tables, scope)
     return replaced(context, tables, scope, [rows], lots_in(rows))
 
 
@@ -87,7 +87,7 @@ def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) ->
         scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
     )
     rows = attribution.risk(ledgers, history, model, tables.settings.factor_model)
-    return replaced(context, tables, scope, rows, ("positions", sum(len(ledger.lots) for ledger in ledgers)))
+    return replaced(context, tables, scope, rows, ("positions", sum(len(ledger.lots["lot_id"]) for ledger in ledgers)))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
@@ -111,3 +111,11 @@ def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tabl
     ledgers, history = tables.ledgers(scope)
     rows = performances.performance(ledgers, history, tables.settings.performance_model)
     return replaced(context, tables, scope, [rows], dates(scope))
+
+
+def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope) -> pd.DataFrame:
+    """Return this asset's rows of the run's one valuation, which computes whichever of its two assets the run has."""
+    mine, both = context.asset_key, {portfolio_snapshots.key, position_values.key}
+    asked = both.intersection(context.run.asset_selection or both) | {mine}
+    names = sorted(key.to_user_string() for key in asked)
+    return tables.valuation(mine.to_user_string(), scope, context.run.run_id, names)

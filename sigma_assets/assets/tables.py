@@ -1,7 +1,7 @@
 """The database as assets see it: the tables, through a run's scope."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
-from sigma_assets.analytics.valuation.values import portfolio_snapshots
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, valuation
 from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices import tables as price_tables
@@ -33,6 +33,7 @@ class Tables:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.calendar = settings.calendar
+        self._valued: dict[tuple[str, str], pd.DataFrame] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -93,6 +94,18 @@ class Tables:
         return price_tables.price_history(
             self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
         )
+
+    def valuation(self, table: str, scope: Scope, run_id: str, asked: Collection[str]) -> pd.DataFrame:
+        """Return what the portfolios of a run's scope are worth: the rows of one of the tables that it asks for.
+
+        The first of them to be wanted reads the inputs and computes all, from one pass over the ledgers; the others are
+        kept until they are wanted, and no longer than this process works on this run. Wanted again, when a step is
+        retried, a table is computed again.
+        """
+        if (run_id, table) not in self._valued:
+            frames = valuation(*self.valuation_inputs(scope), options=self.settings.option_model, tables=asked)
+            self._valued = {(run_id, name): rows for name, rows in frames.items()}
+        return self._valued.pop((run_id, table))
 
     def valuation_inputs(
         self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0

@@ -12,7 +12,7 @@ Where the specification leaves room:
 * Concentration nets a symbol's lots: its size is |sum of its market values|.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -63,8 +63,8 @@ def position_values(
     KeyError
         A session is not in the price history.
     """
-    books = ledgers(portfolios, lots, flows, history, sessions, options=options)
-    return _tables(books, {"position_values": _position_columns})["position_values"]
+    inputs = portfolios, lots, flows, history, sessions
+    return valuation(*inputs, options=options, tables=["position_values"])["position_values"]
 
 
 def portfolio_snapshots(
@@ -85,8 +85,8 @@ def portfolio_snapshots(
         `daily_return` where the previous equity is not > 0, and from then on `time_weighted_return` and `max_drawdown`,
         whose index is unknown; `leverage` where equity is not > 0; concentration where nothing is held.
     """
-    books = ledgers(portfolios, lots, flows, history, sessions, options=options)
-    return _tables(books, {"portfolio_snapshots": snapshot_columns})["portfolio_snapshots"]
+    inputs = portfolios, lots, flows, history, sessions
+    return valuation(*inputs, options=options, tables=["portfolio_snapshots"])["portfolio_snapshots"]
 
 
 def valuation(
@@ -97,10 +97,14 @@ def valuation(
     sessions: SessionArray,
     *,
     options: OptionModel,
+    tables: Collection[str],
 ) -> dict[str, pd.DataFrame]:
-    """Return `portfolio_snapshots` and `position_values` from one pass over the ledgers; arguments as for each."""
-    books = ledgers(portfolios, lots, flows, history, sessions, options=options)
-    return _tables(books, {"portfolio_snapshots": snapshot_columns, "position_values": _position_columns})
+    """Return `portfolio_snapshots`, `position_values`, or both from one pass over the ledgers; arguments as for each."""
+    blocks: dict[str, list[Columns]] = {table: [] for table in tables}
+    for ledger in ledgers(portfolios, lots, flows, history, sessions, options=options):
+        for table, columns in blocks.items():
+            columns.append(snapshot_columns(ledger) if table == "portfolio_snapshots" else _position_columns(ledger))
+    return {table: _frame(columns) for table, columns in blocks.items()}
 
 
 def _position_columns(ledger: Ledger) -> Columns:
@@ -135,16 +139,8 @@ def _position_columns(ledger: Ledger) -> Columns:
     }
 
 
-def _tables(books: Iterable[Ledger], columns: Mapping[str, Callable[[Ledger], Columns]]) -> dict[str, pd.DataFrame]:
-    """Return a frame per table; its columns and their types are the same whether or not there are rows."""
-    blocks: dict[str, list[Columns]] = {table: [] for table in columns}
-    for ledger in books:
-        for table, of_ledger in columns.items():
-            blocks[table].append(of_ledger(ledger))
-    return {table: _frame(of_table) for table, of_table in blocks.items()}
-
-
 def _frame(blocks: Sequence[Columns]) -> pd.DataFrame:
+    """Return one frame of all blocks; its columns and their types are the same whether or not there are rows."""
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return pd.DataFrame(
         {name: pd.Series(values, dtype="str" if values.dtype == object else None) for name, values in columns.items()}
