@@ -18,6 +18,8 @@ FACTOR_ETFS = (
 )  # fmt: skip
 STOCKS = tuple(f"STK{number:02d}" for number in range(14))
 SPLIT, PAYER, GAPPY, LATE, DELISTED = STOCKS[:5]
+SINCE = {"SIGMA_FIRST_SESSION": "2015-01-02"}
+"""From the first price on: by default a side would work on the last three years alone, and compare nothing."""
 SESSIONS, INCEPTION, MIDDLE, NIGHTS = 300, 100, 220, 2
 HEADER = (
     "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class,Investment Subtype,Underlying Symbol,"
@@ -50,8 +52,8 @@ def histories() -> list[History]:
     skipped = "" if prices.is_file() else f"no {prices}; SIGMA_TEST_DATA names the folder that has it"
     return [
         History("demo", _demo, depends_on_today=True),
-        History("files", _files, {"SIGMA_PRICES": f"files:{prices}"}, skipped=skipped),
-        History("nightly", _nightly, {"SIGMA_PRICES": "files:prices.csv"}),
+        History("files", _files, {"SIGMA_PRICES": f"files:{prices}", **SINCE}, skipped=skipped),
+        History("nightly", _nightly, {"SIGMA_PRICES": "files:prices.csv", **SINCE}),
     ]
 
 
