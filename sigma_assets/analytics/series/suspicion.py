@@ -5,8 +5,6 @@ import pandas as pd
 
 from sigma_assets.base.frames import PriceHistory, last_known_close
 
-SUSPICION_COLUMNS = ("symbol", "session", "previous_close", "close", "move")
-
 
 def suspicious_moves(history: PriceHistory, threshold: float) -> pd.DataFrame:
     """Return the closes that moved beyond a threshold on a session without a split or dividend of that size.
@@ -44,4 +42,4 @@ def suspicious_moves(history: PriceHistory, threshold: float) -> pd.DataFrame:
         "close": history.close[rows, columns],
         "move": growth[rows, columns] - 1.0,
     }
-    return pd.DataFrame(moves, columns=list(SUSPICION_COLUMNS)).astype({"symbol": "str"})
+    return pd.DataFrame(moves).astype({"symbol": "str"})

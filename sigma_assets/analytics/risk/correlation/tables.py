@@ -12,15 +12,6 @@ from sigma_assets.analytics.risk.held import HeldSymbols
 from sigma_assets.base.conventions import CorrelationModel
 from sigma_assets.base.frames import FloatArray
 
-CLUSTER_TYPES = {
-    "cluster": "int64",
-    "name": "str",
-    "members": "str",
-    "size": "int64",
-    "mean_correlation": "float64",
-    "share_of_gross": "float64",
-}
-
 
 @dataclass(frozen=True)
 class HeldMatrix:
@@ -33,7 +24,7 @@ class HeldMatrix:
     pairs : float array of shape (n (n - 1) / 2,); upper triangle, row by row.
     effective_bets : 1 / (w' C w), w = |value| / sum of |values|; NaN where w' C w = 0: a complete hedge.
     concentration : share of gross in clusters.
-    clusters : values of `CLUSTER_TYPES`, largest cluster first.
+    clusters : number from 1, name, members, size, mean correlation and share of gross; largest cluster first.
     """
 
     item: int
@@ -119,9 +110,18 @@ def by_pair(held: HeldSymbols, matrices: Sequence[HeldMatrix]) -> pd.DataFrame:
 def by_cluster(held: HeldSymbols, matrices: Sequence[HeldMatrix]) -> pd.DataFrame:
     """Return one row per cluster of each matrix, largest first."""
     item = np.repeat([matrix.item for matrix in matrices], [len(matrix.clusters) for matrix in matrices])
-    clusters_of_all = [cluster for matrix in matrices for cluster in matrix.clusters]
-    rows = pd.DataFrame(clusters_of_all, columns=list(CLUSTER_TYPES)).astype(CLUSTER_TYPES)
-    return pd.concat([pd.DataFrame(_keys(held, item.astype(np.intp))), rows], axis=1)
+    rows = [cluster for matrix in matrices for cluster in matrix.clusters]
+    return pd.DataFrame(
+        {
+            **_keys(held, item.astype(np.intp)),
+            "cluster": np.array([row[0] for row in rows], dtype=np.int64),
+            "name": pd.array([row[1] for row in rows], dtype="str"),
+            "members": pd.array([row[2] for row in rows], dtype="str"),
+            "size": np.array([row[3] for row in rows], dtype=np.int64),
+            "mean_correlation": np.array([row[4] for row in rows], dtype=float),
+            "share_of_gross": np.array([row[5] for row in rows], dtype=float),
+        }
+    )
 
 
 _NONE = np.empty(0, dtype=np.intp)
