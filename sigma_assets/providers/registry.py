@@ -59,6 +59,11 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
     return RoutedProvider(sources)
 
 
+def source_identity(spec: str) -> str:
+    """Return what makes the sources of a spec different from others: `last=` only says how far a market has come."""
+    return re.sub(r"(?<=[:,])\s*last=[^,]*,?", "", spec).rstrip(":,") if spec.startswith("simulated") else spec
+
+
 def _simulated(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.simulated.provider import SimulatedProvider
 
