@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from sigma_assets.base.errors import ProviderError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
-from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps
+from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
 from sigma_assets.providers.base import Bars, ChangingContent, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
@@ -23,6 +24,23 @@ logger = logging.getLogger(__name__)
 LAST_SESSION_SECONDS = 300.0
 LOCAL_SOURCES = ("simulated", "files:")
 """Sources that answer at once and for nothing."""
+
+
+LOOK_BACK_SESSIONS = 600
+"""No look-back reaches further."""
+OTHER_CALLS = 40
+"""Calls of a load for splits, dividends, and symbols that lack bars."""
+
+
+def longest_run_seconds(settings: Settings, first: date, last: date) -> int:
+    """Return how long a run over some sessions may take before it is ended: the setting, and a load at the source's pace.
+
+    At five calls a minute, and a call for each session of the whole market, a first load takes more than an hour.
+    """
+    if "massive" not in settings.prices or not settings.massive_calls_per_minute:
+        return settings.max_runtime_seconds
+    calls = len(settings.calendar.between(first, last)) + LOOK_BACK_SESSIONS + OTHER_CALLS
+    return settings.max_runtime_seconds + math.ceil(60.0 * calls / settings.massive_calls_per_minute)
 
 
 class PriceSource:
@@ -48,6 +66,7 @@ class PriceSource:
                 massive_url=self.settings.massive_url,
                 yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
                 complete_share=self.settings.complete_share,
+                reserve=lambda source, calls, now: reserve_call(self._database(), source, calls, now),
             )
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
