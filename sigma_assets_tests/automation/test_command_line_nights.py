@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from sigma_assets.automation.execution import execute
+from sigma_assets.automation.inputs import adopt_portfolios
+from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.base.calendar import as_dates, nyse_calendar
 from sigma_assets_tests.automation.world import World, lots
 
@@ -106,6 +110,23 @@ def test_a_symbol_that_another_source_knows_is_asked_for_again(night: Night, tmp
     night.bring()
 
     assert set(night.equity().values()) == {103_000.0}
+
+
+def test_a_run_over_sessions_before_the_inception_fails_and_says_why(night: Night):
+    """As from a click in the UI; v0.1 succeeded with 0 rows."""
+    adopt_portfolios(night.instance, night.tables, "command")
+    planned = PlannedRun(("price_coverage", "portfolio_snapshots"), DAYS[0], DAYS[1], (night.portfolio_id,))
+    failures = []
+
+    def on_event(_: PlannedRun, event: dg.DagsterEvent) -> None:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failures.append(str(event.step_failure_data.error))
+
+    outcome = execute(night.definitions, night.instance, night.tables.roster(), planned, "admin", on_event)
+
+    assert outcome is not None
+    assert not outcome.succeeded
+    assert f"every portfolio asked for begins later (funds on {ENTRY})" in failures[0]
 
 
 def test_a_source_that_ends_before_a_portfolio_begins_is_no_error(night: Night):
