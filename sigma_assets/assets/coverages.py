@@ -16,6 +16,7 @@ from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, w
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import YEAR_LOOKBACK
+from sigma_assets.base.errors import CalendarError
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 
@@ -43,6 +44,7 @@ def price_coverage(
     """How many of a portfolio's symbols (and the factor ETFs) have a price on each session, an older one, or none yet.
     Loads what is missing, look-back included, for these symbols only."""
     scope = tables.scope(context)
+    _refuse_before_inception(tables, scope)
     holdings = tables.holdings_revisions(scope)
     loaded = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
@@ -90,6 +92,17 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     return replaced(
         context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
     )
+
+
+def _refuse_before_inception(tables: Tables, scope: Scope) -> None:
+    """Raise CalendarError if no portfolio of the scope has a session in it: a run without a row is no success."""
+    portfolios, _, _ = tables.holdings(scope)
+    if len(portfolios) and (portfolios["inception"].dt.date > scope.last).all():
+        begins = ", ".join(f"{row.name} on {row.inception:%Y-%m-%d}" for row in portfolios.itertuples(index=False))
+        raise CalendarError(
+            f"sessions {scope.first} to {scope.last}: nothing to compute, since every portfolio asked for begins later"
+            f" ({begins}); choose sessions from then on"
+        )
 
 
 def _coverage(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:

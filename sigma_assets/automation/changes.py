@@ -71,6 +71,8 @@ def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Coll
     """Return what prices that came later than the rows of some portfolios touch."""
     again: Needs = {}
     for portfolio_id in portfolio_ids:
+        if not len(inputs.sessions[portfolio_id]):
+            continue  # the price source ends before the portfolio begins
         again |= _touched(tables, Scope(inputs.sessions[portfolio_id], (portfolio_id,)))
     return again
 

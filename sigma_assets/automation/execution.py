@@ -111,9 +111,8 @@ class Update:
         known = set(inputs.sessions)
         chosen = known if request.portfolio_ids is None else known.intersection(request.portfolio_ids)
         behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
-        late = {}
-        if request.portfolio_ids is None:
-            late = late_sessions(tables, np.datetime64(inputs.target), datetime.now(UTC))
+        ids = None if request.portfolio_ids is None else chosen
+        late = late_sessions(tables, self.price_source, inputs, datetime.now(UTC), portfolio_ids=ids, patient=False)
         return inputs, {
             PRICES_LATE: request.bounded(late),
             HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from sigma_assets.automation.planner import PlannedRun
+from sigma_assets.prices.source import longest_run_seconds
 from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, Range, run_tags
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import Roster
@@ -11,7 +12,9 @@ from sigma_assets.storage.roster import Roster
 def tags_of(planned: PlannedRun, roster: Roster, source: str) -> dict[str, str]:
     """Return the tags of a planned run."""
     covered = Range(planned.first, planned.last, planned.portfolio_ids, planned.reason)
-    return run_tags(covered, roster, source=source, max_runtime_seconds=settings().max_runtime_seconds)
+    return run_tags(
+        covered, roster, source=source, max_runtime_seconds=longest_run_seconds(settings(), planned.first, planned.last)
+    )
 
 
 def job_of(planned: PlannedRun) -> str:

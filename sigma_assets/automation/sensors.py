@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import cache
 
 import dagster as dg
-import numpy as np
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.changes import PriceLook, after_changed_holdings, after_changed_prices
@@ -87,7 +86,7 @@ def reconcile_sensor(
     history = runs(instance, inputs.roster, created_after=now - HISTORY)
     cutoff = datetime.combine(inputs.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
     night = Night(now, cutoff, history, new)
-    plan = reconcile(inputs, _needs(context, inputs, tables, night), tables.calendar.sessions, night)
+    plan = reconcile(inputs, _needs(context, inputs, tables, price_source, night), tables.calendar.sessions, night)
     for run in plan.runs:
         who = f"{len(run.portfolio_ids)} portfolios" if run.portfolio_ids else "the universe"
         context.log.info("%s: %s, %s to %s", run.reason, who, run.first, run.last)
@@ -99,12 +98,12 @@ def reconcile_sensor(
 
 
 def _needs(
-    context: dg.SensorEvaluationContext, inputs: PlanInputs, tables: Tables, night: Night
+    context: dg.SensorEvaluationContext, inputs: PlanInputs, tables: Tables, price_source: PriceSource, night: Night
 ) -> Mapping[str, Needs]:
     """Return what must run, by reason, most urgent first."""
     index = index_of(context.instance, tables)
     lacking = universe_missing(context.instance, inputs, index, tables.calendar.sessions)
-    late = {} if lacking else late_sessions(tables, np.datetime64(inputs.target), night.now)
+    late = {} if lacking else late_sessions(tables, price_source, inputs, night.now)
     return {
         MISSING: lacking | inputs.missing,
         HOLDINGS_CHANGED: after_changed_holdings(inputs, tables, index),

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, ProviderError
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, errors, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -37,6 +37,7 @@ def run(
     first, last = day_range(start, end)
     prepare_home()
     _known(portfolio_ids)
+    _refuse_before_inception(portfolio_ids, last)
     from sigma_assets.automation.execution import UpdateRequest
 
     request = UpdateRequest(portfolio_ids or None, first, last, force)
@@ -53,7 +54,10 @@ def run(
         }
         for outcome in outcomes
     ]
-    show(rows, as_json=as_json, nothing="nothing is missing")
+    late_start, age = _beyond_the_prices(portfolio_ids)
+    show(rows, as_json=as_json, nothing=f"nothing is missing; {age}")
+    for line in late_start:
+        click.echo(line, err=True)
     if not all(outcome.succeeded for outcome in outcomes):
         click.echo("some runs failed: `sigma-assets runs` says why", err=True)
         sys.exit(1)
@@ -86,7 +90,10 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
         for (portfolio_id, asset), days in inputs.missing.items()
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
-    show(rows, as_json=as_json, nothing=f"nothing is missing up to {inputs.target}")
+    late_start, age = _beyond_the_prices(portfolio_ids)
+    show(rows, as_json=as_json, nothing=f"nothing is missing up to {inputs.target}; {age}")
+    for line in late_start:
+        click.echo(line, err=True)
 
 
 def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
@@ -94,6 +101,7 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
+    from sigma_assets.automation.failed_plan import record_failed_plan
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.definitions import definitions_for
     from sigma_assets.settings import settings
@@ -123,16 +131,21 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
         def on_wait(busy: Collection[str]) -> None:
             say(f"waiting: another run works on {_named(busy)}")
 
-        return bring_up_to_date(
-            definitions_for(settings()),
-            instance,
-            tables,
-            price_source,
-            request,
-            on_event=on_event,
-            on_wait=on_wait,
-            source=source,
-        )
+        try:
+            return bring_up_to_date(
+                definitions_for(settings()),
+                instance,
+                tables,
+                price_source,
+                request,
+                on_event=on_event,
+                on_wait=on_wait,
+                source=source,
+            )
+        except ProviderError as error:
+            run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, source)
+            error.add_note(f"kept in the history as run {run_id}: `sigma-assets runs`")
+            raise
 
 
 def _named(busy: Collection[str]) -> str:
@@ -147,3 +160,32 @@ def _known(portfolio_ids: Collection[str]) -> None:
     unknown = [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in active]
     if unknown:
         raise PortfolioNotFoundError(f"no active portfolio {', '.join(unknown)}; `sigma-assets portfolios` lists them")
+
+
+def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) -> None:
+    """Raise HoldingsError if every portfolio that was asked for begins after the last day of a range."""
+    from sigma_assets.storage.portfolios import portfolios
+
+    chosen = portfolios(open_database(), list(portfolio_ids) or None)
+    if last is not None and len(chosen) and (chosen["inception"].dt.date > last).all():
+        begins = chosen["inception"].min().date()
+        raise HoldingsError(
+            f"--end {last}: no session up to then can be computed, since the portfolio asked for begins on {begins}"
+            f" (of several, the first one); expected --end {begins} or later"
+        )
+
+
+def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
+    """Return a line for each portfolio that begins after the price source ends, and how old the newest price is."""
+    from sigma_assets.prices.source_state import price_age
+    from sigma_assets.storage.portfolios import portfolios
+
+    tables, price_source = open_market()
+    age = price_age(tables.database, tables.calendar, tables.settings.current_session())
+    target, chosen = price_source.target_session(), portfolios(tables.database, list(portfolio_ids) or None)
+    return [
+        f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
+        " yet. Check SIGMA_PRICES and what it delivers"
+        for row in chosen.itertuples(index=False)
+        if row.inception.date() > target
+    ], str(age)

@@ -1,9 +1,11 @@
 """The price source of an installation and the table that it fills."""
 
+import hashlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from time import monotonic
 
 from sigma_assets.base.calendar import today
@@ -11,8 +13,9 @@ from sigma_assets.base.errors import ProviderError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
-from sigma_assets.providers.base import Bars, PriceProvider
-from sigma_assets.providers.registry import Surroundings, make_provider
+from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
+from sigma_assets.providers.base import Bars, ChangingContent, PriceProvider
+from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 
@@ -21,8 +24,23 @@ logger = logging.getLogger(__name__)
 LAST_SESSION_SECONDS = 300.0
 LOCAL_SOURCES = ("simulated", "files:")
 """Sources that answer at once and for nothing."""
-FILES = "files"
-"""The source whose rows somebody may have corrected by hand, and that costs nothing to read again."""
+
+
+LOOK_BACK_SESSIONS = 600
+"""No look-back reaches further."""
+OTHER_CALLS = 40
+"""Calls of a load for splits, dividends, and symbols that lack bars."""
+
+
+def longest_run_seconds(settings: Settings, first: date, last: date) -> int:
+    """Return how long a run over some sessions may take before it is ended: the setting, and a load at the source's pace.
+
+    At five calls a minute, and a call for each session of the whole market, a first load takes more than an hour.
+    """
+    if "massive" not in settings.prices or not settings.massive_calls_per_minute:
+        return settings.max_runtime_seconds
+    calls = len(settings.calendar.between(first, last)) + LOOK_BACK_SESSIONS + OTHER_CALLS
+    return settings.max_runtime_seconds + math.ceil(60.0 * calls / settings.massive_calls_per_minute)
 
 
 class PriceSource:
@@ -48,6 +66,7 @@ class PriceSource:
                 massive_url=self.settings.massive_url,
                 yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
                 complete_share=self.settings.complete_share,
+                reserve=lambda source, calls, now: reserve_call(self._database(), source, calls, now),
             )
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
@@ -55,6 +74,22 @@ class PriceSource:
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
         return min(self.settings.current_session(), self._last_session())
+
+    @property
+    def knows_changes(self) -> bool:
+        """Whether the source can tell, for nothing, that what it has is different from before: files can."""
+        return isinstance(self.provider, ChangingContent)
+
+    def fingerprint(self) -> str:
+        """Return a text that changes with the setting, with the key, and with what the source has if it can tell."""
+        sources = getattr(self.provider, "sources", (self.provider,))
+        content = [source.content() for source in sources if isinstance(source, ChangingContent)]
+        parts = (source_identity(self.settings.prices), self.settings.massive_api_key, content)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def is_asked(self) -> bool:
+        """Return whether the whole universe has been asked for since the source, or what it has, last changed."""
+        return is_asked(self._database(), self.fingerprint())
 
     def _last_session(self) -> date:
         """Return the provider's last session. Sensors ask every few seconds: over the network, every five minutes."""
@@ -79,20 +114,23 @@ class PriceSource:
         """Load the prices that are missing for some symbols and sessions; what cannot be served is remembered.
 
         Stored splits and dividends of the last weeks are corrected, where the source knows better by now and the calls
-        for missing prices say so.
+        for missing prices say so. What was remembered as missing is asked for again once the source has changed.
 
         Parameters
         ----------
         on_symbols : called with how many symbols are complete now, and a line about one of them.
-        again : read the last weeks' prices again, too, where that costs nothing: in files that somebody may have corrected.
+        again : this is the whole universe. Read the last weeks' prices again, too, where that costs nothing: in files
+            that somebody may have corrected.
 
         Raises
         ------
         ProviderError
             The source failed after retries. Batches that came before stay.
         """
-        database = self._database()
+        database, fingerprint = self._database(), self.fingerprint()
         started = monotonic()
+        if reopen_gaps(database, fingerprint, today(), datetime.now(UTC)):
+            logger.info("the price source has changed: what it lacked before is asked for again")
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today())
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
@@ -108,8 +146,10 @@ class PriceSource:
         rows, requests, retries, waited = (
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
-        if again and self.provider.name == FILES:
+        if again and self.knows_changes:
             corrected += look_again(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
+        if again:
+            mark_asked(database, fingerprint)
         unserved = sum(map(len, wanted.values())) - int(rows)
         seconds = monotonic() - started
         loaded = Loaded(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -59,6 +59,14 @@ class Bars:
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0
+
+
+@runtime_checkable
+class ChangingContent(Protocol):
+    """A source that answers at once and for nothing, and whose rows somebody may add or correct at any time."""
+
+    def content(self) -> str:
+        """Return a text that is different whenever the source has other rows than before."""
 
 
 class PriceProvider(Protocol):

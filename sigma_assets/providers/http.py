@@ -15,6 +15,8 @@ from sigma_assets.base.errors import ProviderUnavailableError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+Reserve = Callable[[str, int, float], float]
+
 PACE_WINDOW_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 1.0
 FIRST_WAIT_THROTTLED_SECONDS = 15.0
@@ -61,6 +63,8 @@ class Caller:
     source : name of the service, for messages.
     calls_per_minute : at most so many attempts in any 60 seconds; None or 0 = no limit.
     attempts : how often one call is tried before the source counts as unavailable.
+    reserve : given the source, its calls per minute and the time now, reserves the next call among all processes that
+        share its pace, and returns when it may start (both in seconds since 1970); None = this process is the only one.
     longest_wait : a Retry-After beyond this many seconds ends the call at once; back-off never waits longer.
     clock, sleep : for tests.
     """
@@ -70,6 +74,7 @@ class Caller:
         source: str,
         *,
         calls_per_minute: int | None = None,
+        reserve: Reserve | None = None,
         attempts: int = 5,
         longest_wait: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
@@ -78,6 +83,7 @@ class Caller:
         self.meter = Meter()
         self._source = source
         self._calls_per_minute = calls_per_minute or None
+        self._reserve = reserve
         self._attempts = attempts
         self._longest_wait = longest_wait
         self._clock = clock
@@ -124,6 +130,10 @@ class Caller:
 
     def _keep_pace(self) -> None:
         if self._calls_per_minute is None:
+            return
+        if self._reserve is not None:
+            now = time.time()
+            self._pause(self._reserve(self._source, self._calls_per_minute, now) - now)
             return
         if len(self._starts) == self._calls_per_minute:
             self._pause(self._starts[0] + PACE_WINDOW_SECONDS - self._clock())

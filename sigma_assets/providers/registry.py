@@ -10,6 +10,7 @@ from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.conventions import COMPLETE_SHARE
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.providers.base import PriceProvider
+from sigma_assets.providers.http import Reserve
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Surroundings:
     current_session : the last one that is over; a source is made anew for the next one.
     massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute, complete_share : the settings of
         these names.
+    reserve : shares the pace of calls with other processes.
     """
 
     calendar: TradingCalendar
@@ -31,6 +33,7 @@ class Surroundings:
     massive_url: str = ""
     yahoo_calls_per_minute: int = 60
     complete_share: float = COMPLETE_SHARE
+    reserve: Reserve | None = None
 
 
 Factory = Callable[[str, Surroundings], PriceProvider]
@@ -57,6 +60,11 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.routing import RoutedProvider
 
     return RoutedProvider(sources)
+
+
+def source_identity(spec: str) -> str:
+    """Return what makes the sources of a spec different from others: `last=` only says how far a market has come."""
+    return re.sub(r"(?<=[:,])\s*last=[^,]*,?", "", spec).rstrip(":,") if spec.startswith("simulated") else spec
 
 
 def _simulated(options: str, around: Surroundings) -> PriceProvider:
@@ -96,6 +104,7 @@ def _massive(options: str, around: Surroundings) -> PriceProvider:
         around.calendar,
         around.current_session,
         calls_per_minute=around.massive_calls_per_minute,
+        reserve=around.reserve,
         base_url=around.massive_url,
     )
 
@@ -104,7 +113,12 @@ def _yahoo(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.yahoo.provider import YahooProvider
 
     _no_options("yahoo", options)
-    return YahooProvider(around.calendar, around.current_session, calls_per_minute=around.yahoo_calls_per_minute)
+    return YahooProvider(
+        around.calendar,
+        around.current_session,
+        calls_per_minute=around.yahoo_calls_per_minute,
+        reserve=around.reserve,
+    )
 
 
 def _no_options(name: str, options: str) -> None:

@@ -26,28 +26,28 @@ class RoutedProvider:
     def __init__(self, sources: Sequence[PriceProvider]) -> None:
         if not sources:
             raise SettingsError("SIGMA_PRICES names no price source; for example SIGMA_PRICES=massive,yahoo")
-        self._sources = tuple(sources)
+        self.sources = tuple(sources)
 
     @property
     def name(self) -> str:
         """Return the names of the sources in order."""
-        return ",".join(source.name for source in self._sources)
+        return ",".join(source.name for source in self.sources)
 
     def last_session(self) -> date:
         """Return the last session of the first source that can be reached."""
-        for source in self._sources[:-1]:
+        for source in self.sources[:-1]:
             try:
                 return source.last_session()
             except ProviderUnavailableError as error:
                 logger.warning("%s; asking the next source", error)
-        return self._sources[-1].last_session()
+        return self.sources[-1].last_session()
 
     def daily_bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         """Yield the batches of the sources; see `PriceProvider.daily_bars`."""
         remaining = by_symbol(wanted)
         refusals: dict[str, list[Unserved]] = {}
         unavailable: ProviderUnavailableError | None = None
-        for source in self._sources:
+        for source in self.sources:
             if not remaining:
                 return
             open_pairs = {symbol: set(sessions) for symbol, sessions in remaining.items()}
@@ -73,7 +73,7 @@ class RoutedProvider:
 
     def _uncovered(self, remaining: Mapping[str, Sequence[date]], refusals: Mapping[str, Sequence[Unserved]]) -> Bars:
         """Return the pairs that no source covers."""
-        last = self._sources[-1].name
+        last = self.sources[-1].name
         gaps = []
         for symbol, sessions in remaining.items():
             words = "; ".join(dict.fromkeys(gap.detail for gap in refusals[symbol]))

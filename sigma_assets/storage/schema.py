@@ -273,6 +273,25 @@ price_gaps = sa.Table(
     comment="What a source could not serve, so that it is not asked again each session",
 )
 
+price_sources = sa.Table(
+    "price_sources",
+    metadata,
+    _text("name", "`current`: the only row", key=True),
+    _text("fingerprint", "digest of the setting SIGMA_PRICES and, where it can be known, of what the source has"),
+    _moment("changed_at", "when a load first met this fingerprint, and gaps became open again"),
+    _flag("is_asked", "whether the whole universe has been asked for since"),
+    comment="Which price source, with which content, the remembered gaps speak of",
+)
+
+provider_calls = sa.Table(
+    "provider_calls",
+    metadata,
+    _text("source", "price source", key=True),
+    sa.Column("slot", sa.BigInteger, primary_key=True, comment="one for each call that is allowed per minute"),
+    _number("starts_at", "when the last call in this slot started, or may start, seconds since 1970"),
+    comment="Pace of calls to price sources, shared by all processes",
+)
+
 symbols = sa.Table(
     "symbols",
     metadata,

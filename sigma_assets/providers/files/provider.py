@@ -15,7 +15,7 @@ from sigma_assets.base.calendar import TradingCalendar, as_dates, today
 from sigma_assets.base.conventions import COMPLETE_SHARE, STALE_SESSIONS_LIMIT
 from sigma_assets.base.errors import PriceFileError
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.providers.asked import asked_sessions
+from sigma_assets.providers.asked import asked_sessions, spellings
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
 from sigma_assets.providers.files.actions import as_traded, carry_actions
 from sigma_assets.providers.files.reading import SUFFIXES, Origin, read_raw_prices
@@ -31,6 +31,8 @@ RECENT_SESSIONS = 20
 
 _Stamp = tuple[int, int]
 """When a file was last written (ns) and its size: another pair means another content."""
+_Moved = Sequence[tuple[np.datetime64, np.datetime64]]
+"""Sessions without a close, and those whose row has their split or dividend."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class _Prices:
     rows: pd.DataFrame
     sessions: SessionArray
     spans: Mapping[str, slice]
-    moved: Mapping[str, Sequence[tuple[np.datetime64, np.datetime64]]]
+    moved: Mapping[str, _Moved]
     last_session: date
 
 
@@ -90,23 +92,28 @@ class FilesProvider:
 
     def _batch(self, prices: _Prices, wanted: Mapping[str, Sequence[date]]) -> Bars:
         found: list[np.ndarray] = []
+        names: list[str] = []
         unserved: list[Unserved] = []
         for symbol, days in wanted.items():
             asked = asked_sessions(days)
-            span = prices.spans.get(symbol, slice(0, 0))
+            spelled = next((name for name in spellings(symbol) if name in prices.spans), symbol)
+            span = prices.spans.get(spelled, slice(0, 0))
             have = prices.sessions[span]
             position = np.searchsorted(have, asked)
             is_there = np.isin(asked, have)
             found.append(span.start + position[is_there])
-            unserved.extend(self._unserved(prices, symbol, asked[~is_there], have))
+            names.extend([symbol] * int(is_there.sum()))
+            unserved.extend(self._unserved(prices, symbol, asked[~is_there], have, prices.moved.get(spelled, ())))
         rows = prices.rows.iloc[np.concatenate([*found, np.array([], dtype=np.intp)])].reset_index(drop=True)
-        return Bars(self.name, rows.assign(symbol=rows["symbol"].astype("str")), tuple(unserved))
+        return Bars(self.name, rows.assign(symbol=pd.Series(names, dtype="str")), tuple(unserved))
 
-    def _unserved(self, prices: _Prices, symbol: str, asked: SessionArray, have: SessionArray) -> Iterator[Unserved]:
+    def _unserved(
+        self, prices: _Prices, symbol: str, asked: SessionArray, have: SessionArray, moved: _Moved
+    ) -> Iterator[Unserved]:
         if not len(asked):
             return
         last = prices.last_session
-        for halted, carrier in prices.moved.get(symbol, ()):
+        for halted, carrier in moved:
             if halted in asked:
                 detail = f"no close; its split or dividend is in the row of {carrier}, in {self.path}"
                 yield Unserved(symbol, tuple(as_dates([halted])), "no_bar", detail, next_try=None)

@@ -10,7 +10,7 @@ from sigma_assets.base.errors import ProviderUnavailableError, SettingsError
 from sigma_assets.providers.actions import Action, look_back_start
 from sigma_assets.providers.bars import Absence, Quote, SymbolLedger, by_symbol, make_bars, unserved_all
 from sigma_assets.providers.base import Bars
-from sigma_assets.providers.http import Caller, Failures, Meter
+from sigma_assets.providers.http import Caller, Failures, Meter, Reserve
 from sigma_assets.providers.massive.actions import actions_by_symbol
 from sigma_assets.providers.massive.api import BeforeEndOfDayError, MassiveApi, session_of
 from sigma_assets.providers.massive.plan import fewest_calls
@@ -34,6 +34,7 @@ class MassiveProvider:
     current_session : last session that is over; nothing later is asked for, and next-try days count from it.
     calls_per_minute : 5 is the free plan; None = no limit (paid plans).
     base_url, timeout_seconds, attempts, proxy : of the service; the proxy as a URL.
+    reserve : shares the pace with other processes; see `Caller`.
     clock, sleep : for tests.
     """
 
@@ -50,6 +51,7 @@ class MassiveProvider:
         timeout_seconds: float = 30.0,
         attempts: int = 5,
         proxy: str | None = None,
+        reserve: Reserve | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -58,7 +60,7 @@ class MassiveProvider:
         self._calendar = calendar
         self._as_of = current_session
         self._caller = Caller(
-            self.name, calls_per_minute=calls_per_minute, attempts=attempts, clock=clock, sleep=sleep
+            self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
         )  # fmt: skip
         self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds, proxy=proxy)
         self._quotes = MassiveQuotes(self._api, calendar, current_session)

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.errors import ProviderUnavailableError
+from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, Quote, missing
 from sigma_assets.providers.massive.api import BeforeEndOfDayError, MassiveApi, OutsidePlanError, Record, session_of
 from sigma_assets.providers.massive.standing import ASK_AGAIN_DAYS, Standing, look_up
@@ -173,7 +174,9 @@ class MassiveQuotes:
 
 
 def to_ticker(symbol: str) -> str:
-    """Return the source's spelling of a symbol: share class BRK-B is BRK.B here."""
+    """Return the source's spelling of a symbol: share class BRK-B is BRK.B here, preferred share BAC.PB is BACpB."""
+    if preferred := preferred_share(symbol):
+        return "p".join(preferred)
     return symbol.replace("-", ".")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from sigma_assets.base.calendar import TradingCalendar, today
 from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.actions import look_back_start
+from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
 from sigma_assets.providers.base import Bars
-from sigma_assets.providers.http import Caller, Failures, Meter
+from sigma_assets.providers.http import Caller, Failures, Meter, Reserve
 from sigma_assets.providers.yahoo.history import YahooHistory, fetch, import_yfinance
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class YahooProvider:
     timeout_seconds, attempts : of one call.
     session : HTTP session for yfinance; None = its own. For tests.
     today : the day on which Yahoo's periods end.
+    reserve : shares the pace with other processes; see `Caller`.
     clock, sleep : for tests.
     """
 
@@ -52,6 +54,7 @@ class YahooProvider:
         attempts: int = 4,
         session: Any = None,
         today: Callable[[], date] = today,
+        reserve: Reserve | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -62,7 +65,7 @@ class YahooProvider:
         self._session = session
         self._today = today
         self._caller = Caller(
-            self.name, calls_per_minute=calls_per_minute, attempts=attempts, clock=clock, sleep=sleep
+            self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
         )  # fmt: skip
         self._reported = Meter()
 
@@ -149,4 +152,6 @@ class YahooProvider:
 
 
 def _yahoo_name(symbol: str) -> str:
-    return symbol.replace(".", "-")  # share classes: BRK.B is BRK-B there
+    """Return Yahoo's spelling: share class BRK.B is BRK-B there, preferred share BAC.PB is BAC-PB."""
+    preferred = preferred_share(symbol)
+    return "-P".join(preferred) if preferred else symbol.replace(".", "-")

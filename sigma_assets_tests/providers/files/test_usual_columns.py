@@ -175,3 +175,18 @@ def test_symbols_that_ended_long_ago_are_not_waited_for(tmp_path):
     rows = [f"{day},S{number},1" for day in old for number in range(5)] + [f"{day},S0,1" for day in new]
 
     assert written(tmp_path, "date,symbol,close", *rows).last_session() == date(2024, 1, 12)
+
+
+@pytest.mark.parametrize(
+    ("held", "spelled"), [("BRK.B", "BRK-B"), ("BRK.B", "BRK/B"), ("BRK-B", "BRK.B"), ("BAC.PB", "BAC-PRB")]
+)
+def test_a_share_class_is_found_however_the_file_spells_it(tmp_path, held, spelled):
+    found = bars(written(tmp_path, "date,symbol,close", f"{DAYS[0]},{spelled},10", f"{DAYS[0]},BRK,9"), held)
+
+    assert found == {DAYS[0]: (10.0, 1.0, 0.0)}
+
+
+def test_a_spelling_of_its_own_comes_first(tmp_path):
+    provider = written(tmp_path, "date,symbol,close", f"{DAYS[0]},BRK-B,10", f"{DAYS[0]},BRK.B,11")
+
+    assert [bars(provider, symbol)[DAYS[0]][0] for symbol in ("BRK.B", "BRK-B", "BRK/B")] == [11.0, 10.0, 11.0]

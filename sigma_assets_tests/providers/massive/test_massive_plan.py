@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sigma_assets.providers.massive.plan import fewest_calls
@@ -41,6 +41,7 @@ def test_nothing_wanted_takes_no_call():
     assert fewest_calls({"AAA": []}).calls == 0
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from("ABCDE"), st.lists(st.sampled_from(DAYS[:5]), max_size=5), max_size=5))
 def test_every_pair_is_covered_and_no_smaller_set_of_calls_covers_them(pairs):
     plan = fewest_calls(pairs)

@@ -1,0 +1,139 @@
+"""Nights from the command line alone: no daemon runs, and `sigma-assets run` finds what changed at the price source."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.automation.execution import execute
+from sigma_assets.automation.inputs import adopt_portfolios
+from sigma_assets.automation.planner import PlannedRun
+from sigma_assets.base.calendar import as_dates, nyse_calendar
+from sigma_assets_tests.automation.world import World, lots
+
+CALENDAR = nyse_calendar()
+DAYS = as_dates(CALENDAR.between(date(2024, 1, 2), date(2024, 2, 9)))
+ENTRY, CORRECTED, HOLE, LAST = DAYS[-6], DAYS[-4], DAYS[-3], DAYS[-1]
+
+
+class Night(World):
+    """A portfolio of 1,000 FUND entered at 10, and a price file that somebody edits."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "prices.csv"
+        rows = [(day, symbol, 10.0) for symbol in ("FUND", "AAA", "SPY") for day in DAYS]
+        self.table = pd.DataFrame(rows, columns=["date", "symbol", "close"]).set_index(["date", "symbol"])["close"]
+
+        def write(**changes: float) -> None:
+            self.table.to_csv(self.file)
+
+        write()
+        super().__init__(folder / "home", f"files:{self.file}")
+        self.portfolio_id = self.add("funds", lots({"FUND": 1000.0}, ENTRY, 10.0), ENTRY)
+
+    def set(self, day: date, symbol: str, close: float | None) -> None:
+        """Write, correct or (None) delete a line of the file."""
+        if close is None:
+            self.table = self.table.drop((day, symbol))
+        else:
+            self.table.loc[(day, symbol)] = close
+        self.table.to_csv(self.file)
+
+    def equity(self) -> dict[date, float]:
+        """Return equity per session."""
+        with self.database.read() as connection:
+            rows = connection.execute(sa.text("SELECT session, equity FROM portfolio_snapshots ORDER BY session")).all()
+        return {date.fromisoformat(str(day)[:10]): equity for day, equity in rows}
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Iterator[Night]:
+    night = Night(tmp_path)
+    yield night
+    night.close()
+
+
+def test_a_price_that_came_late_is_found_and_heals_and_nothing_is_run_twice(night: Night):
+    """Scenario 17; v0.1 said "nothing is missing", and equity stayed wrong."""
+    night.set(LAST, "FUND", None)
+    night.bring()
+    assert night.equity()[LAST] == 100_000.0
+
+    night.set(LAST, "FUND", 9.5)
+    healed = night.bring()
+
+    assert all(outcome.succeeded for outcome in healed)
+    assert night.equity()[LAST] == 99_500.0
+    assert {day for day, value in night.equity().items() if value != 100_000.0} == {LAST}
+    assert night.bring() == []
+
+
+def test_a_price_added_in_the_middle_and_a_corrected_one_heal(night: Night):
+    """The symbol has prices before and after the hole: no price of it was expected any more."""
+    night.set(HOLE, "FUND", None)
+    night.bring()
+
+    night.set(HOLE, "FUND", 11.0)
+    night.set(CORRECTED, "FUND", 12.0)
+    night.bring()
+
+    expected = dict.fromkeys(night.equity(), 100_000.0) | {HOLE: 101_000.0, CORRECTED: 102_000.0}
+    assert night.equity() == expected
+
+
+def test_a_late_price_is_found_when_only_one_portfolio_is_asked_for(night: Night):
+    night.set(LAST, "FUND", None)
+    night.bring(night.portfolio_id)
+
+    night.set(LAST, "FUND", 9.5)
+    night.bring(night.portfolio_id)
+
+    assert night.equity()[LAST] == 99_500.0
+
+
+def test_a_symbol_that_another_source_knows_is_asked_for_again(night: Night, tmp_path: Path):
+    """v0.1 kept the gap of the first source: the setting changed, and the symbol stayed unknown."""
+    for day in DAYS:
+        night.set(day, "FUND", None)
+    night.bring()
+    assert set(night.equity().values()) == {100_000.0}
+
+    other = tmp_path / "other.csv"
+    whole = night.table.reset_index()
+    fund = whole[whole["symbol"] == "SPY"].assign(symbol="FUND", close=13.0)
+    pd.concat([whole, fund]).to_csv(other, index=False)
+    night.prices(f"files:{other}")
+    night.bring()
+
+    assert set(night.equity().values()) == {103_000.0}
+
+
+def test_a_run_over_sessions_before_the_inception_fails_and_says_why(night: Night):
+    """As from a click in the UI; v0.1 succeeded with 0 rows."""
+    adopt_portfolios(night.instance, night.tables, "command")
+    planned = PlannedRun(("price_coverage", "portfolio_snapshots"), DAYS[0], DAYS[1], (night.portfolio_id,))
+    failures = []
+
+    def on_event(_: PlannedRun, event: dg.DagsterEvent) -> None:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failures.append(str(event.step_failure_data.error))
+
+    outcome = execute(night.definitions, night.instance, night.tables.roster(), planned, "admin", on_event)
+
+    assert outcome is not None
+    assert not outcome.succeeded
+    assert f"every portfolio asked for begins later (funds on {ENTRY})" in failures[0]
+
+
+def test_a_source_that_ends_before_a_portfolio_begins_is_no_error(night: Night):
+    """v0.1 raised IndexError in `run` and at every tick, once prices had been corrected."""
+    night.bring()
+    night.table = night.table[[day < ENTRY for day, _ in night.table.index]]
+    night.set(DAYS[0], "FUND", 8.0)
+
+    assert all(outcome.succeeded for outcome in night.bring())
+    assert night.tick("reconcile") == []

@@ -1,0 +1,55 @@
+"""A price source that fails, or that ends too early: the command says so, and the history keeps it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+PRICES = "date,symbol,close\n2024-01-02,AAA,10\n2024-01-03,AAA,11\n"
+LOTS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAA,10,10,2024-03-01\n"
+
+
+@pytest.fixture(scope="module")
+def late(sigma, folder: Path, variables: dict[str, str]):
+    """Return the command where one portfolio begins two months after the last price."""
+    (folder / "prices.csv").write_text(PRICES)
+    (folder / "lots.csv").write_text(LOTS)
+    place = {"DAGSTER_HOME": str(folder / "late"), "SIGMA_PRICES": f"files:{folder / 'prices.csv'}"}
+    imported = sigma("import", "lots.csv", "--name", "late", "--equity", "1000", **place)
+    assert imported.exit_code == 0, imported.output
+
+    def run(*words: str, **more: str):
+        return sigma(*words, **(place | more))
+
+    return run
+
+
+def test_a_source_that_ends_before_a_portfolio_begins_is_said(late):
+    """v0.1 said "nothing is missing", and raised IndexError later on."""
+    for command in ("run", "missing"):
+        answer = late(command)
+
+        assert answer.exit_code == 0, answer.output
+        assert "late: begins on 2024-03-01, but the price source ends on 2024-01-03" in answer.output
+        assert "no prices yet" in answer.output
+
+
+def test_a_range_before_the_inception_is_refused(late):
+    """v0.1 succeeded with nothing done."""
+    answer = late("run", "--start", "2024-01-02", "--end", "2024-02-01")
+
+    assert answer.exit_code != 0
+    assert "begins on 2024-03-01" in f"{answer.output}{answer.exception}"
+
+
+def test_a_failing_price_source_leaves_a_failed_run_in_the_history(late, folder: Path):
+    """v0.1 printed the error, and the history knew of nothing."""
+    (folder / "broken.csv").write_text(PRICES + "2024-01-04,AAA,-1\n")
+
+    answer = late("run", SIGMA_PRICES=f"files:{folder / 'broken.csv'}")
+
+    (kept,) = json.loads(late("runs", "--json").stdout)
+    assert answer.exit_code != 0
+    assert "broken.csv:4: column close: found '-1'" in f"{answer.output}{answer.exception}"
+    assert kept["status"].lower() in ("failed", "failure")
+    assert "broken.csv:4" in kept["failures"][0]["message"]
