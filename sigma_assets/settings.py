@@ -156,6 +156,12 @@ class Settings:
     status_token: str = _setting(
         "SIGMA_STATUS_TOKEN", "", "bearer token that the status server asks for", read.token, secret=True
     )
+    allowed_hosts: tuple[str, ...] = _setting(
+        "SIGMA_ALLOWED_HOSTS",
+        (),
+        "comma-separated names by which browsers reach the status server and Dagster, besides localhost and IP addresses",
+        read.hosts,
+    )
     alert_webhook: str = _setting(
         "SIGMA_ALERT_WEBHOOK", "", "URL that run failures are posted to as JSON", _WEB_ADDRESS, secret=True
     )

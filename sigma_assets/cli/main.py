@@ -32,6 +32,7 @@ COMMANDS = {
     "demo": "sigma_assets.cli.demo:demo",
     "dev": "sigma_assets.cli.servers:dev",
     "db": "sigma_assets.cli.installation:db",
+    "token": "sigma_assets.cli.access:token",
     "serve": "sigma_assets.cli.servers:serve",
 }
 

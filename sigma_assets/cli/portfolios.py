@@ -63,6 +63,9 @@ def flow(portfolio_id: str, day: datetime, amount: float, kind: str, as_json: bo
 
     Flows count from the day after the inception on: what was there at the inception is the initial equity.
     """
+    from sigma_assets.holdings.portfolio import check_flow_amount
+
+    check_flow_amount(amount)
     database = open_database()
     inception = tables.portfolios(database, [portfolio_id])["inception"].iloc[0].date()
     _check_flow_day(day.date(), inception)

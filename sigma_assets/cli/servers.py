@@ -76,8 +76,8 @@ def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[
             "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning",
         ],
         "webserver": [
-            *python, "dagster_webserver", "--workspace", str(workspace), "--host", web_host, "--port", str(web_port),
-            "--dagster-log-level", "warning",
+            *python, "sigma_assets.web.access.dagster_ui", "--workspace", str(workspace),
+            "--host", web_host, "--port", str(web_port), "--dagster-log-level", "warning",
         ],
         "daemon": [*python, "dagster._daemon", "run", "--workspace", str(workspace), "--log-level", "warning"],
         "status": [*python, "sigma_assets.cli.main", "serve"],

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 
 from sigma_assets.base.conventions import ACCOUNT_TYPES
-from sigma_assets.base.errors import Problem
+from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.numerals import plain_decimal
 
 MAX_NAME_LENGTH = 255
 MAX_EQUITY_USD = 10**12
+LEAST_FLOW_USD = 0.01
 
 
 def check_portfolio(
@@ -27,6 +28,21 @@ def check_portfolio(
         *_equity_problems((initial_equity or "").strip()),
         *_account_problems(account_type),
     ]
+
+
+def check_flow_amount(amount: float) -> None:
+    """Make sure that a cash flow is an amount: from a cent to the largest equity, in either direction.
+
+    Raises
+    ------
+    HoldingsError
+        It is not; NaN and infinity are none.
+    """
+    if not LEAST_FLOW_USD <= abs(amount) <= MAX_EQUITY_USD:
+        raise HoldingsError(
+            f"cash flow of {amount:,.10g} USD: expected {LEAST_FLOW_USD} to {MAX_EQUITY_USD:,} USD,"
+            " negative for a withdrawal"
+        )
 
 
 def _name_problems(name: str, existing_names: Collection[str]) -> list[Problem]:

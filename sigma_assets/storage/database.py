@@ -1,8 +1,9 @@
 """One database, SQLite or PostgreSQL, that the rest of the code need not tell apart."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -155,6 +156,10 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "do_connect")
     def make_folder(*_: Any) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(
+            OSError
+        ):  # SQLite says what is wrong with the file; its other files take over the mode of this one
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:

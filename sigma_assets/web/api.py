@@ -5,13 +5,13 @@ from itertools import chain
 from time import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from fastapi.params import Depends
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.progress import Progress
+from sigma_assets.web.access.connections import Downloads
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
 from sigma_assets.web.logs import LogLine, log_without_batches, readable, whole_log
@@ -58,7 +58,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     router, answers, cache = APIRouter(), _Answers(queries), queries.cache
     problems: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 503: {"model": Problem}}
     if guards:
-        problems[401] = {"model": Problem}
+        problems |= {401: {"model": Problem}, 403: {"model": Problem}}
     unknown: dict[int | str, dict[str, Any]] = {404: {"model": NotFound}}
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
@@ -103,12 +103,13 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
 class _Answers:
     def __init__(self, queries: Queries) -> None:
         self.queries = queries
+        self.downloads = Downloads()
 
     def status(self, portfolio_id: str, debug: bool) -> tuple[int, str]:
         """Return status code and body."""
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
-            return 404, _not_found(portfolio_id).model_dump_json()
+            return 404, not_found(portfolio_id).model_dump_json()
         progress = self.queries.progress(portfolio, detailed=debug)
         totals = self.queries.totals(portfolio_id) if progress.finished else None
         view = onboarding_view(
@@ -127,14 +128,14 @@ class _Answers:
         """Return the download."""
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
-            return _json(_not_found(portfolio_id), 404)
+            return _json(not_found(portfolio_id), 404)
         lines = self._lines(portfolio)
         body = (f"{line.text}\n" for line in lines) if form == "txt" else _json_array(lines)
-        return StreamingResponse(
-            body,
-            media_type="text/plain; charset=utf-8" if form == "txt" else "application/json",
-            headers={"Content-Disposition": f'attachment; filename="onboarding-{portfolio_id}.{form}"'},
-        )
+        media_type = "text/plain; charset=utf-8" if form == "txt" else "application/json"
+        answer = self.downloads.response(body, media_type, f"onboarding-{portfolio_id}.{form}")
+        if answer is None:
+            raise HTTPException(503, "too many logs are being read; try again in a moment", {"Retry-After": "5"})
+        return answer
 
     def _lines(self, portfolio: PortfolioFacts) -> Iterator[LogLine]:
         runs = self.queries.progress(portfolio).runs
@@ -149,7 +150,7 @@ class _Answers:
         return lines[-MAX_DEBUG_LINES:]
 
 
-def _not_found(portfolio_id: str) -> NotFound:
+def not_found(portfolio_id: str) -> NotFound:
     return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
 
 

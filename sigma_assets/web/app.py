@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import dagster as dg
 from fastapi import Depends, FastAPI, Request
@@ -13,15 +14,25 @@ from fastapi.responses import JSONResponse
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.web import pages
-from sigma_assets.web.api import api_router
+from sigma_assets.web.access.connections import ImpatientConnection
+from sigma_assets.web.access.hosts import MAX_HEADER_BYTES, Doorkeeper
+from sigma_assets.web.access.security import OtherPortfolioError, SecurityHeaders, token_check
+from sigma_assets.web.api import api_router, not_found
 from sigma_assets.web.cache import CACHE_SECONDS, UNAVAILABLE
 from sigma_assets.web.queries import Queries
-from sigma_assets.web.security import SecurityHeaders, token_check
 
 logger = logging.getLogger(__name__)
 
 TITLE = "sigma_assets status"
 SHUTDOWN_SECONDS = 5
+SERVER_OPTIONS: dict[str, Any] = {
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+    "http": ImpatientConnection,
+    "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
+    "ws": "none",
+}
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the others waiting: Python's 5 ms, several times per answer, made p99 80 ms, not 25."""
 
@@ -58,7 +69,9 @@ def create_app(
     app.state.queries = Queries(settings, dagster, database, cache_seconds)
     app.include_router(api_router(app.state.queries, guards))
     app.include_router(pages.router)
+    app.add_middleware(Doorkeeper, names={settings.status_host, *settings.allowed_hosts})
     app.add_middleware(SecurityHeaders)
+    app.add_exception_handler(OtherPortfolioError, _other_portfolio)
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, _unavailable)
@@ -75,10 +88,8 @@ def serve(settings: Settings) -> None:
         create_app(settings),
         host=settings.status_host,
         port=settings.status_port,
-        access_log=False,
         log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        **SERVER_OPTIONS,
     )
 
 
@@ -86,6 +97,12 @@ def _own_instance() -> dg.DagsterInstance:
     instance = dg.DagsterInstance.get()
     instance.optimize_for_webserver(statement_timeout=10_000, pool_recycle=3600, max_overflow=40)
     return instance
+
+
+async def _other_portfolio(_: Request, error: Exception) -> JSONResponse:
+    """Answer as if there were no such portfolio, whether there is or not."""
+    assert isinstance(error, OtherPortfolioError)
+    return JSONResponse(not_found(error.portfolio_id).model_dump(mode="json"), status_code=404)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -2,11 +2,13 @@
 
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
+from sigma_assets.base.tokens import opened_portfolio
 from sigma_assets.cli.terminal.printing import table
 
 TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
@@ -114,3 +116,39 @@ def test_database_commands_speak_json(sigma, portfolio_id, folder, command):
 
     assert record["database"] == f"SQLite {folder / 'home' / 'sigma.sqlite'}"
     assert int(record["schema"]) >= 2
+
+
+@pytest.mark.parametrize("amount", ["1000000000000.01", "-1e13", "inf", "nan", "0", "0.001"])
+def test_a_flow_is_bounded_like_equity(sigma, portfolio_id, amount):
+    refused(sigma("flow", portfolio_id, "2024-03-06", amount), "cash flow of", "1,000,000,000,000 USD")
+
+
+def test_an_owners_link_opens_one_portfolio(sigma, portfolio_id):
+    operator = "c2f1b6b0d1a84e5b9a7e3f60"
+    link = sigma("token", portfolio_id, "--site", "https://risk.example/", SIGMA_STATUS_TOKEN=operator).stdout.strip()
+    record = json.loads(sigma("token", portfolio_id, "--json", SIGMA_STATUS_TOKEN=operator).stdout)
+
+    assert link == f"https://risk.example/onboarding/{portfolio_id}#token={record['token']}"
+    assert opened_portfolio(operator, record["token"]) == portfolio_id
+    assert operator not in link
+
+
+def test_a_link_that_would_protect_nothing_is_refused(sigma, portfolio_id):
+    refused(sigma("token", portfolio_id), "SIGMA_STATUS_TOKEN is not set", "openssl rand -hex 24")
+    refused(sigma("token", portfolio_id, SIGMA_STATUS_TOKEN="short"), "expected 24 or more")
+    refused(sigma("token", "nobody", SIGMA_STATUS_TOKEN="c2f1b6b0d1a84e5b9a7e3f60"), "nobody")
+
+
+def test_what_is_stored_is_its_owners_alone(sigma, portfolio_id, folder):
+    """Holdings and run logs: home 0700; database, its journal and Dagster's files 0600, whatever the umask was."""
+    before = os.umask(0o022)
+    try:
+        sigma("runs")
+        made = [folder / "home", *(folder / "home").rglob("*")]
+    finally:
+        os.umask(before)
+
+    assert [
+        str(path) for path in (folder / "home", folder / "home" / "sigma.sqlite") if path.stat().st_mode & 0o077
+    ] == []
+    assert [path.name for path in made if path.suffix in (".db", ".sqlite-wal") and path.stat().st_mode & 0o077] == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigma_assets.settings import Settings
+from sigma_assets.settings import Settings, read_settings
 from sigma_assets_tests.deployment.deployment import CHECKOUT, SCRIPTS, Deployment
 
 DEPLOY = CHECKOUT / "deploy"
@@ -60,6 +60,20 @@ def test_the_compose_file_runs_the_five_processes_of_the_readme_as_anybody_but_r
     for name, service in ours.items():
         assert service["read_only"], name
         assert service["volumes"] == ["dagster-storage:/opt/dagster/storage"], name  # all that Dagster writes to disk
+
+
+def test_the_compose_file_hands_every_setting_through() -> None:
+    """A setting that is set in deploy/.env and reaches no container is worse than one that is refused."""
+    environment = read(DEPLOY / "docker-compose.yml")["x-app"]["environment"]
+    of_the_containers = {"DAGSTER_HOME", "SIGMA_DATABASE_URL", "SIGMA_STATUS_HOST", "SIGMA_STATUS_PORT"}
+    of_the_status_server = {"SIGMA_STATUS_TOKEN"}
+    variables = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}
+
+    assert variables - of_the_containers - of_the_status_server <= environment.keys()
+    for name in environment.keys() & variables - of_the_containers:
+        assert re.fullmatch(rf"\$\{{{name}:-[^}}]*\}}", environment[name]), name
+    assert "SIGMA_STATUS_TOKEN" in read(DEPLOY / "docker-compose.yml")["services"]["status"]["environment"]
+    assert read_settings(dict.fromkeys(variables, "")) == read_settings({}), "empty is the default"
 
 
 def test_the_compose_file_starts_programs_that_are_there() -> None:

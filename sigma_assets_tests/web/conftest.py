@@ -78,7 +78,8 @@ class World:
     def client(self, **changes: str) -> TestClient:
         """Return a client of a server that starts now and knows nothing from before; answers are never cached."""
         settings = replace(self.settings, **changes)
-        return TestClient(create_app(settings, self.instance, cache_seconds=0.0), raise_server_exceptions=False)
+        app = create_app(settings, self.instance, cache_seconds=0.0)
+        return TestClient(app, base_url="http://127.0.0.1:3001", raise_server_exceptions=False)
 
     def status(self, portfolio_id: str, **query: str) -> dict:
         """Return what a server that starts now says of a portfolio."""

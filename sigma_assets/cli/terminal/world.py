@@ -27,6 +27,7 @@ def prepare_home() -> Settings:
     SettingsError
         The folder cannot be used, or there is no dagster.yaml to be had.
     """
+    os.umask(os.umask(0o077) | 0o077)  # what Dagster makes in there, too, and in processes that we start
     home = make_home()
     try:
         configured = (home / CONFIGURATION).exists()
@@ -57,7 +58,8 @@ def make_home() -> Path:
     """
     home = settings().home.resolve()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)  # holdings and run logs are their owner's alone
     except OSError as error:
         raise _unusable(home, error) from error
     return home

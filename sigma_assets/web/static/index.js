@@ -28,6 +28,11 @@ async function poll() {
       askForToken(poll);
       return;
     }
+    if (error instanceof AnswerError && error.status === 403) {
+      connectionThere();
+      setText(byId("lead"), error.message);
+      return;
+    }
     connectionLost();
   }
   timer = setTimeout(poll, POLL_MS);

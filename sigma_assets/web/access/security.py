@@ -1,13 +1,14 @@
 """What protects the status server: headers on every answer, and the token where one is set."""
 
-import hmac
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import HTTPException, Security
+from fastapi import HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sigma_assets.base.tokens import is_operator, opened_portfolio
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -20,7 +21,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-bearer = HTTPBearer(auto_error=False, description="the token that SIGMA_STATUS_TOKEN holds")
+bearer = HTTPBearer(auto_error=False, description="the token that SIGMA_STATUS_TOKEN holds, or that of a portfolio")
 
 
 class SecurityHeaders:
@@ -42,16 +43,32 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def token_check(token: str) -> Callable[..., None]:
-    """Return a dependency that lets through whoever knows the token, comparing in constant time."""
+class OtherPortfolioError(Exception):
+    """The token opens another portfolio than the one asked for, which its owner must not learn anything about."""
 
-    def check(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> None:
+    def __init__(self, portfolio_id: str) -> None:
+        super().__init__(portfolio_id)
+        self.portfolio_id = portfolio_id
+
+
+def token_check(token: str) -> Callable[..., None]:
+    """Return a dependency that lets through whoever knows the token, or the token of the portfolio that is asked for."""
+
+    def check(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> None:
         given = credentials.credentials if credentials else ""
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if is_operator(token, given):
+            return
+        opened = opened_portfolio(token, given)
+        if opened is None:
             raise HTTPException(
                 401,
                 "this server asks for its token: send `Authorization: Bearer TOKEN`",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        asked = request.path_params.get("portfolio_id")
+        if asked is None:
+            raise HTTPException(403, f"this token opens one portfolio: /onboarding/{opened}")
+        if asked != opened:
+            raise OtherPortfolioError(asked)
 
     return check

@@ -1,0 +1,32 @@
+"""The command that lets the owner of a portfolio watch it, and nothing else."""
+
+import click
+
+from sigma_assets.base.errors import SettingsError
+from sigma_assets.base.tokens import portfolio_token
+from sigma_assets.cli.terminal.printing import json_option, show_one
+from sigma_assets.cli.terminal.world import open_database
+from sigma_assets.settings import settings
+from sigma_assets.storage.portfolios import portfolios
+
+
+@click.command()
+@click.argument("portfolio_id")
+@click.option("--site", help="Address of the status server as the owner sees it, such as https://risk.example.")
+@json_option
+def token(portfolio_id: str, site: str | None, as_json: bool) -> None:
+    """Print a link that opens the pages of one portfolio.
+
+    Its token is derived from SIGMA_STATUS_TOKEN and stored nowhere; a new SIGMA_STATUS_TOKEN makes it invalid.
+    """
+    configured = settings()
+    if not configured.status_token:
+        raise SettingsError(
+            "SIGMA_STATUS_TOKEN is not set: the status server lets everybody read everything."
+            " Set it for the server and here: openssl rand -hex 24"
+        )
+    portfolios(open_database(), [portfolio_id])
+    derived = portfolio_token(configured.status_token, portfolio_id)
+    base = (site or f"http://{configured.status_host}:{configured.status_port}").rstrip("/")
+    link = f"{base}/onboarding/{portfolio_id}#token={derived}"
+    show_one({"portfolio_id": portfolio_id, "token": derived, "link": link}, as_json=as_json, sentence=link)
