@@ -1,7 +1,7 @@
 """The database as assets see it: the tables, through a run's scope."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -130,10 +130,11 @@ class Tables:
 
     def ledgers(
         self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
-    ) -> tuple[list[Ledger], PriceHistory]:
-        """Return the ledgers of the scope's portfolios, and the prices that they are made of; as `valuation_inputs`."""
+    ) -> tuple[Iterator[Ledger], PriceHistory, int]:
+        """Return the ledgers of the scope's portfolios, one after the other, the prices that they are made of, and how many
+        lots they hold; parameters as in `valuation_inputs`."""
         inputs = self.valuation_inputs(scope, sessions_before=sessions_before, lookback=lookback)
-        return list(ledgers(*inputs, options=self.settings.option_model)), inputs[3]
+        return ledgers(*inputs, options=self.settings.option_model), inputs[3], len(inputs[1])
 
     def _since(self, day: date, scope: Scope) -> Scope:
         return Scope(self.calendar.between(self.calendar.on_or_before(day), scope.last), scope.portfolio_ids)
