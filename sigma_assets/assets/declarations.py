@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sigma_assets.assets.checks import results_of, specs_of
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.schema import FAMILIES
 
@@ -33,6 +34,7 @@ def declared(asset: str) -> dict[str, Any]:
         "kinds": {"table"},
         "metadata": columns_of(asset),
         "check_specs": specs_of(asset),
+        "code_version": str(METHOD_VERSIONS[asset]),
     }
 
 

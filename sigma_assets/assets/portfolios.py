@@ -103,7 +103,7 @@ def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     return replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
 
 
-@dg.asset(**BY_PORTFOLIO, deps=[portfolio_snapshots, price_coverage], **declared("performance"))
+@dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("performance"))
 def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
     """Returns over calendar periods and since inception, time- and money-weighted, the last year's ratios and falls, and
     how they compare with a benchmark's."""

@@ -1,7 +1,7 @@
 """The database as assets see it: the tables, through a run's scope."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, valuation
-from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, YEAR_LOOKBACK, VolatilityModel
+from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, METHOD_VERSIONS, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
@@ -19,6 +19,7 @@ from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.methods import refuse_newer_methods
 from sigma_assets.storage.migrations import check
 from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
@@ -129,10 +130,11 @@ class Tables:
 
     def ledgers(
         self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
-    ) -> tuple[list[Ledger], PriceHistory]:
-        """Return the ledgers of the scope's portfolios, and the prices that they are made of; as `valuation_inputs`."""
+    ) -> tuple[Iterator[Ledger], PriceHistory, int]:
+        """Return the ledgers of the scope's portfolios, one after the other, the prices that they are made of, and how many
+        lots they hold; parameters as in `valuation_inputs`."""
         inputs = self.valuation_inputs(scope, sessions_before=sessions_before, lookback=lookback)
-        return list(ledgers(*inputs, options=self.settings.option_model)), inputs[3]
+        return ledgers(*inputs, options=self.settings.option_model), inputs[3], len(inputs[1])
 
     def _since(self, day: date, scope: Scope) -> Scope:
         return Scope(self.calendar.between(self.calendar.on_or_before(day), scope.last), scope.portfolio_ids)
@@ -180,6 +182,7 @@ class Tables:
         self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
     ) -> dict[str, int]:
         """Replace the rows of an asset's tables in scope, in one transaction; return the row count of each table."""
+        refuse_newer_methods(self.database, asset, METHOD_VERSIONS[asset])
         by_table = dict(zip(FAMILIES[asset], frames, strict=True))
         counts = replace_rows(self.database, by_table, rows_of(scope, symbols))
         logger.info("wrote %s", ", ".join(f"{count} rows of {table}" for table, count in counts.items()))

@@ -22,6 +22,7 @@ from sigma_assets.automation.changes import after_changed_holdings, after_change
 from sigma_assets.automation.housekeeping import drop_partitions
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing
 from sigma_assets.automation.late import late_sessions
+from sigma_assets.automation.methods import note_newer_methods, outdated
 from sigma_assets.automation.planner import Needs, PlannedRun
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
@@ -29,7 +30,7 @@ from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import RunCover, runs
-from sigma_assets.runs.tags import FORCED, HOLDINGS_CHANGED, MISSING, PRICES_CORRECTED, PRICES_LATE
+from sigma_assets.runs.tags import FORCED, HOLDINGS_CHANGED, MISSING, OUTDATED, PRICES_CORRECTED, PRICES_LATE
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import patience
 from sigma_assets.storage.portfolios import portfolios
@@ -55,12 +56,14 @@ class UpdateRequest:
     portfolio_ids : these portfolios only, without the rest of the universe; None = everything.
     first, last : only these sessions; None = no bound.
     force : run again what is there.
+    outdated : run again what an older version of a method computed, and what was made of it; nothing else.
     """
 
     portfolio_ids: tuple[str, ...] | None = None
     first: date | None = None
     last: date | None = None
     force: bool = False
+    outdated: bool = False
 
     def bounded(self, needs: Needs) -> Needs:
         """Return the part of what is needed that was asked for."""
@@ -104,6 +107,12 @@ class Update:
             )
         return inputs, {FORCED if request.force else MISSING: request.bounded(needed)}
 
+    def outdated(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
+        """Return what an older version of a method computed, or what was made of it."""
+        inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
+        older = outdated(self.instance, self.tables, inputs.roster)
+        return inputs, {OUTDATED: self.request.bounded(older)}
+
     def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
         """Return what is there and would be different by now (SPEC 5), and prices that came late."""
         request, tables = self.request, self.tables
@@ -143,7 +152,9 @@ def bring_up_to_date(
     outcomes: list[Outcome] = []
     end_runs_of_dead_processes(instance)
     adopt_portfolios(instance, tables, "command")
-    for needed in (update.missing,) if request.force else (update.missing, update.changed):
+    note_newer_methods(instance, tables.database)
+    looks = (update.outdated,) if request.outdated else (update.missing, update.changed)
+    for needed in (update.missing,) if request.force else looks:
         done = [outcome for outcome in outcomes if not outcome.succeeded]
         while planned := _next(update, needed, done):
             inputs, run = planned

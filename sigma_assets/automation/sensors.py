@@ -12,6 +12,7 @@ from sigma_assets.automation.housekeeping import tidy
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing, unstarted
 from sigma_assets.automation.jobs import portfolios_job, symbols_job
 from sigma_assets.automation.late import late_sessions
+from sigma_assets.automation.methods import note_newer_methods
 from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
@@ -51,6 +52,7 @@ def onboarding(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
     """Give every new portfolio its whole history, in a run of its own, whatever else is going on."""
+    note_newer_methods(context.instance, tables.database)
     adopt_portfolios(context.instance, tables, "sensor")
     new = unstarted(context.instance, tables, orphaned=True)
     if not new:
@@ -79,6 +81,7 @@ def reconcile_sensor(
     Keeps house, too: runs of removed portfolios are canceled, runs that nobody started are closed.
     """
     now, instance = datetime.now(UTC), context.instance
+    note_newer_methods(instance, tables.database)
     adopt_portfolios(instance, tables, "sensor")
     new = unstarted(instance, tables)  # before the runs in flight: whatever is not new by now has its run among them
     inputs = read_inputs(instance, tables, price_source, index_of(instance, tables))

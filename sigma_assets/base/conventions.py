@@ -199,3 +199,25 @@ STALE_SESSIONS_LIMIT = 5
 """A lot whose price is older than this many sessions counts in lots_unpriced (SPEC 3)."""
 COMPLETE_SHARE = 0.5
 """A session on which fewer of the symbols priced lately have a price is not there yet: a file is half written, or ahead."""
+
+METHOD_VERSIONS = {
+    "market_prices": 1,
+    "symbol_factors": 1,
+    "symbol_metrics": 1,
+    "price_coverage": 1,
+    "factor_coverage": 1,
+    "metric_coverage": 1,
+    "portfolio_snapshots": 2,
+    "position_values": 2,
+    "betas": 1,
+    "factor_exposures": 1,
+    "volatility": 2,
+    "correlations": 1,
+    "risk": 1,
+    "stress_tests": 1,
+    "performance": 1,
+}
+"""Version of each asset's method (SPEC 4.14). Raise it whenever the numbers change: what was computed by an older one stays,
+is marked, and is computed again on `run --outdated`."""
+FIRST_METHOD_VERSION = 1
+"""Version of everything that was computed before versions were noted."""

@@ -29,18 +29,26 @@ if TYPE_CHECKING:
 @portfolio_option
 @range_options
 @click.option("--force", is_flag=True, help="Run again what is there already.")
+@click.option("--outdated", is_flag=True, help="Run again what an older method computed, nothing else.")
 @json_option
 def run(
-    portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, force: bool, as_json: bool
+    portfolio_ids: tuple[str, ...],
+    start: datetime | None,
+    end: datetime | None,
+    force: bool,
+    outdated: bool,
+    as_json: bool,
 ) -> None:
     """Bring what is missing, or touched by changed holdings or prices, up to date in this process, through Dagster."""
     first, last = day_range(start, end)
+    if force and outdated:
+        raise click.UsageError("--force runs everything again, --outdated only what is older: choose one")
     prepare_home()
     _known(portfolio_ids)
     _refuse_before_inception(portfolio_ids, last)
     from sigma_assets.automation.execution import UpdateRequest
 
-    request = UpdateRequest(portfolio_ids or None, first, last, force)
+    request = UpdateRequest(portfolio_ids or None, first, last, force, outdated)
     outcomes = execute_with_progress(request, quiet=as_json)
     rows = [
         {
@@ -55,7 +63,7 @@ def run(
         for outcome in outcomes
     ]
     late_start, age = _beyond_the_prices(portfolio_ids)
-    show(rows, as_json=as_json, nothing=f"nothing is missing; {age}")
+    show(rows, as_json=as_json, nothing=f"nothing is {'outdated' if outdated else 'missing'}; {age}")
     for line in late_start:
         click.echo(line, err=True)
     if not all(outcome.succeeded for outcome in outcomes):
@@ -65,33 +73,39 @@ def run(
 
 @click.command()
 @portfolio_option
+@click.option("--outdated", is_flag=True, help="Show what an older method computed instead.")
 @json_option
-def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
+def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> None:
     """Show the watermark: per portfolio and asset, which sessions are not there yet."""
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Update, UpdateRequest
+    from sigma_assets.automation.methods import note_newer_methods
+    from sigma_assets.runs.tags import OUTDATED
     from sigma_assets.runs.watermark import Materialized
 
     tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
         update = Update(instance, tables, price_source, UpdateRequest(portfolio_ids or None), materialized)
-        inputs, _ = update.missing()
+        note_newer_methods(instance, tables.database)
+        inputs, needs = update.outdated() if outdated else update.missing()
+    found = needs[OUTDATED] if outdated else inputs.missing
+    word = "outdated" if outdated else "missing"
     rows = [
         {
-            "portfolio_id": portfolio_id,
+            "portfolio_id": portfolio_id or "universe",
             "asset": asset,
-            "missing": len(days),
+            word: len(days),
             "first": str(days[0]),
             "last": str(days[-1]),
             "target": inputs.target,
         }
-        for (portfolio_id, asset), days in inputs.missing.items()
+        for (portfolio_id, asset), days in found.items()
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
     late_start, age = _beyond_the_prices(portfolio_ids)
-    show(rows, as_json=as_json, nothing=f"nothing is missing up to {inputs.target}; {age}")
+    show(rows, as_json=as_json, nothing=f"nothing is {word} up to {inputs.target}; {age}")
     for line in late_start:
         click.echo(line, err=True)
 

@@ -22,7 +22,8 @@ SPANS_PER_TAG = 150
 
 MISSING, HOLDINGS_CHANGED, PRICES_CORRECTED = "missing", "holdings changed", "prices corrected"
 PRICES_LATE, FORCED = "prices late", "run again on request"
-AGAIN = (HOLDINGS_CHANGED, PRICES_CORRECTED, FORCED)
+OUTDATED = "method changed"
+AGAIN = (HOLDINGS_CHANGED, PRICES_CORRECTED, FORCED, OUTDATED)
 """Reasons to run over partitions that are there already: until such a run is done, they are owed (`watermark`)."""
 
 PORTFOLIO_JOB = "portfolios"

@@ -202,6 +202,21 @@ holdings_changes = sa.Table(
     comment="Journal of lots and cash_flows, written by triggers: no writer can forget it, whatever its code",
 )
 
+method_versions = sa.Table(
+    "method_versions",
+    metadata,
+    _text("asset", "asset whose numbers the method gives", key=True),
+    sa.Column("code_version", sa.BigInteger, nullable=False, comment="newest version of its method seen so far"),
+    sa.Column(
+        "older_until",
+        sa.BigInteger,
+        nullable=False,
+        comment="newest event of Dagster's log that is of an older version",
+    ),
+    _moment("noted_at", "when the version was first seen"),
+    comment="Where the numbers of an older method end and those of the newest begin",
+)
+
 classifications = sa.Table(
     "classifications",
     metadata,

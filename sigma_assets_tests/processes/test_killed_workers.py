@@ -19,8 +19,8 @@ from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 ASSETS = names(PORTFOLIO_ASSETS)
 SIGNALS = dict.fromkeys(ASSETS, signal.SIGKILL) | {"volatility": signal.SIGTERM}
 ORDER = (
-    "price_coverage", "factor_coverage", "metric_coverage", "portfolio_snapshots", "position_values", "betas",
-    "correlations", "factor_exposures", "performance", "risk", "stress_tests", "volatility",
+    "price_coverage", "factor_coverage", "metric_coverage", "performance", "portfolio_snapshots",
+    "position_values", "betas", "correlations", "factor_exposures", "risk", "stress_tests", "volatility",
 )  # fmt: skip
 """The order in which a run does its assets. Each of four portfolios dies three times, in every fourth of them."""
 PORTFOLIOS = 4

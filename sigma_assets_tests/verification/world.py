@@ -22,6 +22,7 @@ from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, metadata
 
 FILE = "sigma.sqlite"
+FIRST_SESSION = date(2010, 1, 4)
 EVER = (date(1990, 1, 2), date(2100, 1, 1))
 LOAD_TIMES = ["loaded_at", "revision", "prices_revision", "holdings_revision"]
 """Columns that say when and in which load a row was written, not what it says."""
@@ -39,7 +40,7 @@ class World:
 
     @classmethod
     def in_folder(cls, folder: Path, prices: Path) -> "World":
-        settings = Settings(home=folder, prices=f"files:{prices}")
+        settings = Settings(home=folder, prices=f"files:{prices}", first_session=FIRST_SESSION)
         tables = Tables(settings)
         upgrade(Database(settings.database))
         return cls(settings, tables, definitions_for(settings), dg.DagsterInstance.ephemeral())
@@ -67,9 +68,11 @@ class World:
             self.tables.database, NewPortfolio(name, "taxable", equity, lots["entry_date"].min().date()), lots
         )
 
-    def run(self, first: date, last: date, *portfolio_ids: str, force: bool = False) -> list[Outcome]:
+    def run(
+        self, first: date | None, last: date | None, *portfolio_ids: str, force: bool = False, outdated: bool = False
+    ) -> list[Outcome]:
         """Bring portfolios (or everything) up to date over some sessions; every run must succeed."""
-        wish = UpdateRequest(portfolio_ids or None, first, last, force)
+        wish = UpdateRequest(portfolio_ids or None, first, last, force, outdated)
         failures: list[str] = []
 
         def on_event(_: object, event: dg.DagsterEvent) -> None:

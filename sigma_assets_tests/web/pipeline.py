@@ -34,7 +34,7 @@ NEEDS = {
     "correlations": ["position_values"],
     "risk": ["position_values"],
     "stress_tests": ["position_values", "factor_coverage"],
-    "performance": ["portfolio_snapshots"],
+    "performance": ["price_coverage"],
 }
 
 logger = logging.getLogger("sigma_assets.web_pipeline")

@@ -1,0 +1,64 @@
+"""Which version of each method an installation's numbers are of (SPEC 4.14): one row per asset, not one per number.
+
+Dagster numbers its events. When a version is first seen, the newest event so far is noted: what was materialised up to it,
+and what was made of that, is of an older version; what comes later is of this one.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from sigma_assets.base.errors import SchemaVersionError
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import method_versions
+
+
+def noted_methods(db: Database) -> dict[str, tuple[int, int]]:
+    """Return asset -> (newest version seen, newest event of an older one; 0 = none)."""
+    query = sa.select(method_versions.c.asset, method_versions.c.code_version, method_versions.c.older_until)
+    return {asset: (version, until) for asset, version, until in db.in_snapshot(lambda c: c.execute(query).all())}
+
+
+def note_methods(db: Database, versions: Mapping[str, int], older_until: int) -> None:
+    """Note newer versions than those seen so far, in one transaction.
+
+    Parameters
+    ----------
+    older_until : newest event of Dagster's log so far.
+    """
+
+    def write(connection: sa.Connection) -> None:
+        seen = dict(connection.execute(sa.select(method_versions.c.asset, method_versions.c.code_version)).all())
+        newer = [asset for asset, version in versions.items() if version > seen.get(asset, 0)]
+        if newer:
+            connection.execute(sa.delete(method_versions).where(method_versions.c.asset.in_(newer)))
+            now = datetime.now(UTC)
+            rows = [
+                {
+                    "asset": asset,
+                    "code_version": versions[asset],
+                    "older_until": older_until,
+                    "noted_at": now,
+                }
+                for asset in newer
+            ]
+            connection.execute(sa.insert(method_versions), rows)
+
+    db.in_transaction(write)
+
+
+def refuse_newer_methods(db: Database, asset: str, version: int) -> None:
+    """Return unless a newer version of an asset's method is in use: a process of the old code must not write any more.
+
+    Raises
+    ------
+    SchemaVersionError
+        Names the asset, both versions and what to do.
+    """
+    seen, _ = noted_methods(db).get(asset, (version, 0))
+    if seen > version:
+        raise SchemaVersionError(
+            f"{asset}: this process computes method version {version}, and {db.place} has numbers of version {seen}:"
+            " restart the services of the older installation"
+        )
