@@ -402,6 +402,9 @@ portfolio_snapshots = sa.Table(
     _number("dividend_income", "dividends going ex this session, shorts pay, USD"),
     _number("price_pnl", "daily P&L less dividend income, USD"),
     _number("cash", "equity less net market value, USD; negative = margin"),
+    _number(
+        "cash_equivalents", "market value of cash and money-market funds, no exposure, USD; null = by 0.1", null=True
+    ),
     _number("long_value", "market value of long lots, USD", low=0),
     _number("short_value", "market value of short lots, USD, <= 0", high=0),
     _number("gross_exposure", "long_value - short_value, USD", low=0),

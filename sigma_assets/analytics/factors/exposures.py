@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.base.frames import FloatArray
 
@@ -26,7 +27,8 @@ def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[
 
     Parameters
     ----------
-    position_values : DataFrame with `POSITION_COLUMNS`; lots without `risk_symbol` (private) have no beta.
+    position_values : DataFrame with `POSITION_COLUMNS`; lots without `risk_symbol` (private) have no beta;
+        cash equivalents, whose `risk_value` is 0, have beta 0.
     symbol_factors : wide DataFrame with `session, symbol` and the measures, one row per (session, symbol).
 
     Returns
@@ -44,13 +46,14 @@ def betas(position_values: pd.DataFrame, symbol_factors: pd.DataFrame) -> tuple[
     """
     lots = _with_factors(position_values, symbol_factors, BETA_MEASURES)
     by_portfolio = pd.DataFrame(lots.groups)
+    of_lots: dict[str, FloatArray] = {}
     is_known = np.zeros(len(lots.rows), dtype=bool)
     for factor in BETA_FACTORS:
-        beta = lots.column(f"{factor}_beta")
+        beta = of_lots[f"{factor}_beta"] = lots.beta(factor)
         by_portfolio[f"{factor}_beta"] = lots.total(lots.column("risk_weight") * beta)
         by_portfolio[f"{factor}_coverage"] = lots.coverage(beta)
         is_known |= np.isfinite(beta)
-    by_position = lots.rows.rename(columns={"risk_weight": "weight"})[
+    by_position = lots.rows.rename(columns={"risk_weight": "weight"}).assign(**of_lots)[
         [*POSITION_KEYS, "symbol", "weight", *BETA_MEASURES]
     ]
     is_known &= np.isfinite(lots.column("risk_weight"))
@@ -84,7 +87,7 @@ def factor_exposures(position_values: pd.DataFrame, symbol_factors: pd.DataFrame
     exposure_usd: dict[str, FloatArray] = {}
     coverage: dict[str, FloatArray] = {}
     for factor in EXPOSURE_FACTORS:
-        beta = lots.column(f"{factor}_beta")
+        beta = lots.beta(factor)
         of_lots[f"{factor}_exposure"] = lots.column("risk_weight") * beta
         exposure[f"{factor}_exposure"] = lots.total(of_lots[f"{factor}_exposure"])
         exposure_usd[f"{factor}_exposure_usd"] = lots.total(lots.column("risk_value") * beta)
@@ -129,6 +132,11 @@ class _Lots:
 
     def column(self, name: str) -> FloatArray:
         return self.rows[name].to_numpy(dtype=float, na_value=np.nan)
+
+    def beta(self, factor: str) -> FloatArray:
+        """Return the beta of each lot; of cash equivalents 0, which is known and never missing."""
+        beta = self.column(f"{factor}_beta")
+        return np.where(is_cash_equivalent(self.rows), 0.0, beta) if len(beta) else beta
 
     def total(self, values: FloatArray) -> FloatArray:
         """Return the sum of the known values of each portfolio session; NaN where none is known.

@@ -9,7 +9,7 @@ KEY = ["portfolio_id", "session"]
 
 
 def exposure_breaks(snapshots: pd.DataFrame) -> pd.DataFrame:
-    """Return the snapshots whose gross is not long - short, net not long + short, or equity not cash + net.
+    """Return the snapshots whose gross is not long - short, net not long + short, equity not cash and values.
 
     Returns
     -------
@@ -19,7 +19,7 @@ def exposure_breaks(snapshots: pd.DataFrame) -> pd.DataFrame:
         [
             snapshots["gross_exposure"] - (snapshots["long_value"] - snapshots["short_value"]),
             snapshots["net_exposure"] - (snapshots["long_value"] + snapshots["short_value"]),
-            snapshots["equity"] - (snapshots["cash"] + snapshots["net_exposure"]),
+            snapshots["equity"] - (snapshots["cash"] + _equivalents(snapshots) + snapshots["net_exposure"]),
         ],
         axis="columns",
     )
@@ -54,7 +54,7 @@ def cash_breaks(
 
 
 def value_breaks(snapshots: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
-    """Return the snapshots whose net exposure is not the sum of their positions' market values.
+    """Return the snapshots whose net exposure and cash equivalents are not the sum of their positions' market values.
 
     Returns
     -------
@@ -62,7 +62,13 @@ def value_breaks(snapshots: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFra
     """
     total = positions.groupby(KEY)["market_value"].sum()
     wanted = total.reindex(pd.MultiIndex.from_frame(snapshots[KEY]), fill_value=0.0).to_numpy()
-    return _broken(snapshots, (snapshots["net_exposure"] - wanted).abs(), snapshots["gross_exposure"])
+    found = snapshots["net_exposure"] + _equivalents(snapshots)
+    return _broken(snapshots, (found - wanted).abs(), snapshots["gross_exposure"] + _equivalents(snapshots).abs())
+
+
+def _equivalents(snapshots: pd.DataFrame) -> pd.Series:
+    """Return the cash equivalents; rows of an older version counted them in net exposure and have none of their own."""
+    return snapshots["cash_equivalents"].where(snapshots["cash_equivalents"].notna(), 0.0)
 
 
 def weighted_sum_breaks(portfolios: pd.DataFrame, positions: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ class Ledger:
     stale_before : datetime64[D] array of shape (n_sessions,); an older price counts in lots_unpriced.
     wanted : rows of `sessions` that were asked for, ascending.
     flows, pnl, equity : float arrays of shape (n_sessions,)
-        Flows of each session; P&L since inception; equity.
+        Contributions and withdrawals of each session; P&L since inception, fees, interest and taxes included; equity.
     is_open, is_closed : bool arrays of shape (n_lots, n_sessions), as all below
         entry_date <= d < exit_date, exit_date <= d. Neither before entry.
     quantity : as held, after splits; keeps its last value after the exit.
@@ -36,7 +36,8 @@ class Ledger:
     value : market value; 0 where not open.
     dividends : going ex on the session, shorts pay; on the first session, all up to it.
     realized : P&L of lots closed by now, price only; 0 where not closed.
-    risk_value : market value, delta-equivalent for options; NaN where unknown, for private lots, and where not open.
+    risk_value : market value, delta-equivalent for options; NaN where unknown, for private lots and cash equivalents, and
+        where not open.
     """
 
     portfolio_id: str
@@ -95,7 +96,7 @@ def ledgers(
             portfolio_id,
             initial_equity,
             some(held, slice(lot_bounds[number], lot_bounds[number + 1])),
-            _flows_by_session(own_flows, prices.sessions[first:end], np.datetime64(inception, "D")),
+            *_flows_by_session(own_flows, prices.sessions[first:end], np.datetime64(inception, "D")),
             prices,
             volatility,
             sessions=slice(first, end),
@@ -117,6 +118,7 @@ def _ledger(
     initial_equity: float,
     lots: Columns,
     flows: FloatArray,
+    income: FloatArray,
     prices: PriceHistory,
     volatility: FloatArray,
     *,
@@ -127,6 +129,7 @@ def _ledger(
     """Return the ledger of one portfolio: its sessions are some rows of `prices`, the wanted ones some of these."""
     rows = np.arange(sessions.start, sessions.stop)
     pnl, paths = _paths(lots, prices, volatility, sessions, risk_free_rate)
+    pnl = pnl + np.cumsum(income) if income.any() else pnl
     return Ledger(
         portfolio_id=portfolio_id,
         initial_equity=initial_equity,
@@ -169,6 +172,7 @@ def _paths(
     pnl = np.where(is_open, value - cost, realized) + income
     dividends[:, first : first + 1] = income[:, first : first + 1]
     risk_value = np.where(is_public, value, per_price * marks.delta_value)
+    risk_value = np.where(lots["is_cash"][:, None], np.nan, risk_value)
     paths = {
         "is_open": is_open,
         "is_closed": is_closed,
@@ -196,8 +200,9 @@ def _marks(
     """Return the price of each lot on each session, and its exit price, the settlement of options included."""
     last_close, last_session = prices.last_known
     close = last_close.T[lots["price_column"], window]
+    unquoted = np.where(lots["is_cash"], 1.0, lots["entry_price"])
     marks = Marks(
-        price=np.where(np.isnan(close), lots["entry_price"][:, None], close),
+        price=np.where(np.isnan(close), unquoted[:, None], close),
         price_session=last_session.T[lots["price_column"], window],
         is_modelled=np.zeros(close.shape, dtype=bool),
         delta_value=np.full(close.shape, np.nan),
@@ -214,14 +219,23 @@ def _marks(
     return marks
 
 
-def _flows_by_session(flows: pd.DataFrame, sessions: SessionArray, inception: np.datetime64) -> FloatArray:
-    """Return the flows dated in (previous session, d]; those on or before inception are part of the initial equity."""
+def _flows_by_session(
+    flows: pd.DataFrame, sessions: SessionArray, inception: np.datetime64
+) -> tuple[FloatArray, FloatArray]:
+    """Return contributions and withdrawals, and fees, interest and taxes, dated in (previous session, d].
+
+    Those on or before inception are part of the initial equity.
+    """
     dates, amounts = days_of(flows, "flow_date"), flows["amount_usd"].to_numpy(dtype=float)
     row = np.searchsorted(sessions, dates)
     counts = (dates > inception) & (row < len(sessions))
-    by_session = np.zeros(len(sessions))
-    np.add.at(by_session, row[counts], amounts[counts])
-    return by_session
+    is_external = np.ones(len(flows), dtype=bool)
+    if "kind" in flows:
+        is_external = (flows["kind"] == "external").to_numpy()
+    external, income = np.zeros(len(sessions)), np.zeros(len(sessions))
+    np.add.at(external, row[counts & is_external], amounts[counts & is_external])
+    np.add.at(income, row[counts & ~is_external], amounts[counts & ~is_external])
+    return external, income
 
 
 def _of_portfolios(rows: pd.DataFrame, portfolios: pd.DataFrame, order: list[str]) -> pd.DataFrame:

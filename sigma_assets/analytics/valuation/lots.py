@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.conventions import OPTION_MULTIPLIER
+from sigma_assets.base.conventions import BOND_MULTIPLIER, CASH_PREFIX, CASH_SUBTYPES, OPTION_MULTIPLIER
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import PriceHistory, SessionArray
 
@@ -19,8 +19,8 @@ NEVER = np.datetime64("9999-12-31", "D")
 NO_PRICES = ""
 """Symbol without prices or corporate actions: that of private lots."""
 
-_TEXT = ("lot_id", "symbol", "investment_class", "underlying_symbol", "option_type")
-_NUMBERS = ("quantity", "entry_price", "exit_price", "strike_price")
+_TEXT = ("lot_id", "symbol", "investment_class", "investment_subtype", "underlying_symbol", "option_type")
+_NUMBERS = ("quantity", "entry_price", "exit_price", "strike_price", "multiplier")
 _DATES = ("entry_date", "exit_date", "expiration_date")
 
 
@@ -40,9 +40,11 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
 
     Returns
     -------
-    Columns of shape (n_lots,): those of the table lots with text as object and dates as datetime64[D]; `exit_date` is
-        `NEVER` while open. Besides: `is_public`, `is_option`, `is_call`; `is_settled`: an option that ends at its
-        expiration, whose `exit_date` is the session of that settlement and whose `exit_price` is NaN; `multiplier`;
+    Columns of shape (n_lots,): those of the table lots with text as object and dates as datetime64[D]. Entry and exit are
+        the sessions on which they take effect, the next ones after days without trading; `exit_date` is `NEVER` while
+        open; `multiplier` is the usual one where the lot says none. Besides: `is_public`, `is_option`, `is_call`;
+        `is_cash`: a cash equivalent; `is_settled`: an option that ends at its expiration, whose `exit_date` is the
+        session of that settlement and whose `exit_price` is NaN;
         `cost`: entered quantity x multiplier x entry price, USD, negative for shorts; `risk_symbol`: its own or its
         underlying; `price_column`, `action_column`: columns of `prices` with its quotes, and with the splits that
         change it.
@@ -53,17 +55,23 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
         A lot has an exit date without an exit price, or an option lacks a term of its contract.
     """
     _check(lots)
+    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
     columns = {name: lots[name].to_numpy(dtype=object) for name in _TEXT}
     columns |= {name: lots[name].to_numpy(dtype=float) for name in _NUMBERS}
     columns |= {name: days_of(lots, name) for name in _DATES}
     is_option, is_private = columns["investment_class"] == "OPTIONS", columns["investment_class"] == "PRIVATE"
-    exit_date = np.where(np.isnat(columns["exit_date"]), NEVER, columns["exit_date"])
+    entry_date = _effective(prices.sessions, columns["entry_date"])
+    exit_date = _effective(prices.sessions, np.where(np.isnat(columns["exit_date"]), NEVER, columns["exit_date"]))
     expiration_date = np.where(is_option, columns["expiration_date"], NEVER)
-    settlement = _settlement(prices.sessions, columns["entry_date"], expiration_date)
+    settlement = _settlement(prices.sessions, entry_date, expiration_date)
     is_settled = settlement < exit_date
-    multiplier = np.where(is_option, float(OPTION_MULTIPLIER), 1.0)
+    usual = np.where(is_option, float(OPTION_MULTIPLIER), 1.0)
+    usual = np.where(columns["investment_subtype"] == "BOND", BOND_MULTIPLIER, usual)
+    multiplier = np.where(np.isnan(columns["multiplier"]), usual, columns["multiplier"])
     own = np.where(is_private, NO_PRICES, columns["symbol"])
     return columns | {
+        "entry_date": entry_date,
+        "is_cash": _is_cash(columns),
         "exit_date": np.where(is_settled, settlement, exit_date),
         "exit_price": np.where(is_settled, np.nan, columns["exit_price"]),
         "is_public": ~is_option & ~is_private,
@@ -86,6 +94,19 @@ def some(columns: Columns, chosen: slice | npt.NDArray[np.intp]) -> Columns:
 def days_of(rows: pd.DataFrame, column: str) -> SessionArray:
     """Return a column of dates as days."""
     return rows[column].to_numpy().astype("datetime64[D]")
+
+
+def _is_cash(columns: Columns) -> npt.NDArray[np.bool_]:
+    """Return which lots are cash equivalents (SPEC 2): by their subtype, or by a symbol such as CASH_USD."""
+    named = np.array([str(symbol).startswith(CASH_PREFIX) for symbol in columns["symbol"]], dtype=bool)
+    return np.isin(columns["investment_subtype"].astype(str), CASH_SUBTYPES) | named
+
+
+def _effective(sessions: SessionArray, days: SessionArray) -> SessionArray:
+    """Return the first session on or after each day; the day itself where it lies outside of these sessions."""
+    row = np.searchsorted(sessions, days)
+    is_inside = (row < len(sessions)) & (days >= np.append(sessions, NEVER)[0])
+    return np.where(is_inside, np.append(sessions, NEVER)[row], days)
 
 
 def _settlement(sessions: SessionArray, entry_date: SessionArray, expiration_date: SessionArray) -> SessionArray:

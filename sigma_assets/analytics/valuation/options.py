@@ -176,10 +176,15 @@ def option_marks(
     last = np.where(is_entry_price, lots["entry_price"][:, None], quote)
     last = last / _splits_since(source, days, prices.sessions, prices.split_factor.T[lots["action_column"]])
     is_modelled = is_known & (quote_session != days)
-    settlement = np.where(np.isnan(spot), last, intrinsic_value(spot, strike, is_call=lots["is_call"][:, None]))
     exit_price, exit_column = lots["exit_price"].copy(), np.searchsorted(days, lots["exit_date"])
     settled = np.flatnonzero(lots["is_settled"] & (exit_column < len(days)))
-    exit_price[settled] = settlement[settled, exit_column[settled]]
+    at_exit = exit_column[settled]
+    last_day = np.maximum(lots["expiration_date"], lots["entry_date"])[settled]
+    expired = np.searchsorted(days, last_day, side="right") - 1
+    later_splits = split_factor[settled, at_exit] / split_factor[settled, expired]
+    spot_then = np.asarray(spot[settled, expired], dtype=float) / later_splits
+    intrinsic = intrinsic_value(spot_then, strike[settled, at_exit], is_call=lots["is_call"][settled])
+    exit_price[settled] = np.where(np.isnan(spot_then), last[settled, at_exit], intrinsic)
     return Marks(
         price=np.where(is_modelled, model, last),
         price_session=np.where(is_modelled, spot_session, quote_session),

@@ -14,7 +14,9 @@ def snapshot_columns(ledger: Ledger) -> Columns:
     equity = ledger.equity[wanted]
     daily_pnl = np.diff(ledger.pnl, prepend=0.0)
     dividend_income = sum_over_lots(ledger.dividends[:, wanted])
-    exposure = _exposure(ledger.value[:, wanted], equity)
+    is_cash = ledger.lots["is_cash"]
+    exposure = _exposure(ledger.value[~is_cash][:, wanted], equity)
+    cash_equivalents = sum_over_lots(ledger.value[is_cash][:, wanted])
     cumulative_flow = np.cumsum(ledger.flows)
     return {
         "portfolio_id": np.full(len(wanted), ledger.portfolio_id, dtype=object),
@@ -26,7 +28,8 @@ def snapshot_columns(ledger: Ledger) -> Columns:
         "realized_pnl": _realized(ledger),
         "dividend_income": dividend_income,
         "price_pnl": daily_pnl[wanted] - dividend_income,
-        "cash": equity - exposure["net_exposure"],
+        "cash": equity - exposure["net_exposure"] - cash_equivalents,
+        "cash_equivalents": cash_equivalents,
         **exposure,
         **_counts(ledger),
         **_concentration(ledger),
@@ -44,11 +47,13 @@ def daily_returns(ledger: Ledger) -> FloatArray:
 
 def _performance(ledger: Ledger) -> dict[str, FloatArray]:
     """Return the compounded return and the deepest fall of its index, which stands at 1 before the first session."""
-    index = np.cumprod(1.0 + daily_returns(ledger))
+    daily = daily_returns(ledger)
+    is_over = np.logical_or.accumulate(~(ledger.equity > 0) | np.isnan(daily))
+    index = np.cumprod(np.where(is_over, 0.0, 1.0 + daily))
     peak = np.maximum.accumulate(np.maximum(index, 1.0))
     return {
         "max_drawdown": np.minimum.accumulate(index / peak - 1.0)[ledger.wanted],
-        "time_weighted_return": index[ledger.wanted] - 1.0,
+        "time_weighted_return": np.where(is_over, np.nan, index - 1.0)[ledger.wanted],
     }
 
 
@@ -74,7 +79,7 @@ def _exposure(value: FloatArray, equity: FloatArray) -> dict[str, FloatArray]:
 
 def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
     wanted, lots = ledger.wanted, ledger.lots
-    is_open = ledger.is_open[:, wanted]
+    is_open = ledger.is_open[:, wanted] & ~lots["is_cash"][:, None]
     price_session = ledger.price_session[:, wanted]
     is_priced = is_open & (lots["is_public"] | lots["is_option"])[:, None]
     quantity = lots["quantity"][:, None]
@@ -91,8 +96,9 @@ def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
 
 def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
     """Return how unevenly |market value|, netted by symbol, is spread; NaN where nothing is held."""
-    value = ledger.value[:, ledger.wanted]
-    symbols, symbol_of_lot = np.unique(ledger.lots["symbol"].astype(str), return_inverse=True)
+    is_cash = ledger.lots["is_cash"]
+    value = ledger.value[~is_cash][:, ledger.wanted]
+    symbols, symbol_of_lot = np.unique(ledger.lots["symbol"][~is_cash].astype(str), return_inverse=True)
     size = np.zeros((len(symbols), value.shape[1]))
     for symbol, row in zip(symbol_of_lot, value, strict=True):
         size[symbol] += row

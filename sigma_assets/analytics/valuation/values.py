@@ -6,8 +6,9 @@ Where the specification leaves room:
   numbers take in everything before it, so that over time they add up to the totals: daily P&L is equity less initial
   equity (less flows dated after inception), realized P&L and dividends are those of all lots entered before.
 * A dividend is per share after a split of the same session, as in the total return.
-* An option is settled at its intrinsic value at the first session on or after expiration, unless its owner recorded an
-  exit dated on or before that session. If its underlying never had a price, it is settled at its own last price.
+* An option is settled at the first session on or after expiration, at its intrinsic value from the underlying's last
+  close on or before expiration, unless its owner recorded an exit dated on or before that session. If its underlying
+  never had a price, it is settled at its own last price.
 * Splits of the underlying multiply contracts and divide the strike; an older quote or the entry price is divided too.
 * Concentration nets a symbol's lots: its size is |sum of its market values|.
 """
@@ -15,6 +16,7 @@ Where the specification leaves room:
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
@@ -51,7 +53,8 @@ def position_values(
     DataFrame with the columns of the table position_values, sorted by portfolio_id, session, lot_id
         Only sessions from the first one on or after inception. NaN, NaT for null: `weight` and `risk_weight` where
         equity is not > 0; `price_session` where the entry price is used; `risk_symbol` and `risk_value` of private lots
-        and of options whose delta is unknown. `daily_pnl` includes dividends and, for a lot entered since the previous
+        and of options whose delta is unknown; of cash equivalents `risk_symbol` alone, their `risk_value` is known: 0.
+        `daily_pnl` includes dividends and, for a lot entered since the previous
         session, starts from its cost; so with the P&L of lots closed on the session it adds up to the portfolio's.
 
     Raises
@@ -107,6 +110,11 @@ def valuation(
     return {table: _frame(columns) for table, columns in blocks.items()}
 
 
+def is_cash_equivalent(positions: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which rows of position_values are cash equivalents: no risk symbol, and a known risk value of 0."""
+    return (positions["risk_symbol"].isna() & positions["risk_value"].eq(0)).to_numpy(dtype=bool)
+
+
 def _position_columns(ledger: Ledger) -> Columns:
     wanted, lot = np.nonzero(ledger.is_open[:, ledger.wanted].T)
     column = ledger.wanted[wanted]
@@ -117,6 +125,7 @@ def _position_columns(ledger: Ledger) -> Columns:
     equity = np.where(ledger.equity > 0, ledger.equity, np.nan)[column]
     risk_value, risk_symbol = ledger.risk_value[lot, column], lots["risk_symbol"]
     risk_symbol[np.isnan(risk_value)] = None
+    risk_value = np.where(lots["is_cash"], 0.0, risk_value)
     return {
         "portfolio_id": np.full(len(lot), ledger.portfolio_id, dtype=object),
         "session": day,
@@ -126,7 +135,7 @@ def _position_columns(ledger: Ledger) -> Columns:
         "quantity": ledger.quantity[lot, column],
         "price": ledger.price[lot, column],
         "price_session": price_session,
-        "is_stale": (lots["is_public"] | lots["is_option"]) & (price_session != day),
+        "is_stale": (lots["is_public"] | lots["is_option"]) & ~lots["is_cash"] & (price_session != day),
         "is_modelled": ledger.is_modelled[lot, column],
         "market_value": value,
         "cost_basis": lots["cost"],

@@ -18,7 +18,7 @@ def statements(dialect: str) -> list[str]:
 
 
 def with_multiplier(dialect: str) -> list[str]:
-    """Return the statements of migration 0004: a new multiplier of a lot has effect from its entry, too."""
+    """Return the statements of migration 0005: a new multiplier of a lot has effect from its entry, too."""
     columns = (*_LOT_COLUMNS, "multiplier")
     if dialect == "sqlite":
         return [

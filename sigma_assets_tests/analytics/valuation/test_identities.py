@@ -17,6 +17,7 @@ def snapshots() -> pd.DataFrame:
             "session": CALENDAR.astype("datetime64[s]"),
             "equity": 1_000.0,
             "cash": 400.0,
+            "cash_equivalents": 0.0,
             "long_value": 800.0,
             "short_value": -200.0,
             "gross_exposure": 1_000.0,

@@ -34,8 +34,8 @@ def test_ratios_to_equity_are_unknown_when_nothing_is_left():
     np.testing.assert_allclose(snapshot["leverage"], [1.0, NAN, 1.0, 900 / 1_100])
     np.testing.assert_allclose(position["weight"], [-1.0, NAN, -1.0, -900 / 1_100])
     np.testing.assert_allclose(position["risk_weight"], [-1.0, NAN, -1.0, -900 / 1_100])
-    np.testing.assert_allclose(snapshot["time_weighted_return"], [0.0, -2.0, NAN, NAN])
-    np.testing.assert_allclose(snapshot["max_drawdown"], [0.0, -2.0, NAN, NAN])
+    np.testing.assert_allclose(snapshot["time_weighted_return"], [0.0, NAN, NAN, NAN])
+    np.testing.assert_allclose(snapshot["max_drawdown"], [0.0, -1.0, -1.0, -1.0])
 
 
 def test_concentration_by_hand():

@@ -230,7 +230,7 @@ def test_a_portfolio_without_lots_has_snapshots_and_no_positions():
 
 def test_private_lots_are_carried_at_cost_whatever_a_listed_namesake_does():
     private = {"investment_class": "PRIVATE", "investment_subtype": "ART"}
-    holdings = book([lot("L1", "AAA", 3, 1_000.0, MON, **private), lot("L2", "CASH_X", 0.1, 7.3, MON, **private)])
+    holdings = book([lot("L1", "AAA", 3, 1_000.0, MON, **private), lot("L2", "WINE_X", 0.1, 7.3, MON, **private)])
     history = prices([5.0, 6.0], splits={("AAA", TUE): 2.0}, dividends={("AAA", TUE): 1.0})
 
     snapshot, position = snapshots(holdings, history), positions(holdings, history)

@@ -198,8 +198,13 @@ def oracle(case: Case, name: str, day: date) -> dict:
         }
         for symbol, column in columns.items()
     }
+
+    def effective(text):
+        when = as_date(text)
+        return when and next((session for session in days if session >= when), when)
+
     lots = [
-        {**row, "entry_date": as_date(row["entry_date"]), "exit_date": as_date(row["exit_date"])}
+        {**row, "entry_date": effective(row["entry_date"]), "exit_date": effective(row["exit_date"])}
         for row in case.lots[name]
     ]
     flows = [(as_date(when), amount) for when, amount in case.flows[name]]

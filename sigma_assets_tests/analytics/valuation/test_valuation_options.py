@@ -143,12 +143,19 @@ def test_a_window_with_a_fifth_of_its_returns_missing_still_gives_a_value():
 
 
 @pytest.mark.parametrize(
-    ("expiration", "settled"), [(DAYS[LOOK_BACK + 2], DAYS[LOOK_BACK + 2]), ("2025-04-19", "2025-04-21")]
+    ("expiration", "last", "settled"),
+    [
+        (DAYS[LOOK_BACK + 2], DAYS[LOOK_BACK + 2], DAYS[LOOK_BACK + 2]),
+        ("2025-04-19", "2025-04-18", "2025-04-21"),
+    ],
 )
-def test_an_option_is_settled_at_intrinsic_value_on_the_first_session_of_its_expiration(expiration, settled):
-    """The second one expires on a Saturday."""
+def test_an_option_is_settled_from_the_last_close_by_its_expiration_at_the_first_session_then(
+    expiration, last, settled
+):
+    """The second one expires on a Saturday: what Monday brings is too late."""
     closes = swinging()
-    closes[DAYS.index(settled) :] = 112.0
+    closes[DAYS.index(last)] = 112.0
+    closes[DAYS.index(last) + 1 :] = 150.0
     holdings, history = calls(2, expiration_date=expiration), market(closes)
 
     snapshot, position = snapshots(holdings, history).set_index("session"), positions(holdings, history)

@@ -7,6 +7,7 @@ from sigma_assets.analytics.risk.correlation.matrix import IntArray, correlation
 from sigma_assets.analytics.risk.correlation.tables import HeldMatrix, by_cluster, by_pair, by_portfolio
 from sigma_assets.analytics.risk.held import PORTFOLIO_SESSION, HeldSymbols, held_symbols, sums_by
 from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import CorrelationModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
@@ -39,6 +40,7 @@ def correlations(
     KeyError
         A session of `position_values` is not in `history`.
     """
+    position_values = position_values[~is_cash_equivalent(position_values)]
     public = position_values[position_values["investment_class"] == "PUBLIC"]
     held = held_symbols(public, symbol="symbol", value="market_value")
     gross = _gross(position_values, held)

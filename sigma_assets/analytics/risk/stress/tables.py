@@ -9,6 +9,7 @@ import pandas as pd
 from sigma_assets.analytics.risk.stress.contracts import Contracts
 from sigma_assets.analytics.risk.stress.replays import Windows
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios
+from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import MOST_SCENARIOS, RISK_FACTORS
 from sigma_assets.base.frames import FloatArray, SessionArray
 
@@ -70,7 +71,7 @@ def stress_tests(
         One row per lot that can move and has a P&L in any scenario: `symbol` and `PNL_COLUMNS`, NaN where not known or
         there is no such scenario.
     """
-    can_move = (positions["investment_class"] != "PRIVATE").to_numpy()
+    can_move = (positions["investment_class"] != "PRIVATE").to_numpy() & ~is_cash_equivalent(positions)
     day = np.searchsorted(moves.sessions, positions["session"].to_numpy().astype("datetime64[D]"))
     move, is_direct = _symbol_moves(positions, betas, day, moves, scenarios)
     value = positions["risk_value"].to_numpy(dtype=float)

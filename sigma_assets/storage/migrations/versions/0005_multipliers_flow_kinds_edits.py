@@ -32,6 +32,15 @@ def upgrade() -> None:
             comment="external (contribution, withdrawal), or P&L: fee, interest or tax",
         ),
     )
+    op.add_column(
+        "portfolio_snapshots",
+        sa.Column(
+            "cash_equivalents",
+            sa.Double(),
+            nullable=True,
+            comment="market value of cash and money-market funds, no exposure, USD; null = by 0.1",
+        ),
+    )
     op.create_table(
         "holdings_edits",
         sa.Column(
