@@ -109,7 +109,7 @@ class _Answers:
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
             return 404, _not_found(portfolio_id).model_dump_json()
-        progress = self.queries.progress(portfolio, detailed=debug)
+        progress = self.queries.progress(portfolio)
         totals = self.queries.totals(portfolio_id) if progress.finished else None
         view = onboarding_view(
             portfolio,

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
-from sigma_assets.runs.attempts import Attempt
-from sigma_assets.runs.facts import PortfolioFacts, Totals
+from sigma_assets.runs.facts import Attempt, PortfolioFacts
 from sigma_assets.runs.phases import PHASES, Phase
 from sigma_assets.runs.progress import Progress
 from sigma_assets.web.models import (
@@ -16,6 +15,7 @@ from sigma_assets.web.models import (
     Summary,
 )
 from sigma_assets.web.onboarding.messages import errors_of, first_line, messages_of
+from sigma_assets.web.queries import Totals
 
 
 def onboarding_view(
@@ -131,13 +131,11 @@ def _sessions(progress: Progress, session_at: Callable[[int], date]) -> Sessions
     total = progress.stop - progress.first
     if total <= 0:
         return None
-    attempt = progress.attempts.get("portfolio_snapshots")
-    if progress.phases["portfolio_snapshots"] == "completed":
-        done = total
-    else:
-        done = attempt.current or 0 if attempt is not None and attempt.status == "running" else 0
     return Sessions(
-        done=min(done, total), total=total, first=session_at(progress.first), last=session_at(progress.stop - 1)
+        done=min(progress.sessions_done, total),
+        total=total,
+        first=session_at(progress.first),
+        last=session_at(progress.stop - 1),
     )
 
 
