@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.holdings import tell_gaps
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, errors, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -54,6 +55,7 @@ def run(
         for outcome in outcomes
     ]
     show(rows, as_json=as_json, nothing="nothing is missing")
+    tell_gaps(portfolio_ids)
     if not all(outcome.succeeded for outcome in outcomes):
         click.echo("some runs failed: `sigma-assets runs` says why", err=True)
         sys.exit(1)
@@ -87,6 +89,7 @@ def missing(portfolio_ids: tuple[str, ...], as_json: bool) -> None:
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
     show(rows, as_json=as_json, nothing=f"nothing is missing up to {inputs.target}")
+    tell_gaps(portfolio_ids)
 
 
 def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":

@@ -40,6 +40,7 @@ STATES: dict[Status, RunState] = {
     Status.CANCELED: "canceled",
     Status.STARTED: "running",
     Status.CANCELING: "running",
+    Status.NOT_STARTED: "starting",
     Status.STARTING: "starting",
 }
 Share = Callable[[tuple[object, ...], Callable[[], Any]], Any]

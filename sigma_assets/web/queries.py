@@ -1,6 +1,6 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -9,22 +9,18 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.reports.stored import Holdings, holdings_of
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.history import History
 from sigma_assets.runs.progress import Progress
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.roster import Roster, read_roster
-from sigma_assets.storage.schema import lots, portfolios, price_coverage
+from sigma_assets.storage.schema import portfolios
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
-
-@dataclass(frozen=True)
-class Totals:
-    """What a finished onboarding covers: symbols needed at most on a session (None: not known), and lots."""
-
-    symbols: int | None
-    positions: int
+AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Runs that take a slot of the queue."""
 
 
 class Queries:
@@ -58,16 +54,29 @@ class Queries:
             removed=row.deleted_at is not None,
         )
 
-    def totals(self, portfolio_id: str) -> Totals:
-        """Return what a finished onboarding covers."""
-        needed = sa.select(sa.func.max(price_coverage.c.needed)).where(price_coverage.c.portfolio_id == portfolio_id)
-        held = sa.select(sa.func.count()).select_from(lots).where(lots.c.portfolio_id == portfolio_id)
-        with self.database.read() as connection:
-            return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
+    def holdings(
+        self, portfolio_ids: Sequence[str], uncomputed: Mapping[str, Collection[str]] | None = None
+    ) -> dict[str, Holdings]:
+        """Return how well the holdings of portfolios are known on their last session."""
+        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed)
 
     def progress(self, portfolio: PortfolioFacts) -> Progress:
         """Return where the onboarding of a portfolio stands."""
         return self.history.progress(portfolio)
+
+    def waiting(self, progress: Progress) -> str | None:
+        """Return what the newest run waits for; None if it does not."""
+        newest = progress.runs[-1] if progress.runs else None
+        if newest is None or newest.state not in ("queued", "starting"):
+            return None
+        if newest.state == "starting":
+            return "Its worker is starting"
+        slots = self.instance.get_concurrency_config().run_queue_config
+        most = slots.max_concurrent_runs if slots else None
+        at_work = self.instance.get_runs_count(dg.RunsFilter(statuses=AT_WORK))
+        if most is not None and 0 <= most <= at_work:
+            return f"Waiting for a free worker: {at_work} of {most} are at work"
+        return "In Dagster's queue, which is looked at every second"
 
     def roster(self) -> Roster:
         """Return which portfolio is which partition."""
