@@ -5,7 +5,7 @@ from time import monotonic
 
 import dagster as dg
 
-from sigma_assets.runs.observations import CURRENT, DETAIL, TOTAL, UNIT
+from sigma_assets.runs.events import CURRENT, DETAIL, TOTAL, UNIT
 
 SECONDS_BETWEEN = 1.0
 """An observation costs 10 to 20 ms: one per second is 1 to 2 % of the run."""

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -30,6 +30,7 @@ class PlannedRun:
     first, last : its range of sessions, both included.
     portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
     reason : why it is run, in a few words.
+    target : last session that was due when it was planned, whatever part of it this run covers.
     """
 
     assets: tuple[str, ...]
@@ -37,6 +38,7 @@ class PlannedRun:
     last: date
     portfolio_ids: tuple[str, ...] = ()
     reason: str = MISSING
+    target: date | None = field(default=None, compare=False)
 
 
 def plan_runs(

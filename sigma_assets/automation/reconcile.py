@@ -1,7 +1,7 @@
 """What to run now, and why: one pure function from what is needed to planned runs, for sensors, schedule and commands."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -91,7 +91,7 @@ def onboarding_runs(inputs: PlanInputs, new: Collection[str], calendar: SessionA
     """Return a run over everything for each new portfolio."""
     assets = names(PORTFOLIO_ASSETS)
     return [
-        run
+        replace(run, target=inputs.target)
         for key in inputs.order
         if key in new
         for run in plan_runs(
@@ -125,7 +125,8 @@ def _portfolio_runs(
     inputs: PlanInputs, wanted: Needs, reason: str, calendar: SessionArray, closed: Collection[str]
 ) -> list[PlannedRun]:
     chosen = {key: days for key, days in wanted.items() if key[0] is not None and key[0] not in closed}
-    return plan_runs(chosen, assets=names(PORTFOLIO_ASSETS), order=inputs.order, calendar=calendar, reason=reason)
+    planned = plan_runs(chosen, assets=names(PORTFOLIO_ASSETS), order=inputs.order, calendar=calendar, reason=reason)
+    return [replace(run, target=inputs.target) for run in planned]
 
 
 def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:

@@ -11,7 +11,7 @@ from sigma_assets.storage.roster import Roster
 
 def tags_of(planned: PlannedRun, roster: Roster, source: str) -> dict[str, str]:
     """Return the tags of a planned run."""
-    covered = Range(planned.first, planned.last, planned.portfolio_ids, planned.reason)
+    covered = Range(planned.first, planned.last, planned.portfolio_ids, planned.reason, planned.target)
     return run_tags(
         covered, roster, source=source, max_runtime_seconds=longest_run_seconds(settings(), planned.first, planned.last)
     )

@@ -93,7 +93,7 @@ def _show_phases() -> None:
     with open_instance() as instance:
         newest = stories(instance, read_roster(open_database()), settings().calendar, limit=2)
     rows = [
-        {"phase": asset.asset, "seconds": asset.seconds, "run": story.cover.run_id[:8]}
+        {"phase": asset.asset, "seconds": asset.seconds and round(asset.seconds, 3), "run": story.cover.run_id[:8]}
         for story in reversed(newest)
         for asset in story.assets
     ]

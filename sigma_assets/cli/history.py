@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.cli.terminal.holdings import tell_gaps, tell_holdings
 from sigma_assets.cli.terminal.options import PORTFOLIO, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, json_option, show, show_one, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -39,6 +40,8 @@ def runs(portfolio_id: str | None, limit: int, as_json: bool) -> None:
         _tell(story)
     if not found:
         console.print("no runs yet")
+    if portfolio_id is not None:
+        tell_gaps([portfolio_id])
 
 
 def _tell(story: "RunStory") -> None:
@@ -64,9 +67,10 @@ def _tell(story: "RunStory") -> None:
 @portfolio_argument
 @json_option
 def status(portfolio_id: str, as_json: bool) -> None:
-    """Show how far a portfolio is: sessions done per asset, and its last run."""
+    """Show how far a portfolio is: sessions done per asset, what is not known and why, its last run."""
     prepare_home()
     from sigma_assets.automation.execution import Update, UpdateRequest
+    from sigma_assets.reports.stored import holdings_of
     from sigma_assets.runs.history import headline, stories
     from sigma_assets.runs.watermark import Materialized
     from sigma_assets.storage.portfolios import portfolios
@@ -88,11 +92,22 @@ def status(portfolio_id: str, as_json: bool) -> None:
     done = all(row["sessions done"] == total for row in rows)
     state = "running" if portfolio_id in inputs.busy else "up to date" if done else "behind"
     record = {"portfolio_id": portfolio_id, "state": state, "target": inputs.target, "assets": rows}
-    record["last_run"] = last[0].record() if last else None
+    uncomputed = [str(row["asset"]) for row in rows if row["sessions done"] != total]
+    holdings = holdings_of(tables.database, tables.settings, [portfolio_id], {portfolio_id: uncomputed})[portfolio_id]
+    record |= {
+        "price_source": holdings.price_source,
+        "newest_price": holdings.newest_price,
+        "current_session": tables.settings.current_session(),
+        "symbols": holdings.symbols,
+        "symbols_priced": holdings.priced,
+        "warnings": [vars(gap) for gap in holdings.gaps],
+        "last_run": last[0].record() if last else None,
+    }
     if as_json:
         show_one(record, as_json=True, sentence="")
         return
     console.print(table(rows, f"{portfolio_id}: {state}, target {inputs.target}"))
+    tell_holdings(holdings, tables.settings.current_session())
     if last:
         story = last[0]
         why = f": {headline(story.failures)}" if story.failures else ""

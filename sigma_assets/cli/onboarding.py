@@ -35,7 +35,7 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
     def launch(database: Database, portfolio_id: str) -> str | None:
         roster = read_roster(database)
         tags = run_tags(
-            Range(sessions[0].item(), target, (portfolio_id,)),
+            Range(sessions[0].item(), target, (portfolio_id,), target=target),
             roster,
             source="onboarding",
             max_runtime_seconds=configured.max_runtime_seconds,

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, ProviderError
+from sigma_assets.cli.terminal.holdings import tell_gaps
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, errors, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -66,6 +67,7 @@ def run(
     show(rows, as_json=as_json, nothing=f"nothing is {'outdated' if outdated else 'missing'}; {age}")
     for line in late_start:
         click.echo(line, err=True)
+    tell_gaps(portfolio_ids)
     if not all(outcome.succeeded for outcome in outcomes):
         click.echo("some runs failed: `sigma-assets runs` says why", err=True)
         sys.exit(1)
@@ -108,6 +110,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
     show(rows, as_json=as_json, nothing=f"nothing is {word} up to {inputs.target}; {age}")
     for line in late_start:
         click.echo(line, err=True)
+    tell_gaps(portfolio_ids)
 
 
 def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":

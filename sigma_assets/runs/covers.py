@@ -1,6 +1,6 @@
 """Runs and what they cover: sessions, portfolios, assets. Read from Dagster's run storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,6 +16,7 @@ from sigma_assets.runs.tags import (
     RANGE_START,
     REASON,
     SOURCE,
+    TARGET,
     portfolio_tags,
     spans_of,
 )
@@ -46,6 +47,7 @@ class RunCover:
     reason : why it was planned: missing, holdings changed, prices corrected, ...
     is_written_down : whether its own tags say which portfolios it spans, and not only the ends of a range of partitions.
     is_intact : whether the range of partitions still spans nothing else than these.
+    target : last session that was due when it was planned; None where nobody noted it.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class RunCover:
     assets: frozenset[str] = field(default=frozenset(), repr=False)
     is_written_down: bool = field(default=True, repr=False)
     is_intact: bool = field(default=True, repr=False)
+    target: str | None = field(default=None, repr=False)
 
     @property
     def in_flight(self) -> bool:
@@ -99,8 +102,9 @@ def runs(
     created_after: datetime | None = None,
     portfolio_id: str | None = None,
     limit: int | None = None,
+    ascending: bool = False,
 ) -> list[RunCover]:
-    """Return our runs, newest first, with the portfolios that they cover.
+    """Return our runs, newest first unless `ascending`, with the portfolios that they cover.
 
     In flight is what has not ended; but not what was made and never started: nobody will.
     """
@@ -109,8 +113,19 @@ def runs(
         created_after=created_after,
         tags={PORTFOLIO: portfolio_id} if portfolio_id else None,
     )
-    found = covers_of(instance, roster, instance.get_run_records(chosen, limit=limit))
+    found = covers_of(instance, roster, instance.get_run_records(chosen, limit=limit, ascending=ascending))
     return [run for run in found if not run.is_abandoned] if in_flight else found
+
+
+def run_pages(instance: dg.DagsterInstance, roster: Roster, *, page: int = 200) -> Iterator[RunCover]:
+    """Yield all our runs, newest first; read page by page, as far as somebody asks."""
+    cursor = None
+    while True:
+        records = instance.get_run_records(limit=page, cursor=cursor)
+        yield from covers_of(instance, roster, records)
+        if len(records) < page:
+            return
+        cursor = records[-1].dagster_run.run_id
 
 
 def abandoned_runs(instance: dg.DagsterInstance, roster: Roster) -> list[RunCover]:
@@ -170,6 +185,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         assets=frozenset(key.to_user_string() for key in run.asset_selection or ()),
         is_written_down=bool(spans) or not from_name,
         is_intact=not from_name or _is_intact(ranged, portfolio_ids, from_name in positions and to_name in positions),
+        target=run.tags.get(TARGET),
     )
 
 

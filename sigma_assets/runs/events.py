@@ -1,20 +1,25 @@
 """Reads what a run's steps did from Dagster's event log: never the whole log, which holds every materialisation."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
-from sigma_assets.runs.endings import RUN_ENDS, TELLING, ended_from_outside
 from sigma_assets.runs.facts import EventKind, StepEvent
-from sigma_assets.runs.observations import CURRENT, DETAIL, TOTAL, UNIT
-from sigma_assets.runs.phases import BY_ASSET
+from sigma_assets.runs.phases import assets_of_step
+
+CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
+"""Metadata of the observations that a step writes about itself while it runs: the words that writer and reader share."""
+DETAIL = "progress/detail"
+"""Lines of detail since the observation before, such as `AAPL: 254 sessions in 0.3 s`."""
 
 NEWEST = 300
 """Events that are read at first. Longer runs (observations come once a second) cost a few queries more."""
+BATCH = 1_000
+"""Materialisations counted at once, of a step that did not end well."""
 
 WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 """What Dagster wraps around whatever an asset raises."""
@@ -31,22 +36,76 @@ KINDS: dict[Types, EventKind] = {
     Types.STEP_FAILURE: "failure",
     Types.STEP_SKIPPED: "skip",
 }
+ENDED_BY = {
+    "was terminated by signal": "worker died",
+    "unexpectedly exited": "worker died",
+    "run's worker is dead": "worker died",
+    "terminated unexpectedly": "worker died",
+    "xceeded maximum runtime": "timed out",
+}
+"""How a code server reports that the process of a run has gone, our launcher too, the daemon that it never came up,
+and run monitoring that it took too long."""
+NOT_LAUNCHED = "Caught an unrecoverable error while dequeuing the run"
+"""How the queue reports that it could not start a run."""
+RUN_ENDS: set[Types] = {Types.RUN_FAILURE, Types.RUN_CANCELED}
+TELLING: set[Types] = {*RUN_ENDS, Types.ENGINE_EVENT}
+"""Events that may say how a run ended that could not say so itself."""
+INTERRUPTED = "DagsterExecutionInterruptedError"
 
 
-def read_events(
-    instance: dg.DagsterInstance, run_id: str, *, outputs: bool = True
-) -> tuple[tuple[StepEvent, ...], str]:
-    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly ("" if it did not).
+@dataclass(frozen=True)
+class RunEvents:
+    """What the log of one run holds; see `RunFacts` for the fields."""
 
-    Their outputs (half of the events, needed for detail only) are left out on request.
+    events: tuple[StepEvent, ...] = ()
+    materialized: Mapping[str, int] = field(default_factory=dict)
+    error_kind: str = ""
+    error: str = ""
+
+
+def read_events(instance: dg.DagsterInstance, run_id: str, *, has_ended: bool = True) -> RunEvents:
+    """Return what the steps of a run did, oldest first, and why the run as a whole ended badly.
+
+    In one query, for a run of usual length; a step that put out its result and did not end well costs another one, for
+    its materialisations are counted.
     """
-    steps = {*KINDS, *TELLING} - (set() if outputs else {Types.STEP_OUTPUT})
+    steps = {*KINDS, *TELLING}
     newest = _records(instance, run_id, {*steps, Types.ASSET_OBSERVATION}, limit=NEWEST)
     if len(newest) == NEWEST:
         newest = _merged(newest, _records(instance, run_id, steps))
         newest = _merged(newest, _last_observations(instance, run_id, newest))
-    events = tuple(event for record in newest if (event := _step_event(record)) is not None)
-    return events, "" if any(event.kind == "failure" for event in events) else _run_error(newest)
+    kind, error = _run_error(newest)
+    events = tuple(event for record in newest for event in _step_events(record))
+    if kind in ENDED_BY.values():
+        events = tuple(_explained(event, error) for event in events)
+    elif any(event.kind == "failure" for event in events):
+        kind, error = "", ""  # the step says it better
+    return RunEvents(events, _materialized(instance, run_id, events) if has_ended else {}, kind, error)
+
+
+def _explained(event: StepEvent, ending: str) -> StepEvent:
+    """Return a failure that is only an interruption with what ended the run."""
+    return replace(event, text=ending) if event.error_type == INTERRUPTED else event
+
+
+def _materialized(instance: dg.DagsterInstance, run_id: str, events: Sequence[StepEvent]) -> dict[str, int]:
+    """Count the materialisations of steps that put out their result and did not end well."""
+    outputs = {event.asset: event.storage_id for event in events if event.kind == "output"}
+    open_since = outputs.keys() - {event.asset for event in events if event.kind == "success"}
+    if not open_since:
+        return {}
+    found: dict[str, set[str | None]] = {asset: set() for asset in open_since}
+    cursor = EventLogCursor.from_storage_id(min(outputs[asset] for asset in open_since))
+    while True:
+        page = instance.get_records_for_run(run_id, str(cursor), {Types.ASSET_MATERIALIZATION}, BATCH).records
+        for record in page:
+            materialization = record.event_log_entry.get_dagster_event().step_materialization_data.materialization
+            asset = materialization.asset_key.to_user_string()
+            if asset in found:
+                found[asset].add(materialization.partition)
+        if len(page) < BATCH:
+            return {asset: len(partitions) for asset, partitions in found.items()}
+        cursor = EventLogCursor.from_storage_id(page[-1].storage_id)
 
 
 def _last_observations(
@@ -78,20 +137,26 @@ def _type(record: EventLogRecord) -> Types | None:
     return record.event_log_entry.dagster_event_type
 
 
-def _step_event(record: EventLogRecord) -> StepEvent | None:
+def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
+    """Yield an event once for each asset that its step makes."""
     entry, event = record.event_log_entry, record.event_log_entry.dagster_event
-    if event is None or entry.step_key not in BY_ASSET:
-        return None
-    begun = StepEvent("start", entry.step_key, entry.timestamp, record.storage_id)
-    if event.event_type == Types.ASSET_OBSERVATION:
-        return _observation(event.asset_observation_data.asset_observation.metadata, begun)
-    kind = KINDS.get(event.event_type)
-    if kind == "failure":
-        text, trace = _error(event.step_failure_data.error)
-        return replace(begun, kind=kind, text=text, trace=trace)
-    if kind == "retry":
-        return replace(begun, kind=kind, text=_error(event.step_retry_data.error)[0])
-    return replace(begun, kind=kind) if kind else None
+    if event is None or entry.step_key is None:
+        return
+    for asset in assets_of_step(entry.step_key):
+        head = StepEvent("start", asset, entry.timestamp, record.storage_id)
+        kind = KINDS.get(event.event_type)
+        if event.event_type == Types.ASSET_OBSERVATION:
+            observation = event.asset_observation_data.asset_observation
+            seen = _observation(observation.metadata, head)
+            if seen is not None and observation.asset_key.to_user_string() == asset:
+                yield seen
+        elif kind == "failure":
+            text, error_type, trace = _error(event.step_failure_data.error)
+            yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
+        elif kind == "retry":
+            yield replace(head, kind=kind, text=_error(event.step_retry_data.error)[0])
+        elif kind:
+            yield replace(head, kind=kind)
 
 
 def _observation(metadata: Mapping[str, dg.MetadataValue], head: StepEvent) -> StepEvent | None:
@@ -112,23 +177,51 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _error(error: SerializableErrorInfo | None) -> tuple[str, str]:
-    """Return type and message of what the asset raised, without Dagster's wrapping, and its stack."""
+def _error(error: SerializableErrorInfo | None) -> tuple[str, str, str]:
+    """Return type and message of what the asset raised, without Dagster's wrapping, its type alone, and its stack."""
     if error is None:
-        return "no error was recorded", ""
+        return "no error was recorded", "unknown", ""
     raised = error.cause if error.cls_name in WRAPPERS and error.cause else error
-    return MODULE.sub("", raised.message.strip()), raised.to_string().strip()
+    return MODULE.sub("", raised.message.strip()), raised.cls_name or "unknown", raised.to_string().strip()
 
 
-def _run_error(records: Sequence[EventLogRecord]) -> str:
+def ended_from_outside(events: Iterable[dg.DagsterEvent]) -> tuple[str, str] | None:
+    """Return how a run ended that could not say so itself; None if nobody remarked on the end.
+
+    Returns
+    -------
+    Kind (worker died, timed out, not launched) and message, from what Dagster's engine, our launcher and run monitoring
+    remarked.
+
+    Parameters
+    ----------
+    events : of one run, oldest first; those of other types than `TELLING` are left aside.
+    """
+    launch, ending = None, None
+    for event in events:
+        if event.event_type not in TELLING:
+            continue
+        error = getattr(event.event_specific_data, "error", None)
+        message, reason = event.message or "", error.message.strip() if error else ""
+        for text in (message, reason):
+            kind = next((kind for words, kind in ENDED_BY.items() if words in text), None)
+            ending = (kind, text) if kind else ending
+        if reason and message.startswith(NOT_LAUNCHED):
+            launch = ("not launched", reason)
+    return ending or launch
+
+
+def _run_error(records: Sequence[EventLogRecord]) -> tuple[str, str]:
+    """Return kind ("" where it is not known) and message of a run's bad end; twice "" of a good one."""
     told = [record.event_log_entry.get_dagster_event() for record in records if _type(record) in TELLING]
     ends = [event for event in told if event.event_type in RUN_ENDS]
     if not ends:
-        return ""
+        return "", ""
     if ending := ended_from_outside(told):
-        return ": ".join(ending)
+        return ending
     if ends[-1].event_type == Types.RUN_FAILURE and ends[-1].event_specific_data is not None:
         error = ends[-1].job_failure_data.error
         if error is not None:
-            return _error(error)[0]
-    return ends[-1].message or ""
+            text, error_type, _ = _error(error)
+            return error_type, text
+    return "", ends[-1].message or ""

@@ -1,24 +1,50 @@
-"""The history: what Dagster's run storage knows of each run. Nothing is kept beside it."""
+"""The history: what Dagster's run storage and event log hold of each run. Nothing is kept beside them.
 
-from collections.abc import Sequence
+`sigma-assets runs` and `status`, the status server and alerts all read it here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
-from sigma_assets.runs.covers import RunCover, cover_of, runs
-from sigma_assets.runs.endings import RUN_ENDS, TELLING, ended_from_outside
+from sigma_assets.runs.covers import RunCover, cover_of, run_pages, runs
+from sigma_assets.runs.events import RunEvents, read_events
+from sigma_assets.runs.facts import Attempt, PortfolioFacts, RunFacts, RunState, attempts
+from sigma_assets.runs.phases import BY_ASSET, PHASES
+from sigma_assets.runs.presence import Presence
+from sigma_assets.runs.progress import Progress, onboarding_progress
 from sigma_assets.storage.roster import Roster
 
+RUNS_KEPT = 256
+"""Finished runs whose events are remembered, by run and end state; some ten kB each."""
+RUNS_READ = 20
+"""Most runs whose events are read for one portfolio: those that completed it are the oldest ones, those that tell why it is
+incomplete the newest."""
+RUNS_LOOKED_AT = 200
+"""Run records in which those of a portfolio are looked for: the oldest since its creation, and the newest."""
+CLOCK_DIFFERENCE = timedelta(minutes=5)
+"""By how much the clocks of the hosts that store portfolios and runs may differ."""
 
-@dataclass(frozen=True)
-class AssetRun:
-    """One asset of a run: how it ended and how long it took."""
-
-    asset: str
-    status: str
-    seconds: float | None
+Status = dg.DagsterRunStatus
+STATES: dict[Status, RunState] = {
+    Status.SUCCESS: "succeeded",
+    Status.FAILURE: "failed",
+    Status.CANCELED: "canceled",
+    Status.STARTED: "running",
+    Status.CANCELING: "running",
+    Status.NOT_STARTED: "starting",
+    Status.STARTING: "starting",
+}
+Share = Callable[[tuple[object, ...], Callable[[], Any]], Any]
+"""Reads something under a key, or hands out what was read a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +53,13 @@ class RunStory:
 
     Attributes
     ----------
-    assets : per asset, in the order in which they started.
+    assets : per asset that it began, in the order in which they began.
     cells_done, cells_total : sessions x portfolios x assets that are materialised, and that were asked for.
     failures : asset, exception type, message; empty for a run that succeeded.
     """
 
     cover: RunCover
-    assets: tuple[AssetRun, ...]
+    assets: tuple[Attempt, ...]
     cells_done: int
     cells_total: int
     failures: tuple[tuple[str, str, str], ...]
@@ -44,7 +70,6 @@ class RunStory:
         return {
             "run_id": cover.run_id,
             "source": cover.source,
-            "reason": cover.reason,
             "status": cover.status.value.lower(),
             "job": cover.job,
             "portfolio_ids": list(cover.portfolio_ids),
@@ -53,11 +78,141 @@ class RunStory:
             "started_at": _moment(cover.started),
             "ended_at": _moment(cover.ended),
             "seconds": round(cover.ended - cover.started, 2) if cover.ended and cover.started else None,
-            "asset_seconds": {asset.asset: asset.seconds for asset in self.assets},
+            "asset_seconds": {one.asset: _rounded(one.seconds) for one in self.assets},
             "cells_done": self.cells_done,
             "cells_total": self.cells_total,
             "failures": [dict(zip(("asset", "type", "message"), failure, strict=True)) for failure in self.failures],
         }
+
+
+class History:
+    """Runs of one instance, read when somebody asks; the events of a finished run are read once.
+
+    Parameters
+    ----------
+    roster : returns which portfolio is which partition, as it is now.
+    share : shares a read between readers who come at once; by default each reads for itself.
+    """
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        roster: Callable[[], Roster],
+        calendar: TradingCalendar,
+        share: Share = lambda _, read: read(),
+    ) -> None:
+        self.instance = instance
+        self._roster = roster
+        self._calendar = calendar
+        self._share = share
+        self._presence = Presence(instance, calendar.sessions)
+        self._finished: OrderedDict[tuple[str, RunState], RunEvents] = OrderedDict()
+
+    def stories(self, *, portfolio_id: str | None = None, limit: int = 20) -> list[RunStory]:
+        """Return the stories of the newest runs, newest first: all, or those that cover a portfolio."""
+        roster = self._roster()
+        covers = run_pages(self.instance, roster) if portfolio_id else iter(runs(self.instance, roster, limit=limit))
+        chosen = (cover for cover in covers if portfolio_id is None or portfolio_id in cover.portfolio_ids)
+        return [self.story(cover) for cover in islice(chosen, limit)]
+
+    def story(self, cover: RunCover) -> RunStory:
+        """Return the story of one run."""
+        facts = self.facts(cover)
+        of_assets = attempts(facts)
+        begun = tuple(one for one in of_assets if one.started is not None)
+        done = sum(one.cells for one in of_assets)
+        return RunStory(cover, begun, done, len(facts.assets) * facts.cells, _failures(cover, facts, of_assets))
+
+    def progress(self, portfolio: PortfolioFacts) -> Progress:
+        """Return where the onboarding of a portfolio stands.
+
+        What is there is asked of Dagster's materialised partitions; runs tell phases, times and errors. Costs the same
+        for a portfolio with one run and with hundreds: of a complete one the runs are read, oldest first, until they
+        explain all that is there, of an incomplete one the newest; at most `RUNS_READ`.
+        """
+        covers = self._of_portfolio(portfolio)
+        if not covers:
+            return onboarding_progress(portfolio.first, (), {})
+        facts = [self._outline(cover) for cover in covers]
+        stop = max(run.target or run.stop for run in facts)
+        name = self._roster().name_of[portfolio.portfolio_id]
+        there = self._presence.look(name, portfolio.first, max(stop, portfolio.first))
+        due = max((facts[0].target or facts[0].stop) - portfolio.first, 0)
+        is_complete = all(there[phase.asset][:due].all() for phase in PHASES)
+        newest = max(RUNS_READ - 1, 1)
+        chosen = covers[:RUNS_READ] if is_complete else [covers[0], *covers[1:][-newest:]]
+        return onboarding_progress(portfolio.first, (self.facts(cover) for cover in chosen), there)
+
+    def facts(self, cover: RunCover) -> RunFacts:
+        """Return a run with its events."""
+        facts = self._outline(cover)
+        if cover.started is None and facts.in_flight:
+            return facts
+        read = self._events(cover.run_id, facts)
+        assets = facts.assets or frozenset(event.asset for event in read.events)
+        return replace(
+            facts, assets=assets, events=read.events, materialized=read.materialized,
+            error_kind=read.error_kind, error=read.error,
+        )  # fmt: skip
+
+    def _events(self, run_id: str, facts: RunFacts) -> RunEvents:
+        key = (run_id, facts.state)  # an ended run must not be judged by events that were read while it was on
+        kept = self._finished.get(key)
+        if kept is not None:
+            return kept
+        read = partial(read_events, self.instance, run_id, has_ended=not facts.in_flight)
+        found: RunEvents = self._share(("events", *key), read)
+        if not facts.in_flight:
+            self._finished[key] = found
+            while len(self._finished) > RUNS_KEPT:
+                self._finished.popitem(last=False)
+        return found
+
+    def _outline(self, cover: RunCover) -> RunFacts:
+        first, stop = self._position(cover.first), self._position(cover.last, after=True)
+        return RunFacts(
+            run_id=cover.run_id,
+            source=cover.source,
+            state=STATES.get(cover.status, "queued"),
+            created=cover.created.timestamp(),
+            started=cover.started,
+            ended=cover.ended,
+            first=first,
+            stop=stop,
+            target=None if cover.target is None else self._position(cover.target, after=True),
+            is_again=cover.is_again,
+            assets=cover.assets or (frozenset(BY_ASSET) if cover.portfolio_ids else frozenset()),
+            cells=(stop - first) * max(len(cover.portfolio_ids), 1),
+        )
+
+    def _position(self, session: str, *, after: bool = False) -> int:
+        return int(np.searchsorted(self._calendar.sessions, np.datetime64(session), "right" if after else "left"))
+
+    def _of_portfolio(self, portfolio: PortfolioFacts) -> list[RunCover]:
+        """Return runs that cover a portfolio, oldest first: the first of its life, and the newest.
+
+        Runs of many portfolios carry no portfolio's tag, so they are looked for among all; who came within the same hour
+        shares that look.
+        """
+        since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
+        hour = since.replace(minute=0, second=0, microsecond=0)
+        roster = self._roster()
+        oldest: list[RunCover] = self._share(
+            ("runs", hour),
+            partial(runs, self.instance, roster, created_after=hour, limit=RUNS_LOOKED_AT, ascending=True),
+        )
+        found = {cover.run_id: cover for cover in oldest}
+        if len(oldest) >= RUNS_LOOKED_AT:
+            newest = partial(runs, self.instance, roster, limit=RUNS_LOOKED_AT)
+            found |= {cover.run_id: cover for cover in self._share(("runs", "newest"), newest)}
+            for ascending in (True, False):
+                own = runs(
+                    self.instance, roster, portfolio_id=portfolio.portfolio_id, limit=RUNS_READ, ascending=ascending
+                )
+                found |= {cover.run_id: cover for cover in own}
+        young = (cover for cover in found.values() if cover.created >= since)
+        mine = [cover for cover in young if portfolio.portfolio_id in cover.portfolio_ids]
+        return sorted(mine, key=lambda cover: cover.storage_id)
 
 
 def stories(
@@ -69,84 +224,13 @@ def stories(
     limit: int = 20,
 ) -> list[RunStory]:
     """Return the stories of the newest runs, newest first: all, or those that cover a portfolio."""
-    covers = runs(instance, roster, limit=None if portfolio_id else limit)
-    chosen = [cover for cover in covers if portfolio_id is None or portfolio_id in cover.portfolio_ids]
-    return [_story(instance, cover, calendar) for cover in chosen[:limit]]
+    return History(instance, lambda: roster, calendar).stories(portfolio_id=portfolio_id, limit=limit)
 
 
 def story_of(instance: dg.DagsterInstance, roster: Roster, run_id: str, calendar: TradingCalendar) -> RunStory | None:
     """Return the story of one run; None if it is not one of ours (it covers no partitions)."""
     cover = cover_of(instance, roster, run_id)
-    return _story(instance, cover, calendar) if cover else None
-
-
-def _story(instance: dg.DagsterInstance, cover: RunCover, calendar: TradingCalendar) -> RunStory:
-    run = instance.get_run_by_id(cover.run_id)
-    asked = {key.to_user_string() for key in (run.asset_selection or ())} if run else set()
-    assets = tuple(each for each in _assets(instance, cover.run_id) if not asked or each.asset in asked)
-    sessions = len(calendar.between(date.fromisoformat(cover.first), date.fromisoformat(cover.last)))
-    cells = sessions * max(len(cover.portfolio_ids), 1)
-    done = sum(asset.status == "success" for asset in assets)
-    failures = _failures(instance, cover)
-    if not cover.in_flight:
-        assets = tuple(replace(each, status="interrupted") if each.status == "in_progress" else each for each in assets)
-        at_work = [asset.asset for asset in assets if asset.status == "interrupted"]
-        failures = tuple((asset or ", ".join(at_work), kind, message) for asset, kind, message in failures)
-    return RunStory(cover, assets, done * cells, max(len(asked), len(assets)) * cells, failures)
-
-
-def _assets(instance: dg.DagsterInstance, run_id: str) -> list[AssetRun]:
-    """Return what became of a run's steps; from their own events, since Dagster's statistics read every materialisation."""
-    begun: dict[str, float] = {}
-    assets: dict[str, AssetRun] = {}
-    for record in instance.get_records_for_run(run_id, of_type=set(_STATUS)).records:
-        entry = record.event_log_entry
-        asset, status = entry.step_key or "", _STATUS[entry.get_dagster_event().event_type]
-        if status == "in_progress":
-            begun[asset] = entry.timestamp
-        has_ended = asset in begun and status != "in_progress"
-        assets[asset] = AssetRun(asset, status, round(entry.timestamp - begun[asset], 3) if has_ended else None)
-    return list(assets.values())
-
-
-def _failures(instance: dg.DagsterInstance, cover: RunCover) -> tuple[tuple[str, str, str], ...]:
-    """Return asset, type and message of what failed: steps if any did, else the run as a whole."""
-    if cover.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-        return ()
-    steps, others = [], []
-    for record in instance.get_records_for_run(
-        cover.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, *TELLING}
-    ).records:
-        event = record.event_log_entry.get_dagster_event()
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            cause = error.cause if error and error.cause else error
-            kind = (cause.cls_name if cause else None) or "unknown"
-            steps.append((event.step_key or "", kind, (cause.message if cause else event.message or "").strip()))
-        else:
-            others.append(event)
-    ending = ended_from_outside(others)
-    if steps:
-        return tuple(
-            (asset, kind, ending[1] if ending and kind == INTERRUPTED else message) for asset, kind, message in steps
-        )
-    if ending:
-        return (("", *ending),)
-    return tuple(("", cover.status.value.lower(), end.message or "") for end in others if end.event_type in RUN_ENDS)
-
-
-_STATUS = {
-    dg.DagsterEventType.STEP_START: "in_progress",
-    dg.DagsterEventType.STEP_RESTARTED: "in_progress",
-    dg.DagsterEventType.STEP_SUCCESS: "success",
-    dg.DagsterEventType.STEP_FAILURE: "failure",
-    dg.DagsterEventType.STEP_SKIPPED: "skipped",
-}
-INTERRUPTED = "DagsterExecutionInterruptedError"
-
-
-def _moment(timestamp: float | None) -> datetime | None:
-    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+    return History(instance, lambda: roster, calendar).story(cover) if cover else None
 
 
 def headline(failures: Sequence[tuple[str, str, str]]) -> str:
@@ -154,3 +238,23 @@ def headline(failures: Sequence[tuple[str, str, str]]) -> str:
     return "; ".join(
         f"{asset or 'run'}: {kind}: {message.splitlines()[0] if message else ''}" for asset, kind, message in failures
     )
+
+
+def _failures(cover: RunCover, run: RunFacts, of_assets: Iterable[Attempt]) -> tuple[tuple[str, str, str], ...]:
+    """Return asset, type and message of what failed: steps if any did, else the run as a whole."""
+    if run.state not in ("failed", "canceled"):
+        return ()
+    failed = [one for one in of_assets if one.status == "failed"]
+    steps = [one for one in failed if not one.was_cut_off]
+    if steps:
+        return tuple((one.asset, one.error_type, one.error.removeprefix(f"{one.error_type}: ")) for one in steps)
+    at_work = ", ".join(one.asset for one in failed)
+    return ((at_work, run.error_kind or cover.status.value.lower(), run.error.removeprefix(f"{run.error_kind}: ")),)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None

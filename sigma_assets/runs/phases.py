@@ -1,4 +1,7 @@
-"""The twelve phases of an onboarding (SPEC 7): their ids, names, messages and units, and the assets that do them."""
+"""The phases of an onboarding (SPEC 7), in the order of work: ids, names, messages and units, and the assets that do them.
+
+A new phase is one entry of `PHASES`, and its asset one of the portfolios' job.
+"""
 
 from dataclasses import dataclass
 
@@ -9,9 +12,10 @@ class Phase:
 
     Attributes
     ----------
-    asset : the asset of the portfolios' job whose step this phase is.
+    asset : the asset of the portfolios' job that this phase makes.
     unit : what it counts: symbols, dates, positions or scenarios.
     weight : its share of a typical onboarding's time; only the sizes relative to each other matter.
+    step : the step that makes the asset, where it makes others, too; "" = of the asset's own name.
     """
 
     phase: str
@@ -20,6 +24,7 @@ class Phase:
     unit: str
     message: str
     weight: float
+    step: str = ""
 
 
 PHASES = (
@@ -37,3 +42,8 @@ PHASES = (
     Phase("phase_9", "Performance", "performance", "dates", "Measuring performance...", 1),
 )
 BY_ASSET = {phase.asset: phase for phase in PHASES}
+
+
+def assets_of_step(step: str) -> tuple[str, ...]:
+    """Return the assets that a step makes: most often the one of its name."""
+    return tuple(phase.asset for phase in PHASES if phase.step == step) or (step,)

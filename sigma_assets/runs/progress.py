@@ -1,23 +1,22 @@
-"""Progress of an onboarding: a pure function from what its runs did to where it stands. No clock, no I/O, no memory.
+"""Progress of an onboarding: a pure function from what is there, and what its runs did, to where it stands.
 
-The work of an onboarding is its twelve phases over the sessions from the portfolio's inception to the last one that a
-run was asked for. Runs are added one by one, in the order of their creation: after each, the work known by then and
-the share of it that is done give a percentage, and the largest of them counts. Within a run that share only counts
-facts that cannot be undone (a step's success, the furthest count of an attempt), so `percent` never goes down, whatever
-fails, is retried or runs again. The onboarding is over with the first run after which nothing is missing; later runs
-(the next night's, a correction's) are other stories.
+The work of an onboarding is its phases over the sessions from the portfolio's inception to the target. What is done of it
+is what is materialised, whichever run did it and however that run ended; runs add the count of a step under way, times and
+errors. `percent` measures the work that was due when the first run was planned, so that a later session does not lower it,
+and counts only what cannot be undone (a materialised session, the furthest count of an attempt): it never goes down,
+whatever fails, is retried or runs again. The onboarding is over with the first run after which nothing is missing; later
+runs (the next night's, a correction's) are other stories.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.runs.attempts import Attempt, attempts
-from sigma_assets.runs.facts import RunFacts
+from sigma_assets.runs.facts import Attempt, RunFacts, attempts
 from sigma_assets.runs.phases import PHASES
 
 Status = Literal["pending", "running", "completed", "partial", "failed"]
@@ -43,6 +42,7 @@ class Progress:
     attempts : asset -> the attempt that its status, count and time come from; assets that no run began are absent.
     runs : the runs of the onboarding, oldest first; later ones are left out.
     first, stop : the sessions that it is about, as a half-open range of positions in the calendar.
+    sessions_done : of these, how many have their snapshot, or had it counted by a step under way.
     rate : share of the whole work that the current run does per second; None until it means something.
     rate_moment : moment of the newest event that went into the rate.
     """
@@ -54,6 +54,7 @@ class Progress:
     runs: tuple[RunFacts, ...]
     first: int
     stop: int
+    sessions_done: int = 0
     rate: float | None = None
     rate_moment: float | None = None
 
@@ -73,117 +74,145 @@ class Progress:
         return sum((run.ended or now) - run.started for run in self.runs if run.started is not None)
 
 
-def onboarding_progress(first: int, runs: Sequence[RunFacts]) -> Progress:
+def onboarding_progress(first: int, runs: Iterable[RunFacts], there: Mapping[str, BoolArray]) -> Progress:
     """Return where an onboarding stands.
 
     Parameters
     ----------
     first : position in the calendar of the first session that the portfolio should have.
-    runs : every run that covers the portfolio since it was created, in the order of their creation.
+    runs : runs that cover the portfolio, in the order of their creation, its first run first; read no further than
+        needed.
+    there : asset -> which sessions from `first` on are materialised; what lies beyond an array is not.
     """
-    percent, done = 0.0, _Done(first)
-    for count, run in enumerate(runs, start=1):
-        before = done.share(max(done.stop, run.stop))
-        done.add(run)
-        share = done.share()
-        if done.everything() and run.state == "succeeded" and not any(other.in_flight for other in runs[:count]):
-            return _judged("completed", 100.0, runs[:count], done)
-        percent = max(percent, min(math.floor(share * 1000.0) / 10.0, NEARLY))
-        if count == len(runs):
-            return _judged(_status(runs, done), percent, runs, done, *_rate(run, share - before))
-    return _judged("pending", 0.0, (), done)
+    work = _Work(first, there)
+    for run in runs:
+        work.add(run)
+        if work.is_done(explained=True):
+            return work.judged("completed", 100.0)
+    if not work.runs:
+        return work.judged("pending", 0.0)
+    if work.is_done(explained=False):
+        return work.judged("completed", 100.0)
+    percent = min(math.floor(work.share() * 1000.0) / 10.0, NEARLY)
+    return work.judged(_status(work.runs, work), percent, *_rate(work))
 
 
-class _Done:
-    """What the runs so far have done of the work: per asset, which sessions are there, and how far attempts came."""
+class _Work:
+    """The work of an onboarding: per asset, which sessions are there, and how far attempts came."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, there: Mapping[str, BoolArray]) -> None:
         self.first = first
         self.stop = first
-        self.there: dict[str, BoolArray] = {phase.asset: np.zeros(0, dtype=bool) for phase in PHASES}
-        self.attempts: list[Attempt] = []
+        self.due = first
+        self.runs: list[RunFacts] = []
+        self.attempts: dict[str, list[Attempt]] = {phase.asset: [] for phase in PHASES}
+        self._there = there
 
     def add(self, run: RunFacts) -> None:
-        """Add a run: its sessions to the work, its successes to what is there."""
-        self.stop = max(self.stop, run.stop)
+        """Add a run: its sessions to the work, its attempts to what is known."""
+        self.stop = max(self.stop, run.stop if run.target is None else run.target)
+        if not self.runs:
+            self.due = self.stop
+        self.runs.append(run)
         for attempt in attempts(run):
-            self.attempts.append(attempt)
-            if attempt.status == "completed":
-                self.there[attempt.asset] = self._covered(attempt.asset, self.stop) | self._range(run, self.stop)
+            if attempt.asset in self.attempts:
+                self.attempts[attempt.asset].append(attempt)
 
-    def everything(self) -> bool:
-        """Return whether every asset has every session."""
-        return self.stop > self.first and all(self.missing(phase.asset) == 0 for phase in PHASES)
+    def there(self, asset: str, stop: int) -> BoolArray:
+        """Return which sessions before `stop` an asset has."""
+        found = np.zeros(max(stop - self.first, 0), dtype=bool)
+        known = self._there.get(asset, found)[: len(found)]
+        found[: len(known)] = known
+        return found
 
-    def missing(self, asset: str) -> int:
-        """Return how many sessions an asset lacks."""
-        return int((~self._covered(asset, self.stop)).sum())
+    def is_complete(self, asset: str) -> bool:
+        """Return whether an asset has every session, and no step says that it failed after its last success."""
+        said = [each.status for each in self.attempts[asset] if each.status == "completed" or _failed(each)]
+        return bool(self.stop > self.first and self.there(asset, self.stop).all() and said[-1:] != ["failed"])
 
-    def share(self, stop: int | None = None) -> float:
-        """Return the share of the work that is done; with `stop`, of the work up to there."""
-        end = self.stop if stop is None else stop
-        if end <= self.first:
-            return 0.0
-        furthest = {phase.asset: float(self._covered(phase.asset, end).sum()) for phase in PHASES}
-        for attempt in self.attempts:
-            covered = self._covered(attempt.asset, end)
-            on_top = attempt.share * float((self._range(attempt.run, end) & ~covered).sum())
-            furthest[attempt.asset] = max(furthest[attempt.asset], float(covered.sum()) + on_top)
-        total = sum(phase.weight for phase in PHASES) * (end - self.first)
-        return sum(phase.weight * furthest[phase.asset] for phase in PHASES) / total
+    def is_done(self, *, explained: bool) -> bool:
+        """Return whether everything is there and nothing under way; `explained`: and these runs have done all of it."""
+        if any(run.in_flight and not run.is_again for run in self.runs):
+            return False
+        return all(self.is_complete(asset) and (not explained or self._explained(asset)) for asset in self.attempts)
 
-    def _covered(self, asset: str, stop: int) -> BoolArray:
-        covered = np.zeros(max(stop - self.first, 0), dtype=bool)
-        there = self.there[asset][: len(covered)]
-        covered[: len(there)] = there
-        return covered
+    def _explained(self, asset: str) -> bool:
+        covered = np.zeros(max(self.stop - self.first, 0), dtype=bool)
+        for attempt in self.attempts[asset]:
+            if _succeeded(attempt):
+                covered |= self.range(attempt.run, self.stop)
+        return bool(covered.all())
 
-    def _range(self, run: RunFacts, stop: int) -> BoolArray:
+    def range(self, run: RunFacts, stop: int) -> BoolArray:
+        """Return which sessions before `stop` a run covers."""
         positions = np.arange(self.first, max(stop, self.first))
         return (positions >= run.first) & (positions < run.stop)
 
+    def furthest(self, asset: str, stop: int) -> float:
+        """Return how many sessions before `stop` an asset has, with the part that the furthest attempt reported."""
+        there = self.there(asset, stop)
+        on_top = [each.share * float((self.range(each.run, stop) & ~there).sum()) for each in self.attempts[asset]]
+        return float(there.sum()) + max(on_top, default=0.0)
 
-def _status(runs: Sequence[RunFacts], done: _Done) -> Status:
+    def share(self) -> float:
+        """Return the share of the work due when the first run was planned that is done."""
+        total = sum(phase.weight for phase in PHASES) * (self.due - self.first)
+        done = sum(phase.weight * self.furthest(phase.asset, self.due) for phase in PHASES)
+        return done / total if total > 0 else 0.0
+
+    def judged(
+        self, status: Status, percent: float, rate: float | None = None, rate_moment: float | None = None
+    ) -> Progress:
+        """Return the progress, with the status of each phase."""
+        chosen: dict[str, Attempt] = {}
+        phases: dict[str, PhaseStatus] = {}
+        for asset, tried in self.attempts.items():
+            is_there = self.is_complete(asset)
+            telling = [attempt for attempt in tried if _succeeded(attempt)] if is_there else tried
+            if telling:
+                chosen[asset] = telling[-1]
+            if is_there:
+                phases[asset] = "completed"
+            elif telling and telling[-1].status != "completed":
+                phases[asset] = telling[-1].status
+            else:
+                phases[asset] = "skipped" if self.runs and not any(run.in_flight for run in self.runs) else "pending"
+        done = int(self.furthest("portfolio_snapshots", self.stop))
+        return Progress(
+            status, percent, phases, chosen, tuple(self.runs), self.first, self.stop, done, rate, rate_moment
+        )
+
+
+def _succeeded(attempt: Attempt) -> bool:
+    """Return whether an attempt did its work, or may have: one that was cut off made what is there."""
+    return attempt.status == "completed" or (attempt.was_cut_off and attempt.started is not None)
+
+
+def _failed(attempt: Attempt) -> bool:
+    return attempt.status == "failed" and not attempt.was_cut_off
+
+
+def _status(runs: Sequence[RunFacts], work: _Work) -> Status:
     if any(run.state == "running" for run in runs):
         return "running"
-    if any(run.state == "queued" for run in runs):
+    if any(run.in_flight for run in runs):
         return "pending"
     if runs[-1].state == "succeeded":  # it did what it was asked for, which was not everything
         return "partial"
-    return "partial" if any(done.missing(phase.asset) == 0 for phase in PHASES) else "failed"
+    return "partial" if any(work.is_complete(phase.asset) for phase in PHASES) else "failed"
 
 
-def _rate(run: RunFacts, gained: float) -> tuple[float | None, float | None]:
-    """Return the share of the work per second that a run does, and the moment of the newest event behind it."""
+def _rate(work: _Work) -> tuple[float | None, float | None]:
+    """Return the share of the work per second that the newest run does, and the moment of the newest event behind it."""
+    run = work.runs[-1]
     if run.state != "running" or run.started is None or not run.events:
         return None, None
     newest = run.events[-1].moment
     seconds = newest - run.started
+    total = sum(phase.weight for phase in PHASES) * max(work.due - work.first, 1)
+    covered = float(work.range(run, work.due).sum())
+    done = {one.asset: 1.0 if one.status == "completed" else one.share for one in attempts(run)}
+    gained = sum(phase.weight * covered * done.get(phase.asset, 0.0) for phase in PHASES) / total
     if seconds < ENOUGH_SECONDS or gained < ENOUGH_SHARE:
         return None, None
     return gained / seconds, newest
-
-
-def _judged(
-    status: Status,
-    percent: float,
-    runs: Sequence[RunFacts],
-    done: _Done,
-    rate: float | None = None,
-    rate_moment: float | None = None,
-) -> Progress:
-    chosen: dict[str, Attempt] = {}
-    phases: dict[str, PhaseStatus] = {}
-    for phase in PHASES:
-        tried = [attempt for attempt in done.attempts if attempt.asset == phase.asset]
-        is_there = done.stop > done.first and done.missing(phase.asset) == 0
-        telling = [attempt for attempt in tried if attempt.status == "completed"] if is_there else tried
-        if telling:
-            chosen[phase.asset] = telling[-1]
-        if is_there:
-            phases[phase.asset] = "completed"
-        elif telling and telling[-1].status != "completed":
-            phases[phase.asset] = telling[-1].status
-        else:
-            phases[phase.asset] = "skipped" if runs and not any(run.in_flight for run in runs) else "pending"
-    return Progress(status, percent, phases, chosen, tuple(runs), done.first, done.stop, rate, rate_moment)

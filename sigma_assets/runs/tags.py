@@ -14,6 +14,8 @@ MAX_RUNTIME = "dagster/max_runtime"
 MAX_RETRIES = "dagster/max_retries"
 SOURCE = "sigma/source"
 REASON = "sigma/reason"
+TARGET = "sigma/target"
+"""Last session that was due when the run was planned: a run over less does not complete a portfolio."""
 PORTFOLIO = "sigma/portfolio_id"
 PORTFOLIOS = "sigma/portfolios"
 """Spans of the roster: what the run covers, whatever becomes of the partitions at the ends of its range."""
@@ -42,12 +44,14 @@ class Range:
     Attributes
     ----------
     portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
+    target : last session that was due when it was planned; None where nobody knows.
     """
 
     first: date
     last: date
     portfolio_ids: tuple[str, ...] = ()
     reason: str = MISSING
+    target: date | None = None
 
 
 def run_tags(covered: Range, roster: Roster, *, source: str, max_runtime_seconds: int) -> dict[str, str]:
@@ -61,6 +65,8 @@ def run_tags(covered: Range, roster: Roster, *, source: str, max_runtime_seconds
         RANGE_END: partition_key(covered.last, names[-1] if names else None),
         **portfolio_tags(roster.spans(covered.portfolio_ids)),
     }
+    if covered.target is not None:
+        tags[TARGET] = str(covered.target)
     if len(covered.portfolio_ids) == 1:
         tags[PORTFOLIO] = covered.portfolio_ids[0]
     return tags

@@ -110,8 +110,9 @@ class _Answers:
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
             return 404, not_found(portfolio_id).model_dump_json()
-        progress = self.queries.progress(portfolio, detailed=debug)
-        totals = self.queries.totals(portfolio_id) if progress.finished else None
+        progress = self.queries.progress(portfolio)
+        uncomputed = [asset for asset, status in progress.phases.items() if status != "completed"]
+        holdings = self.queries.holdings([portfolio_id], {portfolio_id: uncomputed})[portfolio_id]
         view = onboarding_view(
             portfolio,
             progress,
@@ -119,7 +120,8 @@ class _Answers:
             session_at=self.queries.session,
             current_session=self.queries.settings.current_session(),
             run_url=self.queries.run_url,
-            totals=totals,
+            holdings=holdings,
+            waiting=self.queries.waiting(progress),
             debug_logs=self._debug_lines(progress) if debug else None,
         )
         return 200, view.model_dump_json()

@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
+from sigma_assets.reports.stored import Holdings
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.phases import BY_ASSET
@@ -42,7 +43,11 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         target = connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
         there = _snapshots(connection, [row.portfolio_id for row in rows])
     lacking = _lacking(queries.instance, roster, there)
-    lines = [_line(queries, queries.facts_of(row), target, there, lacking, newest) for row in rows]
+    holdings = queries.holdings([row.portfolio_id for row in rows], lacking)
+    lines = [
+        _line(queries, queries.facts_of(row), target, there, lacking, newest, holdings[row.portfolio_id])
+        for row in rows
+    ]
     return PortfolioList(
         current_session=queries.settings.current_session(),
         target_session=target,
@@ -89,6 +94,7 @@ def _line(
     there: Mapping[str, _Snapshots],
     lacking: Mapping[str, Sequence[str]],
     newest: Mapping[str, RunCover],
+    holdings: Holdings,
 ) -> PortfolioLine:
     snapshots = there.get(portfolio.portfolio_id)
     missing = _missing(queries, portfolio, target, snapshots, lacking.get(portfolio.portfolio_id, ()))
@@ -99,6 +105,10 @@ def _line(
         state=_state(run, snapshots, missing),
         last_session=snapshots.last if snapshots else None,
         missing=missing,
+        gaps=holdings.summary,
+        warnings=len(holdings.gaps),
+        price_source=holdings.price_source,
+        newest_price=holdings.newest_price,
         run_id=run.run_id if run else None,
         run_url=queries.run_url(run.run_id) if run else None,
     )

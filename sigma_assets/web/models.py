@@ -71,11 +71,21 @@ class Sessions(Model):
     last: date
 
 
+class Warned(Model):
+    """Something that is not known of a holding, or of the whole portfolio."""
+
+    symbol: str | None = Field(description="null: the whole portfolio")
+    lacks: str
+    reason: str
+    remedy: str
+
+
 class Summary(Model):
     """What a finished onboarding covers."""
 
     sessions: int
-    symbols: int | None
+    symbols: int = Field(description="held at any time, and factor ETFs")
+    symbols_priced: int = Field(description="of these, with a price recent enough to be carried on")
     positions: int
     seconds: float
 
@@ -101,6 +111,10 @@ class Onboarding(Model):
     phases: list[PhaseProgress]
     messages: list[Message] = Field(max_length=200, description="newest kept, oldest first")
     errors: list[Error]
+    warnings: list[Warned] = Field(description="what is not known on the last session; not empty: completed with gaps")
+    price_source: str = Field(description="where prices come from; `simulated`: they are made up")
+    newest_price: date | None = Field(description="last session with a price of any holding")
+    current_session: date = Field(description="the calendar's current session")
     summary: Summary | None = Field(description="once finished")
     debug_logs: list[str] | None = Field(description="newest lines of the runs' logs; with debug only")
 
@@ -127,6 +141,10 @@ class PortfolioLine(Model):
     state: Literal["pending", "running", "current", "behind", "failed"]
     last_session: date | None = Field(description="last session on which everything is there")
     missing: str = Field(description="what is missing up to the last session that anybody has; empty if nothing is")
+    gaps: str = Field(description="which holdings lack data, in a few words; empty if none does")
+    warnings: int = Field(description="how many; the status has them")
+    price_source: str
+    newest_price: date | None = Field(description="last session with a price of any holding")
     run_id: str | None
     run_url: str | None
 

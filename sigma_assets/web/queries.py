@@ -1,8 +1,7 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import partial
 
 import dagster as dg
@@ -10,34 +9,22 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.runs.covers import RunCover, runs
-from sigma_assets.runs.events import read_events
-from sigma_assets.runs.facts import PortfolioFacts, RunFacts, RunState, Totals
-from sigma_assets.runs.phases import BY_ASSET
-from sigma_assets.runs.progress import Progress, onboarding_progress
+from sigma_assets.reports.stored import Holdings, holdings_of
+from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.history import History
+from sigma_assets.runs.progress import Progress
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.roster import Roster, read_roster
-from sigma_assets.storage.schema import lots, portfolios, price_coverage
+from sigma_assets.storage.schema import portfolios
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
-CLOCK_DIFFERENCE = timedelta(minutes=5)
-"""By how much the clocks of the hosts that store portfolios and runs may differ."""
-
-NEW = timedelta(hours=2)
-
-Status = dg.DagsterRunStatus
-STATES: dict[Status, RunState] = {
-    Status.SUCCESS: "succeeded",
-    Status.FAILURE: "failed",
-    Status.CANCELED: "canceled",
-    Status.STARTED: "running",
-    Status.CANCELING: "running",
-}
+AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Runs that take a slot of the queue."""
 
 
 class Queries:
-    """Reads, each of them as the databases are now; nothing is remembered longer than a second."""
+    """Reads, each of them as the databases are now; nothing that may change is remembered longer than a second."""
 
     def __init__(
         self, settings: Settings, instance: dg.DagsterInstance, database: Database, cache_seconds: float = CACHE_SECONDS
@@ -47,6 +34,7 @@ class Queries:
         self.database = database
         self.sessions: SessionArray = settings.calendar.sessions
         self.cache = ShortCache(cache_seconds)
+        self.history = History(instance, self.roster, settings.calendar, self.cache.get)
 
     def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
         """Return a portfolio, removed ones included; None if there is none with this id."""
@@ -66,65 +54,33 @@ class Queries:
             removed=row.deleted_at is not None,
         )
 
-    def totals(self, portfolio_id: str) -> Totals:
-        """Return what a finished onboarding covers."""
-        needed = sa.select(sa.func.max(price_coverage.c.needed)).where(price_coverage.c.portfolio_id == portfolio_id)
-        held = sa.select(sa.func.count()).select_from(lots).where(lots.c.portfolio_id == portfolio_id)
-        with self.database.read() as connection:
-            return Totals(connection.execute(needed).scalar_one(), connection.execute(held).scalar_one())
+    def holdings(
+        self, portfolio_ids: Sequence[str], uncomputed: Mapping[str, Collection[str]] | None = None
+    ) -> dict[str, Holdings]:
+        """Return how well the holdings of portfolios are known on their last session."""
+        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed)
 
-    def progress(self, portfolio: PortfolioFacts, *, detailed: bool = False) -> Progress:
-        """Return where the onboarding of a portfolio stands; `detailed` reads what debug needs.
+    def progress(self, portfolio: PortfolioFacts) -> Progress:
+        """Return where the onboarding of a portfolio stands."""
+        return self.history.progress(portfolio)
 
-        Every run since its creation may cover it. Portfolios that are new, most likely several, share one look at them.
-        For an older one that would be a long look: its own runs (found by their tag) come first, and where they
-        complete it, no other can matter.
-        """
-        since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
-        if datetime.now(UTC) - since > NEW:
-            own = reversed(runs(self.instance, self.roster(), portfolio_id=portfolio.portfolio_id))
-            progress = onboarding_progress(portfolio.first, list(self._facts(own, detailed)))
-            if progress.status == "completed":
-                return progress
-        hour = since.replace(minute=0, second=0, microsecond=0)  # who came within the same hour shares one look
-        looked = self.cache.get(("runs", hour), partial(runs, self.instance, self.roster(), created_after=hour))
-        covers = [cover for cover in reversed(looked) if self._covers(cover, portfolio.portfolio_id, since)]
-        return onboarding_progress(portfolio.first, list(self._facts(covers, detailed)))
+    def waiting(self, progress: Progress) -> str | None:
+        """Return what the newest run waits for; None if it does not."""
+        newest = progress.runs[-1] if progress.runs else None
+        if newest is None or newest.state not in ("queued", "starting"):
+            return None
+        if newest.state == "starting":
+            return "Its worker is starting"
+        slots = self.instance.get_concurrency_config().run_queue_config
+        most = slots.max_concurrent_runs if slots else None
+        at_work = self.instance.get_runs_count(dg.RunsFilter(statuses=AT_WORK))
+        if most is not None and 0 <= most <= at_work:
+            return f"Waiting for a free worker: {at_work} of {most} are at work"
+        return "In Dagster's queue, which is looked at every second"
 
     def roster(self) -> Roster:
         """Return which portfolio is which partition."""
         return self.cache.get(("roster",), partial(read_roster, self.database))
-
-    def _facts(self, covers: Iterable[RunCover], detailed: bool) -> Iterator[RunFacts]:
-        for cover in covers:
-            facts = self._of_cover(cover)
-            if cover.started is None:
-                yield facts
-                continue
-            # an ended run must not be judged by events that were read while it was on: hence its state in the key
-            key = ("events", cover.run_id, facts.state, detailed)
-            read = partial(read_events, self.instance, cover.run_id, outputs=detailed)
-            events, error = self.cache.get(key, read)
-            yield replace(facts, events=events, error=error)
-
-    def _of_cover(self, cover: RunCover) -> RunFacts:
-        first, last = np.datetime64(cover.first), np.datetime64(cover.last)
-        return RunFacts(
-            run_id=cover.run_id,
-            source=cover.source,
-            state=STATES.get(cover.status, "queued"),
-            created=cover.created.timestamp(),
-            started=cover.started,
-            ended=cover.ended,
-            first=int(np.searchsorted(self.sessions, first)),
-            stop=int(np.searchsorted(self.sessions, last, side="right")),
-            assets=(cover.assets or frozenset(BY_ASSET)) & BY_ASSET.keys(),
-        )
-
-    def _covers(self, cover: RunCover, portfolio_id: str, since: datetime) -> bool:
-        if cover.created < since:
-            return False
-        return portfolio_id in cover.portfolio_ids
 
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in Dagster."""

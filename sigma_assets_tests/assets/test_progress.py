@@ -36,7 +36,7 @@ def _observed(instance: dg.DagsterInstance, work: Callable[[Progress, Clock], No
         work(Progress(context, "positions", total, clock), clock)
 
     run = dg.materialize([betas], instance=instance)
-    events, _ = read_events(instance, run.run_id)
+    events = read_events(instance, run.run_id).events
     kinds = [event.kind for event in events]
     assert kinds[0] == "start"
     assert kinds[-2:] == ["output", "success"]

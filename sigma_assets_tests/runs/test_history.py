@@ -5,11 +5,11 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster_shared.error import SerializableErrorInfo
 
-from sigma_assets.runs.events import read_events
-from sigma_assets.runs.history import story_of
+from sigma_assets.runs.history import History, story_of
 from sigma_assets.settings import read_settings
 from sigma_assets_tests.web.pipeline import begin, roster_of
 
+CALENDAR, ROSTER = read_settings({}).calendar, roster_of("P1")
 DEQUEUING = (
     "Caught an unrecoverable error while dequeuing the run. Marking the run as failed and dropping it from the queue"
 )
@@ -35,6 +35,8 @@ def test_a_run_that_could_not_be_launched_says_why(error, kind):
     instance.report_engine_event(DEQUEUING, run, EngineEventData.engine_error(told))
     instance.report_run_failed(run)
 
-    story = story_of(instance, roster_of("P1"), run_id, read_settings({}).calendar)
+    story = story_of(instance, ROSTER, run_id, CALENDAR)
     assert story.failures == (("", kind, error.strip()),)
-    assert read_events(instance, run_id)[1] == f"{kind}: {error.strip()}"  # what the status page says
+    assert (
+        History(instance, lambda: ROSTER, CALENDAR).facts(story.cover).reason == f"{kind}: {error.strip()}"
+    )  # what the status page says

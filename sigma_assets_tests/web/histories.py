@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import strategies as st
 
 from sigma_assets.runs.facts import RunFacts, StepEvent
 from sigma_assets.runs.phases import PHASES
+from sigma_assets.runs.progress import Progress, onboarding_progress
 
 ASSETS = tuple(phase.asset for phase in PHASES)
 SESSIONS = 20
@@ -24,6 +26,7 @@ def run(number: int = 0, state: str = "running", first: int = 0, stop: int = SES
         first=first,
         stop=stop,
         assets=frozenset(ASSETS),
+        cells=stop - first,
     )
     return replace(facts, **other)
 
@@ -36,6 +39,21 @@ def events(*steps: tuple[str, str], begun: float = 1_000.0) -> tuple[StepEvent, 
 def worked(*assets: str) -> list[tuple[str, str]]:
     """Return the events of steps that succeeded, one after another."""
     return [(kind, asset) for asset in assets for kind in ("start", "success")]
+
+
+def there_of(*runs: RunFacts) -> dict[str, np.ndarray]:
+    """Return what a history has materialised: all that steps which succeeded, or were cut off at their end, covered."""
+    there = {asset: np.zeros(100, dtype=bool) for asset in ASSETS}
+    for each in runs:
+        done = {event.asset for event in each.events if event.kind == "success"} | each.materialized.keys()
+        for asset in done & each.assets:
+            there[asset][max(each.first, 0) : max(each.stop, 0)] = True
+    return there
+
+
+def judged(*runs: RunFacts) -> Progress:
+    """Return where an onboarding with this history stands."""
+    return onboarding_progress(0, runs, there_of(*runs))
 
 
 @st.composite
@@ -67,7 +85,10 @@ def _changed(draw: st.DrawFn, runs: list[RunFacts], move: str) -> list[RunFacts]
         if not old.in_flight:
             return runs
         new = run(at, draw(st.sampled_from(["succeeded", "failed", "canceled"])), old.first, old.stop)
-        return [*runs[:at], replace(new, events=old.events, assets=old.assets), *runs[at + 1 :]]
+        put_out = sorted({event.asset for event in old.events if event.kind == "output"} & old.assets)
+        killed_late = draw(st.sets(st.sampled_from(put_out))) if put_out else set()
+        there = dict.fromkeys(killed_late, new.cells)
+        return [*runs[:at], replace(new, events=old.events, assets=old.assets, materialized=there), *runs[at + 1 :]]
     total = draw(st.none() | st.integers(0, 10))
     event = StepEvent(
         kind=draw(st.sampled_from(["start", "progress", "output", "retry", "success", "success", "failure", "skip"])),

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
-from sigma_assets.runs.attempts import Attempt, attempts
-from sigma_assets.runs.facts import RunFacts, StepEvent
+from sigma_assets.runs.facts import Attempt, RunFacts, StepEvent, attempts
 from sigma_assets.runs.phases import BY_ASSET, Phase
 from sigma_assets.runs.progress import Progress
 from sigma_assets.web.models import Error, Level, Message
@@ -28,7 +27,7 @@ def errors_of(progress: Progress) -> list[Error]:
     newest = progress.runs[-1] if progress.runs else None
     if failed or newest is None or newest.state not in ("failed", "canceled"):
         return failed
-    return [Error(phase=None, message=newest.error or f"the run was {newest.state}; its log in Dagster says more")]
+    return [Error(phase=None, message=newest.reason or f"the run was {newest.state}; its log in Dagster says more")]
 
 
 def first_line(text: str) -> str:
@@ -54,8 +53,8 @@ def _of_run(run: RunFacts, session_at: Callable[[int], date], debug: bool) -> It
             "succeeded": ("Run finished", "info"),
             "canceled": ("Run canceled", "error"),
         }.get(run.state, ("Run failed", "error"))  # type: ignore[assignment]
-        text = f"{words[0]}: {first_line(run.error)}" if run.error else words[0]
-        yield _message(run.ended, None, text, words[1], run.error if debug else "")
+        text = f"{words[0]}: {first_line(run.reason)}" if run.reason else words[0]
+        yield _message(run.ended, None, text, words[1], run.reason if debug else "")
 
 
 def _of_event(event: StepEvent, attempt: Attempt, output: float | None, debug: bool) -> Iterator[Message]:

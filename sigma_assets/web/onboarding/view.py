@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
-from sigma_assets.runs.attempts import Attempt
-from sigma_assets.runs.facts import PortfolioFacts, Totals
+from sigma_assets.reports.stored import Holdings
+from sigma_assets.runs.facts import Attempt, PortfolioFacts
 from sigma_assets.runs.phases import PHASES, Phase
 from sigma_assets.runs.progress import Progress
 from sigma_assets.web.models import (
@@ -14,6 +14,7 @@ from sigma_assets.web.models import (
     PhaseProgress,
     Sessions,
     Summary,
+    Warned,
 )
 from sigma_assets.web.onboarding.messages import errors_of, first_line, messages_of
 
@@ -26,7 +27,8 @@ def onboarding_view(
     session_at: Callable[[int], date],
     current_session: date,
     run_url: Callable[[str], str],
-    totals: Totals | None = None,
+    holdings: Holdings,
+    waiting: str | None = None,
     debug_logs: Sequence[str] | None = None,
 ) -> Onboarding:
     """Return the answer for one portfolio.
@@ -36,7 +38,8 @@ def onboarding_view(
     session_at : calendar position -> session.
     current_session : the calendar's current session; what begins later has nothing to run yet.
     run_url : run id -> its page in Dagster.
-    totals : what a finished onboarding covers.
+    holdings : how well what it holds is known.
+    waiting : what a run that has not started waits for.
     debug_logs : lines of the runs' logs; None without debug.
     """
     phases = [_phase(phase, progress, now) for phase in PHASES]
@@ -48,9 +51,13 @@ def onboarding_view(
     newest = progress.runs[-1].run_id if progress.runs else None
     sessions = _sessions(progress, session_at)
     summary = None
-    if progress.finished and totals and sessions:
+    if progress.finished and sessions:
         summary = Summary(
-            sessions=sessions.total, symbols=totals.symbols, positions=totals.positions, seconds=round(elapsed, 1)
+            sessions=sessions.total,
+            symbols=holdings.symbols,
+            symbols_priced=holdings.priced,
+            positions=holdings.positions,
+            seconds=round(elapsed, 1),
         )
     return Onboarding(
         portfolio_id=portfolio.portfolio_id,
@@ -74,12 +81,18 @@ def onboarding_view(
             current=current.current if current else None,
             total=current.total if current else None,
             unit=current.unit if current else None,
-            message=current.message if current else _waiting(portfolio, progress, session_at, current_session),
+            message=current.message
+            if current
+            else waiting or _unplanned(portfolio, progress, session_at, current_session),
         ),
         sessions=sessions,
         phases=phases,
         messages=messages_of(progress, session_at, debug=debug_logs is not None),
         errors=errors_of(progress),
+        warnings=[Warned(**vars(gap)) for gap in holdings.gaps],
+        price_source=holdings.price_source,
+        newest_price=holdings.newest_price,
+        current_session=current_session,
         summary=summary,
         debug_logs=None if debug_logs is None else list(debug_logs),
     )
@@ -131,23 +144,19 @@ def _sessions(progress: Progress, session_at: Callable[[int], date]) -> Sessions
     total = progress.stop - progress.first
     if total <= 0:
         return None
-    attempt = progress.attempts.get("portfolio_snapshots")
-    if progress.phases["portfolio_snapshots"] == "completed":
-        done = total
-    else:
-        done = attempt.current or 0 if attempt is not None and attempt.status == "running" else 0
     return Sessions(
-        done=min(done, total), total=total, first=session_at(progress.first), last=session_at(progress.stop - 1)
+        done=min(progress.sessions_done, total),
+        total=total,
+        first=session_at(progress.first),
+        last=session_at(progress.stop - 1),
     )
 
 
-def _waiting(
+def _unplanned(
     portfolio: PortfolioFacts, progress: Progress, session_at: Callable[[int], date], current_session: date
 ) -> str | None:
     if progress.status != "pending":
         return None
-    if progress.runs:
-        return "Waiting for a free worker"
     if portfolio.removed:
         return "Removed before it was picked up"
     begins = session_at(portfolio.first)

@@ -40,7 +40,9 @@ async function poll() {
 
 function show(head, portfolios) {
   byId("content").hidden = false;
-  const prices = head.target_session ? `Prices up to ${head.target_session}` : "No prices yet";
+  const simulated = portfolios.some((each) => each.price_source.split(", ").includes("simulated"));
+  const made = simulated ? "Simulated prices" : "Prices";
+  const prices = head.target_session ? `${made} up to ${head.target_session}` : "No prices yet";
   const session = head.target_session === head.current_session ? "the current session"
     : `current session ${head.current_session}`;
   setText(byId("lead"), `${prices}, ${session} · ${plural(head.total, "portfolio")}${lateness(head, portfolios)}`);
@@ -85,8 +87,10 @@ function showRow(row, portfolio) {
   name.firstChild.href = `/onboarding/${encodeURIComponent(portfolio.portfolio_id)}`;
   setText(name.firstChild, portfolio.name);
   state.firstChild.dataset.state = portfolio.state;
-  setText(state.firstChild, WORDS[portfolio.state]);
+  setText(state.firstChild, portfolio.gaps ? `${WORDS[portfolio.state]}, ${portfolio.gaps}` : WORDS[portfolio.state]);
   setText(last, portfolio.last_session || "–");
+  const simulated = portfolio.price_source.split(", ").includes("simulated") ? ", simulated" : "";
+  last.title = portfolio.newest_price ? `prices up to ${portfolio.newest_price}${simulated}` : "no prices";
   setText(missing, portfolio.missing || "nothing");
   missing.classList.toggle("quiet", !portfolio.missing);
   const link = run.firstChild;

@@ -73,6 +73,7 @@ function show(answer, debug) {
   setText(byId("name"), answer.name);
   showStatus(answer);
   showOverall(answer);
+  showWarnings(answer);
   showErrors(answer);
   answer.phases.forEach(showPhase);
   const run = byId("run");
@@ -93,14 +94,21 @@ function sentence(answer) {
   if (answer.status === "running") return phase ? `${phase}: ${answer.current_phase_progress.message}` : "Finishing…";
   if (answer.status === "failed") return `${phase || "The run"} failed; it is tried again with the next run`;
   if (answer.status === "partial") return `${done} of ${total} phases are complete; the rest is tried again with the next run`;
-  const { sessions, symbols, positions, seconds } = answer.summary;
-  const held = symbols === null ? "" : `, ${counts(symbols, "symbol")}`;
+  const { sessions, symbols, symbols_priced: priced, positions, seconds } = answer.summary;
+  const held = priced < symbols ? `, ${number(priced)} of ${counts(symbols, "symbol")}` : `, ${counts(symbols, "symbol")}`;
   const removed = answer.removed ? "; removed since, its history stays" : "";
-  return `${counts(sessions, "session")}${held} and ${counts(positions, "position")} in ${precise(seconds)}${removed}`;
+  return `${counts(sessions, "session")}${held} and ${counts(positions, "position")} in ${precise(seconds)}${age(answer)}${removed}`;
+}
+
+// Wherever something is called complete: how old the newest price is.
+function age({ newest_price: newest, current_session: session }) {
+  if (!newest) return "; no price of any holding";
+  return `; prices up to ${newest}${newest === session ? ", the current session" : `, current session ${session}`}`;
 }
 
 function showStatus(answer) {
-  showPill(answer.status, WORDS[answer.status]);
+  const gaps = answer.status === "completed" && answer.warnings.length > 0;
+  showPill(gaps ? "partial" : answer.status, gaps ? "Completed with gaps" : WORDS[answer.status]);
   setText(byId("announcement"), sentence(answer));
   const percent = answer.status === "running" ? `${Math.floor(answer.overall_progress.percent_complete)} % · ` : "";
   document.title = `${percent}${answer.name} · ${WORDS[answer.status]}`;
@@ -142,6 +150,22 @@ function tick() {
     const left = Math.max(remaining - since, 0);
     setText(byId("remaining"), left < 1 ? "moments" : `about ${duration(left)}`);
   }
+}
+
+// Before anything else: what a reader of the numbers must know.
+function showWarnings(answer) {
+  const simulated = answer.price_source.split(", ").includes("simulated");
+  byId("warnings").hidden = answer.warnings.length === 0 && !simulated;
+  byId("simulated").hidden = !simulated;
+  const list = byId("warning-list");
+  if (list.dataset.shown === JSON.stringify(answer.warnings)) return;
+  list.dataset.shown = JSON.stringify(answer.warnings);
+  list.replaceChildren(...answer.warnings.map((warning) => {
+    const item = make("li");
+    item.append(make("strong", "", warning.symbol || "The portfolio"), ` lacks ${warning.lacks}: ${warning.reason}. `,
+      make("span", "quiet", `To do: ${warning.remedy}.`));
+    return item;
+  }));
 }
 
 function showErrors(answer) {

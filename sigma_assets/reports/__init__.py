@@ -1,0 +1,1 @@
+"""What is told of a portfolio: its gaps, for every place that shows it."""

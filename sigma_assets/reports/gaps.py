@@ -1,0 +1,213 @@
+"""Gaps: what is not known of a portfolio's holdings, why, and what to do. Pure; `stored` reads what it needs."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sigma_assets.base.conventions import VolatilityModel
+
+RECENT = 5
+"""Sessions for which a price may be carried on (SPEC 4.3)."""
+FAR_APART = 3.0
+"""Entry price over close (or the reverse) beyond which one of them is likely of something else."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is not known.
+
+    Attributes
+    ----------
+    symbol : of the holding that lacks it; None where it is about the whole portfolio.
+    lacks : what is not there: `price`, `recent price`, `factor betas`, `volatility`, ...; several with commas.
+    """
+
+    symbol: str | None
+    lacks: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol or 'portfolio'} lacks {self.lacks}: {self.reason}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """The last that a price source said of a symbol that it could not serve; see `price_gaps.reason`."""
+
+    reason: str
+    detail: str
+    source: str
+    next_try: date | None
+
+
+@dataclass(frozen=True)
+class HeldLot:
+    """An open lot on the portfolio's last session.
+
+    Attributes
+    ----------
+    risk_symbol : the symbol whose prices it lives on: its own, the underlying of an option; None of a private lot.
+    sessions_old : age of its price in sessions; None where it never had one.
+    risk_weight : |risk value| / sum of them; 0 where it has none.
+    """
+
+    symbol: str
+    risk_symbol: str | None
+    sessions_old: int | None
+    risk_weight: float
+
+
+@dataclass(frozen=True)
+class StoredPortfolio:
+    """What is stored of a portfolio on its last session.
+
+    Attributes
+    ----------
+    unpriced, without_factors, without_metrics, with_volatility : symbols.
+    observations : symbol -> prices stored up to the session, of those without factors or volatility.
+    has_volatility : whether the portfolio has one; None where its asset was not computed, so that nobody knows.
+    correlated : symbols in its correlation matrix; None where nothing public is held.
+    """
+
+    session: date
+    lots: tuple[HeldLot, ...]
+    unpriced: frozenset[str] = frozenset()
+    without_factors: frozenset[str] = frozenset()
+    without_metrics: frozenset[str] = frozenset()
+    with_volatility: frozenset[str] = frozenset()
+    has_volatility: bool | None = None
+    correlated: int | None = None
+    equity: float = 1.0
+    observations: Mapping[str, int] = field(default_factory=dict)
+    remarks: Mapping[str, Remark] = field(default_factory=dict)
+
+
+def gaps_of(stored: StoredPortfolio) -> list[Gap]:
+    """Return what is not known of a portfolio on its last session: by symbol, then of the portfolio as a whole."""
+    held = {lot.risk_symbol for lot in stored.lots if lot.risk_symbol is not None}
+    lost = outdated(stored)
+    no_volatility = held - stored.with_volatility if stored.has_volatility is not None else set()
+    lacking = sorted(stored.unpriced | lost.keys() | stored.without_factors | stored.without_metrics | no_volatility)
+    found = [_of_symbol(symbol, stored, lost, no_volatility) for symbol in lacking]
+    return found + _of_portfolio(stored, held, no_volatility)
+
+
+def outdated(stored: StoredPortfolio) -> dict[str, int]:
+    """Return the symbols whose newest price is too old to be carried on, with its age in sessions."""
+    ages = {lot.risk_symbol: lot.sessions_old for lot in stored.lots if lot.risk_symbol is not None}
+    return {
+        symbol: age
+        for symbol, age in ages.items()
+        if age is not None and age > RECENT and symbol not in stored.unpriced
+    }
+
+
+def lots_without_price(stored: StoredPortfolio) -> int:
+    """Return how many open lots live on a symbol without a price, or with one that is too old."""
+    lost = outdated(stored).keys() | stored.unpriced
+    return sum(lot.risk_symbol in lost for lot in stored.lots)
+
+
+def entry_price_gaps(entries: Iterable[tuple[str, date, float, float | None]]) -> list[Gap]:
+    """Return the lots whose entry price and close of the entry session are apart by a factor of three.
+
+    Parameters
+    ----------
+    entries : symbol, session of entry, price per share at entry, close of that session as traded (USD; None where it is
+        not known). For shares and funds: a contract or a bond is quoted otherwise. A price of 0 (gift, spin-off) is fine.
+    """
+    found: dict[str, Gap] = {}
+    for symbol, session, entered, close in entries:
+        if not entered or not close or 1 / FAR_APART <= entered / close <= FAR_APART:
+            continue
+        reason = f"entered at {entered:,.2f}, but closed at {close:,.2f} on {session}"
+        remedy = "check the symbol, whether the cost is adjusted for a later split, and the price source"
+        found.setdefault(symbol, Gap(symbol, "a plausible entry price", reason, remedy))
+    return list(found.values())
+
+
+def _of_symbol(symbol: str, stored: StoredPortfolio, lost: Mapping[str, int], no_volatility: Collection[str]) -> Gap:
+    later = [
+        name
+        for name, symbols in (
+            ("factor betas", stored.without_factors),
+            ("metrics", stored.without_metrics),
+            ("volatility", no_volatility),
+        )
+        if symbol in symbols
+    ]
+    if symbol in stored.unpriced:
+        return Gap(symbol, ", ".join(["price", *later]), *_why_unpriced(stored.remarks.get(symbol)))
+    if symbol in lost:
+        reason, remedy = _why_unpriced(stored.remarks.get(symbol))
+        return Gap(
+            symbol,
+            ", ".join(["recent price", *later]),
+            f"its last price is {lost[symbol]} sessions old; {reason}",
+            remedy,
+        )
+    count = stored.observations.get(symbol, 0)
+    reason = f"only {count} prices are stored up to {stored.session}; it takes more"
+    return Gap(symbol, ", ".join(later), reason, "nothing to do: it comes with the next sessions, if prices do")
+
+
+def _why_unpriced(remark: Remark | None) -> tuple[str, str]:
+    if remark is None:
+        return "nobody has asked the price source for it yet", "run `sigma-assets run`"
+    known = f"{remark.source}: {remark.detail}" if remark.detail else remark.source
+    other = "name a source that has it in SIGMA_PRICES, such as `files:<folder>` after the first one"
+    again = f"it is asked again from {remark.next_try} on" if remark.next_try else "it is not asked again by itself"
+    reasons = {
+        "unknown_symbol": (
+            "the source does not know the symbol",
+            f"correct the symbol (`sigma-assets correct`), or {other}",
+        ),
+        "not_yet_listed": ("it was not listed yet", "check symbol and entry date; it comes once it is listed"),
+        "delisted": ("it was delisted", f"close the lot (`sigma-assets close`), or {other}"),
+        "late": ("the source does not have it yet", again),
+        "no_bar": ("the source has no trade of it", f"{again}; or {other}"),
+        "rejected": ("the source's price is not credible", f"check it, and {other}"),
+        "not_covered": ("the source does not cover it, or the plan does not", f"change the plan, or {other}"),
+    }
+    reason, remedy = reasons.get(remark.reason, (remark.reason, other))
+    return f"{reason} ({known})", remedy
+
+
+def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility: Collection[str]) -> list[Gap]:
+    if not held:
+        return []
+    if stored.equity <= 0:
+        reason = f"equity is {stored.equity:,.2f} USD on {stored.session}: weights mean nothing"
+        return [
+            Gap(
+                None,
+                "betas, exposures, volatility",
+                reason,
+                "check lots and initial equity; `sigma-assets flow` adds cash",
+            )
+        ]
+    found = []
+    weights: dict[str, float] = {}
+    for lot in stored.lots:
+        if lot.risk_symbol is not None and lot.risk_symbol in no_volatility:
+            weights[lot.risk_symbol] = weights.get(lot.risk_symbol, 0.0) + lot.risk_weight
+    costly = sorted(weights, key=lambda symbol: (-weights[symbol], symbol))
+    if stored.has_volatility is False:
+        least = VolatilityModel().min_coverage
+        reason = (
+            f"{_names(costly)} without returns; {100 * least:.0f} % of the weight needs them"
+            if costly
+            else ("fewer returns than it takes, or weights that net to nothing")
+        )
+        found.append(Gap(costly[0] if costly else None, "volatility of the portfolio", reason, "see its symbols"))
+    if stored.correlated is not None and stored.correlated < 2 <= len(held):
+        reason = f"{stored.correlated} of {len(held)} symbols have enough returns and size; it takes two"
+        found.append(Gap(costly[0] if costly else None, "correlations of the portfolio", reason, "see its symbols"))
+    return found
+
+
+def _names(symbols: Sequence[str]) -> str:
+    shown = ", ".join(symbols[:3])
+    verb = "is" if len(symbols) == 1 else "are"
+    return f"{shown} and {len(symbols) - 3} more are" if len(symbols) > 3 else f"{shown} {verb}"

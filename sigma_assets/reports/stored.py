@@ -1,0 +1,290 @@
+"""Reads what is stored of portfolios on their last session, for `gaps`: some queries, whatever the number of portfolios."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.conventions import CASH_SUBTYPES, FACTOR_ETFS
+from sigma_assets.reports.gaps import (
+    RECENT,
+    Gap,
+    HeldLot,
+    Remark,
+    StoredPortfolio,
+    entry_price_gaps,
+    gaps_of,
+    lots_without_price,
+    outdated,
+)
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import (
+    correlations_by_portfolio,
+    factor_coverage,
+    lots,
+    market_prices,
+    metric_coverage,
+    portfolio_snapshots,
+    position_values,
+    price_coverage,
+    price_gaps,
+    volatility_by_portfolio,
+    volatility_by_symbol,
+)
+
+SIMULATED = "simulated"
+NOT_SHARES = ("BOND", *CASH_SUBTYPES)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """How well the holdings of a portfolio are known on its last session.
+
+    Attributes
+    ----------
+    session : the portfolio's last session; None while there is none.
+    symbols, priced : symbols that it ever needed, factor ETFs included, and how many of them have prices.
+    positions : lots that it ever had.
+    lots, lots_without_price : open lots.
+    price_source : where its prices come from, several with commas; what the settings name while there are none.
+    newest_price : last session on which any symbol that it holds has a price.
+    """
+
+    session: date | None
+    symbols: int
+    priced: int
+    positions: int
+    lots: int
+    lots_without_price: int
+    price_source: str
+    newest_price: date | None
+    gaps: tuple[Gap, ...]
+
+    @property
+    def summary(self) -> str:
+        """What is not known, in a few words; empty where nothing lacks."""
+        if self.lots_without_price:
+            return f"{self.lots_without_price} of {self.lots} without prices"
+        count = len({gap.symbol for gap in self.gaps})
+        return f"{count} with gaps" if count else ""
+
+    @property
+    def counted_symbols(self) -> str:
+        """How many symbols have prices: `27 symbols`, or `18 of 27 symbols`."""
+        return f"{self.symbols} symbols" if self.priced == self.symbols else f"{self.priced} of {self.symbols} symbols"
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any price is made up."""
+        return SIMULATED in self.price_source.split(", ")
+
+
+def holdings_of(
+    database: Database,
+    settings: Settings,
+    portfolio_ids: Sequence[str],
+    uncomputed: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, Holdings]:
+    """Return how well the holdings of portfolios are known.
+
+    Parameters
+    ----------
+    uncomputed : portfolio id -> assets that are not there on its last session: what they lack is no gap of the data.
+    """
+    with database.read() as connection:
+        return _Reader(connection, settings, portfolio_ids, uncomputed or {}).read()
+
+
+@dataclass
+class _Entered:
+    """What a portfolio ever held; `shares` as `entry_price_gaps` takes them."""
+
+    symbols: set[str] = field(default_factory=set)
+    positions: int = 0
+    shares: list[tuple[str, date, float, float | None]] = field(default_factory=list)
+
+
+class _Reader:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        settings: Settings,
+        ids: Sequence[str],
+        uncomputed: Mapping[str, Collection[str]],
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.calendar: TradingCalendar = settings.calendar
+        self.ids = list(ids)
+        self.uncomputed = uncomputed
+        self.etfs = {*FACTOR_ETFS, *settings.factor_model.etfs}
+        table = price_coverage.c
+        query = sa.select(table.portfolio_id, sa.func.max(table.session).label("session"))
+        self.last = query.where(table.portfolio_id.in_(self.ids)).group_by(table.portfolio_id).subquery()
+
+    def read(self) -> dict[str, Holdings]:
+        """Return the holdings of each portfolio."""
+        entered = self._entered()
+        priced_on = self._priced_on({symbol for each in entered.values() for symbol in each.symbols})
+        stored = self._stored()
+        return {key: self._holdings(entered[key], stored.get(key), priced_on) for key in self.ids}
+
+    def _holdings(
+        self, entered: "_Entered", stored: StoredPortfolio | None, priced_on: Mapping[str, tuple[date, str]]
+    ) -> Holdings:
+        priced = [priced_on[symbol] for symbol in entered.symbols if symbol in priced_on]
+        source = ", ".join(sorted({source for _, source in priced})) or self.settings.prices.partition(":")[0]
+        newest = max((session for session, _ in priced), default=None)
+        total = len(entered.symbols | self.etfs)
+        if stored is None:
+            return Holdings(None, total, total, entered.positions, 0, 0, source, newest, ())
+        lost = stored.unpriced | outdated(stored).keys()
+        return Holdings(
+            session=stored.session,
+            symbols=total,
+            priced=total - len(lost),
+            positions=entered.positions,
+            lots=len(stored.lots),
+            lots_without_price=lots_without_price(stored),
+            price_source=source,
+            newest_price=newest,
+            gaps=(*gaps_of(stored), *entry_price_gaps(entered.shares)),
+        )
+
+    def _entered(self) -> dict[str, "_Entered"]:
+        """Return what portfolios ever held, and at what price their shares were entered."""
+        table = lots.c
+        columns = (table.portfolio_id, table.symbol, table.underlying_symbol, table.investment_class)
+        more = (table.investment_subtype, table.entry_date, table.entry_price)
+        entered = {key: _Entered() for key in self.ids}
+        shares = []
+        for row in self._rows(sa.select(*columns, *more).where(table.portfolio_id.in_(self.ids))):
+            mine = entered[row.portfolio_id]
+            mine.positions += 1
+            if row.investment_class != "PRIVATE":
+                mine.symbols |= {symbol for symbol in (row.symbol, row.underlying_symbol) if symbol}
+            if row.investment_class == "PUBLIC" and row.investment_subtype not in NOT_SHARES:
+                shares.append((mine, row.symbol, self.calendar.on_or_after(row.entry_date), row.entry_price))
+        closes = self._closes({(symbol, session) for _, symbol, session, _ in shares})
+        for mine, symbol, session, price in shares:
+            mine.shares.append((symbol, session, price, closes.get((symbol, session))))
+        return entered
+
+    def _closes(self, wanted: Collection[tuple[str, date]]) -> dict[tuple[str, date], float]:
+        table = market_prices.c
+        found = {}
+        for session in sorted({session for _, session in wanted}):
+            symbols = [symbol for symbol, day in wanted if day == session]
+            query = sa.select(table.symbol, table.close).where(table.session == session, table.symbol.in_(symbols))
+            found.update({(row.symbol, session): row.close for row in self._rows(query)})
+        return found
+
+    def _priced_on(self, symbols: Collection[str]) -> dict[str, tuple[date, str]]:
+        """Return the last session with a price of each symbol, and where that price comes from.
+
+        Most have one of the last days: only the others are looked for in all of history.
+        """
+        table = market_prices.c
+        recent = self.calendar.shift(self.settings.current_session(), -2 * RECENT)
+        found: dict[str, tuple[date, str]] = {}
+        for bound in (table.session >= recent, sa.true()):
+            open_ones = set(symbols) - found.keys()
+            query = sa.select(table.symbol, sa.func.max(table.session).label("session"))
+            newest = query.where(table.symbol.in_(open_ones), bound).group_by(table.symbol).subquery()
+            both = sa.and_(table.symbol == newest.c.symbol, table.session == newest.c.session)
+            rows = (
+                self._rows(sa.select(table.symbol, table.session, table.source).join(newest, both)) if open_ones else []
+            )
+            found |= {row.symbol: (row.session, row.source) for row in rows}
+        return found
+
+    def _stored(self) -> dict[str, StoredPortfolio]:
+        """Return what is stored of the portfolios that have a session."""
+        found = {}
+        for row in self._on_last(price_coverage, "missing_symbols"):
+            found[row.portfolio_id] = StoredPortfolio(row.session, (), unpriced=_names(row.missing_symbols))
+        for row in self._on_last(factor_coverage, "missing_symbols"):
+            found[row.portfolio_id] = replace(found[row.portfolio_id], without_factors=_names(row.missing_symbols))
+        for row in self._on_last(metric_coverage, "missing_symbols"):
+            found[row.portfolio_id] = replace(found[row.portfolio_id], without_metrics=_names(row.missing_symbols))
+        for row in self._on_last(portfolio_snapshots, "equity"):
+            found[row.portfolio_id] = replace(found[row.portfolio_id], equity=row.equity)
+        for row in self._on_last(correlations_by_portfolio, "symbols_included"):
+            found[row.portfolio_id] = replace(found[row.portfolio_id], correlated=row.symbols_included)
+        self._add_lots(found)
+        self._add_volatility(found)
+        self._add_reasons(found)
+        return found
+
+    def _add_lots(self, found: dict[str, StoredPortfolio]) -> None:
+        columns = ("symbol", "risk_symbol", "price_session", "risk_value", "session")
+        by_portfolio = _grouped(self._on_last(position_values, *columns))
+        for key, rows in by_portfolio.items():
+            total = sum(abs(row.risk_value or 0.0) for row in rows)
+            held = tuple(
+                HeldLot(
+                    row.symbol,
+                    row.risk_symbol,
+                    None if row.price_session is None else self._age(row.price_session, row.session),
+                    abs(row.risk_value or 0.0) / total if total else 0.0,
+                )
+                for row in rows
+            )
+            found[key] = replace(found[key], lots=held)
+
+    def _add_volatility(self, found: dict[str, StoredPortfolio]) -> None:
+        has_one = {row.portfolio_id for row in self._on_last(volatility_by_portfolio)}
+        by_portfolio = _grouped(self._on_last(volatility_by_symbol, "symbol"))
+        for key, stored in found.items():
+            if "volatility" not in self.uncomputed.get(key, ()):
+                known = frozenset(row.symbol for row in by_portfolio.get(key, ()))
+                found[key] = replace(stored, has_volatility=key in has_one, with_volatility=known)
+
+    def _add_reasons(self, found: dict[str, StoredPortfolio]) -> None:
+        lacking = {gap.symbol for stored in found.values() for gap in gaps_of(stored) if gap.symbol}
+        if not lacking:
+            return
+        table = price_gaps.c
+        query = sa.select(table.symbol, sa.func.max(table.session).label("session"))
+        newest = query.where(table.symbol.in_(lacking)).group_by(table.symbol).subquery()
+        both = sa.and_(table.symbol == newest.c.symbol, table.session == newest.c.session)
+        columns = (table.symbol, table.reason, table.detail, table.source, table.next_try)
+        remarks = {
+            row.symbol: Remark(row.reason, row.detail, row.source, row.next_try)
+            for row in self._rows(sa.select(*columns).join(newest, both))
+        }
+        prices = market_prices.c
+        counted = sa.select(prices.symbol, sa.func.count().label("count")).where(prices.symbol.in_(lacking))
+        counts = {row.symbol: row.count for row in self._rows(counted.group_by(prices.symbol))}
+        for key, stored in found.items():
+            found[key] = replace(stored, remarks=remarks, observations=counts)
+
+    def _age(self, session: date, last: date) -> int:
+        first, stop = np.searchsorted(self.calendar.sessions, np.array([session, last], dtype="datetime64[D]"))
+        return int(stop - first)
+
+    def _on_last(self, table: sa.Table, *columns: str) -> list[Any]:
+        """Return rows of a table on the last session of their portfolio, with some columns."""
+        chosen = [table.c[name] for name in dict.fromkeys(("portfolio_id", "session", *columns))]
+        both = sa.and_(table.c.portfolio_id == self.last.c.portfolio_id, table.c.session == self.last.c.session)
+        return self._rows(sa.select(*chosen).join(self.last, both))
+
+    def _rows(self, query: sa.Select) -> list[Any]:
+        return list(self.connection.execute(query).all())
+
+
+def _names(listed: str | None) -> frozenset[str]:
+    return frozenset(listed.split(", ")) if listed else frozenset()
+
+
+def _grouped(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row.portfolio_id].append(row)
+    return groups
