@@ -73,9 +73,10 @@ def reconcile(
         return Plan(universe, [*waits, "portfolios follow the universe"])
     paused = held_back(night.history, night.now)
     closed = paused | set(night.unstarted) | inputs.busy
-    planned = [
-        run for reason, wanted in needs.items() for run in _portfolio_runs(inputs, wanted, reason, calendar, closed)
-    ]
+    planned, urgent = [], set(closed)
+    for reason, wanted in needs.items():
+        planned += _portfolio_runs(inputs, wanted, reason, calendar, urgent)
+        urgent |= {key for key, _ in wanted if key is not None}
     behind = {key for wanted in needs.values() for key, _ in wanted if key is not None}
     for words, keys in (
         ("are at work", inputs.busy),

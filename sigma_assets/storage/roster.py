@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import portfolio_partitions, portfolios, price_coverage
@@ -91,38 +93,26 @@ def adopt(db: Database, portfolio_ids: Sequence[str], adopted_by: str) -> list[s
     ----------
     adopted_by : `import` or `sensor` or `command`, see `unclaimed`.
     """
-    adopted = []
-    for portfolio_id in portfolio_ids:
-        try:
-            with db.begin() as connection:
-                add_partition(connection, portfolio_id, adopted_by)
-        except sa.exc.IntegrityError:
-            continue  # somebody else was first
-        adopted.append(portfolio_id)
-    return adopted
+    with db.begin() as connection:
+        return [portfolio_id for portfolio_id in portfolio_ids if add_partition(connection, portfolio_id, adopted_by)]
 
 
-def add_partition(connection: sa.Connection, portfolio_id: str, adopted_by: str) -> str:
-    """Give a portfolio a number and a partition's name within a transaction; return the name.
-
-    Raises
-    ------
-    IntegrityError
-        It has them already, or was given them at the same moment.
-    """
+def add_partition(connection: sa.Connection, portfolio_id: str, adopted_by: str) -> bool:
+    """Give a portfolio a number and a partition's name within a transaction; return False if it has them already."""
     table = portfolio_partitions.c
     query = sa.select(portfolios.c.name).where(portfolios.c.portfolio_id == portfolio_id)
     wanted = partition_names(connection.execute(query).scalar_one(), portfolio_id)
     taken = set(connection.execute(sa.select(table.partition_name).where(table.partition_name.in_(wanted))).scalars())
-    name = next(name for name in wanted if name not in taken)
+    name = next((name for name in wanted if name not in taken), wanted[-1])
     values = {
         "portfolio_id": portfolio_id,
         "partition_name": name,
         "adopted_by": adopted_by,
         "adopted_at": datetime.now(UTC),
     }
-    connection.execute(sa.insert(portfolio_partitions).values(values))
-    return name
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    added = insert(portfolio_partitions).values(values).on_conflict_do_nothing(index_elements=["portfolio_id"])
+    return connection.execute(added).rowcount == 1
 
 
 def partition_names(name: str, portfolio_id: str) -> list[str]:
