@@ -12,8 +12,8 @@ from sigma_assets.base.calendar import today
 from sigma_assets.base.errors import ProviderError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
-from sigma_assets.prices.keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
+from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import Bars, ChangingContent, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
@@ -136,7 +136,7 @@ class PriceSource:
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
         costs, corrected = [], 0
         for bars in self._bars(wanted):
-            corrected += keep(database, bars)
+            corrected += store_bars(database, bars)
             costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
             for symbol, count in _answered(bars).items():
                 open_pairs[symbol] -= count
@@ -147,7 +147,7 @@ class PriceSource:
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
         if again and self.knows_changes:
-            corrected += look_again(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
+            corrected += recheck_recent(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
         if again:
             mark_asked(database, fingerprint)
         unserved = sum(map(len, wanted.values())) - int(rows)

@@ -11,8 +11,8 @@ import pytest
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.calendar import as_dates, nyse_calendar
 from sigma_assets.prices.changes import changed_prices
-from sigma_assets.prices.keeping import stored_bars
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.prices.storing import stored_bars
 from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
