@@ -146,10 +146,8 @@ class PriceSource:
         rows, requests, retries, waited = (
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
-        if again and self.knows_changes:
-            corrected += recheck_recent(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
         if again:
-            mark_asked(database, fingerprint)
+            corrected += self._recheck(symbols, sessions[-1].item(), fingerprint)
         unserved = sum(map(len, wanted.values())) - int(rows)
         seconds = monotonic() - started
         loaded = Loaded(
@@ -160,6 +158,15 @@ class PriceSource:
             loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved, loaded.corrected,
         )  # fmt: skip
         return loaded
+
+    def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str) -> int:
+        """Take over what was corrected in files; note that the universe was asked for, if it was up to the target."""
+        database, corrected = self._database(), 0
+        if self.knows_changes:
+            corrected = recheck_recent(database, self.settings.calendar, self.provider, symbols, last)
+        if not is_asked(database, fingerprint) and last >= self.target_session():
+            mark_asked(database, fingerprint)
+        return corrected
 
     def reload(
         self, symbols: Sequence[str] | None, first: date, last: date, on_rows: Callable[[int], None]

@@ -166,3 +166,15 @@ def test_a_run_for_some_portfolios_does_not_read_files_again(desk):
 
     assert night(desk, DAYS[-1], again=False).corrected == 0
     assert np.isclose(desk.stored("AAA")[RECENT], 10.0 + DAYS.index(RECENT))
+
+
+def test_only_a_load_up_to_the_last_session_has_asked_for_all_that_changed(desk):
+    desk.correct("AAA", RECENT, close=60.0)
+    source = PriceSource(Settings(home=desk.home, prices=f"files:{desk.file}"), lambda: desk.database)
+
+    night(desk, OLD)
+    assert not source.is_asked()
+    night(desk, DAYS[-1], again=False)
+    assert not source.is_asked()
+    night(desk, DAYS[-1])
+    assert source.is_asked()
