@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.providers.base import Unserved
 from sigma_assets.storage import bulk
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.database import Database
@@ -16,21 +16,6 @@ from sigma_assets.storage.schema import symbols as symbols_table
 
 _STATUS_OF = {"unknown_symbol": "unknown", "delisted": "delisted"}
 """Reasons that speak of a symbol as a whole."""
-
-
-class UnservedLike(Protocol):
-    """What a price source says it cannot serve; the price protocol's `Unserved` is one."""
-
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def sessions(self) -> Sequence[date]: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def next_try(self) -> date | None: ...
 
 
 def missing_prices(
@@ -92,7 +77,7 @@ def late_prices(db: Database, today: date) -> pd.DataFrame:
     return db.in_snapshot(read)
 
 
-def remember_unserved(db: Database, entries: Iterable[UnservedLike], source: str, asked_at: datetime) -> None:
+def remember_unserved(db: Database, entries: Iterable[Unserved], source: str, asked_at: datetime) -> None:
     """Remember what a source could not serve; an unknown or delisted symbol is remembered as a whole, too.
 
     A (symbol, session) that has a price by now is not a gap. Asked twice, the later answer stands.

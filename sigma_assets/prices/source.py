@@ -12,8 +12,8 @@ from sigma_assets.base.calendar import today
 from sigma_assets.base.errors import ProviderError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
-from sigma_assets.prices.keeping import Loaded, Reloaded, keep, look_again, reload, stored_bars
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
+from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import Bars, ChangingContent, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
@@ -136,7 +136,7 @@ class PriceSource:
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
         costs, corrected = [], 0
         for bars in self._bars(wanted):
-            corrected += keep(database, bars)
+            corrected += store_bars(database, bars)
             costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
             for symbol, count in _answered(bars).items():
                 open_pairs[symbol] -= count
@@ -146,10 +146,8 @@ class PriceSource:
         rows, requests, retries, waited = (
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
-        if again and self.knows_changes:
-            corrected += look_again(database, self.settings.calendar, self.provider, symbols, sessions[-1].item())
         if again:
-            mark_asked(database, fingerprint)
+            corrected += self._recheck(symbols, sessions[-1].item(), fingerprint)
         unserved = sum(map(len, wanted.values())) - int(rows)
         seconds = monotonic() - started
         loaded = Loaded(
@@ -160,6 +158,15 @@ class PriceSource:
             loaded.rows, loaded.symbols, self.provider.name, loaded.seconds, loaded.unserved, loaded.corrected,
         )  # fmt: skip
         return loaded
+
+    def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str) -> int:
+        """Take over what was corrected in files; note that the universe was asked for, if it was up to the target."""
+        database, corrected = self._database(), 0
+        if self.knows_changes:
+            corrected = recheck_recent(database, self.settings.calendar, self.provider, symbols, last)
+        if not is_asked(database, fingerprint) and last >= self.target_session():
+            mark_asked(database, fingerprint)
+        return corrected
 
     def reload(
         self, symbols: Sequence[str] | None, first: date, last: date, on_rows: Callable[[int], None]

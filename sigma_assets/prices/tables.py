@@ -9,6 +9,7 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.prices.gaps import missing_prices, remember_renamed, remember_unserved, renamed_symbols
 from sigma_assets.prices.history import price_history
 from sigma_assets.prices.universe import held_symbols, universe
+from sigma_assets.providers.base import BAR_COLUMNS
 from sigma_assets.storage import bulk
 from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.database import Database
@@ -20,8 +21,8 @@ __all__ = [
     "remember_renamed", "remember_unserved", "renamed_symbols", "splits_of", "universe", "write_prices",
 ]  # fmt: skip
 
-_BAR = ("session", "symbol", "open", "high", "low", "close", "volume", "split_factor", "dividend")
-_VALUES = _BAR[2:]
+_VALUES = BAR_COLUMNS[2:]
+_BAR = ("session", "symbol", *_VALUES)
 _MANY_ROWS = 50_000
 """After so many rows PostgreSQL is told to count again at once: until it does, small loads read the whole table."""
 

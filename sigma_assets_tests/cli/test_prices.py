@@ -11,8 +11,8 @@ import pytest
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.calendar import as_dates, nyse_calendar
 from sigma_assets.prices.changes import changed_prices
-from sigma_assets.prices.keeping import stored_bars
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.prices.storing import stored_bars
 from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
@@ -166,3 +166,15 @@ def test_a_run_for_some_portfolios_does_not_read_files_again(desk):
 
     assert night(desk, DAYS[-1], again=False).corrected == 0
     assert np.isclose(desk.stored("AAA")[RECENT], 10.0 + DAYS.index(RECENT))
+
+
+def test_only_a_load_up_to_the_last_session_has_asked_for_all_that_changed(desk):
+    desk.correct("AAA", RECENT, close=60.0)
+    source = PriceSource(Settings(home=desk.home, prices=f"files:{desk.file}"), lambda: desk.database)
+
+    night(desk, OLD)
+    assert not source.is_asked()
+    night(desk, DAYS[-1], again=False)
+    assert not source.is_asked()
+    night(desk, DAYS[-1])
+    assert source.is_asked()

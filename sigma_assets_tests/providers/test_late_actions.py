@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.prices.changes import changed_prices
-from sigma_assets.prices.keeping import keep, reload, stored_bars
+from sigma_assets.prices.late_actions import late_actions
+from sigma_assets.prices.storing import reload, store_bars, stored_bars
 from sigma_assets.prices.tables import latest_revision, missing_prices
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
-from sigma_assets.providers.late_actions import late_actions
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.providers.loopback import Loopback
@@ -38,7 +38,7 @@ class Source:
         target = database or self.database
         days = [day for day in DAYS if day <= last]
         wanted = missing_prices(target, ["AAA", "BBB"], days, last)
-        return sum(keep(target, bars) for bars in self.at(last).daily_bars(wanted))
+        return sum(store_bars(target, bars) for bars in self.at(last).daily_bars(wanted))
 
     def rows(self, database: Database | None = None) -> pd.DataFrame:
         """Return what is stored of AAA."""

@@ -9,8 +9,7 @@ from datetime import date, timedelta
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.errors import CalendarError, ProviderError
 from sigma_assets.providers.actions import Action, look_back_start
-from sigma_assets.providers.massive.api import PAGE_LIMIT, SYMBOLS_PER_CALL, MassiveApi, Record
-from sigma_assets.providers.numbers import number
+from sigma_assets.providers.massive.api import PAGE_LIMIT, SYMBOLS_PER_CALL, MassiveApi, Record, number
 
 logger = logging.getLogger(__name__)
 

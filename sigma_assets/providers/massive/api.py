@@ -19,7 +19,6 @@ from sigma_assets.base.calendar import NEW_YORK
 from sigma_assets.base.errors import ProviderAccessError, ProviderError
 from sigma_assets.base.masking import HIDDEN, masked
 from sigma_assets.providers.http import Caller, TransientError, retry_after_seconds
-from sigma_assets.providers.numbers import number
 
 USABLE_STATUSES = ("OK", "DELAYED")
 """DELAYED is how plans with 15-minute data answer."""
@@ -257,3 +256,20 @@ def _record(body: Record, name: str) -> Record:
     if not isinstance(results, dict):
         raise ProviderError("massive: results should be an object; the service may have changed its answers")
     return results
+
+
+def number(value: object, source: str) -> float:
+    """Return a JSON number as float; null is NaN.
+
+    Raises
+    ------
+    ProviderError
+        It is neither a number nor null: the vendor has changed its answers, and guessing would store wrong prices.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ProviderError(
+        f"{source}: expected a number or null, found {value!r}; the service may have changed its answers"
+    )

@@ -11,9 +11,15 @@ from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, Quote, missing
-from sigma_assets.providers.massive.api import BeforeEndOfDayError, MassiveApi, OutsidePlanError, Record, session_of
+from sigma_assets.providers.massive.api import (
+    BeforeEndOfDayError,
+    MassiveApi,
+    OutsidePlanError,
+    Record,
+    number,
+    session_of,
+)
 from sigma_assets.providers.massive.standing import ASK_AGAIN_DAYS, Standing, look_up
-from sigma_assets.providers.numbers import number
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What becomes of a source's answer: rows are stored, gaps remembered, and rows that it corrects are told of, one by one."""
+"""Store a price source's response: write rows, remember gaps, log each correction."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,9 @@ import pandas as pd
 from sigma_assets.base.calendar import TradingCalendar, as_dates
 from sigma_assets.base.errors import LISTED
 from sigma_assets.prices import tables as price_tables
+from sigma_assets.prices.late_actions import late_actions
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, PriceProvider
-from sigma_assets.providers.late_actions import late_actions
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import market_prices
@@ -84,12 +84,12 @@ class Reloaded:
         return len({(each.symbol, each.session) for each in self.corrections})
 
 
-def keep(database: Database, bars: Bars) -> int:
-    """Store one batch of an answer; return how many rows of earlier loads it corrected."""
+def store_bars(database: Database, bars: Bars) -> int:
+    """Store one batch of a response; return how many stored rows it corrected."""
     now = datetime.now(UTC)
     if len(bars.rows):
         price_tables.write_prices(database, bars.rows, bars.source, now)
-    corrected = _keep_statements(database, bars)
+    corrected = _apply_statements(database, bars)
     if bars.unserved:
         price_tables.remember_unserved(database, bars.unserved, bars.source, now)
     if bars.renamed:
@@ -97,16 +97,16 @@ def keep(database: Database, bars: Bars) -> int:
     return corrected
 
 
-def look_again(
+def recheck_recent(
     database: Database, calendar: TradingCalendar, provider: PriceProvider, symbols: Sequence[str], last: date
 ) -> int:
-    """Ask a source for the last weeks' rows that came from it, and store those that changed; return how many.
+    """Compare the stored rows of the last weeks with their source, store those that differ, and return how many did.
 
-    For sources that answer at once and for nothing: whoever writes the files may have corrected a row.
+    For sources that answer at once and at no cost: whoever writes the files may have corrected a row.
     """
     stored = stored_bars(database, symbols, look_back_start(calendar, last), last)
     found = reload(database, calendar, provider, stored[stored["source"] == provider.name])
-    log(found.corrections)
+    log_corrections(found.corrections)
     return found.corrected_rows
 
 
@@ -170,7 +170,7 @@ def correct(database: Database, stored: pd.DataFrame, rows: pd.DataFrame, source
     return sorted(corrections, key=lambda each: (each.session, each.symbol))
 
 
-def log(corrections: Sequence[Correction]) -> None:
+def log_corrections(corrections: Sequence[Correction]) -> None:
     """Write a line for each correction, as many as a reader can read."""
     for correction in corrections[:LISTED]:
         logger.warning("%s", correction)
@@ -178,12 +178,12 @@ def log(corrections: Sequence[Correction]) -> None:
         logger.warning("%d more corrections", len(corrections) - LISTED)
 
 
-def _keep_statements(database: Database, bars: Bars) -> int:
+def _apply_statements(database: Database, bars: Bars) -> int:
     if not bars.statements:
         return 0
     symbols = [statement.symbol for statement in bars.statements]
     first = min(statement.after for statement in bars.statements)
     stored = stored_bars(database, symbols, first, max(statement.last for statement in bars.statements))
     rows = late_actions(stored, bars.statements, bars.source, price_tables.renamed_symbols(database))
-    log(correct(database, stored, rows, bars.source))
+    log_corrections(correct(database, stored, rows, bars.source))
     return len(rows)
