@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 
 from sigma_assets.base.errors import CalendarError
-from sigma_assets.base.frames import SessionArray
+
+if TYPE_CHECKING:
+    from sigma_assets.base.frames import SessionArray
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_DAY = date(1990, 1, 2)
@@ -22,14 +24,14 @@ FIRST_DAY = date(1990, 1, 2)
 class TradingCalendar:
     """The sessions of the NYSE, ascending, from 1990 to the end of next year."""
 
-    sessions: SessionArray
+    sessions: "SessionArray"
 
     def is_session(self, day: date) -> bool:
         """Return whether the NYSE trades on this day."""
         position = int(np.searchsorted(self.sessions, np.datetime64(day)))
         return position < len(self.sessions) and self.sessions[position] == np.datetime64(day)
 
-    def between(self, first: date, last: date) -> SessionArray:
+    def between(self, first: date, last: date) -> "SessionArray":
         """Return the sessions from `first` to `last`, both included; neither needs to be a session."""
         start = np.searchsorted(self.sessions, np.datetime64(first), side="left")
         stop = np.searchsorted(self.sessions, np.datetime64(last), side="right")
@@ -91,7 +93,10 @@ def nyse_calendar(extra_closures: tuple[date, ...] = (), last_day: date | None =
     extra_closures : dates on which the exchange was closed and the library does not know it yet.
     last_day : end of the calendar; by default 31 December of next year.
     """
-    from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # slow to import, and only needed here
+    import pandas as pd
+    from exchange_calendars.exchange_calendar_xnys import (
+        XNYSExchangeCalendar,
+    )  # both slow to import, and only needed here
 
     end = last_day or date(today().year + 1, 12, 31)
     with warnings.catch_warnings():

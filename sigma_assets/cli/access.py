@@ -7,7 +7,6 @@ from sigma_assets.base.tokens import portfolio_token
 from sigma_assets.cli.terminal.printing import json_option, show_one
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
-from sigma_assets.storage.portfolios import portfolios
 
 
 @click.command()
@@ -19,6 +18,8 @@ def token(portfolio_id: str, site: str | None, as_json: bool) -> None:
 
     Its token is derived from SIGMA_STATUS_TOKEN and stored nowhere; a new SIGMA_STATUS_TOKEN makes it invalid.
     """
+    from sigma_assets.storage.portfolios import portfolios
+
     configured = settings()
     if not configured.status_token:
         raise SettingsError(

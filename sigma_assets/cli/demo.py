@@ -6,13 +6,12 @@ from datetime import date
 from time import monotonic
 
 import click
-from rich.panel import Panel
 
 from sigma_assets.base.calendar import as_dates, today
 from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
 from sigma_assets.cli.report import report
-from sigma_assets.cli.terminal.printing import console, table
+from sigma_assets.cli.terminal.printing import console, program, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.providers.base import PriceProvider
 from sigma_assets.settings import settings
@@ -39,16 +38,15 @@ def demo() -> None:
     for portfolio_id in imported:
         report(open_database(), portfolio_id)
     _show_phases()
-    console.print(
-        Panel(
-            "sigma-assets portfolios\n"
-            f"sigma-assets export volatility --portfolio {imported[0]} --start 2026-01-01\n"
-            "sigma-assets import FILE.csv --name NAME --equity USD && sigma-assets run\n"
-            "sigma-assets dev        # Dagster UI, sensors, schedule, onboarding page",
-            title="next",
-            title_align="left",
-        )
-    )
+    command = program()
+    console.rule("next", align="left")
+    for line in (
+        f"{command} portfolios",
+        f"{command} export volatility --portfolio {imported[0]} -o volatility.csv",
+        f"{command} import FILE.csv --name NAME --equity USD && {command} run",
+        f"{command} dev    # Dagster UI, sensors, schedule, onboarding page",
+    ):
+        click.echo(line)  # as it is: to be pasted
     console.print(f"done in {monotonic() - started:.1f} s")
     sys.exit(0)
 

@@ -1,19 +1,21 @@
 """The command that writes the numbers out, tidy."""
 
+import json
 import sys
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
-from sigma_assets.base.conventions import FactorModel
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, metadata
 
 INTERNAL = ["prices_revision", "holdings_revision", "revision"]
+FORMS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
 TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 
 
@@ -23,20 +25,23 @@ TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 )
 @portfolio_option
 @range_options
-@click.option("--format", "form", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet", "json"]), help="Default: by the file's name, else csv."
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File; default: standard output.")
 def export(
     asset: str,
     portfolio_ids: tuple[str, ...],
     start: datetime | None,
     end: datetime | None,
-    form: str,
+    form: str | None,
     output: Path | None,
 ) -> None:
-    """Write the rows of an asset: one row per key and factor, NaN as an empty field.
+    """Write the rows of an asset: one row per key and factor; what cannot be known is an empty field, or null in JSON.
 
     ASSET is an asset (its portfolio-level table) or one of its tables, such as betas_by_position.
     """
+    form = form or _form_of(output)
     if form == "parquet" and output is None:
         raise click.UsageError("parquet needs a file: -o FILE.parquet")
     frame = tidy(asset, portfolio_ids, *day_range(start, end))
@@ -48,19 +53,39 @@ def export(
         raise click.BadParameter(f"{output}: cannot be written ({error.strerror})", param_hint="'-o'") from error
 
 
+def _form_of(output: Path | None) -> str:
+    """Return the format that a file's name promises."""
+    if output is None:
+        return "csv"
+    form = FORMS.get(output.suffix.lower())
+    if form is None:
+        raise click.BadParameter(
+            f"{output}: expected a name that ends in {', '.join(FORMS)}, or --format", param_hint="'-o'"
+        )
+    return form
+
+
 def _write(frame: pd.DataFrame, form: str, output: Path | None) -> None:
     if form == "parquet":
         frame.to_parquet(output, index=False)
         return
     dates = {str(name): frame[name].dt.strftime("%Y-%m-%d") for name in frame.select_dtypes("datetime")}
     plain = frame.assign(**dates)
-    text = (
-        plain.to_csv(index=False) if form == "csv" else plain.to_json(orient="records", indent=2, double_precision=15)
-    )
+    text = plain.to_csv(index=False) if form == "csv" else _json(plain)
     if output is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
     else:
         output.write_text(text, encoding="utf-8")
+
+
+def _json(frame: pd.DataFrame) -> str:
+    """Return rows as JSON: each number with as many digits as it takes to read it back to the last bit, null for NaN."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return json.dumps(plain.to_dict("records"), indent=2, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: date | None) -> pd.DataFrame:
@@ -85,7 +110,7 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     by_portfolio = "portfolio_id" in table.c
     symbols = None
     if portfolio_ids and not by_portfolio:
-        symbols = tuple(sorted({*held_symbols(database, list(portfolio_ids))["symbol"], *FactorModel().etfs}))
+        symbols = tuple(sorted({*held_symbols(database, list(portfolio_ids))["symbol"], *settings().factor_model.etfs}))
     scope = Rows(first, last, portfolio_ids if portfolio_ids and by_portfolio else None, symbols)
     rows = read_rows(database, table, scope).drop(columns=INTERNAL, errors="ignore")
     if table.name == "symbol_factors":

@@ -36,9 +36,44 @@ COMMANDS = {
     "serve": "sigma_assets.cli.servers:serve",
 }
 
+LINES = {
+    "import": "Import a holdings file as a new portfolio, or list its problems.",
+    "portfolios": "List the active portfolios.",
+    "remove": "Remove a portfolio; its history stays readable.",
+    "rename": "Give a portfolio another name.",
+    "lots": "List the lots of a portfolio, as entered.",
+    "positions": "List the lots of a portfolio, as entered.",
+    "trade": "Record a purchase or a sale.",
+    "close": "Close a lot, or all open lots of a symbol.",
+    "correct": "Correct a lot that was entered wrongly.",
+    "sync": "Make a portfolio's lots those of a file.",
+    "flow": "Record a contribution or withdrawal, a fee, interest or tax.",
+    "flows": "List the cash flows of a portfolio.",
+    "undo": "Take back the last change of lots or flows.",
+    "run": "Bring everything that is missing or changed up to date.",
+    "missing": "Show which sessions each portfolio misses.",
+    "runs": "Show the history of runs, and why runs failed.",
+    "status": "Show how far a portfolio is.",
+    "check": "Run all asset checks on what is stored.",
+    "export": "Write the rows of a table: CSV, JSON or Parquet.",
+    "prices": "Look after the stored prices.",
+    "settings": "Show every setting, its value and its meaning.",
+    "demo": "Run two sample portfolios on simulated prices.",
+    "dev": "Start Dagster, its daemon and the status server here.",
+    "db": "Look after the database schema.",
+    "token": "Print a link that opens the pages of one portfolio.",
+    "serve": "Serve onboarding status: JSON API and pages.",
+}
+"""What each command does, in one line of 80 columns, so that `--help` imports none of them."""
+
 
 class LazyGroup(click.Group):
     """Commands are imported when called: `--help` and `import` need not wait for Dagster."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their lines."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, LINES[name]) for name in COMMANDS])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of a user's first day."""

@@ -25,7 +25,7 @@ from dagster_postgres.utils import pg_url_from_config
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.instance.planned_checks import planned_for_the_run
-from sigma_assets.storage.database import place_of, postgres_url
+from sigma_assets.storage.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
 
@@ -101,7 +101,8 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         self, address: str, should_autocreate_tables: bool = True, inst_data: ConfigurableClassData | None = None
     ) -> None:
         pool = {"pool_size": IDLE_CONNECTIONS, "max_overflow": -1, "pool_pre_ping": True}
-        engine = create_engine(address, isolation_level="AUTOCOMMIT", **pool)
+        arguments = {} if "connect_timeout" in sa.make_url(address).query else {"connect_timeout": CONNECT_SECONDS}
+        engine = create_engine(address, isolation_level="AUTOCOMMIT", connect_args=arguments, **pool)
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
         engine.connect().close()  # waits: what Dagster does below does not
         super().__init__(address, should_autocreate_tables, inst_data)

@@ -14,6 +14,8 @@ from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA
 
+CONNECT_SECONDS = "5"
+"""One try to reach a server that does not even refuse: within the patience of a command or a server."""
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another one."""
 
@@ -182,7 +184,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    defaults = {"application_name": "sigma_assets", "connect_timeout": "10", "client_encoding": "utf8"}
+    defaults = {"application_name": "sigma_assets", "connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in url.query}
     engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 

@@ -26,6 +26,7 @@ from sigma_assets.web.models import Health
 
 logger = logging.getLogger(__name__)
 
+UNREADABLE = "database: cannot be read"
 HEARTBEAT_SECONDS = 120
 """A daemon says that it lives every 30 s."""
 LOOK_SECONDS = 300
@@ -37,7 +38,11 @@ ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE)
 
 def health(instance: dg.DagsterInstance, database: Database, settings: Settings) -> Health:
     """Return what fails; anybody may ask, so the words name no host, path or user (our log does)."""
-    failing = [*_database(database, settings), *_dagster(instance, database)]
+    failing = _database(database, settings)
+    if UNREADABLE in failing and database.dialect == "postgresql":
+        # one address serves both: who waited once need not wait again
+        return Health(ok=False, failing=[*failing, "dagster storage: on the same server"])
+    failing += _dagster(instance, database)
     return Health(ok=not failing, failing=failing)
 
 
@@ -50,7 +55,7 @@ def _database(database: Database, settings: Settings) -> list[str]:
         return ["schema: the database is not at the version of this code; run `sigma-assets db upgrade`"]
     except StorageError as error:
         logger.warning("health: %s", error)
-        return ["database: cannot be read"]
+        return [UNREADABLE]
 
 
 def _sessions(database: Database, settings: Settings) -> list[str]:
@@ -81,7 +86,7 @@ def _dagster(instance: dg.DagsterInstance, database: Database) -> list[str]:
         silent = _silent_daemons(instance)
         # sensors cannot look without their daemon: one cause is told once
         return [*(silent or _sensors(instance)), *_checks(instance, database)]
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, StorageError) as error:
         logger.warning("health: Dagster's storage cannot be read: %s", error)
         return ["dagster storage: cannot be read"]
 

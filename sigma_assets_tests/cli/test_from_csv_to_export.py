@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -173,3 +174,42 @@ def test_z_a_removed_portfolio_is_gone_and_its_numbers_stay(sigma, portfolio_id,
     assert json.loads(sigma("portfolios", "--json").stdout) == []
     assert "Growth" not in sigma("portfolios").stdout
     assert portfolio_id in sigma("export", "portfolio_snapshots").stdout
+
+
+def test_exported_json_holds_every_bit_and_no_nan(sigma, folder, done):
+    """17 significant digits bring a double back; Parquet holds its bits, so it is the witness."""
+    for table in ("betas_by_position", "symbol_factors", "volatility", "position_values"):
+        text = sigma("export", table, "--format", "json").stdout
+        assert sigma("export", table, "-o", "witness.parquet").exit_code == 0
+
+        witness = pd.read_parquet(folder / "witness.parquet")
+        rows = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+        for column in witness.select_dtypes("float64"):
+            told = np.array([np.nan if row[column] is None else row[column] for row in rows], dtype="float64")
+            np.testing.assert_array_equal(told, witness[column].to_numpy(), err_msg=f"{table}.{column}")
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("x.parquet", b"PAR1"), ("x.PQ", b"PAR1"), ("x.json", b"["), ("x.csv", b"portfolio_id,")]
+)
+def test_the_name_of_the_file_says_its_format(sigma, folder, done, name, start):
+    assert sigma("export", "betas", "-o", name).exit_code == 0
+
+    assert (folder / name).read_bytes().startswith(start)
+
+
+def test_a_file_name_that_says_no_format_asks_for_one(sigma, folder, done):
+    answer = sigma("export", "betas", "-o", "x.xlsx")
+
+    assert answer.exit_code == 2
+    assert ".csv, .json, .parquet" in answer.stderr
+    assert not (folder / "x.xlsx").exists()
+    assert sigma("export", "betas", "--format", "csv", "-o", "x.txt").exit_code == 0
+
+
+def test_an_export_of_one_portfolio_has_the_etfs_that_were_configured(sigma, portfolio_id, done):
+    exported = sigma("export", "market_prices", "--portfolio", portfolio_id, SIGMA_FACTOR_ETFS="low_volatility=AAPL")
+    symbols = set(pd.read_csv(io.StringIO(exported.stdout))["symbol"])
+
+    assert "USMV" not in symbols
+    assert "MTUM" in symbols

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from sigma_assets.base.tokens import opened_portfolio
-from sigma_assets.cli.terminal.printing import table
+from sigma_assets.cli.terminal.printing import print_rows
 
 TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
 INCEPTION = "2024-03-04"
@@ -86,14 +86,14 @@ def test_json_has_numbers_where_the_table_has_separators(sigma, portfolio_id):
 
 
 def test_ids_can_be_copied_from_a_narrow_terminal(sigma, portfolio_id):
-    """The command's console took its width when it was made: hence the tables on a console of our own."""
+    """The command's console took its width when it was made: hence a terminal of our own."""
     paper = io.StringIO()
     rows = json.loads(sigma("portfolios", "--json").stdout)
     lots = json.loads(sigma("positions", portfolio_id, "--json").stdout)
 
     for records in (rows, lots):
         shown = [{name: value for name, value in record.items() if value is not None} for record in records]
-        Console(width=80, file=paper).print(table(shown))
+        print_rows(shown, paper=Console(width=80, file=paper, force_terminal=True, color_system=None))
 
     assert portfolio_id in paper.getvalue()
     assert [lot["lot_id"] for lot in lots if lot["lot_id"] not in paper.getvalue()] == []

@@ -34,6 +34,14 @@ storage:
   postgres:
     postgres_url: %s
 """
+TEAM = """
+storage:
+  custom:
+    module: sigma_assets.instance.postgres
+    class: SharedPostgresStorage
+    config: {postgres_url: %s}
+"""
+"""As in deploy/dagster.yaml."""
 
 
 class World:
@@ -93,10 +101,14 @@ class World:
         self.instance = dg.DagsterInstance.from_config(str(self.home))
 
 
+def configured_world(home: Path, database_url: str, storage: str) -> World:
+    """Return an installation with this storage of Dagster's."""
+    return World(read_settings({"DAGSTER_HOME": str(home), "SIGMA_DATABASE_URL": database_url}), home, storage)
+
+
 def _world(home: Path, database_url: str) -> World:
-    settings = read_settings({"DAGSTER_HOME": str(home), "SIGMA_DATABASE_URL": database_url})
     storage = EMBEDDED % home if database_url.startswith("sqlite") else POSTGRES % database_url
-    return World(settings, home, storage)
+    return configured_world(home, database_url, storage)
 
 
 @pytest.fixture

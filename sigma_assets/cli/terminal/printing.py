@@ -1,13 +1,23 @@
 """How results are shown: a table for people, JSON for programs."""
 
 import json
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+
+UNBOUNDED = 100_000
+"""Columns of what is piped or written to a file: nothing is cut or wrapped there."""
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 console = Console(width=None if Console().is_terminal else 110)
 errors = Console(stderr=True)
@@ -22,9 +32,37 @@ def show(
     if as_json:
         click.echo(json.dumps(list(rows), default=_plain, indent=2))
     elif rows:
-        console.print(table(rows, title))
+        print_rows(rows, title)
     else:
         console.print(nothing)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", paper: Console = console) -> None:
+    """Print rows as a table that cuts no number, date or id: one field per line where they do not fit side by side."""
+    shown = table(rows, title)
+    if not paper.is_terminal:
+        Console(file=paper.file, width=UNBOUNDED).print(shown)
+        return
+    if Measurement.get(paper, paper.options.update(width=UNBOUNDED), shown).minimum <= paper.width:
+        paper.print(shown)
+        return
+    if title:
+        paper.print(title, style="bold")
+    names = max(len(name) for name in rows[0])
+    for row in rows:
+        for name, value in row.items():
+            paper.print(f"{name:<{names}}  {_cell(value)}", markup=False, highlight=False, soft_wrap=True)
+        paper.print()
+
+
+def program() -> str:
+    """Return what to type for this command: its name if it is found by it, else its path from here."""
+    script = Path(sys.executable).parent / "sigma-assets"
+    found = shutil.which("sigma-assets")
+    if found is not None and Path(found).resolve() == script.resolve():
+        return "sigma-assets"
+    here = Path.cwd()
+    return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))
 
 
 def show_one(record: Mapping[str, Any], *, as_json: bool, sentence: str) -> None:
@@ -38,8 +76,8 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     shown = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
     for column in columns:
         numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
-        is_id = column.endswith("_id")  # to be copied, so in one piece
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=is_id)
+        is_one = numeric or column.endswith("_id") or all(_is_day(row[column]) for row in rows)  # in one piece
+        shown.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=is_one)
     for row in rows:
         shown.add_row(*(_cell(row[column]) for column in columns))
     return shown
@@ -54,6 +92,10 @@ def formatted(rows: Iterable[Mapping[str, Any]], **formats: Callable[[Any], str]
         }
         for row in rows
     ]
+
+
+def _is_day(value: Any) -> bool:
+    return value is None or isinstance(value, date) or bool(DAY.match(str(value)))
 
 
 def _cell(value: Any) -> str:
