@@ -7,7 +7,8 @@ from sigma_assets.holdings.classes import read_classes
 
 
 def test_look_through_is_several_rows_and_a_blank_weight_is_the_whole():
-    content = b"\xef\xbb\xbfClass,Symbol,Scheme,Weight\n# sectors\nTech,vti,sector,0.3\nOther,VTI,sector,0.7\n\nTech,AAPL,sector,\n"
+    content = b"\xef\xbb\xbfClass,Symbol,Scheme,Weight\n# sectors\nTech,vti,sector,0.3\nOther,VTI,sector,0.7\n\n"
+    content += b"Tech,AAPL,sector,\n"
 
     rows = read_classes(content, "classes.csv")
 
@@ -19,7 +20,8 @@ def test_look_through_is_several_rows_and_a_blank_weight_is_the_whole():
 
 
 def test_all_problems_come_together_with_their_lines():
-    content = b"symbol,scheme,class,weight\nVTI,sector,Tech,0.3\nVTI,sector,Tech,0.3\n,sector,Tech,1\nAAPL,sector,Tech,2\nA,b,c,1,9\n"
+    content = b"symbol,scheme,class,weight\nVTI,sector,Tech,0.3\nVTI,sector,Tech,0.3\n,sector,Tech,1\n"
+    content += b"AAPL,sector,Tech,2\nA,b,c,1,9\n"
 
     with pytest.raises(HoldingsError) as error:
         read_classes(content, "classes.csv")
