@@ -41,11 +41,13 @@ def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
 
 def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured]:
     from sigma_assets.analytics.factors import exposures, regression
-    from sigma_assets.analytics.risk import volatility
+    from sigma_assets.analytics.performance import performance as performances
+    from sigma_assets.analytics.risk import attribution, volatility
     from sigma_assets.analytics.risk.correlation import correlations as correlation
     from sigma_assets.analytics.series import metrics
     from sigma_assets.analytics.valuation import values as valuation
-    from sigma_assets.base.conventions import VolatilityModel
+    from sigma_assets.analytics.valuation.ledger import ledgers
+    from sigma_assets.base.conventions import RiskModel, VolatilityModel
 
     settings, history, sessions = world.tables.settings, inputs["history"], inputs["sessions"]
     parts: list[Measured] = []
@@ -65,4 +67,8 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     timed("factor_exposures", lambda: exposures.factor_exposures(positions, factors))
     timed("volatility", lambda: volatility.volatility(positions, history, VolatilityModel()))
     timed("correlations", lambda: correlation.correlations(positions, history, settings.correlation_model))
+    prices = inputs["valuation"][3]
+    books = lambda: ledgers(*inputs["valuation"], options=options)  # noqa: E731  # a generator is used up once
+    timed("risk", lambda: attribution.risk(books(), prices, RiskModel(), settings.factor_model))
+    timed("performance", lambda: performances.performance(books(), prices, settings.performance_model))
     return parts

@@ -123,5 +123,5 @@ def add_portfolios(
         for column in ("investment_subtype", "underlying_symbol", "option_type"):
             frame[column] = pd.Series(None, index=frame.index, dtype=object)
         new = NewPortfolio(f"{name} {number}", "taxable", 100_000.0 * lots, entry)
-        ids.append(add_portfolio(world.tables.database, new, frame[list(LOT_COLUMNS)]))
+        ids.append(add_portfolio(world.tables.database, new, frame.reindex(columns=list(LOT_COLUMNS))))
     return ids

@@ -9,11 +9,14 @@ from typing import Any
 import click
 import pandas as pd
 
+from sigma_assets.base.errors import StorageError
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, metadata
 
+ALLOCATION = "allocation"
+"""A query, not an asset: positions by the classes that `classify` has read."""
 INTERNAL = ["prices_revision", "holdings_revision", "revision"]
 FORMS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
 TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
@@ -21,7 +24,9 @@ TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 
 @click.command()
 @click.argument(
-    "asset", metavar="ASSET", type=click.Choice([*FAMILIES, *(name for name in TABLES if name not in FAMILIES)])
+    "asset",
+    metavar="ASSET",
+    type=click.Choice([*FAMILIES, *(name for name in TABLES if name not in FAMILIES), ALLOCATION]),
 )
 @portfolio_option
 @range_options
@@ -39,7 +44,8 @@ def export(
 ) -> None:
     """Write the rows of an asset: one row per key and factor; what cannot be known is an empty field, or null in JSON.
 
-    ASSET is an asset (its portfolio-level table) or one of its tables, such as betas_by_position.
+    ASSET is an asset (its portfolio-level table) or one of its tables, such as betas_by_position; or `allocation`:
+    long, short, net and gross by class.
     """
     form = form or _form_of(output)
     if form == "parquet" and output is None:
@@ -99,12 +105,14 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     from sigma_assets.analytics.factors import exposures, regression
     from sigma_assets.analytics.risk.stress import tables as stress
     from sigma_assets.prices.tables import held_symbols
+    from sigma_assets.storage.classifications import stored_classes
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.rows import Rows, read_rows
 
     database = open_database()
     portfolios(database, portfolio_ids)
-    table = metadata.tables[TABLES[asset].name if asset in TABLES else FAMILIES[asset][0].name]
+    source = "position_values" if asset == ALLOCATION else asset
+    table = metadata.tables[TABLES[source].name if source in TABLES else FAMILIES[source][0].name]
     calendar = settings().calendar
     first, last = start or calendar.sessions[0].item(), end or calendar.sessions[-1].item()
     by_portfolio = "portfolio_id" in table.c
@@ -113,6 +121,8 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
         symbols = tuple(sorted({*held_symbols(database, list(portfolio_ids))["symbol"], *settings().factor_model.etfs}))
     scope = Rows(first, last, portfolio_ids if portfolio_ids and by_portfolio else None, symbols)
     rows = read_rows(database, table, scope).drop(columns=INTERNAL, errors="ignore")
+    if asset == ALLOCATION:
+        return _allocation(rows, stored_classes(database))
     if table.name == "symbol_factors":
         return regression.tidy_symbol_factors(rows, settings().factor_model)
     if table.name.startswith("factor_exposures"):
@@ -120,3 +130,13 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     if table.name == "stress_tests_by_position":
         return stress.tidy_positions(rows, read_rows(database, metadata.tables["stress_tests_by_portfolio"], scope))
     return rows
+
+
+def _allocation(positions: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    from sigma_assets.analytics.valuation.allocation import allocation
+
+    if classes.empty:
+        raise StorageError(
+            "no symbol has a class yet: run `sigma-assets classify FILE.csv` (symbol, scheme, class, weight)"
+        )
+    return allocation(positions, classes)

@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "sigma_assets.cli.history:status",
     "check": "sigma_assets.cli.checks:check",
     "export": "sigma_assets.cli.export:export",
+    "classify": "sigma_assets.cli.classes:classify",
     "prices": "sigma_assets.cli.prices:prices",
     "settings": "sigma_assets.cli.installation:settings",
     "demo": "sigma_assets.cli.demo:demo",

@@ -59,7 +59,8 @@ def report(database: Database, portfolio_id: str) -> None:
     )
     console.print(more)
     _print("Where risk comes from", _contributions(newest["risk_by_position"]))
-    _print("What if", [_scenario(row) for row in newest["stress_tests_by_portfolio"]])
+    scenarios = sorted(newest["stress_tests_by_portfolio"], key=lambda row: row["number"])
+    _print("What if", [_scenario(row) for row in scenarios])
     _print("Factor exposures", _factors(newest["factor_exposures_by_portfolio"]))
     strongest = sorted(newest["correlations_by_pair"], key=lambda row: -abs(row["correlation"]))[:5]
     _print("Strongest correlations", [_pick(row, "symbol", "other_symbol", "correlation") for row in strongest])

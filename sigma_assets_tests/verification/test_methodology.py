@@ -261,7 +261,7 @@ def test_stress():
     positions = pd.DataFrame(
         {
             "portfolio_id": "P", "session": day, "lot_id": list(values), "symbol": list(values),
-            "investment_class": "PUBLIC", "quantity": 1.0, "market_value": values.values(),
+            "investment_class": "PUBLIC", "quantity": 1.0, "price": 1.0, "market_value": values.values(),
             "weight": np.array([*values.values()]) / 20_000,
             "risk_symbol": list(values), "risk_value": values.values(),
         }

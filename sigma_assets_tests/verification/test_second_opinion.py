@@ -231,3 +231,86 @@ def test_correlations_equal_pandas_and_clusters_follow_from_them(computed):
     values = positions[positions["session"] == positions["session"].max()].groupby("symbol")["market_value"].sum()
     weights = values[symbols].abs() / values[symbols].abs().sum()
     assert summary["effective_bets"] == pytest.approx(1 / (weights @ matrix @ weights), rel=1e-10)
+
+
+def test_tails_contributions_and_factors_equal_numpy_pandas_and_statsmodels(computed):
+    stored = computed.last("risk_by_portfolio")
+    series = computed.portfolio_returns(250).dropna()
+
+    assert stored["observations"] == len(series)
+    for level, q in {"95": 0.05, "975": 0.025, "99": 0.01}.items():
+        quantile = np.quantile(series, q, method="inverted_cdf")
+        if level != "975":
+            assert stored[f"var_{level}"] == pytest.approx(-quantile, abs=1e-12)
+        assert stored[f"es_{level}"] == pytest.approx(-series[series <= quantile + 1e-13].mean(), abs=1e-12)
+    assert stored["var_99_normal"] == pytest.approx(2.3263478740 * series.std() - series.mean(), abs=1e-11)
+
+    today = computed.content["risk_by_position"].query("session == @stored.session").set_index("symbol")
+    positions = computed.content["position_values"].query("session == @stored.session").dropna(subset=["risk_symbol"])
+    weights = positions.groupby("risk_symbol")["risk_weight"].sum()
+    recent = computed.returns[weights.index].tail(63)
+    assert stored["realized_63d"] == pytest.approx(today["volatility_contribution"].sum(), abs=1e-12)
+    assert stored["es_95"] == pytest.approx(today["es_contribution"].sum(), abs=1e-12)
+    if recent.notna().all(axis=None):
+        total = (recent @ weights).std()
+        expected = weights * recent.apply(lambda own: own.cov(recent @ weights)) / total * np.sqrt(252)
+        np.testing.assert_allclose(today["volatility_contribution"], expected[today.index], **EXACT)
+
+    legs = [SPREADS[name] for name in SPREAD_FACTORS]
+    returns = computed.returns
+    factors = pd.concat([returns["SPY"], returns["TLT"], *(returns[a] - returns[b] for a, b in legs)], axis=1)
+    sample = pd.concat([computed.portfolio_returns(252).rename("y"), factors.tail(252)], axis=1).dropna()
+    fit = sm.OLS(sample["y"].to_numpy(), sm.add_constant(sample.drop(columns="y").to_numpy())).fit()
+    of_factors = computed.content["risk_by_factor"].query("session == @stored.session").set_index("factor")
+    order = ["market", "rates", *SPREAD_FACTORS]
+    np.testing.assert_allclose(of_factors.loc[order, "beta"], fit.params[1:], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(of_factors.loc[order, "std_error"], fit.bse[1:], rtol=1e-8)
+    assert stored["specific_share"] == pytest.approx(1 - fit.rsquared, abs=1e-10)
+    assert stored["factor_observations"] == len(sample)
+
+
+def test_shocks_and_the_worst_month_follow_from_stored_betas_and_prices(computed):
+    last = computed.content["position_values"]["session"].max()
+    positions = computed.content["position_values"].query("session == @last and investment_class == 'PUBLIC'")
+    betas = computed.wide("symbol_factors", "market_beta").loc[last]
+    stored = computed.content["stress_tests_by_portfolio"].query("session == @last").set_index("scenario")
+    is_linear = positions["market_value"].eq(positions["risk_value"]).all()
+    no_options = not (
+        computed.content["position_values"].query("session == @last")["investment_class"] == "OPTIONS"
+    ).any()
+
+    if is_linear and no_options:
+        loss = (positions["risk_value"] * positions["risk_symbol"].map(betas)).sum() * -0.2
+        assert stored.loc["market_down_20", "pnl_usd"] == pytest.approx(loss, rel=1e-12)
+        assert stored.loc["market_up_10", "pnl_usd"] == pytest.approx(-loss / 2, rel=1e-12)
+    spy = computed.returns["SPY"].dropna()
+    growth = (1 + spy).rolling(21).apply(np.prod, raw=True)
+    seen = growth.loc[pd.Timestamp(stored.loc["worst_21_sessions", "first_session"]) :]
+    assert stored.loc["worst_21_sessions", "shock"] == pytest.approx(seen.min() - 1, rel=1e-9)
+
+
+def test_performance_equals_empyrical_on_an_equity_path_of_prices_alone(computed):
+    stored, market = computed.last("performance"), computed.market
+    book = computed.lots
+    if not (market.split_factor.eq(1).all(axis=None) and market.dividend.eq(0).all(axis=None)):
+        return  # the simulated market's path is checked session by session above
+    days = market.close.index[market.close.index >= book["entry_date"].min()]
+    assert book["exit_date"].isna().all()
+    paid = (book["quantity"] * book["entry_price"]).sum()
+    held = market.close.loc[days, book["symbol"]].to_numpy() @ book["quantity"].to_numpy()
+    equity = market.equity + held - paid
+    daily = pd.Series(equity / np.r_[market.equity, equity[:-1]] - 1, days)
+    own, benchmark = daily.iloc[1:].tail(252), computed.returns["SPY"].loc[days].iloc[1:].tail(252)
+
+    assert stored["volatility_1y"] == pytest.approx(empyrical.annual_volatility(daily.tail(252)), abs=1e-9)
+    assert stored["sharpe_1y"] == pytest.approx(empyrical.sharpe_ratio(daily.tail(252)), abs=1e-9)
+    assert stored["sortino_1y"] == pytest.approx(empyrical.sortino_ratio(daily.tail(252)), abs=1e-9)
+    assert stored["max_drawdown_1y"] == pytest.approx(empyrical.max_drawdown(daily.tail(252)), abs=1e-9)
+    assert stored["return_since_inception"] == pytest.approx(empyrical.cum_returns_final(daily), abs=1e-9)
+    alpha, beta = empyrical.alpha_beta(own, benchmark)
+    assert stored["alpha"] == pytest.approx(alpha, abs=1e-9)
+    assert stored["beta"] == pytest.approx(beta, abs=1e-9)
+    assert stored["tracking_error"] == pytest.approx(empyrical.annual_volatility(own - benchmark), abs=1e-9)
+    assert stored["down_capture"] == pytest.approx(empyrical.down_capture(own, benchmark), abs=1e-9)
+    years = (days[-1] - days[0]).days / 365
+    assert stored["money_weighted_return"] == pytest.approx((equity[-1] / market.equity) ** (1 / years) - 1, abs=1e-9)

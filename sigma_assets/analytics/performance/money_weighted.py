@@ -58,7 +58,7 @@ def _surplus(counts: FloatArray, years: FloatArray, equity: FloatArray, growth: 
 
 def _bracket(counts: FloatArray, years: FloatArray, equity: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
     """Return the interval of the grid around the root nearest to no growth, and where there is one."""
-    values = np.stack([_surplus(counts, years, equity, np.full(len(equity), growth)) for growth in _GRID])
+    values = _surplus(counts, years, equity, np.broadcast_to(_GRID[:, None], (len(_GRID), len(equity))))
     changes = np.sign(values[1:]) * np.sign(values[:-1]) <= 0
     middle = np.abs(_GRID[1:] + _GRID[:-1])
     distance = np.where(changes, middle[:, None], np.inf)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
-from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, held_book, held_returns
+from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, held_book, held_returns, quick_returns
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import expected_shortfall, normal_value_at_risk, tail, value_at_risk
 from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
@@ -141,12 +141,13 @@ class _Tables:
 def _add_portfolio(
     tables: _Tables, book: HeldBook, windows: ReturnWindows, factors: FactorWindows, model: RiskModel
 ) -> None:
-    returns, coverage = held_returns(book, windows, min_coverage=model.min_coverage)
-    of_var = returns[:, -model.var_window :]
-    var_99 = value_at_risk(of_var, "99", min_observations=model.var_min)
     wanted = book.wanted
-    numbers = _tail_numbers(of_var[wanted], var_99[wanted], model)
-    in_tail = tail(of_var[wanted], numbers["var_95"])
+    returns, coverage = held_returns(book, windows, wanted, min_coverage=model.min_coverage)
+    of_var = returns[:, -model.var_window :]
+    numbers = _tail_numbers(of_var, value_at_risk(of_var, "99", min_observations=model.var_min), model)
+    in_tail = tail(of_var, numbers["var_95"])
+    others = quick_returns(book, windows, min_coverage=model.min_coverage)[:, -model.var_window :]
+    var_99 = value_at_risk(others, "99", min_observations=model.var_min)
     numbers |= {f"{name}_usd": numbers[name] * book.equity[wanted] for name in TAILS}
     numbers |= _backtest_numbers(book, var_99, model)
     rows = np.arange(len(windows.sessions))[windows.rows(book.sessions)][wanted]
@@ -154,14 +155,14 @@ def _add_portfolio(
     filled = windows.filled[places][:, rows]
     known = windows.known[places][:, rows]
     weight = book.weight[wanted].T
-    recent = returns[wanted][:, -model.volatility_window :]
+    recent = returns[:, -model.volatility_window :]
     contribution, volatility = volatility_contributions(weight, filled[..., -model.volatility_window :], recent)
-    is_long_enough = np.isfinite(returns[wanted][:, : -model.volatility_window + 1]).any(axis=1)
+    is_long_enough = np.isfinite(returns[:, : -model.volatility_window + 1]).any(axis=1)
     is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window
     numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
-    covered = coverage[wanted][:, -model.volatility_window :]
+    covered = coverage[:, -model.volatility_window :]
     numbers["coverage"] = covered.mean(axis=1)
-    joint, market_alone = _factor_fits(returns[wanted][:, -model.factor_window :], rows, factors)
+    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], rows, factors)
     numbers |= {
         "specific_share": 1.0 - joint.r_squared,
         "systematic_share": market_alone.r_squared,

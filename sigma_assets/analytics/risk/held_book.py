@@ -77,12 +77,15 @@ class ReturnWindows:
     symbols : sorted; the last row of the arrays belongs to symbols without prices.
     filled : float array of shape (n_symbols + 1, n_sessions, length); 0 where no return is known. A view: no copies.
     known : bool array of the same shape.
+    series, is_known : what these are views of; shape (n_symbols + 1, length - 1 + n_sessions).
     """
 
     sessions: SessionArray
     symbols: npt.NDArray[np.object_]
     filled: FloatArray
     known: npt.NDArray[np.bool_]
+    series: FloatArray
+    is_known: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, history: PriceHistory, length: int) -> "ReturnWindows":
@@ -90,12 +93,15 @@ class ReturnWindows:
         returns = np.full((len(history.symbols) + 1, length - 1 + len(history.sessions)), np.nan)
         returns[:-1, length - 1 :] = total_returns(history).T
         known = np.isfinite(returns)
+        filled = np.where(known, returns, 0.0)
         windows = np.lib.stride_tricks.sliding_window_view
         return cls(
             sessions=history.sessions,
             symbols=history.symbols,
-            filled=windows(np.where(known, returns, 0.0), length, axis=1),
+            filled=windows(filled, length, axis=1),
             known=windows(known, length, axis=1),
+            series=filled,
+            is_known=known,
         )
 
     def places(self, symbols: npt.NDArray[np.object_]) -> RowArray:
@@ -113,30 +119,60 @@ class ReturnWindows:
         return slice(first, first + len(sessions))
 
 
-def held_returns(book: HeldBook, windows: ReturnWindows, *, min_coverage: float) -> tuple[FloatArray, FloatArray]:
-    """Return what the weights of each session would have earned on each session of its window.
+def held_returns(
+    book: HeldBook, windows: ReturnWindows, chosen: RowArray, *, min_coverage: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the weights of some sessions would have earned on each session of their windows.
 
     A symbol without a return earns nothing on that session, and its weight is not spread over the others.
 
+    Parameters
+    ----------
+    chosen : rows of the book's sessions.
+
     Returns
     -------
-    returns : float array of shape (n_sessions, length)
+    returns : float array of shape (n_chosen, length)
         NaN where less than `min_coverage` of the sum of |weight| has a return, or weights are unknown.
     coverage : float array of the same shape; NaN where nothing is held.
     """
-    rows, places = windows.rows(book.sessions), windows.places(book.symbols)
-    shape = (len(book.sessions), windows.filled.shape[2])
+    rows, places = windows.rows(book.sessions).start + chosen, windows.places(book.symbols)
+    shape = (len(rows), windows.filled.shape[2])
     earned, covered = np.zeros(shape), np.zeros(shape)
-    size = np.abs(book.weight)
+    weight = book.weight[chosen]
+    size = np.abs(weight)
     total = np.zeros(shape[0])
-    is_complete = True
+    is_complete = _is_complete(book, windows, places)
     for symbol, place in enumerate(places):
-        earned += book.weight[:, symbol, None] * windows.filled[place, rows]
-        known = windows.known[place, rows]
-        covered += np.where(known, size[:, symbol, None], 0.0)
+        earned += weight[:, symbol, None] * windows.filled[place, rows]
         total += size[:, symbol]
-        is_complete &= bool(known.all())
-    coverage = covered / np.where(total > 0, total, np.nan)[:, None]
-    if is_complete:  # not 1 less a rounding of the sums
-        coverage = np.where(np.isfinite(coverage), 1.0, coverage)
+        if not is_complete:
+            covered += np.where(windows.known[place, rows], size[:, symbol, None], 0.0)
+    whole = np.where(total > 0, total, np.nan)[:, None]
+    # Not 1 less a rounding of the sums where nothing is missing.
+    coverage = np.broadcast_to(whole / whole, shape) if is_complete else covered / whole
     return np.where(coverage >= min_coverage - _ROUNDING, earned, np.nan), coverage
+
+
+def quick_returns(book: HeldBook, windows: ReturnWindows, *, min_coverage: float) -> FloatArray:
+    """Return the returns of `held_returns` for all sessions of the book, but for rounding: by one matrix product.
+
+    A matrix product adds in another order for another number of sessions, so its last bits are nobody's: good for a
+    comparison with a tolerance, not for a number that is stored.
+    """
+    places = windows.places(book.symbols)
+    if not _is_complete(book, windows, places):
+        return held_returns(book, windows, np.arange(len(book.sessions)), min_coverage=min_coverage)[0]
+    n_sessions, length = len(book.sessions), windows.filled.shape[2]
+    first = windows.rows(book.sessions).start
+    earned = np.ascontiguousarray(book.weight) @ windows.series[places, first : first + n_sessions + length - 1]
+    step, item = earned.strides
+    band = np.lib.stride_tricks.as_strided(earned, (n_sessions, length), (step + item, item))
+    is_held = np.abs(book.weight).sum(axis=1) > 0
+    return np.where(is_held[:, None], band, np.nan)
+
+
+def _is_complete(book: HeldBook, windows: ReturnWindows, places: RowArray) -> bool:
+    """Return whether every symbol has a return on every session of every window."""
+    rows = windows.rows(book.sessions)
+    return bool(windows.is_known[places, rows.start : rows.stop + windows.filled.shape[2] - 1].all())

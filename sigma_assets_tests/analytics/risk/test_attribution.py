@@ -8,8 +8,10 @@ import pytest
 import statsmodels.api as sm
 
 from sigma_assets.analytics.risk.attribution import volatility_contributions
+from sigma_assets.analytics.risk.held_book import ReturnWindows, held_book, held_returns, quick_returns
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets_tests.analytics.books import assert_same_bits, book
@@ -185,3 +187,15 @@ def test_a_portfolio_without_anything_that_moves_has_no_rows(complete):
     for found, like in zip(risk_of(empty, history), expected, strict=True):
         assert found.empty
         assert found.dtypes.equals(like.dtypes)
+
+
+def test_the_quick_returns_of_the_backtest_are_the_exact_ones_but_for_rounding(complete, with_gaps):
+    for holdings, history, _ in (complete, with_gaps):
+        (ledger,) = ledgers(*holdings, history, history.sessions[330:], options=OptionModel())
+        book_of_all, windows = held_book(ledger, 250), ReturnWindows.of(history, 252)
+        every = np.arange(len(book_of_all.sessions))
+
+        exact, _ = held_returns(book_of_all, windows, every, min_coverage=0.8)
+
+        quick = quick_returns(book_of_all, windows, min_coverage=0.8)
+        np.testing.assert_allclose(quick, exact, rtol=0, atol=1e-15)

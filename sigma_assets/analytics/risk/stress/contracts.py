@@ -62,7 +62,7 @@ def contracts(positions: pd.DataFrame, lots: pd.DataFrame, history: PriceHistory
     history : prices of the underlyings from `model.volatility_window` + 1 sessions before the first position.
     """
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
-    terms = held[["session", "lot_id", "quantity"]].merge(
+    terms = held[["session", "lot_id", "quantity", "price", "market_value"]].merge(
         lots[["lot_id", "quantity", "underlying_symbol", "strike_price", "expiration_date", "option_type"]],
         on="lot_id",
         how="left",
@@ -74,13 +74,15 @@ def contracts(positions: pd.DataFrame, lots: pd.DataFrame, history: PriceHistory
     days = terms["session"].to_numpy().astype("datetime64[D]")
     place = history.rows(days), np.searchsorted(underlyings.symbols, underlying)
     quantity, entered = terms["quantity"].to_numpy(dtype=float), terms["quantity_entered"].to_numpy(dtype=float)
+    price, market_value = terms["price"].to_numpy(dtype=float), terms["market_value"].to_numpy(dtype=float)
+    usual = quantity * OPTION_MULTIPLIER  # of a contract that is worth nothing, whose own multiplier does not show
     expiration = terms["expiration_date"].to_numpy().astype("datetime64[D]")
     spot = underlyings.last_known[0][place]
     volatility = realized_volatility(underlyings, window=model.volatility_window)[place]
     known = np.isfinite(spot) & np.isfinite(volatility)
     return Contracts(
         rows=held.index.to_numpy(dtype=np.intp)[known],
-        per_price=(quantity * OPTION_MULTIPLIER)[known],
+        per_price=np.where(price > 0, market_value / np.where(price > 0, price, 1.0), usual)[known],
         spot=spot[known],
         strike=(terms["strike_price"].to_numpy(dtype=float) * entered / quantity)[known],
         years=((expiration - days).astype(np.int64) / DAYS_PER_YEAR)[known],

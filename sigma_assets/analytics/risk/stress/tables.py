@@ -16,7 +16,7 @@ from sigma_assets.base.frames import FloatArray, SessionArray
 BETAS = tuple(f"{factor}_beta" for factor in RISK_FACTORS)
 """What stress tests read of symbol_factors."""
 POSITION_COLUMNS = (
-    "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "market_value", "weight",
+    "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "price", "market_value", "weight",
     "risk_symbol", "risk_value",
 )  # fmt: skip
 PNL_COLUMNS = tuple(f"scenario_{number:02d}_pnl_usd" for number in range(1, MOST_SCENARIOS + 1))

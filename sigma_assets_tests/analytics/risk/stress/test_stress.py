@@ -216,6 +216,9 @@ def test_short_puts_lose_more_than_their_delta_says():
     assert pnl[0] == pytest.approx(-200 * (20.02 - 3.98), rel=0.01)
     assert pnl[0] < 20 * pnl[1], "twenty times the shock costs more than twenty times as much"
     assert pnl[3] < 20 * pnl[2], "and gains less: the premium is all that can be kept"
+    adjusted = Book(holdings.portfolios, holdings.lots.assign(multiplier=10.0), holdings.flows)
+    of_adjusted, _ = stressed(adjusted, history, {"UND": {"market": 1.0}}, *shocks)
+    np.testing.assert_allclose(of_adjusted["pnl_usd"], pnl / 10, rtol=1e-9)
     assert by_position["symbol"].tolist() == ["UND-CALL"]
     assert (by_portfolio["direct_share"] == 1.0).all()
 

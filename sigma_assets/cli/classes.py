@@ -1,0 +1,32 @@
+"""The command that reads classes of symbols."""
+
+from pathlib import Path
+
+import click
+
+from sigma_assets.base.errors import HoldingsError
+from sigma_assets.cli.terminal.printing import json_option, show_one
+from sigma_assets.cli.terminal.world import open_database
+
+
+@click.command()
+@click.argument("file", metavar="FILE.csv", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def classify(file: Path, as_json: bool) -> None:
+    """Read classes of symbols: symbol, scheme, class and weight (look-through); `export allocation` shows them."""
+    from sigma_assets.holdings.classes import read_classes
+    from sigma_assets.storage.classifications import replace_classes
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise HoldingsError(f"{file}: cannot be read ({error.strerror}); expected a CSV file") from error
+    rows = read_classes(content, file.name)
+    count = replace_classes(open_database(), [(row.symbol, row.scheme, row.class_name, row.weight) for row in rows])
+    schemes = sorted({row.scheme for row in rows})
+    symbols = len({row.symbol for row in rows})
+    show_one(
+        {"rows": len(rows), "symbols": symbols, "schemes": schemes, "replaced": count},
+        as_json=as_json,
+        sentence=f"classified {symbols} symbols by {', '.join(schemes) or 'nothing'} in {len(rows)} rows",
+    )
