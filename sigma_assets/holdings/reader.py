@@ -146,6 +146,7 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
         findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
     holdings = _read(content, today, options, findings)
     if findings.problems:
+        findings.problems = list(dict.fromkeys(findings.problems))
         findings.problems += [doubt.as_problem() for doubt in findings.doubts]
         if findings.is_full:
             end = f"too many problems: checking stopped after {len(findings.problems):,}"
