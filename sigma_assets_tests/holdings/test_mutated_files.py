@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.dialects import DELIMITERS, decode, records
+from sigma_assets.holdings.files.dialects import DELIMITERS, decode, records
 from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.csv"))
