@@ -8,27 +8,18 @@ from typing import Any
 import pandas as pd
 
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.holdings.brokers.sources import (
-    DATE_FIELDS,
-    NUMBER_FIELDS,
-    OUR_COLUMNS,
-    REQUIRED,
-    Source,
-    as_document,
-    plain,
-)
-from sigma_assets.holdings.cells import Cells, Doubt, Findings, Skipped
-from sigma_assets.holdings.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
-from sigma_assets.holdings.lots import LOT_COLUMNS, lot_frame, read_lots
-from sigma_assets.holdings.numerals import date_orders, decimal_signs, written_date, written_number
-from sigma_assets.holdings.table import HEADER_COLUMNS, Found, Table, find_table, read_tables, unknown_columns
-from sigma_assets.holdings.trades import FLOW_COLUMNS, read_trades
+from sigma_assets.holdings.brokers.sources import Source, as_document
+from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
+from sigma_assets.holdings.files.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
+from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
+from sigma_assets.holdings.files.recognition import Found, find_table
+from sigma_assets.holdings.files.table import Table, read_tables
+from sigma_assets.holdings.files.trades import FLOW_COLUMNS, read_trades
 
 __all__ = ["FLOW_COLUMNS", "LOT_COLUMNS", "Holdings", "ReadOptions", "read_file", "read_holdings"]
 
 _NOT_TEXT = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".pdf", ".zip")
-_SAMPLE = 50_000
-"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +137,7 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
         findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
     holdings = _read(content, today, options, findings)
     if findings.problems:
+        findings.problems = list(dict.fromkeys(findings.problems))
         findings.problems += [doubt.as_problem() for doubt in findings.doubts]
         if findings.is_full:
             end = f"too many problems: checking stopped after {len(findings.problems):,}"
@@ -193,11 +185,11 @@ def _read(content: bytes, today: date, options: ReadOptions, findings: Findings)
     findings.skipped += [Skipped(*each) for each in skipped]
     if findings.is_full or not tables:
         return None
-    _check_columns(tables[0], options, findings)
+    check_columns(tables[0], findings, own_mapping=options.source is not None, ignored_columns=options.ignore_columns)
     if any(problem.code == "ERR_CSV_004" for problem in findings.problems):
         return None
-    decimal = options.decimal or found.source.decimal or _decimal(tables, text, found, findings)
-    dates = options.dates or found.source.dates or _dates(tables, findings)
+    decimal = options.decimal or found.source.decimal or decimal_sign(tables, text, found, findings)
+    dates = options.dates or found.source.dates or date_order(tables, findings)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     if found.source.kind == "transactions":
         lots, flows = read_trades(cells, today, allow_duplicates=options.allow_duplicates)
@@ -221,122 +213,6 @@ def _read(content: bytes, today: date, options: ReadOptions, findings: Findings)
         warnings=tuple(findings.warnings),
         doubts=tuple(findings.doubts),
     )
-
-
-def _check_columns(table: Table, options: ReadOptions, findings: Findings) -> None:
-    """Columns that nothing uses: refused if they look like ours, asked about if they hold numbers, else said."""
-    source = table.source
-    _check_header(table, findings)
-    if source.recognise or options.source is not None:
-        return  # a broker's further columns are known not to matter
-    ignored = []
-    for name, value, line, near in unknown_columns(table):
-        if name.lower() in options.ignore_columns or "*" in options.ignore_columns:
-            ignored.append(name)
-        elif near is not None:
-            expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
-            findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
-        elif any(written_number(cell) is not None or written_date(cell) for cell in table.unknown_cells(name)):
-            findings.doubts.append(
-                Doubt(
-                    "ERR_CSV_006",
-                    line,
-                    name,
-                    value,
-                    f"the column {name!r} holds numbers or days and is not known: leave it out?",
-                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}`",
-                    "ignore_columns",
-                )
-            )
-        else:
-            ignored.append(name)
-    if ignored:
-        findings.warnings.append(f"columns that are not used: {', '.join(ignored)}")
-
-
-def _check_header(table: Table, findings: Findings) -> None:
-    """Columns without which there are no lots, and columns that stand there twice."""
-    needed = [
-        ("symbol",),
-        ("quantity",),
-        ("price", "amount" if table.source.kind == "transactions" else "cost", "value", "closing"),
-    ]
-    if table.source.kind == "transactions":
-        needed.append(("date",))
-    for alternatives in needed:
-        if not any(name in table.cells for name in alternatives):
-            column, expected = (
-                table.label(alternatives[0]),
-                f"all of {', '.join(OUR_COLUMNS[name] for name in REQUIRED)}",
-            )
-            findings.problems.append(Problem("ERR_CSV_004", table.header_line, column, None, expected, "missing"))
-    names = [plain(name) for name in table.names]
-    for label in dict.fromkeys(table.labels.values()):
-        if names.count(plain(label)) > 1:
-            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "stands there twice")
-            findings.problems.append(problem)
-
-
-def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int | None, str | None]:
-    """Return line and column of a cell."""
-    for table in tables:
-        for name in names:
-            if cell in table.texts(name):
-                return table.lines[table.texts(name).index(cell)], table.label(name)
-    return None, None
-
-
-def _decimal(tables: list[Table], text: str, found: Found, findings: Findings) -> str:
-    if found.delimiter == "," and '"' not in text:
-        return "."  # a decimal comma would end the cell
-    cells = [
-        cell
-        for table in tables
-        for name, column in table.cells.items()
-        if name.partition("#")[0] in NUMBER_FIELDS
-        for cell in column[:_SAMPLE]
-        if "," in cell or "." in cell
-    ]
-    if found.delimiter == "," and not any("," in cell for cell in cells):
-        return "."
-    point, comma, open_cell = decimal_signs(cells)
-    if point or comma or open_cell is None:
-        return "," if comma > point else "."
-    if found.source.dates == "mdy":
-        return "."
-    findings.doubts.append(
-        Doubt(
-            "ERR_POS_005",
-            *_place(tables, NUMBER_FIELDS, open_cell),
-            open_cell,
-            "could be a thousand or a fraction: which sign is the decimal one?",
-            "`--decimal .` or `--decimal ,`",
-            "",
-        )
-    )
-    return "."
-
-
-def _dates(tables: list[Table], findings: Findings) -> str | None:
-    cells = {cell for table in tables for name in DATE_FIELDS if name in table.cells for cell in table.cells[name][:]}
-    month_first, day_first, open_cell = date_orders(cells)
-    if month_first and day_first:
-        findings.warnings.append("some days have the month first, others the day")
-    if month_first or day_first:
-        return "mdy" if month_first >= day_first else "dmy"
-    if open_cell is not None:
-        findings.doubts.append(
-            Doubt(
-                "ERR_POS_013",
-                *_place(tables, DATE_FIELDS, open_cell),
-                open_cell,
-                "is the month or the day first?",
-                "`--dates mdy` or `--dates dmy`, or days as YYYY-MM-DD",
-                "",
-            )
-        )
-        return "mdy"
-    return None
 
 
 def _note_more(table: Table, found: Found, findings: Findings) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.brokers.sources import HEADER
-from sigma_assets.holdings.dialects import MAX_BYTES
+from sigma_assets.holdings.files.dialects import MAX_BYTES
 from sigma_assets.holdings.reader import LOT_COLUMNS, ReadOptions, read_file, read_holdings
 from sigma_assets.storage import schema
 

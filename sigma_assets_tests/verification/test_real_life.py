@@ -8,7 +8,7 @@ import pytest
 
 from sigma_assets.analytics.factors.exposures import betas
 from sigma_assets.analytics.risk.volatility import volatility
-from sigma_assets.analytics.valuation.values import valuation
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets.base.frames import PriceHistory
@@ -54,8 +54,9 @@ def numbers(
         ],
         columns=["flow_id", "portfolio_id", "flow_date", "amount_usd", "kind"],
     ).astype({"flow_date": "datetime64[s]", "amount_usd": float})
-    tables = valuation(pd.DataFrame([portfolio]), lots, cash, prices, SESSIONS, options=OptionModel())
-    return tables["portfolio_snapshots"].set_index("session"), tables["position_values"]
+    inputs = (pd.DataFrame([portfolio]), lots, cash, prices, SESSIONS)
+    snapshots = portfolio_snapshots(*inputs, options=OptionModel()).set_index("session")
+    return snapshots, position_values(*inputs, options=OptionModel())
 
 
 def test_a_partial_sale_is_two_lots_and_1600_realized():

@@ -90,6 +90,7 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
 @click.command()
 @portfolio_argument
 @click.argument("lot_id", metavar="LOT")
+@click.option("--symbol", help="Another symbol, as after a rename.")
 @click.option("--quantity", type=float)
 @click.option("--price", "entry_price", type=float, help="Entry price, USD.")
 @click.option("--date", "entry_date", type=DAY, help="Entry day.")
@@ -113,6 +114,8 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
         for name, value in given.items()
         if value is not None
     }
+    if "symbol" in columns:
+        columns["symbol"] = _lot_of(str(columns["symbol"]), "1", "1", lot["entry_date"])["symbol"]
     if reopen:
         columns |= {"exit_date": None, "exit_price": None}
     if not columns and not remove:

@@ -18,7 +18,7 @@ from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.storage import portfolios as tables
 
 if TYPE_CHECKING:
-    from sigma_assets.holdings.cells import Doubt
+    from sigma_assets.holdings.files.cells import Doubt
     from sigma_assets.holdings.reader import Holdings, ReadOptions
 
 _SKIPPED_SHOWN = 12
@@ -153,7 +153,7 @@ def read_content(file: Path) -> bytes:
     HoldingsError
         It cannot be read.
     """
-    from sigma_assets.holdings.dialects import MAX_BYTES
+    from sigma_assets.holdings.files.dialects import MAX_BYTES
 
     try:
         with file.open("rb") as stream:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES, INVESTMENT_CLASSES, SUBTYPES, default_multiplier
-from sigma_assets.holdings.cells import Cells, Floats, RowCells
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, is_symbol, read_symbol
-from sigma_assets.holdings.numerals import NOTHING
-from sigma_assets.holdings.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
+from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
+from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
 CASH = "CASH_USD"
 _CASH_NAMES = re.compile(

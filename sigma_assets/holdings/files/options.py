@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal
 
 from sigma_assets.base.conventions import SUBTYPES
-from sigma_assets.holdings.cells import RowCells
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
-from sigma_assets.holdings.numerals import decimals
+from sigma_assets.holdings.files.cells import RowCells
+from sigma_assets.holdings.files.numerals import decimals
 
 STRIKE_PLACES = 4
 OPTION_FIELDS = ("underlying", "strike", "expiration", "option_type")

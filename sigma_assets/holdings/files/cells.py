@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.errors import Problem
-from sigma_assets.holdings.dialects import MAX_PROBLEMS
-from sigma_assets.holdings.numerals import (
+from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
+from sigma_assets.holdings.files.numerals import (
     MAX_WHOLE_DIGITS,
     NOTHING,
     decimals,
@@ -19,7 +19,7 @@ from sigma_assets.holdings.numerals import (
     written_date,
     written_number,
 )
-from sigma_assets.holdings.table import Table
+from sigma_assets.holdings.files.table import Table
 
 PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""

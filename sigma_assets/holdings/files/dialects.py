@@ -131,7 +131,7 @@ def records(text: str, delimiter: str, problems: list[Problem]) -> Iterator[Reco
         except StopIteration:
             return
         except csv.Error as error:
-            found = f"cannot be read: {error}"
+            found = f"cannot be read: {error}".replace("\t", "tab")
             problems.append(_problem('fields as in `a,"b, c"`, quotes closed', found, lines.first))
             if lines.number > lines.first:  # an open quote swallowed lines: where the next record starts is unknown
                 return

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.holdings.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
-from sigma_assets.holdings.instruments import Instruments, expired_before, read_instruments
-from sigma_assets.holdings.numerals import years_before
+from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
+from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
+from sigma_assets.holdings.files.numerals import years_before
 
 MAX_AGE_YEARS = 100
 

@@ -1,7 +1,6 @@
 """From a broker's transactions to lots, first in first out, and cash flows."""
 
-from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 
@@ -9,47 +8,15 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.base.conventions import FLOW_KINDS
-from sigma_assets.holdings.cells import PLACES, Cells, Days, Floats, Skipped
-from sigma_assets.holdings.instruments import Instruments, read_instruments
-from sigma_assets.holdings.lots import LOT_COLUMNS, lot_frame, note_same_rows
-from sigma_assets.holdings.numerals import NOTHING
+from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
+from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
+from sigma_assets.holdings.files.instruments import Instruments, read_instruments
+from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, note_same_rows
+from sigma_assets.holdings.files.numerals import NOTHING
 
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
 _TRADES = ("buy", "sell", "sell_short", "split", "expire", "exercise")
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
-
-
-@dataclass
-class _Open:
-    """An open lot: `quantity` as entered (negative for a short), `splits` since then."""
-
-    row: int
-    quantity: Decimal
-    price: Decimal
-    day: date
-    splits: Decimal = Decimal(1)
-
-
-@dataclass
-class _Book:
-    """What the transactions so far have made."""
-
-    cells: Cells
-    instruments: Instruments
-    open: dict[str, deque[_Open]] = field(default_factory=lambda: defaultdict(deque))
-    closed: list[tuple[_Open, Decimal, date, Decimal]] = field(default_factory=list)
-    flows: dict[tuple[date, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    dividends: list[Decimal] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Trade:
-    row: int
-    day: date
-    verb: str
-    symbol: str
-    quantity: Decimal
-    price: Decimal
 
 
 def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -64,7 +31,7 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     ----------
     tables : the table of trades first, then further sections with dividends, interest and the like.
     """
-    book = _Book(tables[0], None)  # type: ignore[arg-type]
+    book = Book(tables[0], None)  # type: ignore[arg-type]
     for number, cells in enumerate(tables):
         days = cells.days(
             "date", lambda day: ("ERR_POS_014", f"{today} or earlier", "in the future") if day > today else None
@@ -90,7 +57,7 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     return lots, _flows(book, lots)
 
 
-def _trade_all(book: _Book, days: Days) -> None:
+def _trade_all(book: Book, days: Days) -> None:
     cells = book.cells
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     verbs = _verbs(cells, quantity)
@@ -99,7 +66,7 @@ def _trade_all(book: _Book, days: Days) -> None:
     _check_currency(cells, is_trade, book)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
     prices = _prices(cells, quantity, verbs, book.instruments, is_trade)
-    by_day: dict[date, list[_Trade]] = defaultdict(list)
+    by_day: dict[date, list[Trade]] = defaultdict(list)
     rows = np.flatnonzero(is_trade & ~np.isnat(days))
     for row in rows[::-1] if _is_newest_first(days) else rows:
         symbol = book.instruments.symbol[row]
@@ -113,11 +80,11 @@ def _trade_all(book: _Book, days: Days) -> None:
             continue
         size = Decimal(0) if np.isnan(quantity[row]) else Decimal(repr(float(quantity[row])))
         price = Decimal(0) if np.isnan(prices[row]) else Decimal(repr(float(prices[row])))
-        by_day[days[row].item()].append(_Trade(int(row), days[row].item(), verbs[row], symbol, size, price))
+        by_day[days[row].item()].append(Trade(int(row), days[row].item(), verbs[row], symbol, size, price))
     for day in sorted(by_day):
-        late = [trade for trade in by_day[day] if not _apply(book, trade, is_last=False)]
+        late = [trade for trade in by_day[day] if not apply_trade(book, trade, is_last=False)]
         for trade in late:  # sold before it was bought, by the order of the file within the day
-            _apply(book, trade, is_last=True)
+            apply_trade(book, trade, is_last=True)
 
 
 def _has_quantity(cells: Cells, row: int, verb: str, quantity: Floats) -> bool:
@@ -157,7 +124,7 @@ def _verbs(cells: Cells, quantity: Floats) -> list[str]:
     return verbs
 
 
-def _check_currency(cells: Cells, is_trade: np.ndarray, book: _Book) -> None:
+def _check_currency(cells: Cells, is_trade: np.ndarray, book: Book) -> None:
     for row, text in enumerate(cells.texts("currency")):
         if is_trade[row] and text and text.upper() != "USD":
             cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
@@ -189,7 +156,7 @@ def _fees(cells: Cells) -> Floats:
 
 
 def _add_flows(
-    book: _Book, cells: Cells, verbs: list[str], days: Days, is_trade: np.ndarray, instruments: Instruments | None
+    book: Book, cells: Cells, verbs: list[str], days: Days, is_trade: np.ndarray, instruments: Instruments | None
 ) -> None:
     amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
     fee_currency = cells.texts("fee_currency")
@@ -231,73 +198,7 @@ def _is_newest_first(days: Days) -> bool:
     return bool(len(known) > 1 and known[0] > known[-1])
 
 
-def _apply(book: _Book, trade: _Trade, *, is_last: bool) -> bool:
-    """Do a trade; answer False if there is too little to sell yet, which is a problem if it `is_last`."""
-    lots = book.open[trade.symbol]
-    if trade.verb == "split":
-        return _split(book, trade, lots)
-    if trade.verb in ("expire", "exercise"):
-        _end(book, trade, lots)
-        return True
-    size = abs(trade.quantity)
-    is_sale = trade.verb != "buy"
-    held = sum((lot.quantity * lot.splits for lot in lots), Decimal(0))
-    closes = held > 0 if is_sale else held < 0
-    if trade.verb == "sell" and held < size:
-        if is_last:
-            expected = (
-                f"at most {max(held, Decimal(0)).normalize():f}, what the file has bought before; export from the first"
-            )
-            expected += " trade on, or import the positions; a short sale must say that it is one"
-            book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
-        return False
-    while size and closes and lots:
-        lot = lots[0]
-        here = abs(lot.quantity * lot.splits)
-        taken = min(size, here)
-        entered = lot.quantity if taken == here else taken / lot.splits * (1 if lot.quantity > 0 else -1)
-        book.closed.append((lot, entered, trade.day, trade.price))
-        size -= taken
-        if taken == here:
-            lots.popleft()
-        else:
-            lot.quantity -= entered
-    if size:
-        lots.append(_Open(trade.row, -size if is_sale else size, trade.price, trade.day))
-    return True
-
-
-def _split(book: _Book, trade: _Trade, lots: deque[_Open]) -> bool:
-    """Apply a split: its quantity is what came to the shares held."""
-    held = sum((lot.quantity * lot.splits for lot in lots), Decimal(0))
-    if not held or held + trade.quantity <= 0:
-        expected = "a split of shares that are held; shares of another company are entered as a lot of their own, see"
-        expected += " docs/corporate-actions.md"
-        book.cells.wrong("ERR_POS_031", trade.row, "quantity", expected, "no split")
-        return True
-    factor = (held + trade.quantity) / held
-    for lot in lots:
-        lot.splits *= factor
-    return True
-
-
-def _end(book: _Book, trade: _Trade, lots: deque[_Open]) -> None:
-    """Close an option that expired or was exercised: its value is in the trade of the shares, or gone."""
-    size = abs(trade.quantity)
-    expiration = book.instruments.terms[trade.row].expiration_date
-    day = min(trade.day, expiration) if expiration else trade.day
-    while lots and (size > 0 or not trade.quantity):
-        lot = lots[0]
-        taken = min(size, abs(lot.quantity)) if trade.quantity else abs(lot.quantity)
-        entered = taken if lot.quantity > 0 else -taken
-        book.closed.append((lot, entered, max(day, lot.day), Decimal(0)))
-        lot.quantity -= entered
-        size -= taken
-        if not lot.quantity:
-            lots.popleft()
-
-
-def _lots(book: _Book) -> pd.DataFrame:
+def _lots(book: Book) -> pd.DataFrame:
     instruments = book.instruments
     rows: list[tuple[int, float, float, date, date | None, float | None]] = [
         (lot.row, float(size), float(lot.price), lot.day, day, float(price)) for lot, size, day, price in book.closed
@@ -328,7 +229,7 @@ def _lots(book: _Book) -> pd.DataFrame:
     ).sort_values(["entry_date", "symbol"], kind="stable", ignore_index=True)
 
 
-def _flows(book: _Book, lots: pd.DataFrame) -> pd.DataFrame:
+def _flows(book: Book, lots: pd.DataFrame) -> pd.DataFrame:
     """Return the flows after the first entry: what came and went until then is in the initial equity."""
     first = lots["entry_date"].min().date() if len(lots) else date.min
     early = sum((amount for (day, _), amount in book.flows.items() if day <= first), Decimal(0))

@@ -1,0 +1,140 @@
+"""What the columns of a table say before they are read: which matter, the decimal sign, the order of days."""
+
+import difflib
+from collections.abc import Collection, Iterator
+
+from sigma_assets.base.errors import Problem, shown
+from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
+from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.numerals import date_orders, decimal_signs, written_date, written_number
+from sigma_assets.holdings.files.recognition import Found
+from sigma_assets.holdings.files.table import Table
+
+HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
+_SAMPLE = 50_000
+"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others."""
+
+
+def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignored_columns: Collection[str]) -> None:
+    """Columns that nothing uses: refused if they look like ours, asked about if they hold numbers, else said."""
+    source = table.source
+    _check_header(table, findings)
+    if source.recognise or own_mapping:
+        return  # a broker's further columns are known not to matter
+    ignored = []
+    for name, value, line, near in _unknown_columns(table):
+        if name.lower() in ignored_columns or "*" in ignored_columns:
+            ignored.append(name)
+        elif near is not None:
+            expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
+            findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
+        elif any(written_number(cell) is not None or written_date(cell) for cell in table.unknown_cells(name)):
+            findings.doubts.append(
+                Doubt(
+                    "ERR_CSV_006",
+                    line,
+                    name,
+                    value,
+                    f"the column {name!r} holds numbers or days and is not known: leave it out?",
+                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}`",
+                    "ignore_columns",
+                )
+            )
+        else:
+            ignored.append(name)
+    if ignored:
+        findings.warnings.append(f"columns that are not used: {', '.join(ignored)}")
+
+
+def _check_header(table: Table, findings: Findings) -> None:
+    """Columns without which there are no lots, and columns that stand there twice."""
+    needed = [
+        ("symbol",),
+        ("quantity",),
+        ("price", "amount" if table.source.kind == "transactions" else "cost", "value", "closing"),
+    ]
+    if table.source.kind == "transactions":
+        needed.append(("date",))
+    for alternatives in needed:
+        if not any(name in table.cells for name in alternatives):
+            column, expected = (
+                table.label(alternatives[0]),
+                f"all of {', '.join(OUR_COLUMNS[name] for name in REQUIRED)}",
+            )
+            findings.problems.append(Problem("ERR_CSV_004", table.header_line, column, None, expected, "missing"))
+    names = [plain(name) for name in table.names]
+    for label in dict.fromkeys(table.labels.values()):
+        if names.count(plain(label)) > 1:
+            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "stands there twice")
+            findings.problems.append(problem)
+
+
+def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int | None, str | None]:
+    """Return line and column of a cell."""
+    for table in tables:
+        for name in names:
+            if cell in table.texts(name):
+                return table.lines[table.texts(name).index(cell)], table.label(name)
+    return None, None
+
+
+def decimal_sign(tables: list[Table], text: str, found: Found, findings: Findings) -> str:
+    if found.delimiter == "," and '"' not in text:
+        return "."  # a decimal comma would end the cell
+    cells = [
+        cell
+        for table in tables
+        for name, column in table.cells.items()
+        if name.partition("#")[0] in NUMBER_FIELDS
+        for cell in column[:_SAMPLE]
+        if "," in cell or "." in cell
+    ]
+    if found.delimiter == "," and not any("," in cell for cell in cells):
+        return "."
+    point, comma, open_cell = decimal_signs(cells)
+    if point or comma or open_cell is None:
+        return "," if comma > point else "."
+    if found.source.dates == "mdy":
+        return "."
+    findings.doubts.append(
+        Doubt(
+            "ERR_POS_005",
+            *_place(tables, NUMBER_FIELDS, open_cell),
+            open_cell,
+            "could be a thousand or a fraction: which sign is the decimal one?",
+            "`--decimal .` or `--decimal ,`",
+            "",
+        )
+    )
+    return "."
+
+
+def date_order(tables: list[Table], findings: Findings) -> str | None:
+    cells = {cell for table in tables for name in DATE_FIELDS if name in table.cells for cell in table.cells[name][:]}
+    month_first, day_first, open_cell = date_orders(cells)
+    if month_first and day_first:
+        findings.warnings.append("some days have the month first, others the day")
+    if month_first or day_first:
+        return "mdy" if month_first >= day_first else "dmy"
+    if open_cell is not None:
+        findings.doubts.append(
+            Doubt(
+                "ERR_POS_013",
+                *_place(tables, DATE_FIELDS, open_cell),
+                open_cell,
+                "is the month or the day first?",
+                "`--dates mdy` or `--dates dmy`, or days as YYYY-MM-DD",
+                "",
+            )
+        )
+        return "mdy"
+    return None
+
+
+def _unknown_columns(table: Table) -> Iterator[tuple[str, str, int, str | None]]:
+    """Yield each column that no field uses: name, a cell of it, that cell's line, and which of ours it looks like."""
+    wanted = {plain(name): name for each, name in OUR_COLUMNS.items() if each not in table.labels}
+    for name, cells in table.unknown.items():
+        row = next(row for row, cell in enumerate(cells) if cell)
+        near = difflib.get_close_matches(plain(name), wanted, n=1, cutoff=0.75)
+        yield shown(name)[1:-1], cells[row], table.lines[row], wanted[near[0]] if near else None

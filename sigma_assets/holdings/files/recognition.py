@@ -1,0 +1,151 @@
+"""Where the table in a file begins, and by which mapping it is read."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sigma_assets.base.errors import Problem
+from sigma_assets.holdings.brokers.sources import (
+    HEADER,
+    OUR_COLUMNS,
+    OURS,
+    REQUIRED,
+    Source,
+    generic_source,
+    known_sources,
+    plain,
+)
+from sigma_assets.holdings.files.dialects import DELIMITERS, Record, records
+
+MAX_COLUMNS = 200
+"""A header beyond this is no holdings file; refused at once rather than name by name."""
+HEADER_WITHIN = 1_000
+"""Records in which a table must begin: what stands before it is a preamble, or another table."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table that was recognised, and the other ones in the file."""
+
+    source: Source
+    line: int
+    names: list[str]
+    delimiter: str
+    others: tuple[str, ...] = ()
+
+
+def find_table(text: str, delimiter: str | None, source: Source | None, problems: list[Problem]) -> Found | None:
+    """Return the table that a file holds; None after noting in `problems` what its header lacks.
+
+    Parameters
+    ----------
+    delimiter : if the file states it; otherwise the one under which a table is recognised.
+    source : the mapping to use; by default our own format, else that of a broker, else the usual names of columns.
+    """
+    candidates = [delimiter] if delimiter else [each for each in DELIMITERS if each in text[:200_000]] or [","]
+    heads = {each: _head(text, each) for each in candidates}
+    for recognise in [_with(source)] if source else [_ours, _known, _generic]:
+        for each, head in heads.items():
+            found = recognise(head, each)
+            if found is not None:
+                return found
+    best = max(heads, key=lambda each: max((len(cells) for _, cells in heads[each][:20]), default=0))
+    problems.append(_no_header(heads[best], source))
+    return None
+
+
+def _head(text: str, delimiter: str) -> list[Record]:
+    head = []
+    for record in records(text, delimiter, []):
+        head.append(record)
+        if len(head) == HEADER_WITHIN:
+            break
+    return head
+
+
+def _ours(head: list[Record], delimiter: str) -> Found | None:
+    for line, cells in head:
+        if set(REQUIRED) <= set(OURS.positions_of(cells)):
+            return Found(OURS, line, cells, delimiter)
+    return None
+
+
+def _known(head: list[Record], delimiter: str) -> Found | None:
+    found: dict[str, tuple[Source, int, list[str]]] = {}
+    for line, cells in head:
+        if not 2 < len(cells) <= MAX_COLUMNS:
+            continue
+        in_section = cells[1] == "Header"
+        names = frozenset(map(bare_name, cells[2:] if in_section else cells))
+        for source in known_sources():
+            fits = source.name not in found and names.issuperset(source.recognise)
+            if fits and (own := _names_of(source, cells)):
+                found[source.name] = (source, line, own)
+    for source in known_sources():
+        if source.name in found:
+            return Found(*found[source.name], delimiter, tuple(name for name in found if name != source.name))
+    return None
+
+
+def _generic(head: list[Record], delimiter: str) -> Found | None:
+    for place, (line, cells) in enumerate(head):
+        if 1 < len(cells) <= MAX_COLUMNS:
+            source = generic_source(cells, [row for _, row in head[place + 1 : place + 50]])
+            if source is not None:
+                return Found(source, line, cells, delimiter)
+    return None
+
+
+def _with(source: Source) -> Callable[[list[Record], str], Found | None]:
+    def recognise(head: list[Record], delimiter: str) -> Found | None:
+        needed = {"symbol", "quantity"} & set(source.columns)
+        for line, cells in head:
+            names = _names_of(source, cells)
+            if names and needed and needed <= set(source.positions_of(names)):
+                return Found(source, line, names, delimiter)
+        return None
+
+    return recognise
+
+
+def bare_name(name: str) -> str:
+    """Return a column's name as recognised: Amount ($) is Amount."""
+    return plain(name).removesuffix(" ($)")
+
+
+def _names_of(source: Source, cells: list[str]) -> list[str]:
+    """Return the header in a record, empty if it cannot be that of the source's section."""
+    if source.section is None:
+        return cells
+    is_header = len(cells) > 2 and cells[0] == source.section and cells[1] == "Header"
+    return cells[2:] if is_header else []
+
+
+def _no_header(head: list[Record], source: Source | None) -> Problem:
+    """Return the one useful message about a file that is not understood."""
+    if not head:
+        return Problem("ERR_CSV_003", None, None, None, f"the header {HEADER} and one line per lot", "is empty")
+    wanted = [OUR_COLUMNS[name] for name in REQUIRED]
+    spellings = {plain(name): name for name in wanted} | {
+        "ticker": "Symbol",
+        "shares": "Quantity",
+        "price": wanted[2],
+        "date": wanted[3],
+    }
+    line, cells = max(head[:20], key=lambda record: (len(record[1]), -record[0]))
+    if len(cells) > MAX_COLUMNS:
+        return Problem("ERR_CSV_006", line, None, None, f"the columns {HEADER}", f"has {len(cells):,} columns")
+    if source is not None:
+        expected = f"a header with the columns of the mapping {source.name!r}"
+        return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")
+    alike = []
+    for cell in cells:
+        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.7)
+        near = near or [one for one in spellings if plain(cell) and (one in plain(cell).split())][:1]
+        if near:
+            alike.append(f"{cell[:40]!r} looks like {spellings[near[0]]}")
+    names = {plain(cell) for cell in cells}
+    missing = [name for name in wanted if plain(name) not in names]
+    expected = f"a header with {', '.join(missing)}" + (f"; {', '.join(alike[:6])}" if alike else "")
+    expected += ". For a file of another shape: `import FILE --show-mapping > my.yaml`, fill it in, `--mapping my.yaml`"
+    return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")

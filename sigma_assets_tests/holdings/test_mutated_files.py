@@ -1,0 +1,99 @@
+"""Whatever becomes of a file on its way, a reader answers with all of it or with what is wrong: never a traceback or a part.
+
+`SIGMA_FUZZ=100000 pytest` on this file tries so many files instead of a few.
+"""
+
+import os
+import random
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sigma_assets.base.errors import HoldingsError
+from sigma_assets.holdings.files.dialects import DELIMITERS, decode, records
+from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
+
+FILES = sorted((Path(__file__).parent / "files").glob("*.csv"))
+TRIES = int(os.environ.get("SIGMA_FUZZ", "500"))
+BATCHES = 10
+TODAY = date(2026, 1, 8)
+OURS = (
+    b"Symbol,Quantity,Entry Price Per Share,Entry Date,Exit Date,Exit Price Per Share\n"
+    b"AAPL,40,150,2024-01-05,2024-06-03,190\nAAPL,60,150,2024-01-05,,\nBRK/B,1.250,200.00,2024-01-05,,\n"
+    b"-AAPL250117C200,2,5.00,2024-06-03,,\nCASH_USD,1000,1,2024-01-05,,\n"
+)
+GENERIC = (
+    b"Ticker;Shares;Purchase Price;Purchase Date;Notes\nAAPL;1.250,5;150,25;05.01.2024;a\nMSFT;10;400,10;25.01.2024;b\n"
+)
+TOKENS = [
+    b"", b",", b";", b"\t", b"|", b'"', b"'", b"\n", b"\r\n", b"\r", b"\x00", b"\xff", b"\xef\xbb\xbf", b"sep=;\n", b"#",
+    b"nan", b"inf", b"1e400", b"-", b"--", b"$", b"(", b")", b"1,234.5", b"1.234,5", b"03/04/2024", b"2024-02-30", b"0",
+    b"-1", b"99999999999999999999", b"AAPL250117C00200000", b"AAPL250117X", b"SPAXX**", b"CASH", b"Buy", b"Sell", b"EUR",
+    "\u00e9\u0661\u2019\u00a0".encode(), b"Header", b"Data", b"Trades", b"Total", b"=cmd()", b"A" * 120,
+]  # fmt: skip
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """Return a file with some bytes, cells or lines changed, lost, doubled or moved."""
+    for _ in range(chance.randrange(1, 5)):
+        lines = content.splitlines(keepends=True) or [b""]
+        place, cut = chance.randrange(len(content) + 1), chance.randrange(1, 12)
+        line = chance.randrange(len(lines))
+        match chance.randrange(8):
+            case 0:
+                content = content[:place] + chance.choice(TOKENS) + content[place:]
+            case 1:
+                content = content[:place] + content[place + cut :]
+            case 2:
+                content = content[:place] + chance.choice(TOKENS) + content[place + cut :]
+            case 3:
+                content = b"".join([*lines[:line], *lines[line + 1 :]])
+            case 4:
+                content = b"".join([*lines[: line + 1], *lines[line:]])
+            case 5:
+                cells = lines[line].split(b",")
+                cells[chance.randrange(len(cells))] = chance.choice(TOKENS)
+                lines[line] = b",".join(cells)
+                content = b"".join(lines)
+            case 6:
+                content = content.replace(b",", chance.choice([b";", b"\t", b"|"]))
+            case _:
+                text = content.decode("utf-8", errors="replace")
+                content = text.encode(chance.choice(["utf-16", "cp1252", "utf-8-sig", "utf-16-le"]), errors="replace")
+    return content
+
+
+def holdings_or_refusal(content: bytes, options: ReadOptions) -> Holdings | HoldingsError:
+    try:
+        return read_file(content, "download.csv", TODAY, options)
+    except HoldingsError as refusal:
+        return refusal
+
+
+def rows_below_the_header(content: bytes, holdings: Holdings) -> int:
+    decoded = decode(content, [])
+    assert decoded is not None
+    delimiter = next(sign for sign, name in DELIMITERS.items() if name == holdings.delimiter)
+    return len(list(records(decoded[0], delimiter, []))) - 1
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a_mutated_file_is_read_whole_or_refused_with_what_is_wrong(batch):
+    chance = random.Random(batch)
+    originals = [file.read_bytes() for file in FILES] + [OURS, GENERIC]
+    for _ in range(TRIES // BATCHES):
+        content = mutated(chance.choice(originals), chance)
+        options = ReadOptions(entry_date=date(2025, 3, 3) if chance.random() < 0.8 else None, allow_duplicates=True)
+        holdings = holdings_or_refusal(content, options)
+        if isinstance(holdings, HoldingsError):
+            assert holdings.problems, content
+            assert all(problem.describe("download.csv").isprintable() for problem in holdings.problems), content
+            continue
+        lots = holdings.lots
+        assert len(lots), content
+        assert np.isfinite(lots[["quantity", "entry_price"]].to_numpy()).all(), content
+        assert (lots["exit_date"].isna() == lots["exit_price"].isna()).all(), content
+        if holdings.kind != "transactions" and "activity statement" not in holdings.source:
+            assert len(lots) + len(holdings.skipped) == rows_below_the_header(content, holdings), content
