@@ -14,6 +14,9 @@ from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 
+os.environ.setdefault("SIGMA_FIRST_SESSION", "2010-01-01")
+"""The markets of the tests lie in the past, for ever; the pipeline's default moves with the years."""
+
 _numbers = itertools.count(1)
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.analytics.series.coverage import coverage, needed_symbols
-from sigma_assets.assets.declarations import PRICE_POOL, declared, replaced
+from sigma_assets.assets.declarations import PRICE_POOL, Results, declared, replaced
 from sigma_assets.assets.market import loaded_prices, market_prices
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
@@ -39,7 +39,7 @@ PRICES_NEEDED: dict[str, Callable[[Tables], int]] = {
 )
 def price_coverage(
     context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
-) -> dg.MaterializeResult:
+) -> Results:
     """How many of a portfolio's symbols (and the factor ETFs) have a price on each session, an older one, or none yet.
     Loads what is missing, look-back included, for these symbols only."""
     scope = tables.scope(context)
@@ -48,7 +48,7 @@ def price_coverage(
     revision = tables.prices_revision()
     rows = _coverage(tables, "market_prices", scope).assign(prices_revision=revision)
     rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
-    return replaced(context, tables, scope, [rows], None, **loaded.metadata())
+    yield from replaced(context, tables, scope, [rows], None, **loaded.metadata())
 
 
 @dg.asset(
@@ -57,7 +57,7 @@ def price_coverage(
     group_name="portfolios",
     **declared("factor_coverage"),
 )
-def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """How many of a portfolio's symbols (and the factor ETFs) have factor betas on each session. Computes what is
     missing or older than its prices, for these symbols only."""
     scope = tables.scope(context)
@@ -67,7 +67,7 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     written = write_symbol_factors(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
     done = ("symbols", len(symbols))
-    return replaced(
+    yield from replaced(
         context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
@@ -78,7 +78,7 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     group_name="portfolios",
     **declared("metric_coverage"),
 )
-def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """How many of a portfolio's symbols (and the factor ETFs) have metrics on each session. Computes what is missing
     or older than its prices, for these symbols only."""
     scope = tables.scope(context)
@@ -87,7 +87,7 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     written = write_symbol_metrics(tables, due, scope) if due else {}
     rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
     done = ("symbols", len(symbols))
-    return replaced(
+    yield from replaced(
         context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 

@@ -1,22 +1,28 @@
 """What all assets declare and report alike: run policy, owners, columns, checks, row counts."""
 
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.assets.checks import results_of, specs_of
+from sigma_assets.assets.checks.evaluation import Checked, checked, specs_of
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
+from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.schema import FAMILIES
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # single-run backfills and mappings between partition dimensions are in beta; pyproject.toml pins Dagster's minor version
 
+logger = logging.getLogger(__name__)
+
+Results = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
+"""What an asset returns: what its checks found, then its materialisation."""
 OWNERS = ["team:risk"]
 PRICE_POOL = "price_provider"
 """Concurrency pool of everything that talks to the price source; its limit is set on the instance."""
@@ -42,36 +48,74 @@ def replaced(
     scope: Scope,
     frames: Sequence[pd.DataFrame],
     done: tuple[str, int] | None,
-    **figures: float,
-) -> dg.MaterializeResult:
-    """Replace the rows of an asset's tables in scope, check them, and return the materialisation.
+    **totals: float,
+) -> Results:
+    """Replace the rows of an asset's tables in scope, check them, and return what Dagster is told.
 
     Parameters
     ----------
     frames : one per table of the asset's family, in its order.
     done : what was worked on, for whoever watches: unit (symbols, dates, positions or scenarios) and how many;
         None if that was told already.
+    totals : of the whole run, for its log.
     """
-    counts = tables.replace(context.asset_key.to_user_string(), frames, scope)
-    return recorded(context, tables, scope, counts, done, **figures)
+    tables.replace(context.asset_key.to_user_string(), frames, scope)
+    return recorded(context, tables, scope, done, **totals)
 
 
 def recorded(
-    context: dg.AssetExecutionContext,
-    tables: Tables,
-    scope: Scope,
-    counts: Mapping[str, int],
-    done: tuple[str, int] | None,
-    **figures: float,
-) -> dg.MaterializeResult:
-    """Return the materialisation of a scope: rows written and other figures, and what the checks found in them."""
+    context: dg.AssetExecutionContext, tables: Tables, scope: Scope, done: tuple[str, int] | None, **totals: float
+) -> Results:
+    """Yield what the checks found in a scope, then its materialisation, each partition with its own figures.
+
+    The checks come first: whatever is materialised has been checked, even if the process dies in between. A portfolio for
+    which a check of severity ERROR fails is not materialised, so that it counts as missing; the others are.
+
+    Raises
+    ------
+    Failure
+        A check of severity ERROR failed: nothing in this run that depends on the asset is computed.
+    """
+    asset = context.asset_key.to_user_string()
     if done is not None:
         progress = Progress(context, *done)
         progress.advance(done[1])
         progress.finish()
-    metadata = {"rows": sum(counts.values()), "sessions": len(scope.sessions), **figures}
-    checks = results_of(context.asset_key.to_user_string(), tables, scope)
-    return dg.MaterializeResult(metadata=metadata, check_results=checks)
+    if totals:
+        logger.info("%s: %s", asset, ", ".join(f"{name} {value:,g}" for name, value in totals.items()))
+    found = checked(asset, tables, scope)
+    yield from found.results()
+    figures = _by_key(context, tables, found)
+    if found.failed:
+        _materialize_sound(context, found, figures)
+        context.instance.add_run_tags(context.run.run_id, {CHECKS_FAILED: "true"})
+        raise failure_of(found.failed)
+    for key, (_, told) in figures.items():
+        context.add_asset_metadata(told, partition_key=key)
+    yield dg.MaterializeResult()
+
+
+def _by_key(
+    context: dg.AssetExecutionContext, tables: Tables, found: Checked
+) -> dict[str, tuple[str, Mapping[str, float]]]:
+    """Return portfolio and figures of each partition of this step."""
+    id_of = tables.roster().id_of if found.scope.portfolio_ids else {"": ""}
+    parts = {key: str(key).partition("|") for key in context.partition_keys}
+    return {
+        key: (id_of[name], found.figures.get((day, id_of[name]), {"rows": 0})) for key, (day, _, name) in parts.items()
+    }
+
+
+def _materialize_sound(
+    context: dg.AssetExecutionContext, found: Checked, figures: Mapping[str, tuple[str, Mapping[str, float]]]
+) -> None:
+    """Materialise the portfolios that no check complains of: what ails another one must not be done again for them."""
+    ailing = {failed.portfolio_id for failed in found.failed}
+    if "" in ailing:
+        return
+    for key, (portfolio_id, told) in figures.items():
+        if portfolio_id not in ailing:
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=dict(told)))
 
 
 def dates(scope: Scope) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sigma_assets.assets.declarations import PRICE_POOL, declared, recorded
+from sigma_assets.assets.declarations import PRICE_POOL, Results, declared, recorded
 from sigma_assets.assets.price_needs import windows_since_entry
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
@@ -19,13 +19,13 @@ from sigma_assets.runs.partitions import Scope, sessions_def
 )
 def market_prices(
     context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
-) -> dg.MaterializeResult:
+) -> Results:
     """As-traded daily prices, splits and dividends of the whole universe: every symbol held or ever priced, and the
     factor ETFs. Only what is missing is asked for, look-back included; rows are never rewritten for a later split.
     Splits and dividends of the last weeks that their source learned of late are corrected (`load/corrected`)."""
     scope = tables.scope(context)
     loaded = loaded_prices(context, tables, price_source, scope, again=True)
-    return recorded(context, tables, scope, {"market_prices": loaded.rows}, None, **loaded.metadata())
+    yield from recorded(context, tables, scope, None, **loaded.metadata())
 
 
 def loaded_prices(

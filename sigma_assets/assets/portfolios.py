@@ -13,7 +13,7 @@ from sigma_assets.analytics.risk.correlation import correlations as correlation
 from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
-from sigma_assets.assets.declarations import dates, declared, lots_in, replaced
+from sigma_assets.assets.declarations import Results, dates, declared, lots_in, replaced
 from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
@@ -26,60 +26,60 @@ BY_PORTFOLIO: dict[str, Any] = {
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("portfolio_snapshots"))
-def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
     scope = tables.scope(context)
     rows = _valuation(context, tables, scope)
-    return replaced(context, tables, scope, [rows], dates(scope))
+    yield from replaced(context, tables, scope, [rows], dates(scope))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("position_values"))
-def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = tables.scope(context)
     rows = _valuation(context, tables, scope)
-    return replaced(context, tables, scope, [rows], lots_in(rows))
+    yield from replaced(context, tables, scope, [rows], lots_in(rows))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("betas"))
-def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.BETA_MEASURES)
-    return replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
+    yield from replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
-def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
-    return replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
+    yield from replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
-def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Realised and expected volatility, trend and percentile, of each portfolio and each symbol that it holds."""
     scope, model = tables.scope(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    return replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
+    yield from replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
-def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Correlation matrix of each portfolio's larger public holdings, its summary, and clusters of lookalikes."""
     scope, model = tables.scope(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    return replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))
+    yield from replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("risk"))
-def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Value at risk and expected shortfall of one day, whether they were right over the last year, and where risk comes
     from: by symbol held and by factor."""
     scope, model = tables.scope(context), RiskModel()
@@ -87,11 +87,13 @@ def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) ->
         scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
     )
     rows = attribution.risk(ledgers, history, model, tables.settings.factor_model)
-    return replaced(context, tables, scope, rows, ("positions", sum(len(ledger.lots["lot_id"]) for ledger in ledgers)))
+    yield from replaced(
+        context, tables, scope, rows, ("positions", sum(len(ledger.lots["lot_id"]) for ledger in ledgers))
+    )
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
-def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """P&L of each portfolio and each lot in each scenario: shocks of one factor at a time, and replays of bad times."""
     scope, scenarios = tables.scope(context), tables.settings.scenarios
     positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
@@ -100,17 +102,17 @@ def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     options = contracts(positions, lots, history, tables.settings.option_model)
     moves = moves_of(tables, scope, scenarios, history)
     rows = stress.stress_tests(positions, tables.factors(scope, stress.BETAS), options, moves, scenarios)
-    return replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
+    yield from replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[portfolio_snapshots, price_coverage], **declared("performance"))
-def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Returns over calendar periods and since inception, time- and money-weighted, the last year's ratios and falls, and
     how they compare with a benchmark's."""
     scope = tables.scope(context)
     ledgers, history = tables.ledgers(scope)
     rows = performances.performance(ledgers, history, tables.settings.performance_model)
-    return replaced(context, tables, scope, [rows], dates(scope))
+    yield from replaced(context, tables, scope, [rows], dates(scope))
 
 
 def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sigma_assets.assets.declarations import declared, recorded
+from sigma_assets.assets.declarations import Results, declared, recorded
 from sigma_assets.assets.market import market_prices
 from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.tables import Tables
@@ -15,11 +15,12 @@ from sigma_assets.runs.partitions import sessions_def
     group_name="symbols",
     **declared("symbol_factors"),
 )
-def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Twelve factor betas of every symbol: market, rates, six styles (ridge) and four spreads, over rolling windows."""
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
-    return recorded(context, tables, scope, write_symbol_factors(tables, symbols, scope), ("symbols", len(symbols)))
+    write_symbol_factors(tables, symbols, scope)
+    yield from recorded(context, tables, scope, ("symbols", len(symbols)))
 
 
 @dg.asset(
@@ -28,8 +29,9 @@ def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
     group_name="symbols",
     **declared("symbol_metrics"),
 )
-def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> dg.MaterializeResult:
+def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Close, total returns over the usual periods and realised volatility of every symbol."""
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
-    return recorded(context, tables, scope, write_symbol_metrics(tables, symbols, scope), ("symbols", len(symbols)))
+    write_symbol_metrics(tables, symbols, scope)
+    yield from recorded(context, tables, scope, ("symbols", len(symbols)))

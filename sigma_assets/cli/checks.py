@@ -3,19 +3,22 @@
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
-from sigma_assets.cli.terminal.printing import json_option, show
+from sigma_assets.cli.terminal.printing import console, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 
 if TYPE_CHECKING:
-    from sigma_assets.assets.checks import DomainCheck
+    from sigma_assets.assets.checks.evaluation import Checked
     from sigma_assets.assets.tables import Tables
     from sigma_assets.runs.partitions import Scope
+
+SESSIONS_AT_ONCE = 63
+"""Sessions that are checked together: a quarter of a year."""
 
 
 @click.command()
@@ -23,43 +26,55 @@ if TYPE_CHECKING:
 @range_options
 @json_option
 def check(portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
-    """Run all asset checks on what is stored, and report the outcome to Dagster too.
+    """Run all asset checks on what is stored, list all findings, and report them to Dagster too.
 
     Nothing is computed anew. Exit code 1 if a check fails that should hold whatever the prices; warnings are shown only.
     """
     start_day, end_day = day_range(start, end)
     prepare_home()
     open_database()
-    from sigma_assets.assets.checks import ERROR, evaluation_of, findings_of
+    from sigma_assets.assets.checks.evaluation import checked
 
     tables, _ = open_market()
     first, last = start_day or date.min, end_day or date.max
-    found: dict[tuple[str, DomainCheck], list[str]] = {}
+    by_asset: dict[str, Checked] = {}
     for asset, scope in _stored_scopes(tables, portfolio_ids, first, last):
-        for one, findings in findings_of(asset, tables, scope).items():
-            found.setdefault((asset, one), []).extend(findings)
+        found = checked(asset, tables, scope)
+        by_asset[asset] = by_asset[asset].merged(found) if asset in by_asset else found
     with open_instance() as instance:
-        for (asset, one), findings in found.items():
-            instance.report_runless_asset_event(evaluation_of(asset, one, findings))
-    rows = [
-        {
-            "asset": asset,
-            "check": one.name,
-            "outcome": "ok" if not findings else "FAILED" if one.severity == ERROR else "warning",
-            "findings": len(findings),
-            "first": findings[0] if findings else None,
-        }
-        for (asset, one), findings in found.items()
-    ]
-    show(rows, as_json=as_json, nothing="nothing is stored in this range")
+        for found in by_asset.values():
+            for evaluation in found.evaluations():
+                instance.report_runless_asset_event(evaluation)
+    rows = [row for found in by_asset.values() for row in _outcomes(found)]
+    show(
+        rows if as_json else [{**row, "findings": len(row["findings"])} for row in rows],
+        as_json=as_json,
+        nothing="nothing is stored in this range",
+    )
+    if not as_json:
+        for row in rows:
+            for finding in row["findings"]:
+                console.print(f"{row['outcome']} {row['asset']}.{row['check']}: {finding}", soft_wrap=True)
     if any(row["outcome"] == "FAILED" for row in rows):
         sys.exit(1)
+
+
+def _outcomes(found: "Checked") -> "Iterator[dict[str, Any]]":
+    from sigma_assets.assets.checks.domain import ERROR
+
+    for one, findings in found.found.items():
+        outcome = "ok" if not findings else "FAILED" if one.severity == ERROR else "warning"
+        readable = [found.readable(finding) for finding in findings]
+        yield {"asset": found.asset, "check": one.name, "outcome": outcome, "findings": readable}
 
 
 def _stored_scopes(
     tables: "Tables", portfolio_ids: tuple[str, ...], first: date, last: date
 ) -> "Iterator[tuple[str, Scope]]":
-    """Yield each asset with what is stored of it: the universe, unless portfolios are named, then each portfolio."""
+    """Yield each asset with what is stored of it: the universe, unless portfolios are named, then each portfolio.
+
+    A few months at a time: what a check reads at once stays small, however long the history is.
+    """
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.rows import stored_range
@@ -75,17 +90,18 @@ def _stored_scopes(
     places += [(asset, one) for one in portfolio_ids or active for asset in names(PORTFOLIO_ASSETS)]
     for asset, portfolio_id in places:
         stored = stored_range(tables.database, FAMILIES[asset][0], portfolio_id)
-        scope = _scope(tables, stored, portfolio_id, first, last)
-        if scope is not None:
+        for scope in _scopes(tables, stored, portfolio_id, first, last):
             yield asset, scope
 
 
-def _scope(
+def _scopes(
     tables: "Tables", stored: tuple[date, date] | None, portfolio_id: str | None, first: date, last: date
-) -> "Scope | None":
+) -> "Iterator[Scope]":
     from sigma_assets.runs.partitions import Scope
 
     if stored is None:
-        return None
+        return
     sessions = tables.calendar.between(max(first, stored[0]), min(last, stored[1]))
-    return Scope(sessions, (portfolio_id,) if portfolio_id else ()) if len(sessions) else None
+    for start in range(0, len(sessions), SESSIONS_AT_ONCE):
+        part = sessions[start : start + SESSIONS_AT_ONCE]
+        yield Scope(part, (portfolio_id,) if portfolio_id else ())

@@ -4,6 +4,7 @@ Each look at something answers what a monitor cannot learn from failed runs, for
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import time
@@ -15,9 +16,11 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from sqlalchemy.exc import SQLAlchemyError
 
 from sigma_assets.base.errors import SchemaVersionError, StorageError
+from sigma_assets.runs.failed_checks import standing
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import check
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios
 from sigma_assets.web.models import Health
 
@@ -34,7 +37,7 @@ ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE)
 
 def health(instance: dg.DagsterInstance, database: Database, settings: Settings) -> Health:
     """Return what fails; anybody may ask, so the words name no host, path or user (our log does)."""
-    failing = [*_database(database, settings), *_dagster(instance)]
+    failing = [*_database(database, settings), *_dagster(instance, database)]
     return Health(ok=not failing, failing=failing)
 
 
@@ -71,16 +74,35 @@ def _sessions(database: Database, settings: Settings) -> list[str]:
     return [f"portfolios: {late:,} of {total:,} lack the session of {due}; `sigma-assets missing` says what, or why"]
 
 
-def _dagster(instance: dg.DagsterInstance) -> list[str]:
+def _dagster(instance: dg.DagsterInstance, database: Database) -> list[str]:
     try:
         instance.get_run_records(limit=1)
         instance.event_log_storage.get_maximum_record_id()
         silent = _silent_daemons(instance)
         # sensors cannot look without their daemon: one cause is told once
-        return silent or _sensors(instance)
+        return [*(silent or _sensors(instance)), *_checks(instance, database)]
     except SQLAlchemyError as error:
         logger.warning("health: Dagster's storage cannot be read: %s", error)
         return ["dagster storage: cannot be read"]
+
+
+def _checks(instance: dg.DagsterInstance, database: Database) -> list[str]:
+    """Return which checks failed in a run that no later one has made good; for how many, not for whom."""
+    try:
+        failed = standing(instance, lambda: read_roster(database).name_of)
+    except StorageError as error:  # told by the look at the database
+        logger.warning("health: failed checks cannot be told: %s", error)
+        return []
+    counts = Counter((each.asset, each.check) for each in failed)
+    for each in failed:
+        logger.warning("health: %s", each)
+    return [
+        f"checks: {check} of {asset} fails for {count:,} portfolio{'s' if count > 1 else ''};"
+        " `sigma-assets runs` says what was found"
+        if any(each.portfolio_id for each in failed if (each.asset, each.check) == (asset, check))
+        else f"checks: {check} of {asset} fails; `sigma-assets runs` says what was found"
+        for (asset, check), count in counts.items()
+    ]
 
 
 def _silent_daemons(instance: dg.DagsterInstance) -> list[str]:

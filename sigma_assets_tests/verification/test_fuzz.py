@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from sigma_assets.assets.checks import ERROR, results_of
+from sigma_assets.assets.checks.domain import ERROR
+from sigma_assets.assets.checks.evaluation import checked
 from sigma_assets.cli.main import cli
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
@@ -196,7 +197,7 @@ def test_the_smallest_and_the_largest_numbers_go_through_everything(simulated, t
     scope = Scope(world.tables.calendar.between(entry, last), (portfolio_id,))
     for asset in FAMILIES:
         of_asset = Scope(scope.sessions) if asset in ("market_prices", "symbol_factors", "symbol_metrics") else scope
-        for result in results_of(asset, world.tables, of_asset):
+        for result in checked(asset, world.tables, of_asset).results():
             assert result.passed or result.severity != ERROR, (asset, result.check_name, result.description)
     snapshot = world.rows("portfolio_snapshots").iloc[-1]
     numbers = snapshot.drop(["portfolio_id", "session"]).astype(float)

@@ -39,7 +39,7 @@ class World:
 
     @classmethod
     def in_folder(cls, folder: Path, prices: Path) -> "World":
-        settings = Settings(home=folder, prices=f"files:{prices}")
+        settings = Settings(home=folder, prices=f"files:{prices}", first_session=date(2010, 1, 1))
         tables = Tables(settings)
         upgrade(Database(settings.database))
         return cls(settings, tables, definitions_for(settings), dg.DagsterInstance.ephemeral())

@@ -1,14 +1,14 @@
 """What an alert says: the run, whose it was, how far it got, and the check or exception that failed it."""
 
 import logging
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 
 import dagster as dg
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.base.masking import masked
+from sigma_assets.runs.failed_checks import failed_checks_of
 from sigma_assets.runs.history import story_of
 from sigma_assets.runs.tags import SYMBOL_JOB
 from sigma_assets.settings import Settings
@@ -20,26 +20,10 @@ logger = logging.getLogger(__name__)
 
 Alert = Mapping[str, object]
 
-CHECK_FAILED = "DagsterAssetCheckFailedError"
+CHECK_FAILED = dg.Failure.__name__
+"""What a step raises because of its checks."""
 NAMED = 3
 """Portfolios of a run that an alert names; the rest is counted."""
-PORTFOLIO_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True)
-class FailedCheck:
-    """An asset check of severity ERROR that failed in a run.
-
-    Attributes
-    ----------
-    finding : the first thing that the check found, one line; it may name a portfolio by its id.
-    findings : how many things it found.
-    """
-
-    asset: str
-    check: str
-    finding: str
-    findings: int
 
 
 def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
@@ -48,13 +32,13 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
     story = story_of(instance, _roster(configured), run_id, configured.calendar)
     if story is None:
         return {"run_id": run_id, "text": f"run {run_id} failed", "url": url}
-    checks = failed_checks(instance, run_id)
+    checks = failed_checks_of(instance, run_id)
     ids = story.cover.portfolio_ids
-    mentioned = {found for check in checks for found in PORTFOLIO_ID.findall(check.finding)}
-    names = _names(configured, {*ids[:NAMED], *mentioned})
-    told = [_check_record(check, ids, names) for check in checks]
+    names = _names(configured, ids[:NAMED])
+    told = [{**asdict(check), "portfolio": check.portfolio or None} for check in checks]
     blamed = {check.asset for check in checks}
-    causes = [f"check {each['check']} of {each['asset']}{_of(each)}: {each['finding']}" for each in told]
+    causes = [str(check) for check in checks[:NAMED]]
+    causes += [f"{len(checks) - NAMED:,} more failed checks"] if len(checks) > NAMED else []
     causes += [
         f"{asset or 'run'}: {kind}: {message}"
         for asset, kind, message in story.failures
@@ -77,42 +61,6 @@ def _roster(configured: Settings) -> Roster:
     except StorageError as error:
         logger.warning("the alert does not count portfolios: %s", error)
         return Roster((), (), ())
-
-
-def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[FailedCheck]:
-    """Return the checks of severity ERROR that failed in a run, in the order of their evaluation."""
-    failed = []
-    evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    for record in instance.get_records_for_run(run_id, of_type=evaluated).records:
-        found = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
-        if found.passed or found.severity is not dg.AssetCheckSeverity.ERROR:
-            continue
-        rows = found.metadata.get("rows")
-        text = str(rows.value) if rows is not None else found.description or "no finding was recorded"
-        count = found.metadata.get("findings")
-        findings = int(str(count.value)) if count is not None else 1
-        failed.append(FailedCheck(found.asset_key.to_user_string(), found.check_name, text.splitlines()[0], findings))
-    return failed
-
-
-def _check_record(check: FailedCheck, ids: Sequence[str], names: Mapping[str, str]) -> dict[str, object]:
-    """Return a failed check as plain values, its finding with names in place of ids."""
-    mentioned = PORTFOLIO_ID.findall(check.finding)
-    portfolio_id = mentioned[0] if mentioned else ids[0] if len(ids) == 1 else None
-    finding = PORTFOLIO_ID.sub(lambda found: names.get(found[0], found[0]), check.finding)
-    rest = f" (and {check.findings - 1:,} more)" if check.findings > 1 else ""
-    return {
-        "asset": check.asset,
-        "check": check.check,
-        "portfolio_id": portfolio_id,
-        "portfolio": names.get(portfolio_id) if portfolio_id else None,
-        "finding": finding + rest,
-        "findings": check.findings,
-    }
-
-
-def _of(record: Mapping[str, object]) -> str:
-    return f" failed for {record['portfolio'] or record['portfolio_id']}" if record["portfolio_id"] else " failed"
 
 
 def _names(configured: Settings, ids: Collection[str]) -> dict[str, str]:

@@ -1,0 +1,152 @@
+"""Is everything there that could be? Each function finds what is absent or doubtful, one line each: warnings, not errors."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.series.suspicion import suspicious_moves as large_moves
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import STYLE_FACTORS
+from sigma_assets.runs.partitions import Scope
+
+Findings = Iterable[str]
+"""Lines. One about a portfolio begins with its id and `:` or ` on `, which says whom it concerns."""
+
+
+def prices_complete(tables: Tables, scope: Scope) -> Findings:
+    there = tables.rows("market_prices", scope, tables.symbols(scope), columns=["session", "symbol"])
+    counts = there.groupby("symbol").size().reindex(tables.symbols(scope), fill_value=0)
+    for symbol, count in counts[counts < len(scope.sessions)].items():
+        yield f"{symbol}: {count} of {len(scope.sessions)} sessions from {scope.first} to {scope.last} have a price"
+
+
+def suspicious_moves(tables: Tables, scope: Scope) -> Findings:
+    history = tables.prices(tables.symbols(scope), tables.window(scope, 1))
+    moves = large_moves(history, tables.settings.suspicious_move)
+    for row in moves[moves["session"] >= pd.Timestamp(scope.first)].itertuples():
+        yield f"{row.symbol} on {row.session:%Y-%m-%d}: {row.previous_close} -> {row.close} ({row.move:+.0%})"
+
+
+def rows_for_priced(table: str) -> Callable[[Tables, Scope], Findings]:
+    def find(tables: Tables, scope: Scope) -> Findings:
+        symbols = tables.symbols(scope)
+        priced = tables.rows("market_prices", scope, symbols, columns=["session", "symbol"])
+        there = tables.rows(table, scope, symbols, columns=["session", "symbol"])
+        both = priced.merge(there.assign(there=True), on=["session", "symbol"], how="left")
+        for symbol, absent in both[both["there"].isna()].groupby("symbol"):
+            yield f"{symbol}: no row on {len(absent)} priced sessions, first {absent['session'].min():%Y-%m-%d}"
+
+    return find
+
+
+def style_etfs_move(tables: Tables, scope: Scope) -> Findings:
+    model = tables.settings.factor_model
+    columns = ["session", "style_observations", *(f"{factor}_beta" for factor in STYLE_FACTORS)]
+    rows = tables.rows("symbol_factors", scope, tables.symbols(scope), columns=columns)
+    fitted = rows[rows["style_observations"].notna()].groupby("session").count()
+    for factor in STYLE_FACTORS:
+        still = fitted.index[fitted[f"{factor}_beta"] == 0]
+        if len(still):
+            etf = model.styles[factor]
+            yield f"{etf} did not move: no symbol has a {factor} beta on {len(still)} sessions, last {still[-1]:%Y-%m-%d}"
+
+
+def coverage_complete(table: str) -> Callable[[Tables, Scope], Findings]:
+    def find(tables: Tables, scope: Scope) -> Findings:
+        rows = tables.rows(table, scope)
+        named = rows[rows["missing_symbols"].notna()]
+        for (portfolio_id, absent), group in named.groupby(["portfolio_id", "missing_symbols"]):
+            yield f"{portfolio_id}: {absent} on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
+
+    return find
+
+
+def portfolio_sessions_complete(table: str) -> Callable[[Tables, Scope], Findings]:
+    def find(tables: Tables, scope: Scope) -> Findings:
+        portfolios, _, _ = tables.holdings(scope)
+        rows = tables.rows(table, scope, columns=["portfolio_id", "session"])
+        found = rows.groupby("portfolio_id").size()
+        for portfolio in portfolios.itertuples():
+            expected = int((scope.sessions >= np.datetime64(portfolio.inception.date())).sum())
+            if found.get(portfolio.portfolio_id, 0) != expected:
+                yield f"{portfolio.portfolio_id}: {found.get(portfolio.portfolio_id, 0)} rows, expected {expected}"
+
+    return find
+
+
+def lots_priced(tables: Tables, scope: Scope) -> Findings:
+    rows = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "lots_unpriced"])
+    for portfolio_id, group in rows[rows["lots_unpriced"] > 0].groupby("portfolio_id"):
+        most = group["lots_unpriced"].max()
+        yield f"{portfolio_id}: up to {most} lots without a recent price on {len(group)} sessions"
+
+
+def every_holding_has_betas(tables: Tables, scope: Scope) -> Findings:
+    positions = tables.rows("position_values", scope, columns=["portfolio_id", "session", "lot_id", "risk_symbol"])
+    there = tables.rows("betas_by_position", scope, columns=["portfolio_id", "session", "lot_id"])
+    both = positions.dropna(subset=["risk_symbol"]).merge(there.assign(there=True), how="left")
+    for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "risk_symbol"]):
+        yield f"{portfolio_id}: {symbol} has no betas on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
+
+
+def positions_complete(tables: Tables, scope: Scope) -> Findings:
+    """The rows of position_values are counted against the open lots of the snapshots, where both are there."""
+    snapshots = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "positions"])
+    counts = tables.rows("position_values", scope, columns=["portfolio_id", "session"]).value_counts()
+    found = counts.reindex(pd.MultiIndex.from_frame(snapshots[["portfolio_id", "session"]]), fill_value=0).to_numpy()
+    for portfolio_id, group in snapshots.assign(absent=snapshots["positions"] - found).groupby("portfolio_id"):
+        short = group[group["absent"] != 0]
+        if len(short):
+            yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"
+
+
+def every_holding(table: str, words: str) -> Callable[[Tables, Scope], Findings]:
+    """Every risk symbol of a portfolio's positions has a row of a table by symbol."""
+
+    def find(tables: Tables, scope: Scope) -> Findings:
+        key = ["portfolio_id", "session", "symbol"]
+        positions = tables.rows("position_values", scope, columns=["portfolio_id", "session", "risk_symbol"])
+        held = positions.rename(columns={"risk_symbol": "symbol"}).dropna().drop_duplicates()
+        both = held.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
+        for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
+            last = f"{group['session'].max():%Y-%m-%d}"
+            yield f"{portfolio_id}: {symbol} {words} on {len(group)} sessions, last {last}"
+
+    return find
+
+
+def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scope], Findings]:
+    """Every portfolio-session with a risk symbol has a number in a table by portfolio."""
+
+    def find(tables: Tables, scope: Scope) -> Findings:
+        key = ["portfolio_id", "session"]
+        positions = tables.rows("position_values", scope, columns=[*key, "risk_symbol"]).dropna()
+        both = positions[key].drop_duplicates().merge(tables.rows(table, scope), on=key, how="left")
+        for portfolio_id, group in both[both[column].isna()].groupby("portfolio_id"):
+            yield f"{portfolio_id}: {words} on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
+
+    return find
+
+
+def correlations_complete(tables: Tables, scope: Scope) -> Findings:
+    key = ["portfolio_id", "session"]
+    positions = tables.rows("position_values", scope, columns=[*key, "symbol", "investment_class"])
+    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(key)["symbol"].nunique()
+    several = symbols[symbols >= 2].rename("held").reset_index()
+    both = several.merge(tables.rows("correlations_by_portfolio", scope), on=key, how="left")
+    for portfolio_id, group in both[~(both["symbols_included"] >= 2)].groupby("portfolio_id"):
+        yield (
+            f"{portfolio_id}: no correlations of {group['held'].iloc[-1]} public symbols on {len(group)} sessions, last"
+            f" {group['session'].max():%Y-%m-%d}: they are too small or have too short a history"
+        )
+
+
+def every_holding_stressed(tables: Tables, scope: Scope) -> Findings:
+    keys = ["portfolio_id", "session", "lot_id"]
+    positions = tables.rows("position_values", scope, columns=[*keys, "symbol", "investment_class"])
+    there = tables.rows("stress_tests_by_position", scope, columns=keys)
+    both = positions[positions["investment_class"] != "PRIVATE"].merge(there.assign(there=True), how="left")
+    for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
+        last = f"{group['session'].max():%Y-%m-%d}"
+        yield f"{portfolio_id}: {symbol} has no beta, and so is in no scenario, on {len(group)} sessions, last {last}"

@@ -1,0 +1,188 @@
+"""Checks at work: what is stored in a scope is read once and judged, partition by partition; Dagster is told."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from sigma_assets.assets.checks.domain import ERROR, DomainCheck, checks_of
+from sigma_assets.assets.tables import Tables, rows_of
+from sigma_assets.runs.failed_checks import FailedCheck
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.storage.rows import Rows
+from sigma_assets.storage.schema import FAMILIES
+
+SHOWN = 20
+"""Findings named in a check's metadata; the rest is counted."""
+FIGURES: dict[str, tuple[str, ...]] = {
+    "price_coverage": ("needed", "present"),
+    "factor_coverage": ("needed", "present"),
+    "metric_coverage": ("needed", "present"),
+    "portfolio_snapshots": ("equity", "daily_return"),
+    "betas": ("market_beta", "rates_beta"),
+    "volatility": ("realized_21d",),
+    "correlations": ("mean_correlation",),
+}
+"""Columns of an asset's first table, one row per partition, that Dagster plots over its partitions."""
+
+
+class _ReadOnce(Tables):
+    """The tables as the checks of one asset see them: what several of them want to see is read once.
+
+    Made for one round of checks and dropped with it, so nothing that it keeps can grow old.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.settings)
+        self.__dict__["database"] = tables.database
+        self._rows: dict[tuple[str, Rows], pd.DataFrame] = {}
+        self._symbols: dict[tuple[str, ...], list[str]] = {}
+
+    def symbols(self, scope: Scope) -> list[str]:
+        if scope.portfolio_ids not in self._symbols:
+            self._symbols[scope.portfolio_ids] = super().symbols(scope)
+        return self._symbols[scope.portfolio_ids]
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        key = table, rows_of(scope, symbols)
+        if key not in self._rows:
+            self._rows[key] = super().rows(table, scope, symbols)
+        return self._rows[key] if columns is None else self._rows[key][list(columns)]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks of an asset found in a scope.
+
+    Attributes
+    ----------
+    found : what each check found, one line each; nothing where all is well.
+    figures : rows stored and some numbers of each partition, by `(session as YYYY-MM-DD, portfolio id or "")`.
+    names : portfolio id -> name, of the portfolios in scope.
+    """
+
+    asset: str
+    scope: Scope
+    found: Mapping[DomainCheck, list[str]]
+    figures: Mapping[tuple[str, str], Mapping[str, float]]
+    names: Mapping[str, str]
+
+    @cached_property
+    def failed(self) -> list[FailedCheck]:
+        """What must hold whatever the prices, and does not: one per check and portfolio."""
+        first, last = str(self.scope.first), str(self.scope.last)
+        return [
+            FailedCheck(
+                self.asset,
+                check.name,
+                portfolio_id,
+                self.names.get(portfolio_id, ""),
+                first,
+                last,
+                len(lines),
+                lines[0],
+            )
+            for check, findings in self.found.items()
+            if check.severity == ERROR
+            for portfolio_id, lines in self._by_portfolio(findings).items()
+        ]
+
+    def results(self) -> Iterator[dg.AssetCheckResult]:
+        """Yield what was found for Dagster, one result per check."""
+        for check in self.found:
+            yield dg.AssetCheckResult(asset_key=self.asset, check_name=check.name, **self._told(check))
+
+    def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
+        """Yield what was found outside any run, for the event log."""
+        for check in self.found:
+            yield dg.AssetCheckEvaluation(asset_key=dg.AssetKey(self.asset), check_name=check.name, **self._told(check))
+
+    def merged(self, other: "Checked") -> "Checked":
+        """Return what was found here and in a scope of other sessions or portfolios, as one; without figures."""
+        sessions = (
+            pd.Index(self.scope.sessions).union(pd.Index(other.scope.sessions)).to_numpy().astype("datetime64[D]")
+        )
+        portfolio_ids = tuple(dict.fromkeys([*self.scope.portfolio_ids, *other.scope.portfolio_ids]))
+        found = {check: [*lines, *other.found[check]] for check, lines in self.found.items()}
+        return Checked(self.asset, Scope(sessions, portfolio_ids), found, {}, {**self.names, **other.names})
+
+    def readable(self, finding: str) -> str:
+        """Return a finding with the name of its portfolio in the place of the id."""
+        owner = self._owner(finding)
+        return self.names.get(owner, owner) + finding.removeprefix(owner) if owner else finding
+
+    def _told(self, check: DomainCheck) -> dict[str, Any]:
+        findings = self.found[check]
+        shown = [self.readable(line) for line in findings[:SHOWN]]
+        shown += [f"and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else []
+        told: dict[str, Any] = {"findings": len(findings), "sessions": f"{self.scope.first} to {self.scope.last}"}
+        if self.scope.portfolio_ids:
+            few = len(self.names) == 1
+            told["portfolios"] = next(iter(self.names.values())) if few else f"{len(self.scope.portfolio_ids):,}"
+        if findings:
+            told["rows"] = dg.MetadataValue.md("\n".join(shown))
+        return {
+            "passed": not findings,
+            "severity": check.severity,
+            "description": "; ".join(shown[:3]) or None,
+            "metadata": told,
+        }
+
+    def _by_portfolio(self, findings: Sequence[str]) -> dict[str, list[str]]:
+        lines: dict[str, list[str]] = {}
+        for finding in findings:
+            owner = self._owner(finding)
+            lines.setdefault(owner, []).append(finding.removeprefix(owner).removeprefix(":").strip())
+        return lines
+
+    def _owner(self, finding: str) -> str:
+        head = finding.split(" on ", 1)[0].split(":", 1)[0]
+        return head if head in self.names else ""
+
+
+def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
+    """Return the declarations of an asset's checks.
+
+    They belong to the asset's own step: a check of its own over partitions costs Dagster 30 ms per partition.
+    """
+    return [
+        dg.AssetCheckSpec(check.name, asset=asset, description=check.description, blocking=check.severity == ERROR)
+        for check in checks_of(asset)
+    ]
+
+
+def checked(asset: str, tables: Tables, scope: Scope) -> Checked:
+    """Check what is stored in a scope."""
+    stored = _ReadOnce(tables)
+    found = {check: list(check.find(stored, scope)) for check in checks_of(asset)}
+    portfolios = stored.holdings(scope)[0] if scope.portfolio_ids else pd.DataFrame({"portfolio_id": [], "name": []})
+    names = dict(zip(portfolios["portfolio_id"], portfolios["name"], strict=True))
+    return Checked(asset, scope, found, _figures(asset, stored, scope), names)
+
+
+def _figures(asset: str, stored: Tables, scope: Scope) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the rows of each partition, all tables of the asset together, and the figures of its first table."""
+    figures: dict[tuple[str, str], dict[str, float]] = {}
+    for table in FAMILIES[asset]:
+        is_of_portfolios = "portfolio_id" in table.c
+        rows = stored.rows(table.name, scope, None if is_of_portfolios else stored.symbols(scope))
+        keys = ["session", "portfolio_id"] if is_of_portfolios else ["session"]
+        for key, count in rows.groupby(keys).size().items():
+            day, portfolio_id = key if is_of_portfolios else (key, "")
+            of_partition = figures.setdefault((f"{day:%Y-%m-%d}", portfolio_id), {"rows": 0})
+            of_partition["rows"] += int(count)
+    numbers = FIGURES.get(asset, ())
+    if numbers:
+        head = stored.rows(FAMILIES[asset][0].name, scope)
+        days = head["session"].dt.strftime("%Y-%m-%d")
+        for day, portfolio_id, *values in zip(
+            days, head["portfolio_id"], *(head[name] for name in numbers), strict=True
+        ):
+            known = {name: float(value) for name, value in zip(numbers, values, strict=True) if pd.notna(value)}
+            figures[day, portfolio_id].update(known)
+    return figures

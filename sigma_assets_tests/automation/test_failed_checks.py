@@ -1,0 +1,141 @@
+"""Scenario 14: a check of severity ERROR fails in a real run, acts, and is healed by the next good one."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from sigma_assets.automation.alerts.message import alert_of
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.cli.main import cli
+from sigma_assets.runs.failed_checks import standing
+from sigma_assets.settings import settings
+from sigma_assets.storage.roster import read_roster
+from sigma_assets.web.health import health
+from sigma_assets_tests.automation.world import World, lots
+
+FIRST, LAST = date(2026, 1, 7), date(2026, 1, 8)
+DEPENDENT = ["betas", "correlations", "factor_exposures", "volatility"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "home", f"simulated:last={LAST}")
+    yield world
+    world.close()
+
+
+def corrupt(world: World, portfolio_id: str) -> None:
+    """From now on the database adds a dollar to each market value of a portfolio: a fault below our code."""
+    with world.database.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER fault AFTER INSERT ON position_values WHEN NEW.portfolio_id = '{portfolio_id}' BEGIN"
+            " UPDATE position_values SET market_value = market_value + 1"
+            " WHERE lot_id = NEW.lot_id AND session = NEW.session; END"
+        )
+
+
+def repair(world: World) -> None:
+    with world.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER fault")
+
+
+def materialized(world: World, asset: str) -> set[str]:
+    """Return the partitions of an asset that are materialised, with the names of their portfolios alone."""
+    keys = world.instance.get_materialized_partitions(dg.AssetKey(asset))
+    return {key.partition("|")[2].rpartition("-")[0] for key in keys}
+
+
+def unhealthy(world: World) -> list[str]:
+    told = health(world.instance, world.database, world.settings)
+    return [line for line in told.failing if line.startswith("checks:")]
+
+
+def standing_checks(world: World) -> list[tuple[str, str, str]]:
+    failed = standing(world.instance, lambda: read_roster(world.database).name_of)
+    return [(each.asset, each.check, each.portfolio) for each in failed]
+
+
+@pytest.fixture
+def run_command(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    monkeypatch.setenv("DAGSTER_HOME", str(world.home))
+    monkeypatch.setenv("SIGMA_PRICES", world.settings.prices)
+    settings.cache_clear()
+    yield lambda: CliRunner().invoke(cli, ["run"])
+    settings.cache_clear()
+
+
+def test_scenario_14_a_failed_check_acts_and_the_next_good_run_heals_it(world, run_command):
+    ailing = world.add("Growth book", lots({"AAPL": 10, "MSFT": 5}, FIRST), FIRST)
+    world.add("Sound book", lots({"AAPL": 3, "GLD": 4}, FIRST), FIRST)
+    corrupt(world, ailing)
+
+    failed = run_command()
+
+    assert failed.exit_code == 1, failed.output
+    assert materialized(world, "price_coverage") == {"growth-book", "sound-book"}
+    assert materialized(world, "position_values") == {"sound-book"}, "what no check complains of need not be done again"
+    assert all(materialized(world, asset) == set() for asset in DEPENDENT)
+    assert standing_checks(world) == [("position_values", "values_add_up", "Growth book")]
+    assert unhealthy(world) == [
+        "checks: values_add_up of position_values fails for 1 portfolio; `sigma-assets runs` says what was found"
+    ]
+    (run,) = world.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    alert = alert_of(world.instance, run.run_id, world.settings)
+    (check,) = alert["checks"]
+    assert (check["asset"], check["check"], check["portfolio"]) == ("position_values", "values_add_up", "Growth book")
+    assert check["finding"] == f"on {FIRST}: positions and net exposure differ by 2.00 USD"
+    told = f"check values_add_up of position_values failed for Growth book: {check['finding']} (and 1 more)"
+    assert str(alert["text"]).endswith(f"failed: {told}")
+
+    again = run_command()
+
+    assert again.exit_code == 1, "the fault is still there"
+    assert all(materialized(world, asset) == {"sound-book"} for asset in DEPENDENT), "one portfolio holds up no other"
+
+    repair(world)
+    good = run_command()
+
+    assert good.exit_code == 0, good.output
+    assert all(materialized(world, asset) == {"growth-book", "sound-book"} for asset in names(PORTFOLIO_ASSETS))
+    assert standing_checks(world) == []
+    assert unhealthy(world) == []
+
+
+def test_whatever_is_materialised_has_been_checked(world):
+    """A worker that dies between a step's materialisations and its end leaves no partition without its checks."""
+    world.add("Growth book", lots({"AAPL": 10}, LAST), LAST)
+    (run,) = world.launch(world.tick("onboarding"))
+
+    types = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    records = world.instance.get_records_for_run(run.run_id, of_type=types).records
+    order = [(record.event_log_entry.step_key, record.event_log_entry.dagster_event_type) for record in records]
+    for asset in names(PORTFOLIO_ASSETS):
+        kinds = [kind for step, kind in order if step == asset]
+        assert kinds[-1] == dg.DagsterEventType.ASSET_MATERIALIZATION
+        assert kinds.count(dg.DagsterEventType.ASSET_CHECK_EVALUATION) == len(kinds) - 1
+
+
+def test_each_partition_has_figures_of_its_own(world):
+    """The UI plots them over the partitions."""
+    world.add("Growth book", lots({"AAPL": 10, "MSFT": 5}, FIRST), FIRST)
+    world.launch(world.tick("onboarding"))
+
+    records = world.instance.fetch_materializations(dg.AssetKey("portfolio_snapshots"), limit=9).records
+    told = {str(each.partition_key)[:10]: each.asset_materialization.metadata for each in records}
+    positions = world.instance.fetch_materializations(dg.AssetKey("position_values"), limit=1).records[0]
+
+    rows = {str(row.session)[:10]: row for row in snapshots(world)}
+    assert {day: metadata["equity"].value for day, metadata in told.items()} == {
+        day: row.equity for day, row in rows.items()
+    }
+    assert {len(metadata) for metadata in told.values()} == {3}
+    assert positions.asset_materialization.metadata["rows"].value == 2
+
+
+def snapshots(world: World) -> list:
+    with world.database.read() as connection:
+        return connection.exec_driver_sql("SELECT session, equity FROM portfolio_snapshots").all()
