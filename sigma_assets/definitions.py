@@ -17,7 +17,7 @@ def definitions_for(configured: Settings) -> dg.Definitions:
     """Return the definitions of a deployment with these settings."""
     tables = Tables(configured)
     return dg.Definitions(
-        assets=[*SYMBOL_ASSETS, *PORTFOLIO_ASSETS],
+        assets=dg.with_source_code_references([*SYMBOL_ASSETS, *PORTFOLIO_ASSETS]),
         jobs=[symbols_job, portfolios_job],
         schedules=[nightly],
         sensors=[onboarding, reconcile_sensor, failure_alert],

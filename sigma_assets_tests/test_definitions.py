@@ -4,16 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.definitions import defs
 from sigma_assets.holdings.reader import read_holdings
@@ -47,6 +49,40 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(asset
     assert all(column.description for column in schema.columns)
     assert "schema" in {check.name for check in asset.check_specs}
     assert all(check.partitions_def is None for check in asset.check_specs)  # `instance.planned_checks` relies on it
+
+
+def test_every_asset_names_its_table_its_kinds_and_its_source():
+    graph = defs.resolve_asset_graph()
+    for name, tables in FAMILIES.items():
+        node = graph.get(dg.AssetKey(name))
+        (reference,) = node.metadata["dagster/code_references"].code_references
+        assert Path(reference.file_path).is_file()
+        assert node.kinds == {"python", "sqlite"}
+        assert node.metadata["dagster/table_name"] == f"main.{tables[0].name}"
+
+
+def test_prices_go_stale_after_the_longest_weekend():
+    """Nobody is warned of a weekend, and everybody of a night that loaded nothing."""
+    policy = defs.resolve_asset_graph().get(dg.AssetKey("market_prices")).freshness_policy
+    sessions = nyse_calendar().between(date(2010, 1, 4), date(2026, 12, 31))
+    gaps = np.diff(sessions).astype(int)
+
+    assert (gaps <= policy.warn_window.to_timedelta() / timedelta(days=1)).mean() > 0.999
+    assert policy.warn_window.to_timedelta() < timedelta(days=5) < policy.fail_window.to_timedelta()
+
+
+@pytest.mark.parametrize("command", ["check", "list"])
+def test_dg_loads_the_project(tmp_path, command):
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated", "PATH": paths}
+
+    answer = subprocess.run(
+        ["dg", command, "defs"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "All definitions loaded successfully" in answer.stdout or "position_values" in answer.stdout
 
 
 def test_every_sensor_and_schedule_says_what_it_does_and_is_on_from_the_start():

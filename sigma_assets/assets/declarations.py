@@ -9,13 +9,14 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.assets.checks.evaluation import Checked, checked, specs_of
+from sigma_assets.assets.checks.evaluation import ROW_COUNT, Checked, checked, specs_of
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.settings import settings
+from sigma_assets.storage.schema import FAMILIES, SCHEMA
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # single-run backfills and mappings between partition dimensions are in beta; pyproject.toml pins Dagster's minor version
@@ -37,7 +38,7 @@ def declared(asset: str) -> dict[str, Any]:
     return {
         "backfill_policy": single_run,
         "owners": OWNERS,
-        "kinds": {"table"},
+        "kinds": {"python", _database_kind()},
         "metadata": columns_of(asset),
         "check_specs": specs_of(asset),
         "code_version": str(METHOD_VERSIONS[asset]),
@@ -104,7 +105,8 @@ def _by_key(
     id_of = tables.roster().id_of if found.scope.portfolio_ids else {"": ""}
     parts = {key: str(key).partition("|") for key in context.partition_keys}
     return {
-        key: (id_of[name], found.figures.get((day, id_of[name]), {"rows": 0})) for key, (day, _, name) in parts.items()
+        key: (id_of[name], found.figures.get((day, id_of[name]), {ROW_COUNT: 0}))
+        for key, (day, _, name) in parts.items()
     }
 
 
@@ -133,8 +135,16 @@ def lots_in(positions: pd.DataFrame) -> tuple[str, int]:
 def columns_of(asset: str) -> Mapping[str, Any]:
     """Return the column schema of an asset's tables as Dagster metadata: shown in the UI's Columns tab."""
     head, *more = FAMILIES[asset]
-    metadata: dict[str, Any] = {"dagster/column_schema": _column_schema(head), "dagster/table_name": head.name}
+    schema = SCHEMA if _database_kind() == "postgres" else "main"
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": _column_schema(head),
+        "dagster/table_name": f"{schema}.{head.name}",
+    }
     return metadata | {f"columns/{table.name}": _column_schema(table) for table in more}
+
+
+def _database_kind() -> str:
+    return "sqlite" if settings().database.startswith("sqlite") else "postgres"
 
 
 def _column_schema(table: sa.Table) -> dg.TableSchema:

@@ -1,6 +1,7 @@
 """Assets of the market: daily prices of every symbol that anybody holds."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 import numpy as np
@@ -14,12 +15,18 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.prices.storing import Loaded
 from sigma_assets.runs.partitions import Scope, sessions_def
 
+A_DAY = timedelta(days=1)
+LONG_WEEKEND = timedelta(days=4, hours=6)
+"""From the night of a Thursday to that of the Monday after Good Friday, or from Friday's to Tuesday's: prices that are
+older than this were not loaded when they should have been."""
+
 
 @dg.asset(
     partitions_def=sessions_def,
     group_name="market",
     **declared("market_prices"),
     pool=PRICE_POOL,
+    freshness_policy=dg.FreshnessPolicy.time_window(warn_window=LONG_WEEKEND, fail_window=LONG_WEEKEND + A_DAY),
 )
 def market_prices(
     context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]

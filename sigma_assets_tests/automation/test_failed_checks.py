@@ -133,7 +133,7 @@ def test_each_partition_has_figures_of_its_own(world):
         day: row.equity for day, row in rows.items()
     }
     assert {len(metadata) for metadata in told.values()} == {3}
-    assert positions.asset_materialization.metadata["rows"].value == 2
+    assert positions.asset_materialization.metadata["dagster/partition_row_count"].value == 2
 
 
 def snapshots(world: World) -> list:

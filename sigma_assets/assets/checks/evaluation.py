@@ -15,6 +15,7 @@ from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.rows import Rows
 from sigma_assets.storage.schema import FAMILIES
 
+ROW_COUNT = "dagster/partition_row_count"
 SHOWN = 20
 """Findings named in a check's metadata; the rest is counted."""
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -174,8 +175,8 @@ def _figures(asset: str, stored: Tables, scope: Scope) -> dict[tuple[str, str], 
         keys = ["session", "portfolio_id"] if is_of_portfolios else ["session"]
         for key, count in rows.groupby(keys).size().items():
             day, portfolio_id = key if is_of_portfolios else (key, "")
-            of_partition = figures.setdefault((f"{day:%Y-%m-%d}", portfolio_id), {"rows": 0})
-            of_partition["rows"] += int(count)
+            of_partition = figures.setdefault((f"{day:%Y-%m-%d}", portfolio_id), {ROW_COUNT: 0})
+            of_partition[ROW_COUNT] += int(count)
     numbers = FIGURES.get(asset, ())
     if numbers:
         head = stored.rows(FAMILIES[asset][0].name, scope)
