@@ -59,7 +59,7 @@ def test_the_api_names_each_with_reason_and_remedy(told, app):
     unpriced = {warning["symbol"]: warning for warning in status["warnings"] if "price" in warning["lacks"].split(", ")}
     assert sorted(unpriced) == sorted(UNKNOWN)
     assert all("does not know the symbol" in warning["reason"] for warning in unpriced.values())
-    assert all("sigma-assets correct" in warning["remedy"] for warning in unpriced.values())
+    assert all("sigma-assets sync" in warning["remedy"] for warning in unpriced.values())
     summary = status["summary"]
     assert summary["symbols"] - summary["symbols_priced"] == len(UNKNOWN)
     assert status["phases"][0]["total"] == summary["symbols"]
