@@ -12,6 +12,7 @@ import pandas as pd
 from sigma_assets.analytics.series.coverage import coverage, needed_symbols
 from sigma_assets.assets.declarations import PRICE_POOL, Results, declared, replaced
 from sigma_assets.assets.market import loaded_prices, market_prices
+from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.assets.tables import Tables
@@ -66,11 +67,13 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     lookback = tables.settings.factor_model.longest_window
     symbols = tables.symbols(scope)
     due = due_symbols(tables, "symbol_factors", symbols, scope, lookback)
-    written = write_symbol_factors(tables, due, scope) if due else {}
+    progress = Progress(context, "symbols", len(symbols))
+    progress.advance(len(symbols) - len(due))
+    written = write_symbol_factors(tables, due, scope, progress.advance) if due else {}
+    progress.finish()
     rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
-    done = ("symbols", len(symbols))
     yield from replaced(
-        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
+        context, tables, scope, [rows], None, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 
@@ -86,11 +89,13 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
     due = due_symbols(tables, "symbol_metrics", symbols, scope, YEAR_LOOKBACK)
-    written = write_symbol_metrics(tables, due, scope) if due else {}
+    progress = Progress(context, "symbols", len(symbols))
+    progress.advance(len(symbols) - len(due))
+    written = write_symbol_metrics(tables, due, scope, progress.advance) if due else {}
+    progress.finish()
     rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
-    done = ("symbols", len(symbols))
     yield from replaced(
-        context, tables, scope, [rows], done, symbols_computed=len(due), rows_computed=sum(written.values())
+        context, tables, scope, [rows], None, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 

@@ -1,7 +1,8 @@
 """The rows of symbol_factors and symbol_metrics: written by the universe-wide assets for every symbol, and by the
 coverage assets for a portfolio's own symbols. One function each, so that both write the same bits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 
 import numpy as np
 import pandas as pd
@@ -13,21 +14,32 @@ from sigma_assets.base.conventions import YEAR_LOOKBACK
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope
 
+CELLS = 4_096
+"""Symbol-sessions that are computed between two reports of progress, at least: a tenth of a second."""
+BATCHES = 10
+"""Batches at most: each reads the factor ETFs' prices again."""
+OnSymbols = Callable[[int, str | None], None]
+"""Called with how many more symbols are computed, and a line about them."""
 
-def write_symbol_factors(tables: Tables, symbols: Sequence[str], scope: Scope) -> dict[str, int]:
-    """Compute and replace the factor betas of some symbols in a scope; return the rows written."""
+
+def write_symbol_factors(tables: Tables, symbols: Sequence[str], scope: Scope, on_symbols: OnSymbols) -> dict[str, int]:
+    """Compute and replace the factor betas of some symbols in a scope, batch by batch; return the rows written."""
     model = tables.settings.factor_model
-    revision = tables.prices_revision()
-    history = tables.prices(sorted({*symbols, *model.etfs}), tables.window(scope, model.longest_window))
-    betas = regression.symbol_factors(history, scope.sessions, model)
-    return _replace(tables, "symbol_factors", betas, symbols, scope, revision)
+
+    def compute(batch: Sequence[str]) -> pd.DataFrame:
+        history = tables.prices(sorted({*batch, *model.etfs}), tables.window(scope, model.longest_window))
+        return regression.symbol_factors(history, scope.sessions, model)
+
+    return _written(tables, "symbol_factors", symbols, scope, compute, on_symbols)
 
 
-def write_symbol_metrics(tables: Tables, symbols: Sequence[str], scope: Scope) -> dict[str, int]:
-    """Compute and replace the metrics of some symbols in a scope; return the rows written."""
-    revision = tables.prices_revision()
-    history = tables.prices(symbols, tables.window(scope, YEAR_LOOKBACK))
-    return _replace(tables, "symbol_metrics", metrics.symbol_metrics(history, scope.sessions), symbols, scope, revision)
+def write_symbol_metrics(tables: Tables, symbols: Sequence[str], scope: Scope, on_symbols: OnSymbols) -> dict[str, int]:
+    """Compute and replace the metrics of some symbols in a scope, batch by batch; return the rows written."""
+
+    def compute(batch: Sequence[str]) -> pd.DataFrame:
+        return metrics.symbol_metrics(tables.prices(batch, tables.window(scope, YEAR_LOOKBACK)), scope.sessions)
+
+    return _written(tables, "symbol_metrics", symbols, scope, compute, on_symbols)
 
 
 def due_symbols(tables: Tables, table: str, symbols: Sequence[str], scope: Scope, lookback: int) -> list[str]:
@@ -54,8 +66,26 @@ def _newest_prices(tables: Tables, symbols: Sequence[str], sessions: SessionArra
     return np.maximum(newest, etfs[:, None])
 
 
-def _replace(
-    tables: Tables, asset: str, rows: pd.DataFrame, symbols: Sequence[str], scope: Scope, revision: int
+def _written(
+    tables: Tables,
+    asset: str,
+    symbols: Sequence[str],
+    scope: Scope,
+    compute: Callable[[Sequence[str]], pd.DataFrame],
+    on_symbols: OnSymbols,
 ) -> dict[str, int]:
-    mine = rows[rows["symbol"].isin(list(symbols))].assign(prices_revision=revision)
-    return tables.replace(asset, [mine], scope, symbols)
+    """Compute batch by batch and replace all rows in one transaction."""
+    revision = tables.prices_revision()
+    frames = []
+    width = max(CELLS // len(scope.sessions), -(-len(symbols) // BATCHES), 1)
+    for start in range(0, len(symbols), width):
+        batch, begun = list(symbols[start : start + width]), monotonic()
+        rows = compute(batch)
+        frames.append(rows[rows["symbol"].isin(batch)])
+        on_symbols(len(batch), f"{_span(batch)}: {len(scope.sessions)} sessions in {monotonic() - begun:.1f} s")
+    ordered = pd.concat(frames, ignore_index=True).sort_values(["session", "symbol"], ignore_index=True)
+    return tables.replace(asset, [ordered.assign(prices_revision=revision)], scope, symbols)
+
+
+def _span(batch: Sequence[str]) -> str:
+    return batch[0] if len(batch) == 1 else f"{batch[0]} to {batch[-1]}, {len(batch)} symbols"

@@ -4,6 +4,7 @@ import dagster as dg
 
 from sigma_assets.assets.declarations import Results, declared, recorded
 from sigma_assets.assets.market import market_prices
+from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.symbol_rows import write_symbol_factors, write_symbol_metrics
 from sigma_assets.assets.tables import Tables
 from sigma_assets.runs.partitions import sessions_def
@@ -19,8 +20,10 @@ def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
     """Twelve factor betas of every symbol: market, rates, six styles (ridge) and four spreads, over rolling windows."""
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
-    write_symbol_factors(tables, symbols, scope)
-    yield from recorded(context, tables, scope, ("symbols", len(symbols)))
+    progress = Progress(context, "symbols", len(symbols))
+    write_symbol_factors(tables, symbols, scope, progress.advance)
+    progress.finish()
+    yield from recorded(context, tables, scope, None)
 
 
 @dg.asset(
@@ -33,5 +36,7 @@ def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
     """Close, total returns over the usual periods and realised volatility of every symbol."""
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
-    write_symbol_metrics(tables, symbols, scope)
-    yield from recorded(context, tables, scope, ("symbols", len(symbols)))
+    progress = Progress(context, "symbols", len(symbols))
+    write_symbol_metrics(tables, symbols, scope, progress.advance)
+    progress.finish()
+    yield from recorded(context, tables, scope, None)

@@ -161,7 +161,7 @@ def _why_unpriced(remark: Remark | None) -> tuple[str, str]:
     reasons = {
         "unknown_symbol": (
             "the source does not know the symbol",
-            f"correct the symbol (`sigma-assets correct`), or {other}",
+            f"correct the symbol in the file (`sigma-assets sync`), or {other}",
         ),
         "not_yet_listed": ("it was not listed yet", "check symbol and entry date; it comes once it is listed"),
         "delisted": ("it was delisted", f"close the lot (`sigma-assets close`), or {other}"),

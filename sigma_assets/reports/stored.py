@@ -143,7 +143,8 @@ class _Reader:
         newest = max((session for session, _ in priced), default=None)
         total = len(entered.symbols | self.etfs)
         if stored is None:
-            return Holdings(None, total, total, entered.positions, 0, 0, source, newest, ())
+            far = tuple(entry_price_gaps(entered.shares))
+            return Holdings(None, total, total, entered.positions, 0, 0, source, newest, far)
         lost = stored.unpriced | outdated(stored).keys()
         return Holdings(
             session=stored.session,

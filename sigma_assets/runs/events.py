@@ -51,6 +51,8 @@ RUN_ENDS: set[Types] = {Types.RUN_FAILURE, Types.RUN_CANCELED}
 TELLING: set[Types] = {*RUN_ENDS, Types.ENGINE_EVENT}
 """Events that may say how a run ended that could not say so itself."""
 INTERRUPTED = "DagsterExecutionInterruptedError"
+REFUSED = "Failure"
+"""What an asset raises of which a check refuses some portfolios; the others it has recorded."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,14 @@ def _explained(event: StepEvent, ending: str) -> StepEvent:
 
 
 def _materialized(instance: dg.DagsterInstance, run_id: str, events: Sequence[StepEvent]) -> dict[str, int]:
-    """Count the materialisations of steps that put out their result and did not end well."""
-    outputs = {event.asset: event.storage_id for event in events if event.kind == "output"}
-    open_since = outputs.keys() - {event.asset for event in events if event.kind == "success"}
-    if not open_since:
+    """Count the materialisations of steps that recorded some and did not end well: killed, or refused by a check."""
+    begun = {event.asset: event.storage_id for event in reversed(events) if event.kind == "start"}
+    recorded = {event.asset for event in events if event.kind == "output" or event.error_type == REFUSED}
+    unfinished = recorded & begun.keys() - {event.asset for event in events if event.kind == "success"}
+    if not unfinished:
         return {}
-    found: dict[str, set[str | None]] = {asset: set() for asset in open_since}
-    cursor = EventLogCursor.from_storage_id(min(outputs[asset] for asset in open_since))
+    found: dict[str, set[str | None]] = {asset: set() for asset in unfinished}
+    cursor = EventLogCursor.from_storage_id(min(begun[asset] for asset in unfinished))
     while True:
         page = instance.get_records_for_run(run_id, str(cursor), {Types.ASSET_MATERIALIZATION}, BATCH).records
         for record in page:

@@ -126,9 +126,8 @@ class _Work:
         return found
 
     def is_complete(self, asset: str) -> bool:
-        """Return whether an asset has every session, and no step says that it failed after its last success."""
-        said = [each.status for each in self.attempts[asset] if each.status == "completed" or _failed(each)]
-        return bool(self.stop > self.first and self.there(asset, self.stop).all() and said[-1:] != ["failed"])
+        """Return whether an asset has every session, however the runs that made them ended."""
+        return bool(self.stop > self.first and self.there(asset, self.stop).all())
 
     def is_done(self, *, explained: bool) -> bool:
         """Return whether everything is there and nothing under way; `explained`: and these runs have done all of it."""
@@ -184,12 +183,8 @@ class _Work:
 
 
 def _succeeded(attempt: Attempt) -> bool:
-    """Return whether an attempt did its work, or may have: one that was cut off made what is there."""
-    return attempt.status == "completed" or (attempt.was_cut_off and attempt.started is not None)
-
-
-def _failed(attempt: Attempt) -> bool:
-    return attempt.status == "failed" and not attempt.was_cut_off
+    """Return whether an attempt recorded something: it succeeded, was cut off late, or failed for another portfolio."""
+    return attempt.status == "completed" or attempt.cells > 0
 
 
 def _status(runs: Sequence[RunFacts], work: _Work) -> Status:

@@ -14,7 +14,7 @@ from sigma_assets.runs.progress import Progress
 from sigma_assets.web.access.connections import Downloads
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
-from sigma_assets.web.logs import LogLine, log_without_batches, readable, whole_log
+from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
 from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem
 from sigma_assets.web.onboarding.view import onboarding_view
 from sigma_assets.web.queries import Queries
@@ -146,7 +146,7 @@ class _Answers:
     def _debug_lines(self, progress: Progress) -> list[str]:
         lines: list[str] = []
         for run in reversed(progress.runs):
-            lines = [line.text for line in readable(log_without_batches(self.queries.instance, run))] + lines
+            lines = [line.text for line in readable(log_for_readers(self.queries.instance, run))] + lines
             if len(lines) >= MAX_DEBUG_LINES:
                 break
         return lines[-MAX_DEBUG_LINES:]

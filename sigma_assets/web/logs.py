@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +28,14 @@ NOISE = re.compile(
     re.IGNORECASE,
 )
 """Authentication, database sessions, health checks and routine HTTP requests; warnings and errors always stay."""
+
+Types = dg.DagsterEventType
+TELLING = {
+    *(Types.STEP_START, Types.STEP_RESTARTED, Types.STEP_SUCCESS, Types.STEP_FAILURE, Types.STEP_UP_FOR_RETRY),
+    *(Types.STEP_SKIPPED, Types.RUN_START, Types.RUN_SUCCESS, Types.RUN_FAILURE, Types.RUN_CANCELED),
+    Types.ASSET_OBSERVATION,
+}
+"""Dagster's own events that tell a reader something; its plan and its bookkeeping do not."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,40 @@ def whole_log(instance: dg.DagsterInstance, run_id: str) -> Iterator[LogLine]:
     yield from _between(instance, run_id, 0, None)
 
 
-def log_without_batches(instance: dg.DagsterInstance, run: RunFacts) -> Iterator[LogLine]:
-    """Yield a run's log without its long batches of materialisations, which are not even read."""
+def log_for_readers(instance: dg.DagsterInstance, run: RunFacts) -> Iterator[LogLine]:
+    """Yield what a run's log tells a reader: log lines, per-symbol detail, starts, ends, errors, findings of checks.
+
+    Not what Dagster plans, loads and stores; long batches of materialisations are not even read.
+    """
     after = 0
+    lines: list[LogLine] = []
     for start, end in _batches(run.events):
-        yield from _between(instance, run.run_id, after, start)
+        lines += _between(instance, run.run_id, after, start, _tells_a_reader)
         after = end - 1
-    yield from _between(instance, run.run_id, after, None)
+    lines += _between(instance, run.run_id, after, None, _tells_a_reader)
+    checks = {dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    for record in instance.get_records_for_run(run.run_id, of_type=checks).records:
+        lines += _findings(record.event_log_entry)
+    yield from sorted(lines, key=lambda line: line.moment)
+
+
+def _tells_a_reader(entry: dg.EventLogEntry) -> bool:
+    event = entry.dagster_event
+    if event is None or event.event_type in TELLING:
+        return True
+    return (
+        event.event_type == dg.DagsterEventType.ENGINE_EVENT
+        and getattr(event.event_specific_data, "error", None) is not None
+    )
+
+
+def _findings(entry: dg.EventLogEntry) -> Iterator[LogLine]:
+    """Yield a line for a check that did not pass."""
+    check = entry.get_dagster_event().asset_check_evaluation_data
+    if not check.passed:
+        level = logging.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else logging.WARNING
+        message = f"check {check.check_name}: {check.description or 'did not pass'}"
+        yield LogLine(entry.timestamp, level, entry.run_id, entry.step_key, message)
 
 
 def _batches(events: Sequence[StepEvent]) -> Iterator[tuple[int, int]]:
@@ -94,7 +129,13 @@ def _batches(events: Sequence[StepEvent]) -> Iterator[tuple[int, int]]:
             yield outputs[event.asset], event.storage_id
 
 
-def _between(instance: dg.DagsterInstance, run_id: str, after: int, until: int | None) -> Iterator[LogLine]:
+def _between(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    after: int,
+    until: int | None,
+    chosen: Callable[[dg.EventLogEntry], bool] = lambda _: True,
+) -> Iterator[LogLine]:
     while True:
         limit = PAGE if until is None else min(PAGE, max(until - after, 1))
         cursor = str(EventLogCursor.from_storage_id(after))
@@ -102,7 +143,8 @@ def _between(instance: dg.DagsterInstance, run_id: str, after: int, until: int |
         for record in records:
             if until is not None and record.storage_id > until:
                 return
-            yield from _lines(record.event_log_entry)
+            if chosen(record.event_log_entry):
+                yield from _lines(record.event_log_entry)
         if len(records) < limit or (until is not None and records[-1].storage_id >= until):
             return
         after = records[-1].storage_id
@@ -120,8 +162,9 @@ def _lines(entry: dg.EventLogEntry) -> Iterator[LogLine]:
             for line in str(values[3]).splitlines():
                 yield LogLine(*head, line)
             yield LogLine(*head, f"{values[0]} of {values[1]} {values[2]}".strip())
-    elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-        error = event.step_failure_data.error
+    elif event.event_type in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_UP_FOR_RETRY):
+        is_end = event.event_type == dg.DagsterEventType.STEP_FAILURE
+        error = event.step_failure_data.error if is_end else event.step_retry_data.error
         yield LogLine(*head, f"{event.message}\n{error.to_string().strip()}" if error else event.message or "")
     else:
         yield LogLine(*head, event.message or event.event_type.value)

@@ -101,7 +101,7 @@ def test_history_and_status_tell_what_ran(sigma, portfolio_id, done):
 
     scoped = next(run for run in runs if run["portfolio_ids"])
     assert (scoped["status"], scoped["source"], scoped["portfolio_ids"]) == ("success", "admin", [portfolio_id])
-    assert scoped["cells_done"] == scoped["cells_total"] == 9 * 10
+    assert scoped["cells_done"] == scoped["cells_total"] == 12 * 10
     assert set(scoped["asset_seconds"]) >= {"betas", "volatility", "correlations"}
     assert (status["state"], status["target"]) == ("up to date", "2024-03-15")
 

@@ -17,6 +17,7 @@ from sigma_assets_tests.web.browser import free_port, open_browser, served
 KNOWN = ("AAA", "BBB", "CCC", "DDD")
 UNKNOWN = tuple(f"NIX{number}" for number in range(1, 10))
 ENTRY = date(2025, 1, 2)
+HOST = "http://127.0.0.1:3001"
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,13 @@ def test_the_api_names_each_with_reason_and_remedy(told, app):
     """`completed`, and yet nine are not known: 13 lots, 18 symbols held or factor ETFs and more."""
     _, portfolio_id = told
 
-    status = TestClient(app).get(f"/api/v1/onboarding/status/{portfolio_id}").json()
+    status = TestClient(app, base_url=HOST).get(f"/api/v1/onboarding/status/{portfolio_id}").json()
 
     assert (status["status"], status["errors"]) == ("completed", [])
     unpriced = {warning["symbol"]: warning for warning in status["warnings"] if "price" in warning["lacks"].split(", ")}
     assert sorted(unpriced) == sorted(UNKNOWN)
     assert all("does not know the symbol" in warning["reason"] for warning in unpriced.values())
-    assert all("sigma-assets correct" in warning["remedy"] for warning in unpriced.values())
+    assert all("sigma-assets sync" in warning["remedy"] for warning in unpriced.values())
     summary = status["summary"]
     assert summary["symbols"] - summary["symbols_priced"] == len(UNKNOWN)
     assert status["phases"][0]["total"] == summary["symbols"]
@@ -68,7 +69,7 @@ def test_the_api_names_each_with_reason_and_remedy(told, app):
 
 def test_the_list_counts_them(told, app):
     """Up to date, 9 of 13 without prices."""
-    (line,) = TestClient(app).get("/api/v1/portfolios").json()["portfolios"]
+    (line,) = TestClient(app, base_url=HOST).get("/api/v1/portfolios").json()["portfolios"]
 
     assert (line["state"], line["gaps"]) == ("current", "9 of 13 without prices")
     assert line["newest_price"] == "2025-01-31"

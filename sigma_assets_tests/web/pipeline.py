@@ -1,6 +1,7 @@
 """A small pipeline with the names, partitions and job of the real one: what a status shows without what it computes.
 
-Tags of a run steer it: `test/fail` names assets that raise, `test/retry` assets that succeed at the second attempt.
+Tags of a run steer it: `test/fail` names assets that raise, `test/retry` assets that succeed at the second attempt,
+`test/warn` assets whose check finds something.
 """
 
 import logging
@@ -58,6 +59,7 @@ def _asset(phase: Phase) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=NEEDS.get(phase.asset, []),
         retry_policy=dg.RetryPolicy(max_retries=1),
+        check_specs=[dg.AssetCheckSpec("complete", asset=phase.asset)],
     )
     def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         tags = context.run.tags
@@ -70,7 +72,14 @@ def _asset(phase: Phase) -> dg.AssetsDefinition:
         if phase.asset in tags.get("test/retry", "").split(",") and context.retry_number == 0:
             raise RuntimeError("the first attempt fails")
         progress.finish()
-        return dg.MaterializeResult(metadata={"rows": 1})
+        found = phase.asset in tags.get("test/warn", "").split(",")
+        check = dg.AssetCheckResult(
+            passed=not found,
+            check_name="complete",
+            severity=dg.AssetCheckSeverity.WARN,
+            description="MSFT has no price" if found else None,
+        )
+        return dg.MaterializeResult(metadata={"rows": 1}, check_results=[check])
 
     return asset
 

@@ -52,7 +52,7 @@ def test_a_run_is_watched_from_its_start_to_its_end(site):
     assert percents[-1] > 50
     expect(page.locator("#percent")).to_have_text("100 %")
     expect(page.locator("#sessions")).to_have_text(f"{SESSIONS} / {SESSIONS}")
-    expect(page.locator("#announcement")).to_contain_text(f"{SESSIONS} sessions and 2 positions in ")
+    expect(page.locator("#announcement")).to_contain_text(f"{SESSIONS} sessions, 19 symbols and 2 positions in ")
     expect(page.locator("#phases li").first).to_contain_text("3 symbols")
     assert page.evaluate("window.shift") < 0.01
 

@@ -61,7 +61,7 @@ def test_a_real_onboarding_is_followed_to_its_end(world):
     final = answers[-1]
     assert (final["status"], final["errors"]) == ("completed", [])
     assert {answer["status"] for answer in answers} <= {"pending", "running", "completed"}
-    symbols = len({*HELD, *tables.factor_etfs})
+    symbols, scenarios = len({*HELD, *tables.factor_etfs}), len(configured.scenarios.names)
     assert [(phase["current"], phase["total"], phase["unit"]) for phase in final["phases"]] == [
         (symbols, symbols, "symbols"),
         (symbols, symbols, "symbols"),
@@ -71,6 +71,9 @@ def test_a_real_onboarding_is_followed_to_its_end(world):
         (3, 3, "positions"),
         (3, 3, "positions"),
         (3, 3, "positions"),
+        (sessions, sessions, "dates"),
+        (3, 3, "positions"),
+        (scenarios, scenarios, "scenarios"),
         (sessions, sessions, "dates"),
     ]
     assert {key: final["summary"][key] for key in ("sessions", "symbols", "positions")} == {

@@ -12,6 +12,7 @@ from sigma_assets.base.calendar import today
 from sigma_assets.base.conventions import ACCOUNT_TYPES
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.onboarding import prepare_onboarding
+from sigma_assets.cli.terminal.holdings import tell_import
 from sigma_assets.cli.terminal.options import DAY
 from sigma_assets.cli.terminal.printing import json_option, show_one
 from sigma_assets.cli.terminal.world import open_database
@@ -142,6 +143,7 @@ def _import(
         "run_id": launch(database, portfolio_id) if launch else None,
         "understood": holdings.summary(),
     }
+    tell_import(portfolio_id)
     show_one(record, as_json=as_json, sentence=portfolio_id)
 
 

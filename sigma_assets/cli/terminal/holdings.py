@@ -27,7 +27,7 @@ def tell_holdings(holdings: "Holdings", current_session: date) -> None:
 
 
 def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
-    """Print on stderr which active portfolios lack something, and that prices are simulated or old.
+    """Print on stderr which active portfolios lack something, and that prices are simulated.
 
     Parameters
     ----------
@@ -48,9 +48,18 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
             _warn(f"{names[portfolio_id]}: {holdings.summary} ({shown}); `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
-    newest = max((holdings.newest_price for holdings in found.values() if holdings.newest_price), default=None)
-    if newest is not None and newest < settings().current_session():
-        errors.print(f"prices up to {newest}; current session {settings().current_session()}", highlight=False)
+
+
+def tell_import(portfolio_id: str) -> None:
+    """Print on stderr what is known at once of a new portfolio's prices: simulated ones, entry prices that do not match."""
+    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.settings import settings
+
+    holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
+    for gap in holdings.gaps:
+        _warn(str(gap))
+    if holdings.is_simulated:
+        _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
 
 
 def _warn(text: str) -> None:
