@@ -134,7 +134,7 @@ def find_portfolio(db: Database, text: str) -> str:
     alike = [row.name for row in active if row.name.lower() == text.lower()]
     hint = f" (did you mean {alike[0]!r}?)" if alike else ""
     raise PortfolioNotFoundError(
-        f"no portfolio has the id or name {text!r}{hint}; `sigma-assets portfolios` lists the active ones"
+        f"no active portfolio {text}{hint}; `sigma-assets portfolios` lists their ids and names"
     )
 
 

@@ -86,6 +86,10 @@ def test_a_quoted_field_over_two_lines_counts_as_two_lines():
     assert codes_of(text) == [("ERR_POS_003", 2), ("ERR_POS_005", 4)]
 
 
+def test_a_number_over_two_lines_is_none():
+    assert codes_of(f'{SHORT_HEADER}\nAAPL,10,"3\n50.25",2024-01-02') == [("ERR_POS_009", 2)]
+
+
 def test_quoted_cells_and_blanks_around_cells_are_fine():
     assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02"'.replace('" ,', '",'))["quantity"].to_list() == [10.0]
 

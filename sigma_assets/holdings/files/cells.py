@@ -24,7 +24,8 @@ from sigma_assets.holdings.files.table import Table
 PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
-_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\n)*")
+# cells end with NUL, which no cell can hold, as it can a line break
+_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\0)*")
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
@@ -122,7 +123,7 @@ class Cells:
         if not self.has(name):
             return np.full(len(self), np.nan)
         texts = self.texts(name)
-        if self.decimal == "." and _SIMPLE.fullmatch("\n".join(texts) + "\n"):
+        if self.decimal == "." and _SIMPLE.fullmatch("\0".join(texts) + "\0"):
             return np.array([float(text) if text else np.nan for text in texts])
         values = np.full(len(texts), np.nan)
         for row, text in enumerate(texts):

@@ -7,7 +7,14 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES, INVESTMENT_CLASSES, SUBTYPES, default_multiplier
+from sigma_assets.base.conventions import (
+    BOND_MULTIPLIER,
+    CASH_PREFIX,
+    CASH_SUBTYPES,
+    INVESTMENT_CLASSES,
+    OPTION_MULTIPLIER,
+    SUBTYPES,
+)
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, is_symbol, read_symbol
 from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
 from sigma_assets.holdings.files.numerals import NOTHING
@@ -49,17 +56,15 @@ def read_instruments(cells: Cells, rows: npt.NDArray[np.bool_] | None = None) ->
     classes, subtypes, is_cash = _classes(cells, found, wanted)
     terms = _terms(cells, found, classes)
     multiplier = _multipliers(cells, found, wanted)
-    defaults: dict[tuple[str | None, str | None], float] = {}
-    pairs = list(zip(classes, subtypes, strict=True))
-    for pair in set(pairs):
-        defaults[pair] = default_multiplier(*pair)
-    default = np.array([defaults[pair] for pair in pairs], dtype=float)
+    investment_class, subtype = np.array(classes, dtype=object), np.array(subtypes, dtype=object)
+    default = np.where(investment_class == "OPTIONS", float(OPTION_MULTIPLIER), 1.0)
+    default = np.where(subtype == "BOND", BOND_MULTIPLIER, default)
     factor = np.where(np.isnan(multiplier), default, multiplier)
     symbol = np.array([None if one is None else one.symbol for one in found], dtype=object)
     return Instruments(
         symbol=symbol,
-        investment_class=np.array(classes, dtype=object),
-        subtype=np.array(subtypes, dtype=object),
+        investment_class=investment_class,
+        subtype=subtype,
         terms=terms,
         multiplier=np.where(multiplier == default, np.nan, multiplier),
         factor=factor,

@@ -64,9 +64,11 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
             )
     if findings.problems:
         return lot_frame({name: [] for name in LOT_COLUMNS})
-    frame = _frame(instruments, quantity, price, entry, exit_date, exit_price)[rows]
+    frame = _frame(instruments, quantity, price, entry, exit_date, exit_price)
+    if not rows.all():
+        frame = frame[rows]
     if not allow_duplicates:
-        _note_duplicates(cells, frame.reset_index(names="row"))
+        _note_duplicates(cells, frame)
     return frame.reset_index(drop=True)
 
 
@@ -220,11 +222,14 @@ def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     again = frame.duplicated(subset=names, keep="first").to_numpy()
     if not again.any():
         return
-    key = pd.util.hash_pandas_object(
-        frame[names].astype(object).where(frame[names].notna(), "").astype(str), index=False
-    )
-    first = frame.groupby(key.to_numpy())["row"].transform("min").to_numpy()
-    note_same_rows(cells, [(int(frame["row"].iloc[place]), int(first[place])) for place in np.flatnonzero(again)])
+    first: dict[tuple[object, ...], int] = {}
+    pairs = []
+    values = frame[names].astype(object).where(frame[names].notna(), None)
+    for row, key in zip(frame.index, values.itertuples(index=False), strict=True):
+        earlier = first.setdefault(tuple(key), row)
+        if earlier != row:
+            pairs.append((row, earlier))
+    note_same_rows(cells, pairs)
 
 
 def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:
