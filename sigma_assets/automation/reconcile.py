@@ -133,11 +133,13 @@ def _portfolio_runs(
 def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:
     """Return the portfolios whose pause after failures in a row is not over.
 
+    A run that Dagster tried again because its worker died counts once, however often that died.
+
     Parameters
     ----------
     history : runs, newest first; those in flight do not count.
     """
-    failures: dict[str, int] = {}
+    failures: dict[str, set[str]] = {}
     latest: dict[str, float] = {}
     settled: set[str] = set()
     for run in history:
@@ -148,21 +150,23 @@ def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:
             settled.update(open_ones)
             continue
         for key in open_ones:
-            failures[key] = failures.get(key, 0) + 1
+            failures.setdefault(key, set()).add(run.root_run_id or run.run_id)
             latest.setdefault(key, _ended(run))
-    return {key for key, count in failures.items() if now.timestamp() < latest[key] + backoff_seconds(count)}
+    return {key for key, roots in failures.items() if now.timestamp() < latest[key] + backoff_seconds(len(roots))}
 
 
 def may_try_again(history: Sequence[RunCover], now: datetime) -> bool:
     """Return whether the pause after the latest failures in a row (newest run first) is over."""
-    failures, latest = 0, 0.0
+    failures: set[str] = set()
+    latest = 0.0
     for run in history:
         if run.in_flight:
             continue
         if run.status is dg.DagsterRunStatus.SUCCESS:
             break
-        failures, latest = failures + 1, latest or _ended(run)
-    return now.timestamp() >= latest + backoff_seconds(failures)
+        failures.add(run.root_run_id or run.run_id)
+        latest = latest or _ended(run)
+    return now.timestamp() >= latest + backoff_seconds(len(failures))
 
 
 def _ended(run: RunCover) -> float:

@@ -15,6 +15,7 @@ from sigma_assets.runs.tags import (
     RANGE_END,
     RANGE_START,
     REASON,
+    ROOT_RUN,
     SOURCE,
     TARGET,
     portfolio_tags,
@@ -44,6 +45,7 @@ class RunCover:
     portfolio_ids : the portfolios that it spans; empty for a run of the universe.
     first, last : first and last session of its range.
     assets : what it was asked for; empty for all assets of its job.
+    root_run_id : the first of the runs that it belongs to: Dagster tries a run again whose worker died, as another run.
     reason : why it was planned: missing, holdings changed, prices corrected, ...
     is_written_down : whether its own tags say which portfolios it spans, and not only the ends of a range of partitions.
     is_intact : whether the range of partitions still spans nothing else than these.
@@ -65,6 +67,7 @@ class RunCover:
     assets: frozenset[str] = field(default=frozenset(), repr=False)
     is_written_down: bool = field(default=True, repr=False)
     is_intact: bool = field(default=True, repr=False)
+    root_run_id: str = ""
     target: str | None = field(default=None, repr=False)
 
     @property
@@ -171,6 +174,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
     portfolio_ids = roster.within(spans) if spans else ranged
     return RunCover(
         run_id=run.run_id,
+        root_run_id=run.tags.get(ROOT_RUN, run.run_id),
         storage_id=record.storage_id,
         job=run.job_name,
         source=run.tags.get(SOURCE, "admin"),

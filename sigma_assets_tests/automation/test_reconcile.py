@@ -98,3 +98,15 @@ def test_a_new_portfolio_gets_one_run_over_everything_that_it_should_have():
         (("A",), date(2026, 1, 5), TARGET, 12),
         (("B",), date(2026, 1, 7), TARGET, 12),
     ]
+
+
+def test_a_worker_that_died_three_times_in_a_row_waits_for_one_failure_only():
+    """Dagster tried its run again twice: three runs of one root. Three failures would wait four minutes, one waits one."""
+    tries = [
+        run_of("A", run_id=f"try {number}", root_run_id="try 1", status=dg.DagsterRunStatus.FAILURE, ended=moment)
+        for number, moment in ((3, NOW.timestamp() - 61), (2, NOW.timestamp() - 90), (1, NOW.timestamp() - 120))
+    ]
+    needs = {MISSING: {("A", "betas"): DAYS}}
+
+    assert planned(needs, history=tries) == [(MISSING, ("A",))]
+    assert planned(needs, history=[replace(run, root_run_id=run.run_id) for run in tries]) == []
