@@ -14,6 +14,7 @@ from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import Results, dates, declared, lots_in, replaced
+from sigma_assets.assets.progress import by_sessions
 from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
@@ -48,7 +49,8 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.BETA_MEASURES)
-    yield from replaced(context, tables, scope, exposures.betas(positions, factors), lots_in(positions))
+    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.betas(part, factors))
+    yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
@@ -57,7 +59,8 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
-    yield from replaced(context, tables, scope, exposures.factor_exposures(positions, factors), lots_in(positions))
+    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.factor_exposures(part, factors))
+    yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
@@ -66,7 +69,9 @@ def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Table
     scope, model = tables.scope(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    yield from replaced(context, tables, scope, volatilities.volatility(positions, history, model), lots_in(positions))
+    done = lots_in(positions)
+    rows = by_sessions(context, done, positions, lambda part: volatilities.volatility(part, history, model))
+    yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
@@ -75,7 +80,9 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     scope, model = tables.scope(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    yield from replaced(context, tables, scope, correlation.correlations(positions, history, model), dates(scope))
+    done = dates(scope)
+    rows = by_sessions(context, done, positions, lambda part: correlation.correlations(part, history, model))
+    yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("risk"))

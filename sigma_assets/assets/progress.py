@@ -1,9 +1,12 @@
 """Progress of a running step, written into Dagster's event log for whoever watches (SPEC 7)."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 
 from sigma_assets.runs.events import CURRENT, DETAIL, TOTAL, UNIT
 
@@ -11,6 +14,8 @@ SECONDS_BETWEEN = 1.0
 """An observation costs 10 to 20 ms: one per second is 1 to 2 % of the run."""
 MAX_LINES = 500
 """Most lines of detail in one observation."""
+LEAST_ROWS, MOST_PARTS = 5_000, 5
+"""Work over positions is cut by sessions, into parts of at least this many rows, and no more than this many parts."""
 
 
 class Progress:
@@ -68,3 +73,46 @@ class Progress:
             metadata[DETAIL] = "\n".join(lines)
         self._context.log_event(dg.AssetObservation(asset_key=self._context.asset_key, metadata=metadata))
         self._written, self._said = self._clock(), self._current
+
+
+def by_sessions(
+    context: dg.AssetExecutionContext,
+    done: tuple[str, int],
+    positions: pd.DataFrame,
+    compute: Callable[[pd.DataFrame], Sequence[pd.DataFrame]],
+) -> list[pd.DataFrame]:
+    """Compute the rows of positions, some sessions at a time, and report how far that is.
+
+    Each session's rows are of that session's positions alone, so the parts together are the whole, to the last bit.
+
+    Parameters
+    ----------
+    done : what is counted and how many; reported in proportion to the positions that are done.
+    positions : rows of `position_values`, any columns, with `session`.
+    compute : returns one frame per table of the asset, with the rows of the positions that it is given.
+    """
+    unit, total = done
+    progress = Progress(context, unit, total)
+    order = np.argsort(positions["session"].to_numpy(), kind="stable")
+    days, starts = np.unique(positions["session"].to_numpy()[order], return_index=True)
+    parts = max(min(len(positions) // LEAST_ROWS, MOST_PARTS, len(days)), 1)
+    bounds = [0, *(int(starts[len(days) * part // parts]) for part in range(1, parts)), len(positions)]
+    computed, reported = [], 0
+    for start, stop in itertools.pairwise(bounds):
+        computed.append(compute(positions.iloc[np.sort(order[start:stop])]))
+        reached = total * stop // max(len(positions), 1)
+        progress.advance(reached - reported)
+        reported = reached
+    if reported < total:  # there was nothing to do
+        progress.advance(total - reported)
+    progress.finish()
+    return [_joined(frames) for frames in zip(*computed, strict=True)]
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)]
+    if len(filled) < 2:
+        return filled[0] if filled else frames[0]
+    return pd.concat(filled, ignore_index=True).sort_values(
+        ["portfolio_id", "session"], kind="stable", ignore_index=True
+    )

@@ -69,10 +69,16 @@ class Holdings:
     @property
     def summary(self) -> str:
         """What is not known, in a few words; empty where nothing lacks."""
-        if self.lots_without_price:
-            return f"{self.lots_without_price} of {self.lots} without prices"
-        count = len({gap.symbol for gap in self.gaps})
-        return f"{count} with gaps" if count else ""
+        parts = [f"{self.lots_without_price} of {self.lots} without prices"] if self.lots_without_price else []
+        others = {gap.symbol for gap in self.gaps} - set(self.without_price)
+        if others:
+            parts.append(f"{len(others)} with {'other ' if parts else ''}gaps")
+        return ", ".join(parts)
+
+    @property
+    def without_price(self) -> tuple[str, ...]:
+        """The symbols without a price, or with one that is too old."""
+        return tuple(gap.symbol for gap in self.gaps if gap.symbol and gap.lacks.startswith(("price", "recent price")))
 
     @property
     def counted_symbols(self) -> str:

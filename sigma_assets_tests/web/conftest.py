@@ -21,6 +21,7 @@ from sigma_assets_tests.web.pipeline import FIRST, ordinal_of
 LOGGING = """
 python_logs: {managed_python_loggers: [sigma_assets], python_log_level: INFO}
 telemetry: {enabled: false}
+concurrency: {runs: {max_concurrent_runs: 4}}
 """
 EMBEDDED = """
 storage:

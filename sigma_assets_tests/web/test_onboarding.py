@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from sigma_assets_tests.web.pipeline import FIRST, LAST, SESSIONS, TROUBLE, begin, complete
+from sigma_assets.automation.execution import origin_of
+from sigma_assets.runs.history import stories
+from sigma_assets_tests.web.pipeline import FIRST, LAST, SESSIONS, TROUBLE, begin, complete, roster_of
 
 
 def test_an_unknown_portfolio_is_not_found(world):
@@ -193,6 +195,45 @@ def test_a_killed_run_is_failed_and_says_how_far_it_came(world):
     assert status["errors"][0]["message"] == "the worker died"
     assert status["overall_progress"]["percent_complete"] == on["overall_progress"]["percent_complete"]
     events.close()
+
+
+def test_a_run_killed_between_its_last_materialisation_and_its_end_has_completed_the_portfolio(embedded):
+    """Nothing is missing, so nobody runs it again: it must not stay at 99.9 % for ever."""
+    embedded.add_portfolio("P1")
+    run_id, events = begin(embedded.instance, ["P1"])
+    recorded = 0
+    for event in events:
+        recorded += event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
+        if recorded == SESSIONS * 12:
+            break
+    before = embedded.status("P1")
+    embedded.instance.report_run_failed(embedded.instance.get_run_by_id(run_id), "the worker died")
+
+    status = embedded.status("P1")
+    (story,) = stories(embedded.instance, roster_of("P1"), embedded.settings.calendar)
+
+    assert (before["status"], before["overall_progress"]["percent_complete"]) == ("running", 99.9)
+    assert (status["status"], status["overall_progress"]["percent_complete"]) == ("completed", 100)
+    assert story.record()["status"] == "failure"
+    assert story.cells_done == story.cells_total == SESSIONS * 12
+    events.close()
+
+
+def test_a_run_that_has_not_started_says_what_it_waits_for(embedded):
+    """In the queue, with its worker starting, and with all four slots taken: three different sentences."""
+    said = []
+    for number, state in enumerate(("QUEUED", "STARTING", "STARTED", "STARTED", "STARTED", "QUEUED"), start=1):
+        embedded.add_portfolio(f"P{number}", name=f"P{number}")
+        run_id, _ = begin(embedded.instance, [f"P{number}"])
+        run = embedded.instance.get_run_by_id(run_id)
+        embedded.instance.delete_run(run_id)
+        origin = origin_of("portfolios")
+        embedded.instance.add_run(run._replace(status=dg.DagsterRunStatus[state], remote_job_origin=origin))
+        said.append(embedded.status(f"P{number}")["current_phase_progress"]["message"])
+
+    assert said[0] == "In Dagster's queue, which is looked at every second"
+    assert said[1] == "Its worker is starting"
+    assert said[-1] == "Waiting for a free worker: 4 of 4 are at work"
 
 
 def test_a_retried_step_is_running_and_says_why(world):

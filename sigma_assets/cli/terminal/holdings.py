@@ -43,7 +43,7 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     found = holdings_of(database, settings(), [key for key in names if not portfolio_ids or key in portfolio_ids])
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
-            symbols = sorted({gap.symbol for gap in holdings.gaps if gap.symbol})
+            symbols = holdings.without_price or sorted({gap.symbol for gap in holdings.gaps if gap.symbol})
             shown = ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else "")
             _warn(f"{names[portfolio_id]}: {holdings.summary} ({shown}); `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):

@@ -86,7 +86,7 @@ function showRow(row, portfolio) {
   const [name, state, last, missing, run] = row.children;
   name.firstChild.href = `/onboarding/${encodeURIComponent(portfolio.portfolio_id)}`;
   setText(name.firstChild, portfolio.name);
-  state.firstChild.dataset.state = portfolio.state;
+  state.firstChild.dataset.state = portfolio.gaps && portfolio.state === "current" ? "partial" : portfolio.state;
   setText(state.firstChild, portfolio.gaps ? `${WORDS[portfolio.state]}, ${portfolio.gaps}` : WORDS[portfolio.state]);
   setText(last, portfolio.last_session || "–");
   const simulated = portfolio.price_source.split(", ").includes("simulated") ? ", simulated" : "";
