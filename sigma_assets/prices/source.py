@@ -77,8 +77,11 @@ class PriceSource:
 
     @property
     def knows_changes(self) -> bool:
-        """Whether the source can tell, for nothing, that what it has is different from before: files can."""
-        return isinstance(self.provider, ChangingContent)
+        """Whether the source can tell, for nothing, that what it has is different from before.
+
+        Files can, and the simulated market never changes what it has said of a session.
+        """
+        return isinstance(self.provider, ChangingContent) or self.provider.name == "simulated"
 
     def fingerprint(self) -> str:
         """Return a text that changes with the setting, with the key, and with what the source has if it can tell."""
@@ -162,7 +165,7 @@ class PriceSource:
     def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str) -> int:
         """Take over what was corrected in files; note that the universe was asked for, if it was up to the target."""
         database, corrected = self._database(), 0
-        if self.knows_changes:
+        if isinstance(self.provider, ChangingContent):
             corrected = recheck_recent(database, self.settings.calendar, self.provider, symbols, last)
         if not is_asked(database, fingerprint) and last >= self.target_session():
             mark_asked(database, fingerprint)

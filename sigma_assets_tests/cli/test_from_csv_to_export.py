@@ -139,7 +139,7 @@ def test_a_bad_file_names_every_problem_and_imports_nothing(sigma, folder, portf
         (("remove", "nobody"), "nobody"),
         (("export", "everything"), "'everything' is not one of"),
         (("export", "betas", "--format", "parquet"), "parquet needs a file"),
-        (("flow", "nobody", "2024-13-01", "5"), "'2024-13-01' does not match"),
+        (("flow", "Growth", "2024-13-01", "5"), "2024-13-01"),
         (("frobnicate",), "No such command"),
     ],
 )
