@@ -48,7 +48,25 @@ def _cash_constant(tables: Tables, scope: Scope) -> Findings:
     with_before = Scope(tables.window(scope, 1), scope.portfolio_ids)
     _, lots, flows = tables.holdings(scope)
     snapshots = tables.rows("portfolio_snapshots", with_before)
+    if len(with_before.sessions) > len(scope.sessions):
+        before = Scope(with_before.sessions[:1], scope.portfolio_ids)
+        is_outdated = snapshots["portfolio_id"].isin(_outdated(tables, before))
+        snapshots = snapshots[~(is_outdated & (snapshots["session"] < pd.Timestamp(scope.first)))]
     return _named(identities.cash_breaks(snapshots, lots, flows, tables.calendar.sessions), "cash moved by {:,.2f} USD")
+
+
+def _outdated(tables: Tables, scope: Scope) -> set[str]:
+    """Return the portfolios whose row of a session knows other lots, flows or dividends than there are now: it is to be
+    run again, and until then its cash is no measure for the session after it."""
+    key = ["portfolio_id", "session"]
+    computed = tables.rows("price_coverage", scope, columns=[*key, "holdings_revision", "prices_revision"])
+    both = computed.merge(tables.holdings_revisions(scope), on=key, how="left", suffixes=("", "_now"))
+    outdated = set(both.loc[both["holdings_revision"] != both["holdings_revision_now"], "portfolio_id"])
+    if len(computed):
+        since, until = int(computed["prices_revision"].min()), tables.calendar.sessions <= scope.sessions[-1]
+        changed = tables.changed_prices(tables.symbols(scope), tables.calendar.sessions[until], since)
+        outdated |= set(computed["portfolio_id"]) if len(changed) else set()
+    return outdated
 
 
 def _exposures_add_up(tables: Tables, scope: Scope) -> Findings:
