@@ -14,6 +14,8 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.failures import storage_error
 
 BUSY_TIMEOUT_SECONDS = 60
+PAGE_BYTES = 16_384
+"""Of a new file. An event takes 2.3 kB: of SQLite's usual pages of 4 kB each holds one and is half empty."""
 
 
 def sqlite_engine(path: str) -> Engine:
@@ -44,6 +46,7 @@ def exclusively(directory: str) -> Iterator[None]:
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
