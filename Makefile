@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test lint check dev bench bench-full same conformance format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full same conformance canary format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -48,6 +48,10 @@ same: .venv/test
 # Dagster's own storage suites, from the sources of the installed release, on our storages. A minute.
 conformance: .venv/test
 	$(BIN)/python -m sigma_assets_tests.conformance $(CONFORMANCE_ARGS)
+
+# The newest Dagster, pre-releases too, in an environment that is thrown away: definitions load, one onboarding.
+canary: .venv/test
+	$(BIN)/python -m sigma_assets_tests.canary
 
 format: .venv/test
 	$(BIN)/ruff format $(SOURCES)

@@ -8,14 +8,6 @@ from time import sleep
 
 import dagster as dg
 import numpy as np
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.changes import after_changed_holdings, after_changed_prices
@@ -26,6 +18,7 @@ from sigma_assets.automation.methods import note_newer_methods, outdated
 from sigma_assets.automation.planner import Needs, PlannedRun
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
+from sigma_assets.instance.in_process import execute_run, origin_of
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.prices.source import PriceSource
@@ -225,7 +218,7 @@ def execute(
         if _is_second(instance, roster, run.run_id):
             instance.delete_run(run.run_id)
             return None
-        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        for event in execute_run(job, run, instance):
             on_event(planned, event)
     finished = instance.get_run_by_id(run.run_id)
     return Outcome(planned, run.run_id, finished is not None and finished.is_success)
@@ -237,10 +230,3 @@ def _is_second(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> boo
     mine = next(run for run in in_flight if run.run_id == run_id)
     others = [run for run in in_flight if run.storage_id < mine.storage_id and run.job == mine.job]
     return any(not mine.portfolio_ids or set(mine.portfolio_ids) & set(run.portfolio_ids) for run in others)
-
-
-def origin_of(job: str) -> RemoteJobOrigin:
-    """Return the job of the code location, so that the UI shows the run as one of its own."""
-    target = LoadableTargetOrigin(module_name="sigma_assets.definitions")
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="sigma_assets")
-    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)

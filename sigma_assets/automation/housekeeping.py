@@ -4,10 +4,10 @@ import logging
 from collections.abc import Collection, Iterable
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionStatus
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.inputs import PlanInputs
+from sigma_assets.instance.looks import has_open_backfill
 from sigma_assets.runs.covers import RunCover, abandoned_runs, runs, write_down
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import MAX_RETRIES, PORTFOLIO_JOB
@@ -57,7 +57,7 @@ def drop_partitions(
     """
     partitions = instance.get_dynamic_partitions(str(portfolios_def.name))
     gone = [name for name in partitions if roster.id_of.get(name) not in active]
-    if not gone or instance.get_backfills(status=BulkActionStatus.REQUESTED):
+    if not gone or has_open_backfill(instance):
         return
     spanned = {roster.name_of[key] for run in in_flight for key in run.portfolio_ids}
     for name in gone:

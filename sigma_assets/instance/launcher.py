@@ -14,7 +14,7 @@ import time
 
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
@@ -28,7 +28,7 @@ START_TOLERANCE_SECONDS = 2.0
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-class MonitoredRunLauncher(DefaultRunLauncher):
+class MonitoredRunLauncher(dg.DefaultRunLauncher):
     """Launches runs as DefaultRunLauncher does, and tells run monitoring which workers are dead.
 
     A worker outlives its code server, so the server's silence proves nothing: the process on this host decides.

@@ -5,17 +5,15 @@ Each look at something answers what a monitor cannot learn from failed runs, for
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import time
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, SensorInstigatorData, TickStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from sigma_assets.base.errors import SchemaVersionError, StorageError
+from sigma_assets.instance.looks import last_looks
 from sigma_assets.runs.failed_checks import standing
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
@@ -33,7 +31,6 @@ LOOK_SECONDS = 300
 """Sensors look every 15 s at most; one that has not for this long is a former one, or nobody evaluates them."""
 NEW = timedelta(hours=2)
 """A portfolio that is younger is still being onboarded."""
-ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE)
 
 
 def health(instance: dg.DagsterInstance, database: Database, settings: Settings) -> Health:
@@ -125,31 +122,16 @@ def _silent_daemons(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _sensors(instance: dg.DagsterInstance) -> list[str]:
-    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-    looking = [state for state in states if state.is_running and time() - _looked(state) < LOOK_SECONDS]
-    if not looking:
+    looks = last_looks(instance, since=time() - LOOK_SECONDS)
+    if not looks:
         return [
             f"sensors: none has looked for {LOOK_SECONDS} s, so no portfolio is started;"
             " is the code server running, and are the sensors on?"
         ]
-    failed = []
-    for state in looking:
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=list(ENDED))
-        if ticks and ticks[0].status == TickStatus.FAILURE:
-            failed.append(state.name)
-            logger.warning("health: sensor %s: %s", state.name, _cause(ticks))
+    failed = [look for look in looks if look.failed is not None]
+    for look in failed:
+        logger.warning("health: sensor %s: %s", look.sensor, look.failed)
     if not failed:
         return []
-    return [f"sensors: the last look of {', '.join(sorted(failed))} failed; their ticks in Dagster say why"]
-
-
-def _looked(state: InstigatorState) -> float:
-    told = state.instigator_data
-    return (told.last_tick_timestamp or 0.0) if isinstance(told, SensorInstigatorData) else 0.0
-
-
-def _cause(ticks: Sequence[InstigatorTick]) -> str:
-    error = ticks[0].error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else "no error was recorded"
+    who = ", ".join(sorted(look.sensor for look in failed))
+    return [f"sensors: the last look of {who} failed; their ticks in Dagster say why"]

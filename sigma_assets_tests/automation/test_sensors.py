@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from dagster._core.storage.runs.schema import RunsTable
 
 from sigma_assets.automation.changes import PriceLook
-from sigma_assets.automation.execution import origin_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.late import sessions_to_ask_again
 from sigma_assets.base.calendar import nyse_calendar
+from sigma_assets.instance.in_process import origin_of
 from sigma_assets.prices.tables import price_history, write_prices
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.portfolios import add_cash_flow, remove_portfolio

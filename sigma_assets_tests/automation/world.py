@@ -11,14 +11,13 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 import yaml
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import schedules, sensors
 from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_to_date
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.definitions import definitions_for
+from sigma_assets.instance.in_process import execute_run
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.settings import Settings
@@ -116,7 +115,7 @@ class World:
             job = self.definitions.resolve_job_def(str(request.job_name)).get_subset(asset_selection=chosen)
             run = self.instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=dict(request.tags))
             with patience.restored():
-                list(execute_run_iterator(InMemoryJob(job), run, self.instance))
+                list(execute_run(job, run, self.instance))
             finished = self.instance.get_run_by_id(run.run_id)
             assert finished is not None
             done.append(finished)

@@ -14,7 +14,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
-from sigma_assets.automation.execution import origin_of
+from sigma_assets.instance.in_process import origin_of
 from sigma_assets_tests.web.conftest import World
 
 SECRET_PATH = "/srv/prices/p.csv"

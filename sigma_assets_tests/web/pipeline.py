@@ -10,10 +10,9 @@ from datetime import date
 from zlib import crc32
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
 
 from sigma_assets.assets.progress import Progress
+from sigma_assets.instance.in_process import execute_run
 from sigma_assets.runs.partitions import portfolio_sessions_def, portfolios_def
 from sigma_assets.runs.phases import PHASES, Phase
 from sigma_assets.runs.tags import PORTFOLIO_JOB, Range, run_tags
@@ -122,7 +121,7 @@ def begin(
     chosen = frozenset(dg.AssetKey(asset) for asset in assets or [phase.asset for phase in PHASES])
     job = definitions.resolve_job_def(PORTFOLIO_JOB).get_subset(asset_selection=chosen)
     run = instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=tags)
-    return run.run_id, execute_run_iterator(InMemoryJob(job), run, instance)
+    return run.run_id, execute_run(job, run, instance)
 
 
 def complete(instance: dg.DagsterInstance, portfolio_ids: Sequence[str], **options) -> str:

@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dagster import StringSource
+from dagster import DagsterInstance, StringSource
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.instance import DagsterInstance
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
