@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("dagster", "dagster-webserver", "dagster-postgres")
+PACKAGES = ("dagster>=1.13.27", "dagster-webserver>=1.13.27", "dagster-postgres>=0.29.27")
+"""Without upper bounds: that is what a canary is for."""
 HOLDINGS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,180,2026-01-06\nSPY,5,500,2026-01-06\n"
 
 
@@ -23,8 +24,7 @@ def main() -> int:
         steps = [
             [str(uv), "venv", "--quiet", "--python", sys.executable, str(environment)],
             _install(uv, binaries, "--constraint", str(ROOT / "requirements.lock"), "--editable", str(ROOT)),
-            # Past our own upper bounds: that is what a canary is for.
-            _install(uv, binaries, "--prerelease", "allow", "--upgrade", *PACKAGES),
+            _install(uv, binaries, "--prerelease", "allow", "--upgrade", "--constraint", _others(folder), *PACKAGES),
             [str(binaries / "python"), "-c", "import dagster; print('dagster', dagster.__version__)"],
             [str(binaries / "python"), "-c", "from sigma_assets.definitions import defs; defs.get_repository_def()"],
             [str(binaries / "sigma-assets"), "import", _holdings(folder), "--name", "Canary", "--equity", "100000"],
@@ -42,6 +42,14 @@ def main() -> int:
 
 def _install(uv: Path, binaries: Path, *what: str) -> list[str]:
     return [str(uv), "pip", "install", "--quiet", "--python", str(binaries / "python"), *what]
+
+
+def _others(folder: str) -> str:
+    """Return a file that holds every other package at our version: one thing is tried at a time."""
+    file = Path(folder) / "others.txt"
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    file.write_text("\n".join(line for line in lock if not line.startswith("dagster")))
+    return str(file)
 
 
 def _holdings(folder: str) -> str:

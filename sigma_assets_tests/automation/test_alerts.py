@@ -49,7 +49,7 @@ def test_a_failed_run_is_posted_with_asset_cause_and_progress(failed):
     assert (failure["asset"], failure["type"]) == ("portfolio_snapshots", "StorageError")
     assert "disk full" in failure["message"]
     assert told["text"].startswith("onboarding run of unlucky, 2026-01-08 to 2026-01-08, failed: ")
-    assert told["cells_done"] == 10, "what does not depend on snapshots is there"
+    assert told["cells_done"] == 11, "what does not depend on snapshots is there"
     assert told["url"].endswith(run.run_id)
 
 

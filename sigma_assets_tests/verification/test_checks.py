@@ -188,4 +188,4 @@ def test_an_unknown_portfolio_is_refused(command):
     refused = command("check", "--portfolio", "nobody")
 
     assert refused.exit_code == 2
-    assert "no portfolio has the id or name 'nobody'" in refused.output
+    assert "no active portfolio nobody" in refused.output
