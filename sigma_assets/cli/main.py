@@ -57,6 +57,7 @@ LINES = {
     "status": "Show how far a portfolio is.",
     "check": "Run all asset checks on what is stored.",
     "export": "Write the rows of a table: CSV, JSON or Parquet.",
+    "classify": "Read the classes of symbols from a file.",
     "prices": "Look after the stored prices.",
     "settings": "Show every setting, its value and its meaning.",
     "demo": "Run two sample portfolios on simulated prices.",

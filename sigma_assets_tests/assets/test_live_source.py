@@ -117,7 +117,7 @@ def test_a_refusal_fails_the_run_with_its_reason_stores_nothing_and_the_next_run
         world.source.target_session()
         massive.refuses = True
         (refused,) = world.run(instance)
-        (story,) = stories(instance, world.settings.calendar)
+        (story,) = stories(instance, world.tables.roster(), world.settings.calendar)
         stored = len(world.rows("portfolio_snapshots"))
         massive.refuses = False
         (healed,) = world.run(instance)

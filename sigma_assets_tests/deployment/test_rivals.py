@@ -16,6 +16,7 @@ from sigma_assets.runs.covers import runs
 from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book
 from sigma_assets_tests.deployment.rival import IN_POOL
@@ -63,7 +64,7 @@ def test_of_two_runs_at_once_one_wins_each_table_whole(where: str, request: pyte
 
     assert all(both_ended_well_and_met_at_every_step)
     with first.entered() as instance:
-        assert [run.status for run in runs(instance)] == [dg.DagsterRunStatus.SUCCESS] * 4
+        assert [run.status for run in runs(instance, read_roster(first.database))] == [dg.DagsterRunStatus.SUCCESS] * 4
     found = first.rows()
     for group in (FACTORS, CORRELATIONS):
         assert _some(alone[0], group) != _some(alone[1], group)
@@ -91,7 +92,8 @@ def test_a_process_that_died_is_not_waited_for_although_no_daemon_runs(
 
     assert succeeded == [True]
     with deployment.entered() as instance:
-        _, died = stories(instance, read_settings(deployment.environment).calendar, portfolio_id=portfolio_id)
+        calendar, roster = read_settings(deployment.environment).calendar, read_roster(deployment.database)
+        _, died = stories(instance, roster, calendar, portfolio_id=portfolio_id)
     ((_, kind, message),) = died.failures
     assert (died.record()["status"], kind) == ("failure", "worker died")
     assert "has ended without finishing it" in message

@@ -13,6 +13,7 @@ from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.deployment.conftest import Finished, SmallDisk
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, configured, copy_book
@@ -110,7 +111,8 @@ def _fail_in_betas(deployment: Deployment, portfolio_id: str, trouble: Trouble, 
         (outcome,) = deployment.run(UpdateRequest((portfolio_id,), NEXT, END), on_event)
 
     with deployment.entered() as instance:
-        story = stories(instance, read_settings(deployment.environment).calendar, portfolio_id=portfolio_id)[0]
+        calendar, roster = read_settings(deployment.environment).calendar, read_roster(deployment.database)
+        story = stories(instance, roster, calendar, portfolio_id=portfolio_id)[0]
     assert not outcome.succeeded
     assert story.cover.run_id == outcome.run_id
     ((asset, kind, message),) = story.failures

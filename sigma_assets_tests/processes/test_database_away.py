@@ -12,6 +12,7 @@ from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.instance.worker_process import process_age_seconds
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import BRIEF_SECONDS
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
@@ -88,8 +89,10 @@ def _is_there_once(deployment: Deployment, portfolio_id: str) -> None:
     """Check that every asset is materialised, and that its rows are there for every session and not twice."""
     sessions = deployment.settings.calendar.between(date(2026, 1, 5), LAST)
     with deployment.instance() as instance:
-        index = Materialized(deployment.settings.calendar.sessions).look(instance, names(PORTFOLIO_ASSETS))
-        assert [key for key in names(PORTFOLIO_ASSETS) if len(index.missing(key, portfolio_id, sessions))] == []
+        roster = read_roster(deployment.database)
+        index = Materialized(deployment.settings.calendar.sessions).look(instance, roster, names(PORTFOLIO_ASSETS))
+        name = roster.name_of[portfolio_id]
+        assert [key for key in names(PORTFOLIO_ASSETS) if len(index.missing(key, name, sessions))] == []
     with deployment.database.read() as connection:
         for table in ("portfolio_snapshots", "betas_by_portfolio", "volatility_by_portfolio"):
             rows = metadata.tables[table].c

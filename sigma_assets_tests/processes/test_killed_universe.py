@@ -18,6 +18,7 @@ from sigma_assets.runs.covers import RunCover
 from sigma_assets.runs.history import RunStory, stories
 from sigma_assets.runs.tags import SYMBOL_JOB
 from sigma_assets.runs.watermark import Materialized
+from sigma_assets.storage.roster import read_roster
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 from sigma_assets_tests.storage.builders import EVENING, bars
 
@@ -79,7 +80,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
             _an_hour_passes(deployment)
         until(lambda: len(_ended(deployment)) > len(ASSETS), "a run of the universe ends undisturbed")
         with deployment.instance() as instance:
-            told = stories(instance, deployment.settings.calendar, limit=100)[::-1]
+            told = stories(instance, read_roster(deployment.database), deployment.settings.calendar, limit=100)[::-1]
         universe = [story for story in told if story.cover.job == SYMBOL_JOB]
         yield Aftermath(deployment, universe, seconds, first, bystander)
     finally:
@@ -122,7 +123,9 @@ def test_the_next_ticks_do_what_was_left_and_nothing_twice(aftermath: Aftermath)
     assert [story.cover.status for story in aftermath.stories] == [FAILURE, FAILURE, FAILURE, SUCCESS]
     assert {story.cover.source for story in aftermath.stories} == {"cron"}
     with deployment.instance() as instance:
-        index = Materialized(deployment.settings.calendar.sessions).look(instance, names(SYMBOL_ASSETS))
+        index = Materialized(deployment.settings.calendar.sessions).look(
+            instance, read_roster(deployment.database), names(SYMBOL_ASSETS)
+        )
         assert {asset: index.materialized(asset).tolist() for asset in ASSETS} == {asset: [LAST] for asset in ASSETS}
         made = {asset: _materializations(instance, asset) for asset in ASSETS}
         slots = instance.event_log_storage.get_concurrency_info("price_provider")

@@ -14,6 +14,7 @@ import pytest
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.runs.history import RunStory, stories
 from sigma_assets.runs.watermark import Materialized
+from sigma_assets.storage.roster import read_roster
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
 ASSETS = names(PORTFOLIO_ASSETS)
@@ -64,8 +65,8 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         bystander = deployment.add("added meanwhile")
         deployment.wait_until_done(*portfolios, bystander, seconds=180)
         with deployment.instance() as instance:
-            calendar = deployment.settings.calendar
-            found = {key: stories(instance, calendar, portfolio_id=key)[::-1] for key in portfolios}
+            calendar, roster = deployment.settings.calendar, read_roster(deployment.database)
+            found = {key: stories(instance, roster, calendar, portfolio_id=key)[::-1] for key in portfolios}
         aftermath = Aftermath(deployment, portfolios, {}, found, bystander)
         for asset, moment in killed.items():
             aftermath.seconds[asset] = (aftermath.death_in(asset)[0].cover.ended or 0.0) - moment
@@ -111,12 +112,13 @@ def test_everything_is_there_once_and_nothing_is_left_over(aftermath: Aftermath)
     sessions = deployment.settings.calendar.between(date(2026, 1, 5), LAST)
 
     with deployment.instance() as instance:
-        index = Materialized(deployment.settings.calendar.sessions).look(instance, ASSETS)
+        roster = read_roster(deployment.database)
+        index = Materialized(deployment.settings.calendar.sessions).look(instance, roster, ASSETS)
         missing = [
             (asset, portfolio_id)
             for asset in ASSETS
             for portfolio_id in (*aftermath.portfolios, aftermath.bystander)
-            if len(index.missing(asset, portfolio_id, sessions))
+            if len(index.missing(asset, roster.name_of[portfolio_id], sessions))
         ]
         slots = instance.event_log_storage.get_concurrency_info("price_provider")
 

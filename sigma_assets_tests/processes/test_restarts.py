@@ -124,7 +124,9 @@ def test_a_run_that_hangs_is_ended_and_blocks_nobody(deployment: Deployment):
     until(lambda: not deployment.runs(portfolio_id)[0].in_flight, "the run is ended")
 
     with deployment.instance() as instance:
-        story = stories(instance, deployment.settings.calendar, portfolio_id=portfolio_id)[-1]
+        story = stories(
+            instance, read_roster(deployment.database), deployment.settings.calendar, portfolio_id=portfolio_id
+        )[-1]
     assert story.cover.status is not SUCCESS
     assert {asset for asset, _, _ in story.failures} == {"factor_exposures"}
     assert 0 < story.cells_done < story.cells_total
