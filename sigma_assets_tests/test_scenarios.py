@@ -57,7 +57,7 @@ def test_scenario_02_laggards_catch_up_and_nothing_that_was_there_is_computed_ag
     times = world.times_materialized()
     sessions = world.settings.calendar.between(FIRST, LAST)
     assert set(times.values()) == {1}
-    assert len(times) == 9 * 13 * len(sessions)
+    assert len(times) == 12 * 13 * len(sessions)
     assert [run.status for run in caught_up] == [dg.DagsterRunStatus.SUCCESS] * 3
     assert world.tick("reconcile") == world.tick("onboarding") == world.nightly() == []
 
@@ -83,7 +83,7 @@ def test_scenario_03_a_failed_onboarding_is_repaired_by_the_next_night(new_world
     world.settle("reconcile")
 
     sessions = world.settings.calendar.between(FIRST, LAST)
-    assert len(world.times_materialized()) == 9 * len(sessions)
+    assert len(world.times_materialized()) == 12 * len(sessions)
     scope = Scope(sessions, (portfolio_id,))
     assert len(world.tables.rows("portfolio_snapshots", scope)) == len(sessions)
 

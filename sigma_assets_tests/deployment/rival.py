@@ -9,12 +9,15 @@ Executes straight away, as no entry point does: it does not ask whether another 
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from sigma_assets.assets.tables import Tables
+from sigma_assets.automation import execution
 from sigma_assets.automation.execution import OnEvent, Update, UpdateRequest, execute
+from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.definitions import definitions_for
@@ -37,8 +40,13 @@ def forced(
     with dg.DagsterInstance.get() as instance:
         asked = UpdateRequest((portfolio_id,), first, last, force=True)
         update = Update(instance, tables, source, asked, Materialized(tables.calendar.sessions))
+        adopt_portfolios(instance, tables, "command")
         inputs, needs = update.missing()
-        (planned,) = reconcile(inputs, needs, tables.calendar.sessions, Night(datetime.now(UTC))).runs
+        nobody_else = replace(inputs, in_flight=[])
+        (planned,) = reconcile(nobody_else, needs, tables.calendar.sessions, Night(datetime.now(UTC))).runs
+        execution._is_second = lambda *_: (
+            False
+        )  # as if single flight had let both in: the writes must hold all the same
         before()
         outcome = execute(definitions_for(settings), instance, inputs.roster, planned, "admin", on_event)
         return outcome is not None and outcome.succeeded

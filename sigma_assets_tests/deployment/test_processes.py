@@ -100,7 +100,7 @@ def team(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFacto
 def test_an_imported_portfolio_is_onboarded(team: Team) -> None:
     assert team.status["status"] == "completed", team.status
     assert team.status["overall_progress"]["percent_complete"] == 100
-    assert [phase["status"] for phase in team.status["phases"]] == ["completed"] * 9
+    assert [phase["status"] for phase in team.status["phases"]] == ["completed"] * 12
     _until(lambda: team.failing() == [], "everything is healthy", team.deployment.home)
 
 
