@@ -15,18 +15,18 @@ from sigma_assets.storage.schema import market_prices
 
 @click.group()
 def prices() -> None:
-    """Look after the stored prices."""
+    """Maintain the stored prices."""
 
 
-@prices.command()
-@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; repeatable. Default: all that are stored.")
+@prices.command(short_help="Fetch stored prices again and correct differences.")
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; repeatable. Default: all stored symbols.")
 @range_options
 @json_option
 def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
-    """Ask the price source for stored prices once more, and correct those that differ.
+    """Fetch stored prices again from the price source, and correct those that differ.
 
-    Prints what differs. Rows that the source no longer has stay as they are. What was computed from corrected prices is
-    run again by the daemon; where none is running, by `sigma-assets run`.
+    Prints the differences. Rows that the source no longer has stay as they are. The daemon recomputes what depends on
+    corrected prices; if it is not running, `sigma-assets run` does.
     """
     start_day, end_day = day_range(start, end)
     stored = stored_range(open_database(), market_prices)
