@@ -1,4 +1,4 @@
-"""Assets of the market: daily prices of every symbol that anybody holds."""
+"""The market asset: daily prices of every symbol that any portfolio holds."""
 
 from collections.abc import Iterator
 from datetime import timedelta

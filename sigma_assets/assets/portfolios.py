@@ -1,4 +1,4 @@
-"""Assets of portfolios: value, betas, exposures, volatility, correlations, risk, stress, performance; per session."""
+"""Portfolio assets, per session: value, betas, exposures, volatility, correlations, risk, stress, performance."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Housekeeping of runs and partitions: what nobody wants any more is canceled or dropped, what nobody started is closed."""
+"""Housekeeping: cancel runs that are no longer needed, close runs that never started, drop unused partitions."""
 
 import logging
 from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""What an import does besides storing a portfolio: it asks the Dagster webserver for the portfolio's run, if it can."""
+"""Request the run of an imported portfolio from the Dagster webserver, if possible."""
 
 from collections.abc import Callable
 from datetime import date

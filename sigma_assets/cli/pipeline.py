@@ -1,4 +1,4 @@
-"""Commands that run the pipeline in this process, and show what is missing."""
+"""Commands that run the pipeline in this process and show what is missing."""
 
 import sys
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Commands about portfolios: list, remove, cash flows, positions."""
+"""Commands for portfolios: list, remove, cash flows, positions."""
 
 from datetime import date, datetime
 from uuid import uuid4

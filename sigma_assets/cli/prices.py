@@ -1,4 +1,4 @@
-"""Commands about stored prices."""
+"""Commands for stored prices."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The command `import`: read a file, show what was understood, ask what it leaves open, store it whole."""
+"""The command `import`: read a file, show what was understood, ask what it leaves open, store all of it."""
 
 import sys
 from collections.abc import Mapping
