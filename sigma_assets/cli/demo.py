@@ -31,7 +31,7 @@ def demo() -> None:
     console.rule("pipeline (simulated market)")
     outcomes = execute_with_progress(UpdateRequest())
     if not outcomes:
-        console.print("nothing is missing: every session of every portfolio is there already")
+        console.print("nothing is missing: every session of every portfolio is up to date")
     failed = [outcome.run_id for outcome in outcomes if not outcome.succeeded]
     if failed:
         raise SigmaError(f"runs failed: {', '.join(failed)}. `sigma-assets runs` says why")

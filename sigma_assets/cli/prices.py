@@ -39,6 +39,6 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
         task = progress.add_task(f"{price_source.provider.name}, {first} to {last}", total=None)
         found = price_source.reload(names, first, last, lambda count: progress.advance(task, count))
     rows = [vars(correction) for correction in found.corrections]
-    summary = f"{found.rows} rows asked for, {found.served} served, {found.corrected_rows} corrected"
+    summary = f"{found.rows} rows requested, {found.served} received, {found.corrected_rows} corrected"
     show(rows, as_json=as_json, nothing="nothing differs")
     click.echo(summary, err=True)

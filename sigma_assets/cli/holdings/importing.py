@@ -246,6 +246,6 @@ def _write_template(file: Path | None) -> None:
     if file is None:
         return click.echo(text, nl=False)
     if file.exists():
-        raise HoldingsError(f"{file} exists; choose a name that is free")
+        raise HoldingsError(f"{file} exists; choose another name")
     file.write_text(text)
     click.echo(f"wrote {file}")

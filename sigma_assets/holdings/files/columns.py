@@ -65,7 +65,7 @@ def _check_header(table: Table, findings: Findings) -> None:
     names = [plain(name) for name in table.names]
     for label in dict.fromkeys(table.labels.values()):
         if names.count(plain(label)) > 1:
-            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "stands there twice")
+            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "found twice")
             findings.problems.append(problem)
 
 
