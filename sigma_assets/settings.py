@@ -50,7 +50,7 @@ class Settings:
     complete_share: float = _setting(
         "SIGMA_COMPLETE_SHARE",
         COMPLETE_SHARE,
-        "share of the symbols priced lately without which a session is not there yet",
+        "share of the recently priced symbols that must have a price before a session counts as available",
         read.number(0, 1),
     )
     cutoff: time = _setting(
@@ -59,30 +59,30 @@ class Settings:
     first_session: date | None = _setting(
         "SIGMA_FIRST_SESSION",
         None,
-        "first session that is computed, of whatever was held by then; the default is the first of the year three years ago",
+        "first session to compute, including lots bought earlier; default: the first of the year three years ago",
         read.first_session,
     )
     extra_closures: tuple[date, ...] = _setting(
         "SIGMA_EXTRA_CLOSURES",
         (),
-        "comma-separated dates on which the NYSE is closed and the calendar does not know",
+        "comma-separated dates of NYSE closures that the calendar does not know",
         read.days,
     )
     factor_etfs: tuple[tuple[str, str], ...] = _setting(
         "SIGMA_FACTOR_ETFS",
         (),
-        "other ETFs for market, rates and the six styles: `market=VTI,rates=IEF`; the default is SPEC's choice",
+        "other ETFs for market, rates and the six styles: `market=VTI,rates=IEF`; defaults: see docs/methodology.md",
         read.etfs,
     )
     factor_window: int = _setting(
         "SIGMA_FACTOR_WINDOW", 90, "returns in the market, rates and style regressions", _WINDOW
     )
     factor_min_observations: int = _setting(
-        "SIGMA_FACTOR_MIN_OBSERVATIONS", 30, "least returns for these regressions", _OBSERVATIONS
+        "SIGMA_FACTOR_MIN_OBSERVATIONS", 30, "minimum number of returns in these regressions", _OBSERVATIONS
     )
     spread_window: int = _setting("SIGMA_SPREAD_WINDOW", 180, "returns in the spread regressions", _WINDOW)
     spread_min_observations: int = _setting(
-        "SIGMA_SPREAD_MIN_OBSERVATIONS", 60, "least returns for these", _OBSERVATIONS
+        "SIGMA_SPREAD_MIN_OBSERVATIONS", 60, "minimum number of returns in the spread regressions", _OBSERVATIONS
     )
     ridge_alpha: float = _setting(
         "SIGMA_RIDGE_ALPHA", 1.0, "ridge penalty of the style regression", read.number(0, 1e6)
@@ -90,63 +90,63 @@ class Settings:
     correlation_min_weight: float = _setting(
         "SIGMA_CORRELATION_MIN_WEIGHT",
         0.01,
-        "least share of gross exposure to enter the correlation matrix",
+        "minimum share of gross exposure to enter the correlation matrix",
         read.number(0, 1),
     )
     correlation_min_value_usd: float = _setting(
         "SIGMA_CORRELATION_MIN_VALUE_USD",
         10_000.0,
-        "least market value to enter the correlation matrix, USD",
+        "minimum market value to enter the correlation matrix, USD",
         read.number(0, 1e12),
     )
     risk_free_rate: float = _setting(
         "SIGMA_RISK_FREE_RATE",
         0.0,
-        "rate per year in Sharpe and Sortino ratios, alpha, and Black-Scholes values (0.04 = 4 %)",
+        "risk-free rate per year for Sharpe and Sortino ratios, alpha and Black-Scholes values (0.04 = 4 %)",
         read.number(-0.2, 1),
     )
     rates_duration: float = _setting(
         "SIGMA_RATES_DURATION",
         16.5,
-        "duration of the rates ETF, years: a rise of yields by 1 % costs it so many percent",
+        "duration of the rates ETF in years: the percentage that it loses when yields rise by one percentage point",
         read.number(0.1, 50),
     )
-    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "symbol that performance is measured against", str.upper)
+    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "benchmark symbol for performance", str.upper)
     scenario_file: str = _setting(
-        "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = those that come with the package"
+        "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = the scenarios in the package"
     )
     suspicious_move: float = _setting(
         "SIGMA_SUSPICIOUS_MOVE",
         0.5,
-        "daily move from which a price without a known action is flagged (0.5 = 50 %)",
+        "daily move above which a price is flagged unless a split or dividend explains it (0.5 = 50 %)",
         read.number(0.01, 10),
     )
     max_runtime_seconds: int = _setting(
-        "SIGMA_MAX_RUNTIME_SECONDS", 1800, "a run is ended after this long", read.whole_number(1, 604_800)
+        "SIGMA_MAX_RUNTIME_SECONDS", 1800, "time limit of a run, seconds", read.whole_number(1, 604_800)
     )
     database_patience_seconds: int = _setting(
         "SIGMA_DATABASE_PATIENCE_SECONDS",
         75,
-        "a run waits this long for a PostgreSQL server that is away",
+        "how long a run waits for an unreachable PostgreSQL server, seconds",
         read.whole_number(1, 86_400),
     )
-    massive_api_key: str = _setting("MASSIVE_API_KEY", "", "key for the source massive", read.token, secret=True)
+    massive_api_key: str = _setting("MASSIVE_API_KEY", "", "API key of the source massive", read.token, secret=True)
     massive_calls_per_minute: int = _setting(
         "SIGMA_MASSIVE_CALLS_PER_MINUTE",
         5,
-        "pace of the source massive: 5 on the free tier, 0 = unlimited (paid)",
+        "calls per minute to the source massive: 5 on the free plan, 0 = unlimited (paid plans)",
         _PACE,
     )
     massive_url: str = _setting(
         "SIGMA_MASSIVE_URL", "https://api.massive.com", "address of the source massive", _WEB_ADDRESS
     )
     yahoo_calls_per_minute: int = _setting(
-        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "pace of the source yahoo; 0 = unlimited", _PACE
+        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "calls per minute to the source yahoo; 0 = unlimited", _PACE
     )
     dagster_url: str = _setting(
         "SIGMA_DAGSTER_URL",
         "http://127.0.0.1:3000",
-        "address of the Dagster webserver: links and run requests",
+        "address of the Dagster webserver, for links and run requests",
         _WEB_ADDRESS,
     )
     status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to", read.host)
@@ -154,18 +154,18 @@ class Settings:
         "SIGMA_STATUS_PORT", 3001, "port of the status server", read.whole_number(1, read.MAX_PORT)
     )
     status_token: str = _setting(
-        "SIGMA_STATUS_TOKEN", "", "bearer token that the status server asks for", read.token, secret=True
+        "SIGMA_STATUS_TOKEN", "", "bearer token that the status server requires", read.token, secret=True
     )
     allowed_hosts: tuple[str, ...] = _setting(
         "SIGMA_ALLOWED_HOSTS",
         (),
-        "comma-separated names by which browsers reach the status server and Dagster, besides localhost and IP addresses",
+        "comma-separated host names of the status server and Dagster, besides localhost and IP addresses",
         read.hosts,
     )
     alert_webhook: str = _setting(
-        "SIGMA_ALERT_WEBHOOK", "", "URL that run failures are posted to as JSON", _WEB_ADDRESS, secret=True
+        "SIGMA_ALERT_WEBHOOK", "", "URL to which run failures are posted as JSON", _WEB_ADDRESS, secret=True
     )
-    alert_email: str = _setting("SIGMA_ALERT_EMAIL", "", "address that run failures are mailed to", read.mailbox)
+    alert_email: str = _setting("SIGMA_ALERT_EMAIL", "", "e-mail address to which run failures are sent", read.mailbox)
     smtp_url: str = _setting(
         "SIGMA_SMTP_URL",
         "smtp://127.0.0.1:25",

@@ -1,4 +1,4 @@
-"""Coverage assets: a portfolio's own symbols have prices, factors and metrics, or it is known which have not.
+"""Coverage assets: which of a portfolio's symbols have prices, factors and metrics, and which do not.
 
 They stand between the universe-wide assets and the portfolio's: Dagster cannot put assets of two partition schemes into
 one run. What is missing for the portfolio is loaded or computed here, by the universe's own functions into its tables.

@@ -1,4 +1,4 @@
-"""What all assets declare and report alike: run policy, owners, columns, checks, row counts."""
+"""What all assets declare and report in the same way: run policy, owners, columns, checks, row counts."""
 
 import logging
 import warnings

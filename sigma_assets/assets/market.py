@@ -1,4 +1,4 @@
-"""Assets of the market: daily prices of every symbol that anybody holds."""
+"""The market asset: daily prices of every symbol that any portfolio holds."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -42,7 +42,7 @@ def market_prices(
 def loaded_prices(
     context: dg.AssetExecutionContext, tables: Tables, price_source: PriceSource, scope: Scope, *, again: bool = False
 ) -> Loaded:
-    """Load what a scope's symbols lack, look-back and all since entry included; tell whoever watches symbol by symbol."""
+    """Load what a scope's symbols lack, including look-back and all since entry; report progress per symbol."""
     symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
     progress = Progress(context, "symbols", len(symbols))
     loads = [

@@ -1,4 +1,4 @@
-"""Assets of portfolios: value, betas, exposures, volatility, correlations, risk, stress, performance; per session."""
+"""Portfolio assets, per session: value, betas, exposures, volatility, correlations, risk, stress, performance."""
 
 from typing import Any
 
@@ -87,8 +87,8 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("risk"))
 def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
-    """Value at risk and expected shortfall of one day, whether they were right over the last year, and where risk comes
-    from: by symbol held and by factor."""
+    """One-day value at risk and expected shortfall with a backtest over the last year, and risk contributions by symbol
+    and by factor."""
     scope, model = tables.scope(context), RiskModel()
     ledgers, history, lots = tables.ledgers(
         scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
@@ -99,7 +99,7 @@ def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) ->
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
 def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
-    """P&L of each portfolio and each lot in each scenario: shocks of one factor at a time, and replays of bad times."""
+    """P&L of each portfolio and each lot in each scenario: shocks of one factor at a time, and replays of market falls."""
     scope, scenarios = tables.scope(context), tables.settings.scenarios
     positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
     lots = tables.holdings(scope)[1]
@@ -112,8 +112,8 @@ def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("performance"))
 def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
-    """Returns over calendar periods and since inception, time- and money-weighted, the last year's ratios and falls, and
-    how they compare with a benchmark's."""
+    """Returns over calendar periods and since inception, time- and money-weighted; ratios and drawdowns of the last year;
+    comparison with a benchmark."""
     scope = tables.scope(context)
     ledgers, history, _ = tables.ledgers(scope)
     rows = performances.performance(ledgers, history, tables.settings.performance_model)

@@ -1,4 +1,4 @@
-"""Progress of a running step, written into Dagster's event log for whoever watches (SPEC 7)."""
+"""Progress of a running step, written to Dagster's event log for the status page (SPEC 7)."""
 
 import itertools
 from collections.abc import Callable, Sequence

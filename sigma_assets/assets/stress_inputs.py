@@ -1,4 +1,4 @@
-"""What stress tests read besides positions: betas, what a shock is on each session, and what happened in each replay."""
+"""Inputs of stress tests besides positions: betas, the size of each shock per session, and the returns in each replay."""
 
 import logging
 

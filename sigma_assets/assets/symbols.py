@@ -1,4 +1,4 @@
-"""Assets of single symbols: factor betas and metrics, for the whole universe."""
+"""Symbol assets: factor betas and metrics of every symbol in the universe."""
 
 import dagster as dg
 

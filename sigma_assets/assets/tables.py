@@ -1,4 +1,4 @@
-"""The database as assets see it: the tables, through a run's scope."""
+"""The database as assets see it: tables, restricted to the scope of a run."""
 
 import logging
 from collections.abc import Collection, Iterator, Sequence

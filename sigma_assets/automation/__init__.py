@@ -1,1 +1,1 @@
-"""What runs when: planner, jobs, schedule, sensors."""
+"""Automation: planner, jobs, schedule, sensors, alerts."""

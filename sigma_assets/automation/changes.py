@@ -1,4 +1,4 @@
-"""What must be recomputed although it is there: after changed holdings, after late or corrected prices."""
+"""What must be recomputed although it exists: after changed holdings, and after late or corrected prices."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

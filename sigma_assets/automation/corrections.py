@@ -1,4 +1,4 @@
-"""Which partitions a late or corrected price touches: exactly those, per portfolio and asset (SPEC 5)."""
+"""Exactly which partitions a late or corrected price affects, per portfolio and asset (SPEC 5)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

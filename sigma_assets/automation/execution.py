@@ -1,4 +1,4 @@
-"""Running a plan in this process: real runs on the real instance, one after the other, with their events as they come."""
+"""Execute a plan in this process: real runs on the real instance, one after the other, yielding events as they occur."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A plan that could not be made since the price source failed: kept in the history as a failed run."""
+"""Record a plan that failed because of the price source as a failed run in the history."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Housekeeping of runs and partitions: what nobody wants any more is canceled or dropped, what nobody started is closed."""
+"""Housekeeping: cancel runs that are no longer needed, close runs that never started, drop unused partitions."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -41,7 +41,7 @@ def unwanted(in_flight: Iterable[RunCover], active: Collection[str]) -> list[tup
         if known.isdisjoint(run.portfolio_ids):
             found.append((run, "its portfolios were removed"))
         elif waits and not run.is_intact:
-            found.append((run, "the partitions of its range have changed; what is left is planned anew"))
+            found.append((run, "the partitions of its range have changed; the rest is planned again"))
         elif waits and what in seen:
             found.append((run, "an earlier run does the same"))
         seen.add(what)

@@ -1,4 +1,4 @@
-"""What a plan starts from: portfolios, target session, what is missing, what is under way. Reading it writes nothing."""
+"""The inputs of a plan: portfolios, target session, missing partitions, runs in progress. Reading them writes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

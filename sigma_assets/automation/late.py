@@ -1,4 +1,4 @@
-"""Late prices are asked for again, less and less often; everything is, once the price source has changed."""
+"""When to request missing prices again: less and less often, or at once if the price source has changed."""
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What an older version of a method computed, or what was made of it (SPEC 4.14)."""
+"""What an older version of a method computed, and what was derived from it (SPEC 4.14)."""
 
 import dagster as dg
 import numpy as np

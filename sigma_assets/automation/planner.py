@@ -1,4 +1,4 @@
-"""What to run: a pure function from what is missing to runs. Every entry point asks it, so none can skip anything."""
+"""What to run: a pure function from missing partitions to runs. Every entry point uses it, so none can skip anything."""
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What to run now, and why: one pure function from what is needed to planned runs, for sensors, schedule and commands."""
+"""What to run now, and why: one pure function from needs to planned runs, for the sensors, the schedule and commands."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

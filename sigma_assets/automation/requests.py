@@ -1,4 +1,4 @@
-"""From a planned run to what Dagster launches."""
+"""Turn a planned run into a Dagster run request."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The nightly schedule: on NYSE sessions, at the cutoff, the universe's run; the portfolios' runs follow it."""
+"""The nightly schedule: starts the universe's run at the cutoff; the portfolios' runs follow it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -71,14 +71,14 @@ def onboarding(
     jobs=[symbols_job, portfolios_job],
     minimum_interval_seconds=4,
     default_status=RUNNING,
-    description="Runs what is missing, owed, late, changed or corrected, and not under way; keeps house.",
+    description="Runs what is missing, unfinished, late, changed or corrected, and not in progress; cleans up runs.",
 )
 def reconcile_sensor(
     context: dg.SensorEvaluationContext, tables: dg.ResourceParam[Tables], price_source: dg.ResourceParam[PriceSource]
 ) -> Decisions:
-    """Run whatever should be there and is not, or would be different by now; each run says why.
+    """Run what is missing or out of date; each run records why.
 
-    Keeps house, too: runs of removed portfolios are canceled, runs that nobody started are closed.
+    Also cancels runs of removed portfolios and closes runs that never started.
     """
     now, instance = datetime.now(UTC), context.instance
     note_newer_methods(instance, tables.database)

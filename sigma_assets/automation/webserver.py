@@ -88,7 +88,9 @@ class Webserver:
         try:
             body = response.json()
         except ValueError as error:
-            raise WebserverError(f"{self.shown} answers {response.status_code}, and not as Dagster does") from error
+            raise WebserverError(
+                f"{self.shown} answers {response.status_code}, which is not a Dagster response"
+            ) from error
         answer = (body.get("data") or {}).get(field) if isinstance(body, dict) else None
         if not isinstance(answer, dict):
             raise WebserverError(f"{self.shown} answers {response.status_code}: {str(body)[:300]}")

@@ -114,4 +114,4 @@ class PriceFileError(ProviderError):
 
 
 class AlertError(SigmaError):
-    """Somebody could not be told of a failed run."""
+    """A failed run could not be reported to a receiver."""

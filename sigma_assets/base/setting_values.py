@@ -135,7 +135,7 @@ def etfs(text: str) -> tuple[tuple[str, str], ...]:
         if not separator or role not in roles or not _SYMBOL.fullmatch(symbol.upper()):
             raise ValueError(f"expected ROLE=SYMBOL with a role of {', '.join(roles)}; found {part.strip()!r}")
         if role in chosen:
-            raise ValueError(f"expected each role once; {role} is there twice")
+            raise ValueError(f"expected each role once; found {role} twice")
         chosen[role] = symbol.upper()
     return tuple(chosen.items())
 

@@ -1,4 +1,4 @@
-"""The command that lets the owner of a portfolio watch it, and nothing else."""
+"""The command that gives the owner of a portfolio access to it, and to nothing else."""
 
 import click
 
@@ -11,10 +11,10 @@ from sigma_assets.settings import settings
 
 @click.command()
 @click.argument("portfolio_id")
-@click.option("--site", help="Address of the status server as the owner sees it, such as https://risk.example.")
+@click.option("--site", help="Public address of the status server, such as https://risk.example.")
 @json_option
 def token(portfolio_id: str, site: str | None, as_json: bool) -> None:
-    """Print a link that opens the pages of one portfolio.
+    """Print a link to the status pages of one portfolio only.
 
     Its token is derived from SIGMA_STATUS_TOKEN and stored nowhere; a new SIGMA_STATUS_TOKEN makes it invalid.
     """
@@ -24,7 +24,7 @@ def token(portfolio_id: str, site: str | None, as_json: bool) -> None:
     if not configured.status_token:
         raise SettingsError(
             "SIGMA_STATUS_TOKEN is not set: the status server lets everybody read everything."
-            " Set it for the server and here: openssl rand -hex 24"
+            " Set it for the server and for this command; `openssl rand -hex 24` generates one"
         )
     portfolios(open_database(), [portfolio_id])
     derived = portfolio_token(configured.status_token, portfolio_id)

@@ -1,4 +1,4 @@
-"""The command that checks what is stored, without computing anything anew."""
+"""The command that checks the stored rows without recomputing anything."""
 
 import sys
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ SESSIONS_AT_ONCE = 63
 @range_options
 @json_option
 def check(portfolio_ids: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
-    """Run all asset checks on what is stored, list all findings, and report them to Dagster too.
+    """Run all asset checks on the stored rows, list the findings and report them to Dagster.
 
-    Nothing is computed anew. Exit code 1 if a check fails that should hold whatever the prices; warnings are shown only.
+    Recomputes nothing. Exit code 1 if a check of severity ERROR fails; warnings are only shown.
     """
     start_day, end_day = day_range(start, end)
     prepare_home()

@@ -1,4 +1,4 @@
-"""The command that reads classes of symbols."""
+"""The command that stores the classes of symbols."""
 
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from sigma_assets.cli.terminal.world import open_database
 @click.argument("file", metavar="FILE.csv", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def classify(file: Path, as_json: bool) -> None:
-    """Read classes of symbols: symbol, scheme, class and weight (look-through); `export allocation` shows them."""
+    """Store the classes of symbols: columns symbol, scheme, class, weight.
+
+    Several rows per symbol and scheme look through a fund. `export allocation` shows exposure by class.
+    """
     from sigma_assets.holdings.classes import read_classes
     from sigma_assets.storage.classifications import replace_classes
 

@@ -1,4 +1,4 @@
-"""The demo: two sample portfolios on simulated prices, through the whole pipeline, and what their owners want to see."""
+"""The demo: two sample portfolios on simulated prices, the whole pipeline, and a report."""
 
 import sys
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfol
 
 @click.command()
 def demo() -> None:
-    """Import two sample portfolios, run everything on simulated prices, and show the numbers."""
+    """Import two sample portfolios, run the pipeline on simulated prices, and show the numbers."""
     started = monotonic()
     prepare_home()
     if not settings().prices.startswith("simulated"):
@@ -31,7 +31,7 @@ def demo() -> None:
     console.rule("pipeline (simulated market)")
     outcomes = execute_with_progress(UpdateRequest())
     if not outcomes:
-        console.print("nothing is missing: every session of every portfolio is there already")
+        console.print("nothing is missing: every session of every portfolio is up to date")
     failed = [outcome.run_id for outcome in outcomes if not outcome.succeeded]
     if failed:
         raise SigmaError(f"runs failed: {', '.join(failed)}. `sigma-assets runs` says why")

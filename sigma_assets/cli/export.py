@@ -1,4 +1,4 @@
-"""The command that writes the numbers out, tidy."""
+"""The command that exports tables in tidy form."""
 
 import json
 import sys
@@ -31,9 +31,14 @@ TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 @portfolio_option
 @range_options
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet", "json"]), help="Default: by the file's name, else csv."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet", "json"]),
+    help="Default: from the file's extension, else csv.",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File; default: standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file. Default: standard output."
+)
 def export(
     asset: str,
     portfolio_ids: tuple[str, ...],
@@ -42,10 +47,10 @@ def export(
     form: str | None,
     output: Path | None,
 ) -> None:
-    """Write the rows of an asset: one row per key and factor; what cannot be known is an empty field, or null in JSON.
+    """Write the rows of a table in tidy form. An unknown number is an empty field, or null in JSON.
 
     ASSET is an asset (its portfolio-level table) or one of its tables, such as betas_by_position; or `allocation`:
-    long, short, net and gross by class.
+    long, short, net and gross exposure by class.
     """
     form = form or _form_of(output)
     if form == "parquet" and output is None:

@@ -1,4 +1,4 @@
-"""Commands that show what has run, and how far a portfolio is."""
+"""Commands that show the history of runs and the progress of a portfolio."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def _tell(story: "RunStory") -> None:
 @portfolio_argument
 @json_option
 def status(portfolio_id: str, as_json: bool) -> None:
-    """Show how far a portfolio is: sessions done per asset, what is not known and why, its last run."""
+    """Show the progress of a portfolio: sessions done per asset, what is not known and why, the last run."""
     prepare_home()
     from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.reports.stored import holdings_of

@@ -1,4 +1,4 @@
-"""Commands about the installation: its settings, its database schema."""
+"""Commands for the installation: its settings and its database schema."""
 
 import click
 
@@ -11,7 +11,7 @@ from sigma_assets.storage.database import Database
 @click.command()
 @json_option
 def settings(as_json: bool) -> None:
-    """Show every setting: its variable, its value now, its meaning. Secrets are not shown."""
+    """Show every setting, its value and its meaning. Secrets are hidden."""
     rows = [
         {"variable": variable, "value": value, "meaning": doc} for variable, value, doc in current_settings().shown()
     ]
@@ -20,13 +20,13 @@ def settings(as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Look after the database schema."""
+    """Maintain the database schema."""
 
 
 @db.command()
 @json_option
 def upgrade(as_json: bool) -> None:
-    """Bring the database to the schema of this version; creates it if there is none."""
+    """Create the schema, or upgrade it to this version."""
     database = Database(current_settings().database)
     version = migrations.upgrade(database)
     _tell(database, version, as_json, f"schema {version}")
@@ -35,7 +35,7 @@ def upgrade(as_json: bool) -> None:
 @db.command()
 @json_option
 def current(as_json: bool) -> None:
-    """Print the schema version that the database has."""
+    """Print the schema version of the database."""
     database = Database(current_settings().database)
     version = migrations.current(database)
     _tell(database, version, as_json, version or "no schema yet: run `sigma-assets db upgrade`")
@@ -44,7 +44,7 @@ def current(as_json: bool) -> None:
 @db.command()
 @json_option
 def check(as_json: bool) -> None:
-    """Succeed only if the database has exactly the schema of this version."""
+    """Check that the schema is that of this version."""
     database = Database(current_settings().database)
     migrations.check(database)
     _tell(database, migrations.current(database), as_json, "the schema is that of this version")

@@ -41,30 +41,30 @@ LINES = {
     "import": "Import a holdings file as a new portfolio, or list its problems.",
     "portfolios": "List the active portfolios.",
     "remove": "Remove a portfolio; its history stays readable.",
-    "rename": "Give a portfolio another name.",
+    "rename": "Rename a portfolio.",
     "lots": "List the lots of a portfolio, as entered.",
     "positions": "List the lots of a portfolio, as entered.",
     "trade": "Record a purchase or a sale.",
     "close": "Close a lot, or all open lots of a symbol.",
     "correct": "Correct a lot that was entered wrongly.",
-    "sync": "Make a portfolio's lots those of a file.",
+    "sync": "Replace a portfolio's lots with those of a newer file.",
     "flow": "Record a contribution or withdrawal, a fee, interest or tax.",
     "flows": "List the cash flows of a portfolio.",
-    "undo": "Take back the last change of lots or flows.",
-    "run": "Bring everything that is missing or changed up to date.",
-    "missing": "Show which sessions each portfolio misses.",
+    "undo": "Undo the last change to lots or flows.",
+    "run": "Compute everything that is missing or out of date.",
+    "missing": "Show which sessions are missing, per portfolio and asset.",
     "runs": "Show the history of runs, and why runs failed.",
-    "status": "Show how far a portfolio is.",
-    "check": "Run all asset checks on what is stored.",
+    "status": "Show the progress of a portfolio and what is not known.",
+    "check": "Run all asset checks on the stored rows.",
     "export": "Write the rows of a table: CSV, JSON or Parquet.",
-    "classify": "Read the classes of symbols from a file.",
-    "prices": "Look after the stored prices.",
+    "classify": "Store the classes of symbols, such as sectors, from a CSV.",
+    "prices": "Maintain the stored prices.",
     "settings": "Show every setting, its value and its meaning.",
     "demo": "Run two sample portfolios on simulated prices.",
-    "dev": "Start Dagster, its daemon and the status server here.",
-    "db": "Look after the database schema.",
-    "token": "Print a link that opens the pages of one portfolio.",
-    "serve": "Serve onboarding status: JSON API and pages.",
+    "dev": "Start Dagster, its daemon and the status server locally.",
+    "db": "Maintain the database schema.",
+    "token": "Print a link to the status pages of one portfolio only.",
+    "serve": "Start the status server: JSON API and pages.",
 }
 """What each command does, in one line of 80 columns, so that `--help` imports none of them."""
 
@@ -113,9 +113,9 @@ class ExpectedError(click.ClickException):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="sigma_assets")
 def cli() -> None:
-    """End-of-day portfolio risk: import holdings, run what is missing, read the numbers.
+    """End-of-day portfolio risk: import holdings, compute what is missing, read the numbers.
 
-    Exit codes: 0 done, 1 failed, 2 bad usage or input.
+    Exit codes: 0 success, 1 failure, 2 bad usage or input.
     """
 
 

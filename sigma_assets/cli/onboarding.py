@@ -1,4 +1,4 @@
-"""What an import does besides storing a portfolio: it asks the Dagster webserver for the portfolio's run, if it can."""
+"""Request the run of an imported portfolio from the Dagster webserver, if possible."""
 
 from collections.abc import Callable
 from datetime import date
@@ -50,7 +50,7 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
 
 
 def _leave(reason: str) -> None:
-    click.echo(f"{reason}; the onboarding sensor or `sigma-assets run` will do it", err=True)
+    click.echo(f"{reason}; the sensor `onboarding` or `sigma-assets run` will start the run", err=True)
 
 
 def _last_session() -> date:

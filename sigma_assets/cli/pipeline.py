@@ -1,4 +1,4 @@
-"""Commands that run the pipeline in this process, and show what is missing."""
+"""Commands that run the pipeline in this process and show what is missing."""
 
 import sys
 from collections.abc import Collection
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @click.command()
 @portfolio_option
 @range_options
-@click.option("--force", is_flag=True, help="Run again what is there already.")
-@click.option("--outdated", is_flag=True, help="Run again what an older method computed, nothing else.")
+@click.option("--force", is_flag=True, help="Recompute what is stored already, too.")
+@click.option("--outdated", is_flag=True, help="Only recompute what an older method computed.")
 @json_option
 def run(
     portfolio_ids: tuple[str, ...],
@@ -40,10 +40,12 @@ def run(
     outdated: bool,
     as_json: bool,
 ) -> None:
-    """Bring what is missing, or touched by changed holdings or prices, up to date in this process, through Dagster."""
+    """Compute what is missing, and what changed holdings or prices affect, with Dagster in this process."""
     first, last = day_range(start, end)
     if force and outdated:
-        raise click.UsageError("--force runs everything again, --outdated only what is older: choose one")
+        raise click.UsageError(
+            "--force recomputes everything, --outdated only what an older method computed: choose one"
+        )
     prepare_home()
     _known(portfolio_ids)
     _refuse_before_inception(portfolio_ids, last)
@@ -69,16 +71,16 @@ def run(
         click.echo(line, err=True)
     tell_gaps(portfolio_ids)
     if not all(outcome.succeeded for outcome in outcomes):
-        click.echo("some runs failed: `sigma-assets runs` says why", err=True)
+        click.echo("some runs failed: `sigma-assets runs` shows why", err=True)
         sys.exit(1)
 
 
 @click.command()
 @portfolio_option
-@click.option("--outdated", is_flag=True, help="Show what an older method computed instead.")
+@click.option("--outdated", is_flag=True, help="Show what an older method computed, not what is missing.")
 @json_option
 def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> None:
-    """Show the watermark: per portfolio and asset, which sessions are not there yet."""
+    """Show which sessions are missing, per portfolio and asset."""
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Update, UpdateRequest
@@ -114,7 +116,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
 
 
 def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
-    """Bring up to date what was asked for with a live progress display; return the outcomes."""
+    """Run an update request with a live progress display; return the outcomes."""
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
@@ -146,7 +148,7 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
                 errors.print(f"  {event.step_key} failed: {event.message}", style="red")
 
         def on_wait(busy: Collection[str]) -> None:
-            say(f"waiting: another run works on {_named(busy)}")
+            say(f"waiting: another run is working on {_named(busy)}")
 
         try:
             return bring_up_to_date(
@@ -186,9 +188,9 @@ def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) 
     chosen = portfolios(open_database(), list(portfolio_ids) or None)
     if last is not None and len(chosen) and (chosen["inception"].dt.date > last).all():
         begins = chosen["inception"].min().date()
+        which = "the portfolio" if len(chosen) == 1 else "the first portfolio"
         raise HoldingsError(
-            f"--end {last}: no session up to then can be computed, since the portfolio asked for begins on {begins}"
-            f" (of several, the first one); expected --end {begins} or later"
+            f"--end {last}: nothing to compute, since {which} begins on {begins}; expected --end {begins} or later"
         )
 
 
@@ -202,7 +204,7 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
     target, chosen = price_source.target_session(), portfolios(tables.database, list(portfolio_ids) or None)
     return [
         f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
-        " yet. Check SIGMA_PRICES and what it delivers"
+        " yet. Check SIGMA_PRICES and the newest prices of that source"
         for row in chosen.itertuples(index=False)
         if row.inception.date() > target
     ], str(age)

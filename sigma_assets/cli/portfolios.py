@@ -1,4 +1,4 @@
-"""Commands about portfolios: list, remove, cash flows, positions."""
+"""Commands for portfolios: list, remove, cash flows, positions."""
 
 from datetime import date, datetime
 from uuid import uuid4
@@ -55,13 +55,13 @@ def remove(portfolio_id: str, as_json: bool) -> None:
     type=click.Choice(FLOW_KINDS),
     default="external",
     show_default=True,
-    help="external: contribution or withdrawal; the others are profit and loss: -5 is a cost.",
+    help="external: contribution or withdrawal; the others count as profit and loss (-5 is a cost).",
 )
 @json_option
 def flow(portfolio_id: str, day: datetime, amount: float, kind: str, as_json: bool) -> None:
-    """Record a cash flow: a contribution, or a withdrawal if negative; or a fee, interest, tax.
+    """Record a cash flow: a contribution (negative: a withdrawal), a fee, interest or tax.
 
-    Flows count from the day after the inception on: what was there at the inception is the initial equity.
+    A flow must be dated after the inception: the initial equity includes everything up to that day.
     """
     from sigma_assets.holdings.portfolio import check_flow_amount
 

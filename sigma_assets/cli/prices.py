@@ -1,4 +1,4 @@
-"""Commands about stored prices."""
+"""Commands for stored prices."""
 
 from datetime import datetime
 
@@ -15,18 +15,18 @@ from sigma_assets.storage.schema import market_prices
 
 @click.group()
 def prices() -> None:
-    """Look after the stored prices."""
+    """Maintain the stored prices."""
 
 
-@prices.command()
-@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; repeatable. Default: all that are stored.")
+@prices.command(short_help="Fetch stored prices again and correct differences.")
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; repeatable. Default: all stored symbols.")
 @range_options
 @json_option
 def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | None, as_json: bool) -> None:
-    """Ask the price source for stored prices once more, and correct those that differ.
+    """Fetch stored prices again from the price source, and correct those that differ.
 
-    Prints what differs. Rows that the source no longer has stay as they are. What was computed from corrected prices is
-    run again by the daemon; where none is running, by `sigma-assets run`.
+    Prints the differences. Rows that the source no longer has stay as they are. The daemon recomputes what depends on
+    corrected prices; if it is not running, `sigma-assets run` does.
     """
     start_day, end_day = day_range(start, end)
     stored = stored_range(open_database(), market_prices)
@@ -39,6 +39,6 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
         task = progress.add_task(f"{price_source.provider.name}, {first} to {last}", total=None)
         found = price_source.reload(names, first, last, lambda count: progress.advance(task, count))
     rows = [vars(correction) for correction in found.corrections]
-    summary = f"{found.rows} rows asked for, {found.served} served, {found.corrected_rows} corrected"
+    summary = f"{found.rows} rows requested, {found.served} received, {found.corrected_rows} corrected"
     show(rows, as_json=as_json, nothing="nothing differs")
     click.echo(summary, err=True)

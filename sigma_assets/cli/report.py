@@ -1,4 +1,4 @@
-"""What a portfolio's owner wants to see, as tables: the newest session of every asset."""
+"""A report on one portfolio: tables of the newest session of every asset."""
 
 from collections.abc import Sequence
 from typing import Any

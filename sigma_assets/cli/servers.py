@@ -1,4 +1,4 @@
-"""The command that starts everything on this machine: code server, daemon, webserver, status server."""
+"""Commands that start servers: the status server alone, or everything on this machine."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ GRACE_SECONDS = "5"
 
 @click.command()
 def serve() -> None:
-    """Serve onboarding status: JSON API and pages, on SIGMA_STATUS_HOST:SIGMA_STATUS_PORT. Reads only."""
+    """Start the status server (JSON API and pages) on SIGMA_STATUS_HOST:SIGMA_STATUS_PORT. It only reads."""
     configured = prepare_home()
     from sigma_assets.web.app import serve as serve_forever
 
@@ -32,9 +32,13 @@ def serve() -> None:
 
 
 @click.command()
-@click.option("--code-server-port", default=CODE_SERVER_PORT, show_default=True, type=click.IntRange(1024, 65535))
+@click.option("--code-server-port", default=CODE_SERVER_PORT, show_default=True, type=click.IntRange(1024, 65535),
+              help="Port of the code server.")  # fmt: skip
 def dev(code_server_port: int) -> None:
-    """Start code server, daemon (all sensors and the schedule on), webserver and status server; Ctrl-C stops all."""
+    """Start the code server, the daemon (schedule and sensors on), the webserver and the status server.
+
+    Ctrl-C stops all of them.
+    """
     configured = prepare_home()
     open_database().dispose()
     _, price_source = open_market()
@@ -101,7 +105,7 @@ def _check_ports(places: Mapping[str, tuple[str, int]]) -> None:
     if taken:
         raise SettingsError(
             "cannot listen on\n  " + "\n  ".join(taken) + "\n"
-            "If `sigma-assets dev` is running already, use or stop that one; else name other ports"
+            "If `sigma-assets dev` is running already, use it or stop it; otherwise choose other ports"
         )
 
 

@@ -21,7 +21,9 @@ def this_worker_tags() -> dict[str, str]:
     pid = os.getpid()
     started = process_identity(pid)
     if started is None:
-        raise SigmaError(f"process {pid} does not find itself: neither /proc/{pid}/stat nor `ps -p {pid}` describes it")
+        raise SigmaError(
+            f"process {pid} cannot find its own entry: neither /proc/{pid}/stat nor `ps -p {pid}` describes it"
+        )
     return {HOST_TAG: socket.gethostname(), PID_TAG: str(pid), STARTED_TAG: started}
 
 

@@ -1,1 +1,1 @@
-"""What is told of a portfolio: its gaps, for every place that shows it."""
+"""What is not known of a portfolio, for every place that shows it."""

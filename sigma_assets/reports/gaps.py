@@ -148,22 +148,26 @@ def _of_symbol(symbol: str, stored: StoredPortfolio, lost: Mapping[str, int], no
             remedy,
         )
     count = stored.observations.get(symbol, 0)
-    reason = f"only {count} prices are stored up to {stored.session}; it takes more"
-    return Gap(symbol, ", ".join(later), reason, "nothing to do: it comes with the next sessions, if prices do")
+    reason = f"only {count} prices are stored up to {stored.session}; more are needed"
+    return Gap(symbol, ", ".join(later), reason, "nothing to do: it becomes known with the prices of the next sessions")
 
 
 def _why_unpriced(remark: Remark | None) -> tuple[str, str]:
     if remark is None:
-        return "nobody has asked the price source for it yet", "run `sigma-assets run`"
+        return "the price source has not been asked for it yet", "run `sigma-assets run`"
     known = f"{remark.source}: {remark.detail}" if remark.detail else remark.source
     other = "name a source that has it in SIGMA_PRICES, such as `files:<folder>` after the first one"
-    again = f"it is asked again from {remark.next_try} on" if remark.next_try else "it is not asked again by itself"
+    again = (
+        f"it is requested again from {remark.next_try} on"
+        if remark.next_try
+        else "it is not requested again automatically"
+    )
     reasons = {
         "unknown_symbol": (
             "the source does not know the symbol",
             f"correct the symbol in the file (`sigma-assets sync`), or {other}",
         ),
-        "not_yet_listed": ("it was not listed yet", "check symbol and entry date; it comes once it is listed"),
+        "not_yet_listed": ("it was not listed yet", "check symbol and entry date; prices come once it is listed"),
         "delisted": ("it was delisted", f"close the lot (`sigma-assets close`), or {other}"),
         "late": ("the source does not have it yet", again),
         "no_bar": ("the source has no trade of it", f"{again}; or {other}"),
@@ -178,7 +182,7 @@ def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility:
     if not held:
         return []
     if stored.equity <= 0:
-        reason = f"equity is {stored.equity:,.2f} USD on {stored.session}: weights mean nothing"
+        reason = f"equity is {stored.equity:,.2f} USD on {stored.session}: weights are undefined"
         return [
             Gap(
                 None,

@@ -1,4 +1,4 @@
-"""Reads what a run's steps did from Dagster's event log: never the whole log, which holds every materialisation."""
+"""Read what the steps of a run did from Dagster's event log, without reading every materialisation in it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The one fold of a run's events: what its steps did, and what became of each asset. Pure values; knows no Dagster.
+"""The one fold over a run's events: what its steps did, and the state of each asset. Pure values, without Dagster.
 
 `events` reads it from Dagster, `history` remembers it, `progress` judges it. Moments are seconds since 1970, UTC.
 """

@@ -1,4 +1,4 @@
-"""Checks that failed in a run and have not been healed: written into the run by its step, read by whoever must know."""
+"""Checks that failed in a run and have not been repaired: the step writes them into the run; alerts and health read them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

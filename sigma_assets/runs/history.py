@@ -1,4 +1,4 @@
-"""The history: what Dagster's run storage and event log hold of each run. Nothing is kept beside them.
+"""The history of runs, read from Dagster's run storage and event log. Nothing is stored elsewhere.
 
 `sigma-assets runs` and `status`, the status server and alerts all read it here.
 """

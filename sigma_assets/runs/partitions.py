@@ -1,4 +1,4 @@
-"""Partitions: NYSE sessions, portfolios, session x portfolio; and what a run's range of them covers."""
+"""Partitions: NYSE sessions, portfolios, session x portfolio; and the scope of a run over a range of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

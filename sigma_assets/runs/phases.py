@@ -1,4 +1,4 @@
-"""The phases of an onboarding (SPEC 7), in the order of work: ids, names, messages and units, and the assets that do them.
+"""The phases of an onboarding (SPEC 7), in order: ids, names, messages and units, and the asset of each.
 
 A new phase is one entry of `PHASES`, and its asset one of the portfolios' job.
 """

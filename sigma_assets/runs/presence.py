@@ -1,4 +1,4 @@
-"""Which sessions of one portfolio are materialised. `watermark` knows it of all portfolios, and reads all of them."""
+"""Which sessions of one portfolio are materialised; `watermark` reads this for all portfolios."""
 
 from collections import OrderedDict
 from collections.abc import Mapping

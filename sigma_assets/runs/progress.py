@@ -1,4 +1,4 @@
-"""Progress of an onboarding: a pure function from what is there, and what its runs did, to where it stands.
+"""Progress of an onboarding: a pure function of what is materialised and what its runs did.
 
 The work of an onboarding is its phases over the sessions from the portfolio's inception to the target. What is done of it
 is what is materialised, whichever run did it and however that run ended; runs add the count of a step under way, times and

@@ -1,4 +1,4 @@
-"""The language of run tags: what a run covers and why, who asked for it, how long it may take. Knows no Dagster."""
+"""Run tags: what a run covers and why, who requested it, its time limit. Independent of Dagster."""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The watermark: which partitions are materialised and which runs are under way. Read from Dagster, never kept beside it."""
+"""The watermark: which partitions are materialised, which runs are in progress. Read from Dagster, not stored elsewhere."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -44,7 +44,9 @@ def apply_edit(
         before = {table: _rows(connection, portfolio_id, table, rows) for table, rows in wanted.items()}
         for lot_id, row in (seen or {}).items():
             if before["lots"].get(lot_id) != row:
-                raise HoldingsError(f"lot {lot_id} was changed meanwhile; look at `sigma-assets lots` and try again")
+                raise HoldingsError(
+                    f"lot {lot_id} has changed in the meantime; check `sigma-assets lots` and try again"
+                )
         _write(connection, portfolio_id, before, wanted)
         edit = {
             "portfolio_id": portfolio_id,
@@ -73,13 +75,13 @@ def undo_edit(db: Database, portfolio_id: str) -> str:
         edit = connection.execute(query).mappings().one_or_none()
         if edit is None:
             raise HoldingsError(
-                f"portfolio {portfolio_id}: nothing to undo; only edits by commands can be, not the import"
+                f"portfolio {portfolio_id}: nothing to undo; only changes by commands can be undone, not the import"
             )
         before, after = (json.loads(edit[name]) for name in ("rows_before", "rows_after"))
         now = {name: _rows(connection, portfolio_id, name, rows) for name, rows in after.items()}
         if json.loads(_as_text(now)) != after:
             raise HoldingsError(
-                f"cannot undo {edit['edit']!r}: its lots or flows were changed since in another way;"
+                f"cannot undo {edit['edit']!r}: its lots or flows have been changed since;"
                 " use `trade`, `close` or `correct`"
             )
         _write(connection, portfolio_id, now, {name: _with_days(name, rows) for name, rows in before.items()})
@@ -130,7 +132,7 @@ def find_portfolio(db: Database, text: str) -> str:
         return begins[0].portfolio_id
     if begins:
         names = ", ".join(f"{row.portfolio_id} ({row.name})" for row in begins[:5])
-        raise PortfolioNotFoundError(f"several portfolios begin with {text!r}: {names}; give more of the id")
+        raise PortfolioNotFoundError(f"several portfolios begin with {text!r}: {names}; give more characters of the id")
     alike = [row.name for row in active if row.name.lower() == text.lower()]
     hint = f" (did you mean {alike[0]!r}?)" if alike else ""
     raise PortfolioNotFoundError(

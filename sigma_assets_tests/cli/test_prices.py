@@ -82,7 +82,7 @@ def test_a_corrected_line_is_taken_over_and_nothing_else_is_touched(desk, reload
         {"symbol": "AAA", "session": str(OLD), "column": "close", "before": 12.0, "now": 11.5},
         {"symbol": "AAA", "session": str(OLD), "column": "dividend", "before": 0.0, "now": 0.25},
     ]
-    assert f"{2 * len(DAYS)} rows asked for, {2 * len(DAYS)} served, 1 corrected" in answer.stderr
+    assert f"{2 * len(DAYS)} rows requested, {2 * len(DAYS)} received, 1 corrected" in answer.stderr
     assert desk.rewritten() == {("AAA", str(OLD))}
     assert desk.stored("AAA")[OLD] == 11.5
     assert "nothing differs" in reload().stdout
@@ -96,14 +96,14 @@ def test_symbols_and_days_bound_what_is_asked_for(desk, reload):
     answer = reload("--symbol", "bbb", "--start", str(DAYS[-5]), "--end", str(DAYS[-1]))
 
     assert answer.exit_code == 0, answer.output
-    assert "5 rows asked for, 5 served, 1 corrected" in answer.stderr
+    assert "5 rows requested, 5 received, 1 corrected" in answer.stderr
     assert desk.rewritten() == {("BBB", str(RECENT))}
 
 
 def test_a_line_that_is_gone_leaves_its_row(desk, reload):
     desk.table[desk.table["date"] != OLD].to_csv(desk.file, index=False)
 
-    assert f"{2 * len(DAYS) - 2} served, 0 corrected" in reload().stderr
+    assert f"{2 * len(DAYS) - 2} received, 0 corrected" in reload().stderr
     assert desk.stored("AAA")[OLD] == 12.0
     assert desk.rewritten() == set()
 
@@ -112,7 +112,7 @@ def test_a_source_that_does_not_know_the_symbols_leaves_their_rows(desk, reload)
     answer = reload("--json", SIGMA_PRICES="simulated:last=2024-03-15")
 
     assert json.loads(answer.stdout) == []
-    assert ", 0 served, 0 corrected" in answer.stderr
+    assert ", 0 received, 0 corrected" in answer.stderr
 
 
 def test_without_prices_the_next_step_is_told(sigma, tmp_path):

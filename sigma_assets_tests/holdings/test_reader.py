@@ -294,7 +294,7 @@ def test_two_fills_of_a_day_are_two_lots_and_the_same_row_twice_is_asked_about()
     assert len(read(fills)) == 3
     (problem,) = problems_of(fills + GOOD_ROW)
     assert (problem.code, problem.line, problem.message) == (
-        "ERR_POS_023", 5, "the same as line 2: is it meant twice?",
+        "ERR_POS_023", 5, "the same as line 2: are both intended?",
     )  # fmt: skip
     confirmed = read_file((fills + GOOD_ROW).encode(), "book.csv", TODAY, ReadOptions(allow_duplicates=True))
     assert len(confirmed.lots) == 4

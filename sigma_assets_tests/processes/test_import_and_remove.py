@@ -181,7 +181,7 @@ def test_without_a_webserver_an_import_succeeds_and_the_sensor_does_the_rest(dep
 
     assert record["run_id"] is None
     assert "no Dagster webserver" in said
-    assert "the onboarding sensor or `sigma-assets run` will do it" in said
+    assert "the sensor `onboarding` or `sigma-assets run` will start the run" in said
     deployment.wait_until_done(record["portfolio_id"])
     (run,) = deployment.runs(record["portfolio_id"])
     assert (run.source, run.first, run.last) == ("onboarding", "2026-01-05", str(LAST))

@@ -30,7 +30,7 @@ def test_a_portfolio_with_everything_has_no_gap():
         ("unknown_symbol", "does not know the symbol (files: no such symbol)", "sigma-assets sync"),
         ("not_yet_listed", "not listed yet", "check symbol and entry date"),
         ("delisted", "it was delisted", "sigma-assets close"),
-        ("late", "does not have it yet", "asked again from 2025-02-03"),
+        ("late", "does not have it yet", "requested again from 2025-02-03"),
         ("rejected", "not credible", "SIGMA_PRICES"),
         ("not_covered", "the plan", "change the plan"),
     ],

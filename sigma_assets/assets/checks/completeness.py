@@ -1,4 +1,4 @@
-"""Is everything there that could be? Each function finds what is absent or doubtful, one line each: warnings, not errors."""
+"""Completeness checks: each function returns one line per absent or doubtful row; they are warnings, not errors."""
 
 from collections.abc import Callable, Iterable
 

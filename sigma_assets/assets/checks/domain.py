@@ -1,4 +1,4 @@
-"""What is checked of every table: what the schema promises, that it is complete, and the identities of the domain."""
+"""The checks of every table: the promises of the schema, completeness, and the identities of the domain."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Checks at work: what is stored in a scope is read once and judged, partition by partition; Dagster is told."""
+"""Evaluation of checks: read the rows of a scope once, check them partition by partition, report to Dagster."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

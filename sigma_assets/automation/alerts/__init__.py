@@ -1,1 +1,1 @@
-"""Alerts: a failed run is reported to a webhook, by e-mail, or both; as configured."""
+"""Alerts: failed runs are reported to a webhook, by e-mail, or both."""

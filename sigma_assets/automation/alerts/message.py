@@ -1,4 +1,4 @@
-"""What an alert says: the run, whose it was, how far it got, and the check or exception that failed it."""
+"""The content of an alert: the run, its portfolios, its progress, and the check or exception that made it fail."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence

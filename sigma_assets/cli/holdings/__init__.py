@@ -1,1 +1,1 @@
-"""Commands about what portfolios hold: import, lots, trades, flows, sync."""
+"""Commands for the holdings of portfolios: import, trade, close, correct, sync, undo, rename."""

@@ -1,4 +1,4 @@
-"""Commands that change what a portfolio holds; each is one transaction, shown before it is done, and can be undone."""
+"""Commands that change what a portfolio holds. Each is one transaction and can be undone."""
 
 import sys
 from datetime import date, datetime
@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 @portfolio_argument
 @click.option("--symbol", required=True)
 @click.option("--quantity", required=True, help="Shares or contracts; negative = sold.")
-@click.option("--price", required=True, help="USD per share; 0 for what was free.")
+@click.option("--price", required=True, help="USD per share; 0 for a gift.")
 @click.option("--date", "day", required=True, type=DAY)
-@click.option("--lot", "lot_id", help="Close this lot (id, or its beginning) instead of the oldest one.")
+@click.option("--lot", "lot_id", help="Close this lot (id or its beginning), not the oldest.")
 @click.option("--short", is_flag=True, help="The sale opens a short position.")
 @json_option
 def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: datetime, lot_id: str | None, short: bool,
           as_json: bool) -> None:  # fmt: skip
-    """Record a purchase or a sale: sales close the oldest lots, purchases cover what is short, else a lot is opened."""
+    """Record a purchase or a sale.
+
+    A sale closes the oldest lots first, a purchase covers short lots first; the rest opens a new lot.
+    """
     from sigma_assets.holdings.changes import plan_trade
 
     database = open_database()
@@ -50,9 +53,9 @@ def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: dateti
 
 @click.command()
 @portfolio_argument
-@click.option("--symbol", help="Close all that is held of it, long or short.")
-@click.option("--lot", "lot_id", help="Close this lot (id, or its beginning).")
-@click.option("--price", required=True, help="USD per share; 0 for what expired worthless.")
+@click.option("--symbol", help="Close all open lots of this symbol, long or short.")
+@click.option("--lot", "lot_id", help="Close this lot (id or its beginning).")
+@click.option("--price", required=True, help="USD per share; 0 if it expired worthless.")
 @click.option("--date", "day", required=True, type=DAY)
 @json_option
 def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str, day: datetime, as_json: bool) -> None:
@@ -90,15 +93,15 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
 @click.command()
 @portfolio_argument
 @click.argument("lot_id", metavar="LOT")
-@click.option("--symbol", help="Another symbol, as after a rename.")
+@click.option("--symbol", help="New symbol, for example after a rename.")
 @click.option("--quantity", type=float)
 @click.option("--price", "entry_price", type=float, help="Entry price, USD.")
 @click.option("--date", "entry_date", type=DAY, help="Entry day.")
 @click.option("--exit-price", type=float)
 @click.option("--exit-date", type=DAY)
-@click.option("--multiplier", type=float, help="Quantity x price x this is USD.")
-@click.option("--reopen", is_flag=True, help="Take the exit away.")
-@click.option("--remove", is_flag=True, help="Take the lot away: it never was.")
+@click.option("--multiplier", type=float, help="USD value = quantity x price x multiplier.")
+@click.option("--reopen", is_flag=True, help="Remove the exit, so that the lot is open again.")
+@click.option("--remove", is_flag=True, help="Delete the lot, as if it had never been entered.")
 @json_option
 def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json: bool, **given: Any) -> None:
     """Correct a lot that was entered wrongly."""
@@ -119,7 +122,7 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
     if reopen:
         columns |= {"exit_date": None, "exit_price": None}
     if not columns and not remove:
-        raise click.UsageError("nothing to correct; see --help for what can be")
+        raise click.UsageError("nothing to correct: give at least one option; --help lists them")
     corrected = None if remove else {**lot, **columns}
     if corrected is not None:
         check_lot(key, corrected)
@@ -131,19 +134,19 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
 @click.command()
 @portfolio_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Do not ask; what is in doubt is refused.")
+@click.option("--yes", is_flag=True, help="Do not ask; refuse what is ambiguous.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @reading_options
 @json_option
 def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Make a portfolio's lots those of a file of lots or transactions: the file is the new truth."""
+    """Replace a portfolio's lots with those of a file of lots or transactions."""
     from sigma_assets.holdings.changes import plan_sync
 
     asks = sys.stdin.isatty() and not (yes or as_json)
     holdings = understand(read_content(file), file.name, read_options(given), asks=asks)
     if holdings.kind == "positions":
         raise HoldingsError(
-            f"{file.name}: has positions without their days, which do not say what was bought and sold when; sync needs a"
+            f"{file.name}: has positions without dates, so it does not show when lots were bought and sold; sync needs a"
             " file of lots or transactions, `trade` records a single purchase or sale"
         )
     database = open_database()
@@ -153,7 +156,7 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
         return show_one(record, as_json=as_json, sentence="\n".join(changes.words) or "nothing to change")
     if asks:
         click.echo("\n".join(changes.words), err=True)
-        click.confirm(f"Do these {len(changes.words):,} changes?", default=True, abort=True, err=True)
+        click.confirm(f"Make these {len(changes.words):,} changes?", default=True, abort=True, err=True)
     _do(
         database,
         portfolio_id,
@@ -167,7 +170,7 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
 @portfolio_argument
 @json_option
 def undo(portfolio_id: str, as_json: bool) -> None:
-    """Take back the last change of lots or flows that a command made."""
+    """Undo the last change to lots or flows that a command made."""
     words = undo_edit(open_database(), portfolio_id)
     show_one({"portfolio_id": portfolio_id, "undone": words}, as_json=as_json, sentence=f"undone: {words}")
 
@@ -177,7 +180,7 @@ def undo(portfolio_id: str, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def rename(portfolio_id: str, name: str, as_json: bool) -> None:
-    """Give a portfolio another name."""
+    """Rename a portfolio."""
     from sigma_assets.holdings.portfolio import check_portfolio
 
     problems = [each for each in check_portfolio(name, "1", "other", ()) if each.column == "name"]

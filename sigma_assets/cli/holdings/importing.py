@@ -1,4 +1,4 @@
-"""The command `import`: read a file, show what was understood, ask what it leaves open, store it whole."""
+"""The command `import`: read a file, show what was understood, ask what it leaves open, store all of it."""
 
 import sys
 from collections.abc import Mapping
@@ -29,14 +29,14 @@ def reading_options(command: Any) -> Any:
     """Give a command the options that answer what a file leaves open; `read_options` makes `ReadOptions` of them."""
     for option in (
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                     help="A YAML file that says what the columns mean; see --show-mapping."),
+                     help="YAML file that maps the columns; see --show-mapping."),
         click.option("--source", help="Read the file as this source, such as 'Vanguard positions'."),
         click.option("--entry-date", "--as-of", "entry_date", type=DAY,
-                     help="Day from which positions count, where the file has no days."),
-        click.option("--dates", type=click.Choice(["mdy", "dmy"]), help="Order of days such as 03/04/2024."),
+                     help="Entry date of positions in a file without dates."),
+        click.option("--dates", type=click.Choice(["mdy", "dmy"]), help="Order of day and month in 03/04/2024."),
         click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the file."),
-        click.option("--allow-duplicates", is_flag=True, help="Rows that stand there twice are meant."),
-        click.option("--ignore-column", "ignore", multiple=True, help="Leave out an unknown column; repeatable; * for all."),
+        click.option("--allow-duplicates", is_flag=True, help="Keep rows that occur twice: they are intended."),
+        click.option("--ignore-column", "ignore", multiple=True, help="Ignore this unknown column; repeatable; * for all."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -76,7 +76,7 @@ def read_options(given: Mapping[str, Any]) -> "ReadOptions":
 @click.option("--name", help="Name of the portfolio, unique among yours.")
 @click.option("--equity", help="Equity at inception, USD.")
 @click.option("--account-type", default="taxable", show_default=True, help=", ".join(ACCOUNT_TYPES))
-@click.option("--yes", is_flag=True, help="Do not ask; what is in doubt is refused.")
+@click.option("--yes", is_flag=True, help="Do not ask; refuse what is ambiguous.")
 @click.option("--dry-run", is_flag=True, help="Only show what was understood.")
 @click.option("--show-mapping", is_flag=True, help="Print the mapping that FILE is read by, to start one of your own.")
 @click.option("--template", is_flag=True, help="Write an empty file of our own format, to FILE or here.")
@@ -246,6 +246,6 @@ def _write_template(file: Path | None) -> None:
     if file is None:
         return click.echo(text, nl=False)
     if file.exists():
-        raise HoldingsError(f"{file} exists; choose a name that is free")
+        raise HoldingsError(f"{file} exists; choose another name")
     file.write_text(text)
     click.echo(f"wrote {file}")

@@ -1,1 +1,1 @@
-"""What commands share: options, printing, opening the installation."""
+"""Shared by commands: options, printing, opening the installation."""

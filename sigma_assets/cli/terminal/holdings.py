@@ -1,4 +1,4 @@
-"""How well holdings are known, as commands print it."""
+"""Print what is not known of holdings."""
 
 from collections.abc import Collection
 from datetime import date

@@ -1,4 +1,4 @@
-"""What commands work on: settings, database, Dagster instance; opened as asked, with the home folder made if needed."""
+"""Open what commands work on: settings, database, Dagster instance; create the home folder if needed."""
 
 import os
 import shutil

@@ -35,7 +35,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
                     line,
                     name,
                     value,
-                    f"the column {name!r} holds numbers or days and is not known: leave it out?",
+                    f"the column {name!r} is unknown and holds numbers or dates: ignore it?",
                     f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}`",
                     "ignore_columns",
                 )
@@ -43,11 +43,11 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
         else:
             ignored.append(name)
     if ignored:
-        findings.warnings.append(f"columns that are not used: {', '.join(ignored)}")
+        findings.warnings.append(f"ignored columns: {', '.join(ignored)}")
 
 
 def _check_header(table: Table, findings: Findings) -> None:
-    """Columns without which there are no lots, and columns that stand there twice."""
+    """Report required columns that are missing, and columns that occur twice."""
     needed = [
         ("symbol",),
         ("quantity",),
@@ -65,7 +65,7 @@ def _check_header(table: Table, findings: Findings) -> None:
     names = [plain(name) for name in table.names]
     for label in dict.fromkeys(table.labels.values()):
         if names.count(plain(label)) > 1:
-            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "stands there twice")
+            problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "found twice")
             findings.problems.append(problem)
 
 
@@ -101,7 +101,7 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
             "ERR_POS_005",
             *_place(tables, NUMBER_FIELDS, open_cell),
             open_cell,
-            "could be a thousand or a fraction: which sign is the decimal one?",
+            "could be a thousand or a fraction: which is the decimal sign?",
             "`--decimal .` or `--decimal ,`",
             "",
         )
@@ -122,7 +122,7 @@ def date_order(tables: list[Table], findings: Findings) -> str | None:
                 "ERR_POS_013",
                 *_place(tables, DATE_FIELDS, open_cell),
                 open_cell,
-                "is the month or the day first?",
+                "does the month or the day come first?",
                 "`--dates mdy` or `--dates dmy`, or days as YYYY-MM-DD",
                 "",
             )

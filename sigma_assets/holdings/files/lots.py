@@ -143,7 +143,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArr
                     None,
                     None,
                     None,
-                    "the file has no days: from which day on do its positions count?",
+                    "the file has no dates: on which day were its positions entered?",
                     "`--entry-date YYYY-MM-DD`",
                     "",
                 )
@@ -243,7 +243,7 @@ def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:
                 lines[row],
                 cells.table.label("symbol"),
                 cells.texts("symbol")[row],
-                f"the same as line {lines[first]}: is it meant twice?",
+                f"the same as line {lines[first]}: are both intended?",
                 "one of the two lines, or `--allow-duplicates`",
                 "allow_duplicates",
             )

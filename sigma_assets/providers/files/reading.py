@@ -172,8 +172,8 @@ def _our_columns(path: Path, header: Sequence[str], ignore: Collection[str]) -> 
         elif column in ours.values():
             first = next(known for known, meaning in ours.items() if meaning == column)
             raise PriceFileError(
-                f"{path}: column {column} stands twice in the header (as {shown(first)} and {shown(name)}),"
-                f" expected it once; leave one out with `files:PATH?ignore=NAME`"
+                f"{path}: column {column} occurs twice in the header (as {shown(first)} and {shown(name)}),"
+                f" expected it once; ignore one with `files:PATH?ignore=NAME`"
             )
         else:
             ours[name] = column
@@ -183,7 +183,7 @@ def _our_columns(path: Path, header: Sequence[str], ignore: Collection[str]) -> 
     if unknown:
         raise PriceFileError(
             f"{path}: unknown column {shown(', '.join(unknown))}; expected {_HEADER} or other usual names of these."
-            " A split or a dividend must not be lost; if the column is neither, leave it out:"
+            " It might hold splits or dividends; if it holds neither, ignore it:"
             f" `files:PATH?ignore={','.join(unknown)}`"
         )
     return ours

@@ -185,7 +185,7 @@ def session_of(record: Record) -> date:
     """
     milliseconds = number(record.get("t"), "massive")
     if math.isnan(milliseconds):
-        raise ProviderError("massive: a bar without a moment; the service may have changed its answers")
+        raise ProviderError("massive: a bar without a time; the service may have changed its answers")
     start = datetime.fromtimestamp(milliseconds / 1000, NEW_YORK)
     if start.hour >= EVENING:
         raise ProviderError(
@@ -232,7 +232,7 @@ def _checked(body: Record | None, said: str) -> Record:
     if body.get("status") not in USABLE_STATUSES:
         raise TransientError(f"HTTP 200, but status {body.get('status')}: {said}")
     if body.get("adjusted"):
-        raise ProviderError("massive: prices as traded were asked for (adjusted=false), but adjusted ones came")
+        raise ProviderError("massive: requested prices as traded (adjusted=false), but received adjusted ones")
     count = body.get("resultsCount", body.get("count"))
     results = body.get("results")
     if results is None and count != 0:

@@ -215,7 +215,7 @@ def test_rows_that_contradict_each_other_are_refused_with_both_places(tmp_path):
         (b"date,symbol,close", "no price rows"),
         (b"date,symbol,price\n2024-01-02,A,1", "missing column close; found 'date,symbol,price'"),
         (b"date;symbol;close\n", "missing column date, symbol, close"),
-        (b"date,symbol,close,Close\n", "column close stands twice"),
+        (b"date,symbol,close,Close\n", "column close occurs twice"),
         (b"date,symbol,close\n2024-01-02,A,1\n2024-01-03,A\n", "p.csv:3: 2 fields, expected 3"),
         (b"date,symbol,close\n2024-01-02,\xff,1\n", "p.csv:2: byte 0xff is not UTF-8"),
     ],

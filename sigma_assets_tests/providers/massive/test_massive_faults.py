@@ -167,7 +167,7 @@ def test_a_bar_dated_at_utc_midnight_is_refused_rather_than_put_on_the_day_befor
 def test_a_bar_without_a_moment_is_refused(massive, market, clock, aaa):
     massive.fault(HISTORY, as_json({"status": "OK", "resultsCount": 1, "results": [bar(WEEK[1], 2.0, t=None)]}))
 
-    with pytest.raises(ProviderError, match="a bar without a moment"):
+    with pytest.raises(ProviderError, match="a bar without a time"):
         load(massive, clock)
 
 

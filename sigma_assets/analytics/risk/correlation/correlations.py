@@ -20,8 +20,8 @@ def correlations(
     A symbol's value is |sum of the signed market values of its PUBLIC lots|; gross is the sum of |market value| over
     all open lots, as in `portfolio_snapshots.gross_exposure`. In the matrix are symbols of at least `model.min_weight`
     of gross and `model.min_value_usd`, with at least `model.min_observations` returns that vary. While a pair has fewer
-    returns in common (or one of it does not vary on them), the symbol in most such pairs leaves, of equals the
-    smallest, of equals the alphabetically last.
+    returns in common (or one of it does not vary on them), the symbol in the most such pairs is
+    removed; on a tie the one with the smallest value, then the alphabetically last.
 
     Parameters
     ----------
@@ -82,6 +82,6 @@ def _kept(correlation: FloatArray, observations: IntArray, value: FloatArray, mi
         unknown_pairs = (~is_known[np.ix_(kept, kept)]).sum(axis=1)
         if not unknown_pairs.any():
             return kept
-        # Symbols are in alphabetical order: of equals the last one goes.
+        # Symbols are in alphabetical order: on a tie the last one is removed.
         worst = np.lexsort((-kept, value[kept], -unknown_pairs))[0]
         kept = np.delete(kept, worst)

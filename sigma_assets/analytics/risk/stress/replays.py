@@ -90,7 +90,7 @@ def _dated(market: PriceHistory, first: np.datetime64, last: np.datetime64, sess
 
 
 def _worst(market: PriceHistory, count: int, sessions: SessionArray) -> _Pairs:
-    """Return the stretch of `count` sessions up to each session in which the market lost most; of equals the earliest."""
+    """Return the stretch of `count` sessions up to each session in which the market lost most; on a tie the earliest."""
     close = market.close[:, 0]
     if len(close) <= count:
         return [None] * len(sessions)
