@@ -136,7 +136,7 @@ _RETURN: dict[str, tuple[str, Form]] = {
     "return_ytd": ("Year to date", signed_percent),
     "return_1y": ("1 year", signed_percent),
     "return_since_inception": ("Since inception", signed_percent),
-    "money_weighted_return": ("Money-weighted, per year", signed_percent),
+    "money_weighted_return": ("Money-weighted, p.a.", signed_percent),
     "drawdown": ("Below its peak", percent),
     "sharpe_1y": ("Sharpe, 1 year", ratio),
 }
@@ -145,7 +145,7 @@ _AGAINST: dict[str, tuple[str, Form]] = {
     "tracking_error": ("Tracking error", percent),
     "information_ratio": ("Information ratio", ratio),
     "beta": ("Beta", ratio),
-    "alpha": ("Alpha, per year", signed_percent),
+    "alpha": ("Alpha, p.a.", signed_percent),
     "correlation": ("Correlation", ratio),
     "up_capture": ("Up capture", percent),
     "down_capture": ("Down capture", percent),

@@ -27,11 +27,11 @@ def add_snapshots(world: World, portfolio_id: str, equity: float) -> None:
     Book(world.database, world.settings).equities([equity], portfolio_id)
 
 
-def test_api_and_page_are_the_report(embedded):
-    embedded.add_portfolio("P1", name=NASTY)
-    add_snapshots(embedded, "P1", 1234567.5)
-    client = embedded.client()
-    found = portfolio_report(embedded.database, embedded.settings, "P1", uncomputed=["volatility", "correlations"])
+def test_api_and_page_are_the_report(world):
+    world.add_portfolio("P1", name=NASTY)
+    add_snapshots(world, "P1", 1234567.5)
+    client = world.client()
+    found = portfolio_report(world.database, world.settings, "P1", uncomputed=["volatility", "correlations"])
 
     answer, page = client.get(api("P1")), client.get("/portfolio/P1")
 
