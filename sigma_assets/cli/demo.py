@@ -42,7 +42,7 @@ def demo() -> None:
     command = program()
     console.rule("next", align="left")
     for page in pages:
-        click.echo(f"open {page.as_uri()}    # the same as a page")
+        click.echo(f"{page.as_uri()}    # the report as a page: for a browser")
     for line in (
         f"{command} report {imported[0][:8]}",
         f"{command} export volatility --portfolio {imported[0]} -o volatility.csv",

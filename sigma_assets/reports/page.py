@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sigma_assets.reports import words
+from sigma_assets.reports import forms, words
 from sigma_assets.reports.charts import bar_chart, equity_chart
 from sigma_assets.reports.portfolio import PortfolioReport
 
@@ -30,9 +30,9 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         key=lambda each: -abs(each.volatility_contribution or 0.0),
     )
     scenarios: Sequence[dict[str, Any]] = report.stress_tests
-    stress = [(str(row["scenario"]), row["pnl_usd"], words.signed_usd(row["pnl_usd"])) for row in scenarios]
+    stress = [(str(row["scenario"]), row["pnl_usd"], forms.signed_usd(row["pnl_usd"])) for row in scenarios]
     risks = [
-        (each.symbol, each.volatility_contribution, words.percent(each.volatility_contribution))
+        (each.symbol, each.volatility_contribution, forms.percent(each.volatility_contribution))
         for each in contributions[:MOST_BARS]
     ]
     return (
@@ -55,7 +55,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
 
 def typeset(text: str) -> str:
     """Return a number's text with a minus as printers set it, and a dash where there is none."""
-    if text == words.UNKNOWN:
+    if text == forms.UNKNOWN:
         return "–"
     return f"−{text[1:]}" if text[0] == "-" and text[1:2].isdigit() else text
 

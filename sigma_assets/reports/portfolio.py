@@ -13,6 +13,7 @@ from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
 from sigma_assets.reports.gaps import Gap
 from sigma_assets.reports.stored import Holdings, holdings_of
+from sigma_assets.reports.warnings import carried_prices, general_gaps, not_stored
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import (
@@ -179,7 +180,7 @@ class _Reader:
         session = asked or last
         row = self._row(portfolio_snapshots, session)
         if asked is not None and not row:
-            raise StorageError(_not_stored(portfolio.name, asked, first, last))
+            raise StorageError(not_stored(portfolio.name, asked, first, last))
         current = self.settings.current_session()
         positions = self._rows(position_values, session)
         newest = self.known.newest_price
@@ -200,8 +201,8 @@ class _Reader:
             newest_price_age=age,
             gaps_session=self.known.session,
             warnings=(
-                *_general(self.known, session, last, current, age),
-                *_stale(positions, self.known),
+                *general_gaps(self.known, session, last, current, age),
+                *carried_prices(positions, self.known),
                 *self.known.gaps,
             ),
             snapshot=row,
@@ -210,11 +211,11 @@ class _Reader:
             volatility=self._row(volatility_by_portfolio, session),
             risk=self._row(risk_by_portfolio, session),
             correlations=self._row(correlations_by_portfolio, session),
-            series=self._series(session),
+            series=self._series(session) if session else (),
             holdings=self._holdings(positions, session),
             factor_exposures=tuple(_exposure(factor, exposures) for factor in EXPOSURE_FACTORS if exposures),
             risk_by_factor=self._rows(risk_by_factor, session),
-            stress_tests=tuple(sorted(self._rows(stress_tests_by_portfolio, session), key=_number_of)),
+            stress_tests=self._rows(stress_tests_by_portfolio, session, stress_tests_by_portfolio.c.number),
             clusters=self._rows(correlations_by_cluster, session),
         )
 
@@ -224,22 +225,19 @@ class _Reader:
         first, last = self.connection.execute(query.where(table.portfolio_id == self.portfolio_id)).one()
         return first, last
 
-    def _rows(self, table: sa.Table, session: date | None) -> tuple[Row, ...]:
-        """Return the portfolio's rows of a session, in the order of their key, without portfolio and session."""
+    def _rows(self, table: sa.Table, session: date | None, *order: sa.Column) -> tuple[Row, ...]:
+        """Return the portfolio's rows of a session, by default in the order of their key, without portfolio and session."""
         if session is None:
             return ()
         columns = [column for column in table.c if column.name not in ("portfolio_id", "session")]
         query = sa.select(*columns).where(table.c.portfolio_id == self.portfolio_id, table.c.session == session)
-        rows = self.connection.execute(query.order_by(*table.primary_key.columns)).mappings()
+        rows = self.connection.execute(query.order_by(*(order or table.primary_key.columns))).mappings()
         return tuple(dict(row) for row in rows)
 
     def _row(self, table: sa.Table, session: date | None) -> Row:
-        rows = self._rows(table, session)
-        return rows[0] if rows else {}
+        return next(iter(self._rows(table, session)), {})
 
-    def _series(self, session: date | None) -> tuple[Point, ...]:
-        if session is None:
-            return ()
+    def _series(self, session: date) -> tuple[Point, ...]:
         table, falls = portfolio_snapshots.c, performance.c
         both = sa.and_(table.portfolio_id == falls.portfolio_id, table.session == falls.session)
         query = (
@@ -267,7 +265,6 @@ class _Reader:
 def _holding(symbol: str, lots: Sequence[dict[str, Any]], betas: dict, risks: dict) -> Holding:
     prices = {(lot["price"], lot["price_session"]) for lot in lots}
     price, price_session = prices.pop() if len(prices) == 1 else (None, None)
-    weights = [lot["weight"] for lot in lots]
     risk: dict[str, Any] = risks.get(lots[0]["risk_symbol"], {})
     own = _total(lot["risk_weight"] for lot in lots)
 
@@ -283,7 +280,7 @@ def _holding(symbol: str, lots: Sequence[dict[str, Any]], betas: dict, risks: di
         is_stale=any(lot["is_stale"] for lot in lots),
         is_modelled=any(lot["is_modelled"] for lot in lots),
         value=sum(lot["market_value"] for lot in lots),
-        weight=_total(weights),
+        weight=_total(lot["weight"] for lot in lots),
         unrealized_pnl=sum(lot["unrealized_pnl"] for lot in lots),
         daily_pnl=sum(lot["daily_pnl"] for lot in lots),
         market_beta=betas.get(lots[0]["lot_id"]),
@@ -300,49 +297,3 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 def _exposure(factor: str, row: dict[str, Any]) -> Exposure:
     return Exposure(factor, *(row[f"{factor}_{what}"] for what in ("exposure", "exposure_usd", "coverage")))
-
-
-def _number_of(row: dict[str, Any]) -> int:
-    return row["number"]
-
-
-def _not_stored(name: str, asked: date, first: date | None, last: date | None) -> str:
-    if first is None:
-        return f"{name}: nothing is computed yet, so there is no report for {asked}; run `sigma-assets run`"
-    return f"{name}: nothing is stored for {asked}; expected a session from {first} to {last} (`sigma-assets missing`)"
-
-
-def _general(known: Holdings, session: date | None, last: date | None, current: date, age: int | None) -> list[Gap]:
-    """Return what is to be known of all numbers: made up, not there, or old."""
-    found = []
-    if known.is_simulated:
-        reason = "prices are simulated, so every number is made up"
-        found.append(Gap(None, "real prices", reason, "SIGMA_PRICES names real sources"))
-    if session is None or last is None:
-        found.append(Gap(None, "numbers", "nothing is computed yet", "run `sigma-assets run`"))
-        return found
-    if age:
-        reason = f"the newest is of {known.newest_price}, {age} session(s) before the current one, {current}"
-        found.append(Gap(None, "current prices", reason, "run `sigma-assets run`, and check the price source"))
-    if known.newest_price is not None and last < known.newest_price:
-        reason = f"computed up to {last}, though prices are there up to {known.newest_price}"
-        found.append(Gap(None, "the latest sessions", reason, "run `sigma-assets run`"))
-    if session != last:
-        reason = f"this report is of {session}; warnings about symbols are of {known.session}"
-        found.append(Gap(None, "the last session", reason, f"leave the session out for {last}"))
-    return found
-
-
-def _stale(positions: Sequence[Row], known: Holdings) -> list[Gap]:
-    """Return the symbols whose price of an earlier session is carried on; those too old for that are gaps already."""
-    told = {gap.symbol for gap in known.gaps if gap.lacks.startswith(("price", "recent price"))}
-    old = {
-        str(row["symbol"]): row["price_session"]
-        for row in positions
-        if row["is_stale"] and row["price_session"] and not {row["symbol"], row["risk_symbol"]} & told
-    }
-    remedy = "it comes with the next run, if the source has it"
-    return [
-        Gap(symbol, "a price of this session", f"that of {session} is carried on", remedy)
-        for symbol, session in sorted(old.items())
-    ]

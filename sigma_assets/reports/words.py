@@ -4,9 +4,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sigma_assets.reports.forms import (
+    UNKNOWN,
+    count,
+    factor_name,
+    fine_percent,
+    percent,
+    quantity,
+    ratio,
+    signed_percent,
+    signed_usd,
+    usd,
+    word,
+)
 from sigma_assets.reports.portfolio import Holding, PortfolioReport
 
-UNKNOWN = "-"
+NOTHING_HELD = "Nothing is held on this session."
 Form = Callable[[Any], str]
 
 
@@ -64,63 +77,6 @@ def equity_table(report: PortfolioReport) -> TextTable:
     """Return equity and drawdown by session, newest first."""
     rows = tuple((str(point.session), usd(point.equity), percent(point.drawdown)) for point in reversed(report.series))
     return TextTable("equity", "Equity and drawdown by session", ("Session", "Equity, USD", "Drawdown"), (), rows)
-
-
-def usd(value: float | None) -> str:
-    """Return an amount: `1,234`; with cents below 100."""
-    return _known(value, "{:,.2f}" if value is not None and abs(value) < 100 else "{:,.0f}")
-
-
-def signed_usd(value: float | None) -> str:
-    """Return an amount with its sign: `+1,234`."""
-    return _known(value, "{:+,.2f}" if value is not None and abs(value) < 100 else "{:+,.0f}")
-
-
-def percent(value: float | None) -> str:
-    """Return a fraction in per cent: `12.3 %`."""
-    return _known(value, "{:.1%}").replace("%", " %")
-
-
-def signed_percent(value: float | None) -> str:
-    """Return a fraction in per cent with its sign: `+1.25 %`."""
-    return _known(value, "{:+.2%}").replace("%", " %")
-
-
-def fine_percent(value: float | None) -> str:
-    """Return a small fraction in per cent: `0.25 %`."""
-    return _known(value, "{:.2%}").replace("%", " %")
-
-
-def ratio(value: float | None) -> str:
-    """Return a number with two decimals."""
-    return _known(value, "{:.2f}")
-
-
-def count(value: int | None) -> str:
-    """Return a whole number."""
-    return _known(value, "{:,d}")
-
-
-def word(value: Any) -> str:
-    """Return a word or a day."""
-    return UNKNOWN if value is None else str(value)
-
-
-def quantity(value: float) -> str:
-    """Return shares or contracts: no more decimals than there are, at most 8."""
-    return f"{value:,.8f}".rstrip("0").rstrip(".")
-
-
-def factor_name(factor: Any) -> str:
-    """Return a factor's name in words: `growth value spread`."""
-    return str(factor).replace("_", " ")
-
-
-def _known(value: Any, form: str) -> str:
-    if value is None:
-        return UNKNOWN
-    text = form.format(value)
-    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")  # nothing has no sign
 
 
 _EQUITY: dict[str, tuple[str, Form]] = {
@@ -200,7 +156,7 @@ def _holdings(report: PortfolioReport) -> TextTable:
         )
         for each in report.holdings
     )
-    notes = ["Nothing is held on this session." if not rows else "Prices, values and P&L in USD; weight of equity."]
+    notes = [NOTHING_HELD if not rows else "Prices, values and P&L in USD; weight of equity."]
     if any(each.price_session is None for each in report.holdings):
         notes.append("Entry: no price was ever seen, so the entry price stands in.")
     if any(each.is_stale and each.price_session for each in report.holdings):
@@ -236,7 +192,7 @@ def _contributions(report: PortfolioReport) -> TextTable:
         for each in holdings
     )
     note = "Market beta; contributions to realised volatility (63 sessions, per year) and to the shortfall (95 %) of a day."
-    return _table("contributions", "Where risk comes from, by holding", columns, rows, note)
+    return _table(report, "contributions", "Where risk comes from, by holding", columns, rows, note)
 
 
 def _factors(report: PortfolioReport) -> TextTable:
@@ -250,7 +206,7 @@ def _factors(report: PortfolioReport) -> TextTable:
         f" No factor explains {percent(specific)} of the variance."
     )
     columns = ("Factor", "Beta", "Std error", "Variance")
-    return _table("factors", "Where risk comes from, by factor", columns, rows, note)
+    return _table(report, "factors", "Where risk comes from, by factor", columns, rows, note)
 
 
 def _exposures(report: PortfolioReport) -> TextTable:
@@ -260,7 +216,7 @@ def _exposures(report: PortfolioReport) -> TextTable:
     )
     columns = ("Factor", "Exposure", "USD", "Coverage")
     note = "Coverage: share of market value with a beta."
-    return _table("exposures", "Factor exposures", columns, rows, note)
+    return _table(report, "exposures", "Factor exposures", columns, rows, note)
 
 
 def _stress(report: PortfolioReport) -> TextTable:
@@ -269,7 +225,7 @@ def _stress(report: PortfolioReport) -> TextTable:
         for row in _rows(report.stress_tests)
     )
     columns = ("Scenario", "P&L, USD", "Of equity", "Coverage")
-    return _table("stress", "What if", columns, rows, "Coverage: share of market value whose P&L is known.")
+    return _table(report, "stress", "What if", columns, rows, "Coverage: share of market value whose P&L is known.")
 
 
 def _clusters(report: PortfolioReport) -> TextTable:
@@ -283,14 +239,25 @@ def _clusters(report: PortfolioReport) -> TextTable:
         for row in _rows(report.clusters)
     )
     columns = ("Cluster", "Members", "Mean correlation", "Share of gross")
-    note = (
-        "Holdings that move together: linked by correlations of 0.7 or more." if rows else "No holdings move together."
-    )
+    if rows:
+        note = "Holdings that move together: linked by correlations of 0.7 or more."
+    elif report.correlations.get("mean_correlation") is not None:
+        note = "No holdings move together: no correlation reaches 0.7."
+    else:
+        note = "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
     return TextTable("clusters", "Correlation clusters", columns, ("Cluster", "Members"), rows, note)
 
 
-def _table(key: str, title: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], note: str) -> TextTable:
-    return TextTable(key, title, columns, columns[:1], rows, note if rows else "Nothing is known; see the warnings.")
+def _table(
+    report: PortfolioReport,
+    key: str,
+    title: str,
+    columns: tuple[str, ...],
+    rows: tuple[tuple[str, ...], ...],
+    note: str,
+) -> TextTable:
+    nothing = "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
+    return TextTable(key, title, columns, columns[:1], rows, note if rows else nothing)
 
 
 def _rows(rows: Iterable[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from rich.console import Console
 
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
@@ -186,7 +187,8 @@ def test_an_empty_portfolio_has_equity_and_no_holdings(book):
     report = book.report()
 
     for text in (printed(report), report_page(report, is_alone=True)):
-        assert "Nothing is held on this session." in text
+        assert text.count("Nothing is held on this session.") == 6
+        assert "see the warnings" not in text
     assert report.holdings == ()
 
 
@@ -196,6 +198,17 @@ def test_a_single_lot_of_one_session(book):
 
     assert "0.12345678" in printed(book.report(), 80)
     assert "0.12345678" in report_page(book.report(), is_alone=True)
+
+
+def test_clusters_are_not_denied_where_correlations_are_not_known(full):
+    """That there are none and that nobody knows are two things."""
+    with full.database.begin() as connection:
+        connection.execute(sa.delete(schema.correlations_by_cluster))
+    assert "no correlation reaches 0.7" in printed(full.report())
+
+    with full.database.begin() as connection:
+        connection.execute(sa.delete(schema.correlations_by_portfolio))
+    assert "it takes two holdings" in printed(full.report())
 
 
 def test_negative_equity_has_no_weights_and_a_line_below_zero(book):
