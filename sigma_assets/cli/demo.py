@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from time import monotonic
 
 import click
@@ -10,10 +11,11 @@ import click
 from sigma_assets.base.calendar import as_dates, today
 from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.report import report
+from sigma_assets.cli.report import print_report, write_page
 from sigma_assets.cli.terminal.printing import console, program, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.providers.base import PriceProvider
+from sigma_assets.reports.portfolio import portfolio_report
 from sigma_assets.settings import settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
 
@@ -35,13 +37,14 @@ def demo() -> None:
     failed = [outcome.run_id for outcome in outcomes if not outcome.succeeded]
     if failed:
         raise SigmaError(f"runs failed: {', '.join(failed)}. `sigma-assets runs` says why")
-    for portfolio_id in imported:
-        report(open_database(), portfolio_id)
     _show_phases()
+    pages = [_show_report(portfolio_id) for portfolio_id in imported]
     command = program()
     console.rule("next", align="left")
+    for page in pages:
+        click.echo(f"{page.as_uri()}    # the report as a page: for a browser")
     for line in (
-        f"{command} portfolios",
+        f"{command} report {imported[0][:8]}",
         f"{command} export volatility --portfolio {imported[0]} -o volatility.csv",
         f"{command} import FILE.csv --name NAME --equity USD && {command} run",
         f"{command} dev    # Dagster UI, sensors, schedule, onboarding page",
@@ -49,6 +52,15 @@ def demo() -> None:
         click.echo(line)  # as it is: to be pasted
     console.print(f"done in {monotonic() - started:.1f} s")
     sys.exit(0)
+
+
+def _show_report(portfolio_id: str) -> Path:
+    """Print a portfolio's report; return where it is as a page."""
+    found = portfolio_report(open_database(), settings(), portfolio_id)
+    print_report(found)
+    page = settings().home.resolve() / f"report-{portfolio_id[:8]}.html"
+    write_page(found, page)
+    return page
 
 
 def _import_samples() -> list[str]:

@@ -5,7 +5,7 @@ from itertools import chain
 from time import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.params import Depends
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -18,14 +18,10 @@ from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
 from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem
 from sigma_assets.web.onboarding.view import onboarding_view
 from sigma_assets.web.queries import Queries
+from sigma_assets.web.reports import PortfolioId, not_found, report_router
 
 MAX_DEBUG_LINES = 500
 PAGE = 50
-
-PortfolioId = Annotated[
-    str,
-    Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="id of the portfolio, as `sigma-assets portfolios` shows it"),
-]
 
 
 def _true_or_false(value: object) -> object:
@@ -91,6 +87,8 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         )
         return _json(listed)
 
+    router.include_router(report_router(queries, guards, problems))
+
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
     def healthz(query: Annotated[_NoQuery, Query()]) -> Response:
         """Whether database, Dagster and its sensors are well, and last night's sessions are there; 503 where not."""
@@ -111,8 +109,8 @@ class _Answers:
         if portfolio is None:
             return 404, not_found(portfolio_id).model_dump_json()
         progress = self.queries.progress(portfolio)
-        uncomputed = [asset for asset, status in progress.phases.items() if status != "completed"]
-        holdings = self.queries.holdings([portfolio_id], {portfolio_id: uncomputed})[portfolio_id]
+        uncomputed = {portfolio_id: self.queries.uncomputed(progress)}
+        holdings = self.queries.holdings([portfolio_id], uncomputed)[portfolio_id]
         view = onboarding_view(
             portfolio,
             progress,
@@ -150,10 +148,6 @@ class _Answers:
             if len(lines) >= MAX_DEBUG_LINES:
                 break
         return lines[-MAX_DEBUG_LINES:]
-
-
-def not_found(portfolio_id: str) -> NotFound:
-    return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
 
 
 def _json(answer: BaseModel, code: int = 200) -> Response:

@@ -1,4 +1,4 @@
-"""The status server: a read-only HTTP API over Dagster's storage and our tables, and two pages (SPEC 7)."""
+"""The status server: a read-only HTTP API over Dagster's storage and our tables, and three pages (SPEC 7)."""
 
 import logging
 import sys
@@ -17,9 +17,10 @@ from sigma_assets.web import pages
 from sigma_assets.web.access.connections import ImpatientConnection
 from sigma_assets.web.access.hosts import MAX_HEADER_BYTES, Doorkeeper
 from sigma_assets.web.access.security import OtherPortfolioError, SecurityHeaders, token_check
-from sigma_assets.web.api import api_router, not_found
+from sigma_assets.web.api import api_router
 from sigma_assets.web.cache import CACHE_SECONDS, UNAVAILABLE
 from sigma_assets.web.queries import Queries
+from sigma_assets.web.reports import not_found
 
 logger = logging.getLogger(__name__)
 

@@ -64,6 +64,10 @@ class Queries:
         """Return where the onboarding of a portfolio stands."""
         return self.history.progress(portfolio)
 
+    def uncomputed(self, progress: Progress) -> list[str]:
+        """Return the assets that are not there yet: what they lack is no gap of the data."""
+        return [asset for asset, status in progress.phases.items() if status != "completed"]
+
     def waiting(self, progress: Progress) -> str | None:
         """Return what the newest run waits for; None if it does not."""
         newest = progress.runs[-1] if progress.runs else None

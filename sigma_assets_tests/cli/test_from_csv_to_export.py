@@ -106,6 +106,41 @@ def test_history_and_status_tell_what_ran(sigma, portfolio_id, done):
     assert (status["state"], status["target"]) == ("up to date", "2024-03-15")
 
 
+def test_the_report_says_what_the_export_says(sigma, folder, portfolio_id, done):
+    """By name, of the last session and of another one, for a reader, for a program, and as a file."""
+    rows = json.loads(sigma("export", "portfolio_snapshots", "--format", "json").stdout)
+    equities = {row["session"]: row["equity"] for row in rows}
+    newest, earlier = (json.loads(sigma("report", "Growth", "--json", *more).stdout) for more in ((), EARLIER))
+
+    assert (newest["session"], newest["snapshot"]["equity"]) == ("2024-03-15", equities["2024-03-15"])
+    assert (earlier["session"], earlier["snapshot"]["equity"]) == (EARLIER[1], equities[EARLIER[1]])
+    assert {point["session"]: point["equity"] for point in newest["series"]} == equities
+    assert {holding["symbol"] for holding in newest["holdings"]} == {"AAPL", "MSFT", "SPY", "VFIAX"}
+    shown = sigma("report", portfolio_id[:8])
+    assert shown.exit_code == 0, shown.output
+    assert "simulated" in shown.stdout
+    assert f"{equities['2024-03-15']:,.0f}" in shown.stdout
+    assert sigma("report", "Growth", "--html", "growth.html").exit_code == 0
+    assert f"{equities['2024-03-15']:,.0f}" in (folder / "growth.html").read_text()
+
+
+EARLIER = ("--session", "2024-03-13")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [
+        (("--session", "2024-03-16"), 1, "nothing is stored for 2024-03-16; expected a session from 2024-03-04"),
+        (("--html", "x.html", "--json"), 2, "choose one"),
+        (("--html", "no/such/folder/x.html"), 1, "no/such/folder/x.html: cannot be written"),
+    ],
+)
+def test_a_report_that_cannot_be_made_says_why(sigma, done, words, code, found):
+    answer = sigma("report", "Growth", *words)
+
+    assert (answer.exit_code, found in " ".join(answer.stderr.split())) == (code, True), answer.stderr
+
+
 def test_a_flow_changes_the_sessions_from_its_day_on(sigma, portfolio_id, done):
     assert sigma("flow", portfolio_id, "2024-03-13", "-5000").exit_code == 0
 

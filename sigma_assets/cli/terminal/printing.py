@@ -18,6 +18,8 @@ from rich.table import Table
 UNBOUNDED = 100_000
 """Columns of what is piped or written to a file: nothing is cut or wrapped there."""
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+FORMATTED = re.compile(r"[+-]?[\d,]+(\.\d+)?( %)?|-")
+"""A number in words: `+1,234.50`, `12.3 %`; or that there is none."""
 
 console = Console(width=None if Console().is_terminal else 110)
 errors = Console(stderr=True)
@@ -75,8 +77,13 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     columns = list(rows[0])
     shown = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
     for column in columns:
-        numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
-        is_one = numeric or column.endswith("_id") or all(_is_day(row[column]) for row in rows)  # in one piece
+        numeric = all(_is_number(row[column]) for row in rows)
+        is_one = (
+            numeric
+            or column.endswith("_id")
+            or column in ("symbol", "Symbol")
+            or all(_is_day(row[column]) for row in rows)
+        )  # in one piece
         shown.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=is_one)
     for row in rows:
         shown.add_row(*(_cell(row[column]) for column in columns))
@@ -92,6 +99,10 @@ def formatted(rows: Iterable[Mapping[str, Any]], **formats: Callable[[Any], str]
         }
         for row in rows
     ]
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, int | float) or bool(FORMATTED.fullmatch(str(value)))
 
 
 def _is_day(value: Any) -> bool:

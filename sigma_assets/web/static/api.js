@@ -1,5 +1,5 @@
 // What both pages share: asking the server, with its token where it wants one, and putting text on the page.
-// Text only ever enters the page through textContent.
+// Text only ever enters the page through textContent; the report alone comes as a page, made and escaped by the server.
 
 const TOKEN = "sigma.token";
 const TIMEOUT_MS = 10000;
@@ -44,6 +44,15 @@ export async function getJson(path) {
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new AnswerError(answer.status, body.detail || `answer ${answer.status}`);
   return body;
+}
+
+export async function getText(path) {
+  const answer = await answered(path);
+  if (!answer.ok) {
+    const body = await answer.json().catch(() => ({}));
+    throw new AnswerError(answer.status, body.detail || `answer ${answer.status}`);
+  }
+  return answer.text();
 }
 
 export async function getHealth() {

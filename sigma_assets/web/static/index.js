@@ -76,19 +76,24 @@ function newRow() {
   state.append(make("span", "pill"));
   const run = make("td");
   run.append(make("a"));
-  const others = [make("td"), make("td", "wrap"), run];
-  ["Last session", "Missing", "Newest run"].forEach((label, at) => { others[at].dataset.label = label; });
+  const report = make("td");
+  report.append(make("a", "", "Show"));
+  const others = [make("td"), make("td", "wrap"), run, report];
+  ["Last session", "Missing", "Newest run", "Report"].forEach((label, at) => { others[at].dataset.label = label; });
   row.append(name, state, ...others);
   return row;
 }
 
 function showRow(row, portfolio) {
-  const [name, state, last, missing, run] = row.children;
+  const [name, state, last, missing, run, report] = row.children;
   name.firstChild.href = `/onboarding/${encodeURIComponent(portfolio.portfolio_id)}`;
   setText(name.firstChild, portfolio.name);
   state.firstChild.dataset.state = portfolio.gaps && portfolio.state === "current" ? "partial" : portfolio.state;
   setText(state.firstChild, portfolio.gaps ? `${WORDS[portfolio.state]}, ${portfolio.gaps}` : WORDS[portfolio.state]);
   setText(last, portfolio.last_session || "–");
+  report.firstChild.href = `/portfolio/${encodeURIComponent(portfolio.portfolio_id)}`;
+  report.firstChild.setAttribute("aria-label", `Report of ${portfolio.name}`);
+  report.firstChild.hidden = !portfolio.last_session;
   const simulated = portfolio.price_source.split(", ").includes("simulated") ? ", simulated" : "";
   last.title = portfolio.newest_price ? `prices up to ${portfolio.newest_price}${simulated}` : "no prices";
   setText(missing, portfolio.missing || "nothing");

@@ -79,6 +79,8 @@ function show(answer, debug) {
   const run = byId("run");
   run.hidden = !answer.run_url;
   if (answer.run_url && /^https?:/.test(answer.run_url)) run.href = answer.run_url;
+  byId("report").hidden = !["completed", "partial"].includes(answer.status);
+  byId("report").href = `/portfolio/${encodeURIComponent(id)}`;
   byId("download").disabled = !answer.run_id;
   if (debug) showLog(answer.debug_logs || []);
   if (!before || before.status !== answer.status) setText(byId("spoken"), `${WORDS[answer.status]}. ${sentence(answer)}`);

@@ -1,0 +1,76 @@
+"""The report of a portfolio over HTTP: as JSON, and as the page that `sigma-assets report --html` writes."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.params import Depends
+from pydantic import BaseModel, ConfigDict
+
+from sigma_assets.reports.page import report_page
+from sigma_assets.reports.portfolio import PortfolioReport, portfolio_report
+from sigma_assets.web.models import NotFound
+from sigma_assets.web.pages import FILES
+from sigma_assets.web.queries import Queries
+
+PortfolioId = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="id of the portfolio, as `sigma-assets portfolios` shows it"),
+]
+
+
+class _ReportQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    format: Literal["json", "html"] = "json"
+
+
+def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[int | str, dict[str, Any]]) -> APIRouter:
+    """Return the routes of the report.
+
+    The page itself holds no data where a token is asked for: a browser sends none when it follows a link. Its script
+    then fetches the same page with the token.
+    """
+    router = APIRouter()
+    html: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+    def rendered(portfolio_id: str, form: str) -> str | None:
+        return queries.cache.get(("report", portfolio_id, form), lambda: _rendered(queries, portfolio_id, form))
+
+    @router.get(
+        "/api/v1/portfolios/{portfolio_id}/report",
+        response_model=PortfolioReport,
+        responses=responses | {404: {"model": NotFound}} | html,
+        dependencies=guards,
+    )
+    def report(portfolio_id: PortfolioId, query: Annotated[_ReportQuery, Query()]) -> Response:
+        """What is stored of a portfolio on its last session: fractions (0.01 is 1 %), USD, volatility per year."""
+        body = rendered(portfolio_id, query.format)
+        if body is None:
+            return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type="application/json")
+        return Response(body, media_type="application/json" if query.format == "json" else "text/html")
+
+    @router.get("/portfolio/{portfolio_id}", include_in_schema=False)
+    def page(request: Request, portfolio_id: PortfolioId) -> Response:
+        """Return the page of a portfolio; without data where a token is needed."""
+        if guards:
+            return FILES["report.html"].response(request)
+        body = rendered(portfolio_id, "html")
+        if body is None:
+            return Response(FILES["report.html"].content, status_code=404, media_type="text/html")
+        return Response(body, media_type="text/html")
+
+    return router
+
+
+def not_found(portfolio_id: str) -> NotFound:
+    """Return the answer about a portfolio that there is not."""
+    return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
+
+
+def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
+    portfolio = queries.portfolio(portfolio_id)
+    if portfolio is None:
+        return None
+    uncomputed = queries.uncomputed(queries.progress(portfolio))
+    found = portfolio_report(queries.database, queries.settings, portfolio_id, uncomputed=uncomputed)
+    return found.json() if form == "json" else report_page(found, is_alone=False)
