@@ -79,7 +79,7 @@ def closing_profit(lot: Mapping, tape: Tape) -> float:
     factor = tape.splits(lot["entry_date"], day)
     if price is None:
         known = zip(tape.sessions, tape.close, strict=True)
-        spot = [close for session, close in known if session <= day and isfinite(close)][-1]
+        spot = [close for session, close in known if session <= lot["expiration_date"] and isfinite(close)][-1]
         gain = spot - lot["strike_price"] / factor
         price = max(gain if lot["option_type"] == "CALL" else -gain, 0.0)
     return lot["quantity"] * 100 * (factor * price - lot["entry_price"])

@@ -108,6 +108,6 @@ def _holdings(close: pd.DataFrame) -> bytes:
         f"GLD,250,100,{first},,,,,,{exit_day},103.5",
         f"QQQ,200,100,{first},,,,,,,",
         f"S1211217C00100000,5,7.5,{first},OPTIONS,S1,100,{expiry},CALL,,",
-        f"CASH_FUND,20,1000,{first},PRIVATE,,,,,,",
+        f"VINEYARD,20,1000,{first},PRIVATE,,,,,,",
     ]
     return "\n".join(lines).encode()

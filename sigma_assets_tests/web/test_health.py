@@ -53,7 +53,7 @@ def test_health_names_the_sensors_whose_last_look_failed(world, caplog):
     """A bad price file: no run is started, so none fails and no alert is sent. The log says why, the answer no path."""
     well(world)
     looked(world, "onboarding", TickStatus.SKIPPED, TickStatus.FAILURE, TickStatus.STARTED)
-    looked(world, "reconcile", TickStatus.FAILURE)
+    looked(world, "reconcile", TickStatus.FAILURE, seconds_ago=4)
 
     told = failing(world)
 

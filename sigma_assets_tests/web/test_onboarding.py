@@ -50,7 +50,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(world):
         seen.append((status["status"], status["overall_progress"]["percent_complete"]))
         if event.event_type == dg.DagsterEventType.STEP_START:
             step = event.step_key
-        elif event.event_type == dg.DagsterEventType.STEP_OUTPUT:
+        elif event.event_type == dg.DagsterEventType.STEP_OUTPUT and event.step_output_data.output_name == "result":
             running = [phase for phase in status["phases"] if phase["status"] == "running"]
             assert [phase["phase_name"] for phase in running] == [status["overall_progress"]["current_phase_name"]]
             assert running[0]["current"] == running[0]["total"] == 3

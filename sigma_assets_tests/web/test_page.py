@@ -184,17 +184,17 @@ def test_everything_can_be_done_with_the_keyboard(site):
     page = site.open("/onboarding/P1")
     expect(page.locator("#status")).to_have_text("Completed")
     reached = []
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert reached == ["All portfolios", "Details", "Download log", "Run in Dagster"]
+    assert reached == ["All portfolios", "Details", "Download log", "Report", "Run in Dagster"]
 
     page.get_by_role("switch").focus()
     page.keyboard.press("Space")
     expect(page.get_by_role("switch")).to_be_checked()
     expect(page.get_by_role("log")).to_contain_text("AAPL")
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "log"
     page.keyboard.press("Home")
