@@ -120,7 +120,7 @@ def _has_code(address: str) -> bool:
         answer = httpx.post(address, json={"query": "{ assetNodes { assetKey { path } } }"}, timeout=30)
     except httpx.TransportError:
         return False
-    return len(answer.json()["data"]["assetNodes"]) == 12
+    return len(answer.json()["data"]["assetNodes"]) == 15
 
 
 def _answers(address: str) -> bool:

@@ -23,7 +23,8 @@ from sigma_assets_tests.deployment.rival import IN_POOL
 
 OTHER_MODEL = {"SIGMA_FACTOR_WINDOW": "45", "SIGMA_CORRELATION_MIN_VALUE_USD": "30000"}
 """Settings under which factors, and what is made of them, and correlations come out differently."""
-FACTORS = ("symbol_factors", *(table.name for asset in ("betas", "factor_exposures") for table in FAMILIES[asset]))
+OF_FACTORS = ("betas", "factor_exposures", "stress_tests")
+FACTORS = ("symbol_factors", *(table.name for asset in OF_FACTORS for table in FAMILIES[asset]))
 CORRELATIONS = tuple(table.name for table in FAMILIES["correlations"])
 SHARED = {"factor_coverage": "symbol_factors", "metric_coverage": "symbol_metrics"}
 """Assets that first write rows which no portfolio owns."""
