@@ -112,7 +112,7 @@ def _sensors_looked(address: str) -> bool:
     ticks = "... on Sensors { results { sensorState { ticks(limit: 1) { status } } } }"
     query = f"{{ sensorsOrError(repositorySelector: {where}) {{ {ticks} }} }}"
     sensors = httpx.post(address, json={"query": query}, timeout=30).json()["data"]["sensorsOrError"]["results"]
-    return len(sensors) == 5 and all(sensor["sensorState"]["ticks"] for sensor in sensors)
+    return len(sensors) == 3 and all(sensor["sensorState"]["ticks"] for sensor in sensors)
 
 
 def _has_code(address: str) -> bool:
