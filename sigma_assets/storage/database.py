@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import local
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -45,6 +46,7 @@ class Database:
         engine = _sqlite_engine(self._url) if self.dialect == "sqlite" else _postgres_engine(self._url)
         self._writes = engine.execution_options(sigma_writes=True)
         self._reads = engine.execution_options(postgresql_readonly=True)
+        self._moment = local()
 
     def __repr__(self) -> str:
         return f"Database({self.place})"
@@ -69,8 +71,34 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Open one read-only transaction; errors as in `begin`."""
+        if (frozen := self._frozen) is not None:
+            yield frozen
+            return
         with self._named_errors(), self._connect(self._reads) as connection, connection.begin():
             yield connection
+
+    def at_one_moment(self, work: Callable[[], Outcome]) -> Outcome:
+        """Do work whose reads, in this thread, all see the database as it is at one moment; again when interrupted.
+
+        Two runs may write one portfolio at once. Each writes its rows whole; who reads table after table in between would
+        see a mix that no moment ever had.
+        """
+        reads = self._reads
+        if self.dialect == "postgresql":
+            reads = reads.execution_options(isolation_level="REPEATABLE READ")
+
+        def frozen(connection: sa.Connection) -> Outcome:
+            self._moment.connection = connection
+            try:
+                return work()
+            finally:
+                self._moment.connection = None
+
+        return self._repeated(reads, frozen)
+
+    @property
+    def _frozen(self) -> sa.Connection | None:
+        return getattr(self._moment, "connection", None)
 
     def in_transaction(self, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         """Do work in a write transaction, and again from its start when a conflict or a restart interrupts it.
@@ -84,6 +112,8 @@ class Database:
 
     def in_snapshot(self, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         """Do work in a read-only transaction, and again when it is interrupted."""
+        if (frozen := self._frozen) is not None:
+            return work(frozen)
         return self._repeated(self._reads, work)
 
     def dispose(self) -> None:

@@ -158,7 +158,11 @@ def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
 
 
 def checked(asset: str, tables: Tables, scope: Scope) -> Checked:
-    """Check what is stored in a scope."""
+    """Check what is stored in a scope, all of it as it is at one moment."""
+    return tables.database.at_one_moment(lambda: _checked(asset, tables, scope))
+
+
+def _checked(asset: str, tables: Tables, scope: Scope) -> Checked:
     stored = _ReadOnce(tables)
     found = {check: list(check.find(stored, scope)) for check in checks_of(asset)}
     portfolios = stored.holdings(scope)[0] if scope.portfolio_ids else pd.DataFrame({"portfolio_id": [], "name": []})
