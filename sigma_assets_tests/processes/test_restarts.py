@@ -164,7 +164,8 @@ def test_every_failed_run_is_told_once_although_the_receiver_was_down_all_the_ti
     with served(HTTPServer(("127.0.0.1", WEBHOOK_PORT), receiver)):
         until(lambda: failed <= {alert["run_id"] for alert in received}, "every failed run has been told")
         until(
-            lambda: deployment.ticks("failure_alert")[0].skip_reason == "reported 0 times", "there is nothing more to tell"
+            lambda: deployment.ticks("failure_alert")[0].skip_reason == "reported 0 times",
+            "there is nothing more to tell",
         )
 
     told = Counter(alert["run_id"] for alert in received)
