@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 
 import dagster as dg
 
-from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.inputs import PlanInputs
 from sigma_assets.instance.looks import has_open_backfill
 from sigma_assets.runs.covers import RunCover, abandoned_runs, runs, write_down
@@ -16,7 +15,7 @@ from sigma_assets.storage.roster import Roster
 logger = logging.getLogger(__name__)
 
 
-def tidy(instance: dg.DagsterInstance, inputs: PlanInputs, tables: Tables) -> None:
+def tidy(instance: dg.DagsterInstance, inputs: PlanInputs) -> None:
     """Cancel runs that nobody wants, close those that nobody started, drop the partitions of removed portfolios."""
     for run, reason in unwanted(inputs.in_flight, inputs.sessions):
         cancel(instance, run, reason)

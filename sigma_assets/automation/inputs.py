@@ -49,7 +49,7 @@ class PlanInputs:
     @property
     def busy(self) -> set[str]:
         """Portfolios that a run works on, or will; `UNIVERSE` if the universe's run is under way."""
-        return {key for run in self.in_flight for key in run.portfolio_ids or (UNIVERSE,) if run.job}
+        return {key for run in self.in_flight for key in run.portfolio_ids or (UNIVERSE,)}
 
 
 def read_inputs(

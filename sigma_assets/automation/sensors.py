@@ -85,7 +85,7 @@ def reconcile_sensor(
     adopt_portfolios(instance, tables, "sensor")
     new = unstarted(instance, tables)  # before the runs in flight: whatever is not new by now has its run among them
     inputs = read_inputs(instance, tables, price_source, index_of(instance, tables))
-    tidy(instance, inputs, tables)
+    tidy(instance, inputs)
     history = runs(instance, inputs.roster, created_after=now - HISTORY)
     cutoff = datetime.combine(inputs.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
     night = Night(now, cutoff, history, new)
