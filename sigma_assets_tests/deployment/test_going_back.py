@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.automation.execution import Wish
+from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.base.errors import SchemaVersionError, StorageError
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
@@ -50,7 +50,7 @@ def test_going_back_a_version_is_restoring_the_backup_of_before(finished: Finish
         back = configured(tmp_path / "back", url, CHECKOUT / "deploy" / "dagster.yaml")
         migrations.check(back.database)
         assert back.rows() == finished.rows
-        assert back.run(Wish((finished.portfolio_id,), FIRST, LAST)) == []
+        assert back.run(UpdateRequest((finished.portfolio_id,), FIRST, LAST)) == []
 
 
 def _upgrade_to_a_newer_version(database: Database) -> None:
