@@ -156,7 +156,7 @@ def labels(tables: Mapping[str, Table], others: Mapping[str, Table]) -> dict[str
     for name, table in tables.items():
         if len(table.key) == 1 and (free := _random_ids(table)):
             raise CompareError(
-                f"{name}.{table.key[0]}: the id {free[0]} was not made by uuid.uuid4 called from the package;"
+                f"{name}.{table.key[0]}: the id {free[0]} was not made by uuid.uuid4 or uuid5 called from the package;"
                 " benchmarks/same/fixed_ids.py has to fix it as well"
             )
     found: dict[str, str] = {}

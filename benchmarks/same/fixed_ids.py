@@ -1,7 +1,8 @@
 """A `sitecustomize.py` for both sides: the package's random ids become a counter, and its code must be that of its tree.
 
-Lots are added up in the order of their ids, and the order of a sum decides its last digits. Only `uuid.uuid4` called from
-the package is counted; Dagster's ids stay random, since another number of Dagster calls must not move ours.
+Lots are added up in the order of their ids, and the order of a sum decides its last digits. Only `uuid.uuid4` and
+`uuid.uuid5` called from the package are counted; Dagster's ids stay random, since another number of Dagster calls must
+not move ours.
 """
 
 PREFIX = "5a5a5a5a-5a5a-4a5a-8a5a-"
@@ -10,11 +11,12 @@ COUNTER, TREE = "SAME_COUNTER", "SAME_TREE"
 SITECUSTOMIZE = f'''
 import importlib.util, os, sys, uuid
 
-_random = uuid.uuid4
+_random, _hashed = uuid.uuid4, uuid.uuid5
+
+def _from_the_package():
+    return sys._getframe(2).f_globals.get("__name__", "").startswith("sigma_assets.")
 
 def _counted():
-    if not sys._getframe(1).f_globals.get("__name__", "").startswith("sigma_assets."):
-        return _random()
     path = os.environ["{COUNTER}"]
     try:
         with open(path) as file:
@@ -25,7 +27,8 @@ def _counted():
         file.write(str(number))
     return uuid.UUID(f"{PREFIX}{{number:012x}}")
 
-uuid.uuid4 = _counted
+uuid.uuid4 = lambda: _counted() if _from_the_package() else _random()
+uuid.uuid5 = lambda space, name: _counted() if _from_the_package() else _hashed(space, name)
 
 _found = importlib.util.find_spec("sigma_assets")
 _tree = os.environ["{TREE}"]

@@ -1,21 +1,14 @@
 """XIRR: the published example, closed forms, and scipy's root of the same equation."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from sigma_assets.analytics.performance import money_weighted
 from sigma_assets.analytics.performance.money_weighted import money_weighted_return
 
 
 def days(*texts: str) -> np.ndarray:
     return np.array(texts, dtype="datetime64[D]")
-
-
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(money_weighted).failed == 0
 
 
 def test_the_example_of_the_usual_spreadsheet():

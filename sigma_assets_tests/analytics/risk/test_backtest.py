@@ -1,17 +1,10 @@
 """The backtest of value at risk: published statistics, counts by hand, and a market in which the truth is known."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy.stats import binom, chi2
 
-from sigma_assets.analytics.risk import backtest as backtests
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
-
-
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(backtests).failed == 0
 
 
 @pytest.mark.parametrize(("exceptions", "expected"), [(3, 0.09494), (7, 5.49699)])
