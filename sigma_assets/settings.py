@@ -124,6 +124,12 @@ class Settings:
     max_runtime_seconds: int = _setting(
         "SIGMA_MAX_RUNTIME_SECONDS", 1800, "time limit of a run, seconds", read.whole_number(1, 604_800)
     )
+    run_workers: int | None = _setting(
+        "SIGMA_RUN_WORKERS",
+        None,
+        "run workers that a night is divided among, on all hosts together; default: 2, with SQLite 1",
+        read.whole_number(1, 1_000),
+    )
     database_patience_seconds: int = _setting(
         "SIGMA_DATABASE_PATIENCE_SECONDS",
         75,
@@ -178,6 +184,11 @@ class Settings:
     def database(self) -> str:
         """Return the database URL, the embedded default included."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'sigma.sqlite'}"
+
+    @property
+    def workers(self) -> int:
+        """Return how many runs a night is divided into; SQLite has one writer, so that a second one would only wait."""
+        return self.run_workers or (1 if self.database.startswith("sqlite") else 2)
 
     @property
     def dagster_link(self) -> str:

@@ -100,7 +100,8 @@ def _history(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(history.play, sides))
         assets = list(pool.map(Side.exportable, sides))
-        printed = list(pool.map(Side.exports, sides, assets))
+        both = [asset for asset in assets[0] if asset in assets[1]]
+        printed = list(pool.map(Side.exports, sides, [both, both]))
     if history.depends_on_today and _market_day() != market_day:
         raise CompareError(
             f"{history.name}: the market's session changed meanwhile, and with it the prices: start again"
@@ -113,6 +114,9 @@ def _history(
     labels_old, labels_new = labels(old, new), labels(new, old)
     dropped = {*STAMPS, *leave_out}
     count = _compare_all("table", _ready(old, labels_old, dropped), _ready(new, labels_new, dropped), strict)
+    for asset in sorted({*assets[0]} ^ {*assets[1]}):
+        click.echo(f"  export {asset}: only in {'this tree' if asset in assets[1] else 'the old code'}")
+        count += strict
     exports = _ready(exports_old, labels_old, dropped), _ready(exports_new, labels_new, dropped)
     return count + _compare_all("export", *exports, strict)
 

@@ -15,7 +15,9 @@ Needs = dict[tuple[str | None, str], SessionArray]
 
 MAX_CELLS = 5_000
 """Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a
-crash can cost. A night of 1,000 portfolios is one run."""
+crash can cost. A night of 1,000 portfolios is one run where there is one worker."""
+MIN_CELLS = 250
+"""Fewest sessions x portfolios for which another worker is worth its start and a second reading of the prices."""
 MAX_UNIVERSE_SESSIONS = 260
 """Most sessions in one run of the universe, for the same reasons: a year of 1,200 symbols takes 0.7 GiB."""
 
@@ -48,11 +50,13 @@ def plan_runs(
     order: Sequence[str],
     calendar: SessionArray,
     reason: str = MISSING,
+    workers: int = 1,
 ) -> list[PlannedRun]:
-    """Return the runs that materialise exactly what is missing, earliest sessions first.
+    """Return the runs that materialise exactly what is missing, earliest sessions first, then the largest first.
 
     Portfolios that miss the same assets on the same sessions share a run, as far as they are neighbours in `order`
-    (a run's range is one slice of it).
+    (a run's range is one slice of it). Such a run is divided evenly among the workers, but into no smaller parts than
+    `MIN_CELLS`.
 
     Parameters
     ----------
@@ -60,6 +64,7 @@ def plan_runs(
     assets : the assets of the job, in the order of the pipeline.
     order : the dynamic portfolio partitions in insertion order.
     calendar : all sessions, ascending; sessions that are neighbours in it can share a run.
+    workers : how many runs can be executed at once, on all hosts together.
     """
     wanted = {key: sessions for key, sessions in missing.items() if len(sessions)}
     if not wanted:
@@ -81,7 +86,8 @@ def plan_runs(
         )
         for top, bottom, left, right, bits in _rectangles(mask)
     ]
-    return sorted((part for run in planned for part in _parts(run, calendar)), key=lambda run: (run.first, run.last))
+    parts = (part for run in planned for part in _parts(run, calendar, workers))
+    return sorted(parts, key=lambda run: (run.first, run.last, -len(run.portfolio_ids)))
 
 
 def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[PlannedRun]:
@@ -131,12 +137,13 @@ def _slices(bits: np.ndarray) -> Iterable[tuple[int, int, int]]:
             yield left, right, int(bits[left])
 
 
-def _parts(run: PlannedRun, calendar: SessionArray) -> Iterable[PlannedRun]:
-    """Yield the run cut into parts of at most MAX_CELLS: by portfolios first, then by sessions; the universe by sessions."""
+def _parts(run: PlannedRun, calendar: SessionArray, workers: int) -> Iterable[PlannedRun]:
+    """Yield the run in parts of at most MAX_CELLS: cut by portfolios first, then by sessions; the universe by sessions."""
     top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
     height = bottom - top + 1
     width = max(len(run.portfolio_ids), 1)
-    step = max(min(width, MAX_CELLS // height), 1)
+    share = -(-width // max(min(workers, width * height // MIN_CELLS), 1))
+    step = max(min(share, MAX_CELLS // height), 1)
     rows = max(min(height, MAX_CELLS // step if run.portfolio_ids else MAX_UNIVERSE_SESSIONS), 1)
     for left in range(0, width, step):
         for start in range(top, bottom + 1, rows):

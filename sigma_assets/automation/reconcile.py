@@ -31,12 +31,14 @@ class Night:
     cutoff : when the target session's prices were due; None if the universe need not wait for the schedule.
     history : recent runs, newest first.
     unstarted : portfolios that are the onboarding sensor's.
+    workers : run workers that a night is divided among; a command executes one run after the other.
     """
 
     now: datetime
     cutoff: datetime | None = None
     history: Sequence[RunCover] = ()
     unstarted: Collection[str] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def reconcile(
     closed = paused | set(night.unstarted) | inputs.busy
     planned, urgent = [], set(closed)
     for reason, wanted in needs.items():
-        planned += _portfolio_runs(inputs, wanted, reason, calendar, urgent)
+        planned += _portfolio_runs(inputs, wanted, reason, calendar, urgent, night.workers)
         urgent |= {key for key, _ in wanted if key is not None}
     behind = {key for wanted in needs.values() for key, _ in wanted if key is not None}
     for words, keys in (
@@ -123,10 +125,11 @@ def _universe(
 
 
 def _portfolio_runs(
-    inputs: PlanInputs, wanted: Needs, reason: str, calendar: SessionArray, closed: Collection[str]
+    inputs: PlanInputs, wanted: Needs, reason: str, calendar: SessionArray, closed: Collection[str], workers: int
 ) -> list[PlannedRun]:
     chosen = {key: days for key, days in wanted.items() if key[0] is not None and key[0] not in closed}
-    planned = plan_runs(chosen, assets=names(PORTFOLIO_ASSETS), order=inputs.order, calendar=calendar, reason=reason)
+    assets = names(PORTFOLIO_ASSETS)
+    planned = plan_runs(chosen, assets=assets, order=inputs.order, calendar=calendar, reason=reason, workers=workers)
     return [replace(run, target=inputs.target) for run in planned]
 
 

@@ -88,7 +88,7 @@ def reconcile_sensor(
     tidy(instance, inputs)
     history = runs(instance, inputs.roster, created_after=now - HISTORY)
     cutoff = datetime.combine(inputs.target, tables.settings.cutoff, tzinfo=NEW_YORK).astimezone(UTC)
-    night = Night(now, cutoff, history, new)
+    night = Night(now, cutoff, history, new, tables.settings.workers)
     plan = reconcile(inputs, _needs(context, inputs, tables, price_source, night), tables.calendar.sessions, night)
     for run in plan.runs:
         who = f"{len(run.portfolio_ids)} portfolios" if run.portfolio_ids else "the universe"

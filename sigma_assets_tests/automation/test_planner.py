@@ -77,19 +77,48 @@ def test_nothing_missing_plans_nothing():
         st.sets(st.integers(0, len(CALENDAR) - 1), min_size=1).map(lambda rows: CALENDAR[sorted(rows)]),
     ),
     st.integers(1, 7),
+    st.integers(1, 4),
 )
-def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells):
+def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells, workers):
     """Whatever is missing, and however small the runs must be: nothing is left out, nothing runs twice."""
     wanted = {(asset, str(day), key) for (key, asset), sessions in missing.items() for day in sessions}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planner, "MAX_CELLS", most_cells)
-        planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C", "D"], calendar=CALENDAR)
+        patch.setattr(planner, "MIN_CELLS", 1)
+        planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C", "D"], calendar=CALENDAR, workers=workers)
 
     covered = [cell for run in planned for cell in cells(run)]
     assert len(covered) == len(set(covered))
     assert set(covered) == wanted
     assert all(len(cells(run)) <= most_cells * len(run.assets) for run in planned)
+
+
+def test_a_night_is_divided_evenly_among_the_workers_but_not_into_crumbs():
+    """A start of a worker costs more than a few portfolios: 900 for four workers are three runs, 100 are one."""
+    for count, workers, sizes in (
+        (1_000, 2, [500, 500]),
+        (1_000, 3, [334, 334, 332]),
+        (900, 4, [300] * 3),
+        (100, 4, [100]),
+    ):
+        order = [f"P{number}" for number in range(count)]
+        missing = {(key, asset): CALENDAR[:1] for key in order for asset in ASSETS}
+
+        planned = plan_runs(missing, assets=ASSETS, order=order, calendar=CALENDAR, workers=workers)
+
+        assert [len(run.portfolio_ids) for run in planned] == sizes
+        assert [key for run in planned for key in run.portfolio_ids] == order
+
+
+def test_of_the_runs_of_a_session_the_largest_starts_first():
+    """The last run to end should be a short one."""
+    order = [f"P{number}" for number in range(7)]
+    missing = {(key, asset): CALENDAR[:1] for key in order if key != "P2" for asset in ASSETS}
+
+    planned = plan_runs(missing, assets=ASSETS, order=order, calendar=CALENDAR)
+
+    assert [run.portfolio_ids for run in planned] == [("P3", "P4", "P5", "P6"), ("P0", "P1")]
 
 
 def test_a_long_history_of_the_universe_is_cut_into_runs_that_fit_into_memory(monkeypatch):
