@@ -29,7 +29,7 @@ PRICES_NEEDED: dict[str, Callable[[Tables], int]] = {
     "symbol_factors": lambda tables: tables.settings.factor_model.min_observations + 1,
     "symbol_metrics": lambda _: 1,
 }
-"""Prices that a symbol must have before a table can have a row of it: tells stale from missing."""
+"""Prices that a symbol must have before a table can have a row of it: separates stale from missing."""
 
 
 @dg.asset(

@@ -53,12 +53,12 @@ def replaced(
     done: tuple[str, int] | None,
     **totals: float,
 ) -> Results:
-    """Replace the rows of an asset's tables in scope, check them, and return what Dagster is told.
+    """Replace the rows of an asset's tables in scope, check them, and return what Dagster records.
 
     Parameters
     ----------
     frames : one per table of the asset's family, in its order.
-    done : what was worked on, for whoever watches: unit (symbols, dates, positions or scenarios) and how many;
+    done : what was worked on, for progress displays: unit (symbols, dates, positions or scenarios) and how many;
         None if that was told already.
     totals : of the whole run, for its log.
     """

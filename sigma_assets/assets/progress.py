@@ -52,7 +52,7 @@ class Progress:
         self._said: int | None = None
 
     def advance(self, count: int = 1, message: str | None = None) -> None:
-        """Count so many more as done, with a line of detail for debugging; writes if a second has passed."""
+        """Count this many more as done, with a line of detail for debugging; writes if a second has passed."""
         self._current += count
         if message is not None:
             self._lines.append(message)

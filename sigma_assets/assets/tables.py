@@ -85,7 +85,7 @@ class Tables:
         return sorted({*held, *self.factor_etfs})
 
     def window(self, scope: Scope, lookback: int) -> SessionArray:
-        """Return the sessions of the scope and so many before it, as far as the calendar reaches."""
+        """Return the sessions of the scope and a number of sessions before it, as far as the calendar reaches."""
         position = int(np.searchsorted(self.calendar.sessions, scope.sessions[0]))
         first = self.calendar.sessions[max(position - lookback, 0)]
         return self.calendar.between(first.item(), scope.last)
@@ -162,7 +162,7 @@ class Tables:
         return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
 
     def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
-        """Return the session on which each symbol can have had so many prices at the earliest.
+        """Return the session on which each symbol can have had a number of prices at the earliest.
 
         Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
         Symbols without prices up to `last` are absent.

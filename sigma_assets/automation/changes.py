@@ -38,7 +38,7 @@ class PriceLook:
 
     @classmethod
     def of(cls, cursor: str | None, newest: int) -> "PriceLook":
-        """Return the look that a cursor tells of; a pass that begins is good for all loads so far."""
+        """Return the look that a cursor describes; a pass that begins covers all loads so far."""
         since, until, position, disturbed = (int(part) for part in (cursor or "0,0,0,0").split(","))
         return cls(since, until if position else newest, position, bool(disturbed and position))
 
@@ -48,7 +48,7 @@ class PriceLook:
         return f"{self.since},{self.until},{self.position},{int(self.is_disturbed)}"
 
     def following(self, looked: int, total: int, disturbed: bool) -> "PriceLook":
-        """Return where to look next after so many portfolios, of a total, that nothing had to be run again for."""
+        """Return where to look next after a number of portfolios, of a total, for which nothing had to run again."""
         disturbed |= self.is_disturbed
         if self.position + looked < total:
             return PriceLook(self.since, self.until, self.position + looked, disturbed)

@@ -80,7 +80,7 @@ def late_sessions(
     if portfolio_ids is None:
         return {(None, asset): sessions for asset in names(SYMBOL_ASSETS)} if len(sessions) else {}
     return {
-        (key, asset): days  # every asset: whoever loads prices vouches for what reads them
+        (key, asset): days  # every asset: a run that loads prices also runs what reads them
         for key in portfolio_ids
         for asset in names(PORTFOLIO_ASSETS)
         if len(days := np.intersect1d(sessions, inputs.sessions[key]))

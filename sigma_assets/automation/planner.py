@@ -101,7 +101,7 @@ def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[Pla
 
 
 def backoff_seconds(failures: int, *, first: float = 60.0, longest: float = 3600.0) -> float:
-    """Return how long to wait after so many failures in a row: doubles from `first` up to `longest`; 0 after none."""
+    """Return how long to wait after a number of failures in a row: doubles from `first` up to `longest`; 0 after none."""
     return min(first * 2.0 ** (failures - 1), longest) if failures else 0.0
 
 

@@ -16,8 +16,8 @@ from sigma_assets.runs.tags import MISSING
 HISTORY = timedelta(days=2)
 """How far back failures count for a pause."""
 SCHEDULE_GRACE = timedelta(minutes=5)
-"""The nightly schedule starts the universe's run at the cutoff; whoever else looks leaves it this long to do so, since
-neither sees a run that the other has asked for and Dagster has not made yet."""
+"""The nightly schedule starts the universe's run at the cutoff; every other look leaves it this long to do so, since
+neither sees a run that the other has requested and Dagster has not created yet."""
 UNIVERSE_PATIENCE = timedelta(minutes=10)
 """Portfolios follow the universe's run, for it loads their prices in bulk; they wait for it this long at most."""
 

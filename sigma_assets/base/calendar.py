@@ -46,7 +46,7 @@ class TradingCalendar:
         return self._at(int(np.searchsorted(self.sessions, np.datetime64(day), side="right")) - 1, day)
 
     def shift(self, session: date, sessions: int) -> date:
-        """Return the session so many sessions later (earlier if negative).
+        """Return the session a number of sessions later (earlier if negative).
 
         Raises
         ------

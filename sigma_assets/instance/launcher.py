@@ -29,7 +29,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class MonitoredRunLauncher(dg.DefaultRunLauncher):
-    """Launches runs as DefaultRunLauncher does, and tells run monitoring which workers are dead.
+    """Launches runs as DefaultRunLauncher does, and reports to run monitoring which workers are dead.
 
     A worker outlives its code server, so the server's silence proves nothing: the process on this host decides.
     Runs that execute inside another process (the command line) are judged by the tags of ``this_worker_tags``.
@@ -115,7 +115,7 @@ class MonitoredRunLauncher(dg.DefaultRunLauncher):
 def end_runs_of_dead_processes(instance: dg.DagsterInstance) -> list[str]:
     """Mark as failed what ran in a process of this host that has ended, free its pool slots, and return the run ids.
 
-    The daemon does this too; where only the command line is used, there is none, and whoever comes next would wait for
+    The daemon does this too; where only the command line is used, there is none, and the next command would wait for
     the dead run's portfolios, and for its turn at the price source, for ever.
     """
     here = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={HOST_TAG: socket.gethostname()})

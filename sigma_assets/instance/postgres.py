@@ -40,7 +40,7 @@ REPEATED_RUN_CALLS = ("get_run_records", "handle_run_event")
 """What a run's worker asks of Dagster's storage, besides storing events; done twice, each leaves what it leaves once."""
 TIRELESS_THREAD = "grpc-server-cleanup"
 """The code server's thread that reports dead workers. One exception ends it: no dead worker would be noticed ever after,
-and the server would wait for runs that have ended when it is told to stop. So it waits however long it takes."""
+and the server would wait for runs that have ended when it is told to stop. So it waits as long as it takes."""
 
 Outcome = TypeVar("Outcome")
 

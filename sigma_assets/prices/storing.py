@@ -102,7 +102,7 @@ def recheck_recent(
 ) -> int:
     """Compare the stored rows of the last weeks with their source, store those that differ, and return how many did.
 
-    For sources that answer at once and at no cost: whoever writes the files may have corrected a row.
+    For sources that answer at once and at no cost: the writer of the files may have corrected a row.
     """
     stored = stored_bars(database, symbols, look_back_start(calendar, last), last)
     found = reload(database, calendar, provider, stored[stored["source"] == provider.name])

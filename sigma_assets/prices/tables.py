@@ -24,7 +24,7 @@ __all__ = [
 _VALUES = BAR_COLUMNS[2:]
 _BAR = ("session", "symbol", *_VALUES)
 _MANY_ROWS = 50_000
-"""After so many rows PostgreSQL is told to count again at once: until it does, small loads read the whole table."""
+"""After this many new rows PostgreSQL analyzes the table at once: without fresh statistics, small loads read all of it."""
 
 
 def write_prices(db: Database, rows: pd.DataFrame, source: str, loaded_at: datetime) -> int | None:

@@ -61,7 +61,7 @@ class Caller:
     Parameters
     ----------
     source : name of the service, for messages.
-    calls_per_minute : at most so many attempts in any 60 seconds; None or 0 = no limit.
+    calls_per_minute : limit of attempts in any 60 seconds; None or 0 = no limit.
     attempts : how often one call is tried before the source counts as unavailable.
     reserve : given the source, its calls per minute and the time now, reserves the next call among all processes that
         share its pace, and returns when it may start (both in seconds since 1970); None = this process is the only one.

@@ -115,7 +115,7 @@ def bar_chart(entries: Sequence[tuple[str, float | None, str]], what: str) -> Ba
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
-    """Return at most so many points as can be seen; the lowest and highest equity of each stretch stay, and both ends."""
+    """Return no more points than can be seen; the lowest and highest equity of each stretch stay, and both ends."""
     if len(points) <= MOST_POINTS:
         return list(points)
     size = ceil(2 * len(points) / MOST_POINTS)

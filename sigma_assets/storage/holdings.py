@@ -17,7 +17,7 @@ from sigma_assets.storage.selection import require_active, selected
 LOT_COLUMNS = tuple(column.name for column in schema.lots.columns if column.name not in ("lot_id", "portfolio_id"))
 """Columns of a lot that a person enters."""
 
-# a step per day with changes: from that day to the next step, so many changes are in effect
+# a step per day with changes: from that day to the next step, this number of changes is in effect
 _STEPS = """
     WITH days AS (
         SELECT portfolio_id, effective_from, count(*) AS changes FROM holdings_changes

@@ -1,4 +1,4 @@
-"""How long a process waits for a database that is away: whoever is waited for gives up soon, a run's worker does not."""
+"""How long a process waits for a database that is away: commands and pages give up soon, a run worker does not."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ Outcome = TypeVar("Outcome")
 
 @dataclass
 class Patience:
-    """What this process thinks of waiting.
+    """How long this process waits for an unreachable database.
 
     A patient process counts from when the database went away, for all that it asks of it: once that took too long, what
     is asked next fails at once, or the failures of one outage would add up to many. Others count each request anew.

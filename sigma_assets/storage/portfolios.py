@@ -99,7 +99,7 @@ def content_order(lots: pd.DataFrame) -> np.ndarray:
 
 
 def _ascending_ids(seed: str, count: int) -> list[str]:
-    """Return so many uuids in ascending order."""
+    """Return a number of uuids in ascending order."""
     return sorted(str(uuid5(NAMESPACE_OID, f"{seed} {number}")) for number in range(count))
 
 

@@ -81,7 +81,7 @@ def _dagster(instance: dg.DagsterInstance, database: Database) -> list[str]:
         instance.get_run_records(limit=1)
         instance.event_log_storage.get_maximum_record_id()
         silent = _silent_daemons(instance)
-        # sensors cannot look without their daemon: one cause is told once
+        # sensors cannot look without their daemon: one cause is reported once
         return [*(silent or _sensors(instance)), *_checks(instance, database)]
     except (SQLAlchemyError, StorageError) as error:
         logger.warning("health: Dagster's storage cannot be read: %s", error)
@@ -92,7 +92,7 @@ def _checks(instance: dg.DagsterInstance, database: Database) -> list[str]:
     """Return which checks failed in a run that no later one has made good; for how many, not for whom."""
     try:
         failed = standing(instance, lambda: read_roster(database).name_of)
-    except StorageError as error:  # told by the look at the database
+    except StorageError as error:  # reported by the look at the database
         logger.warning("health: failed checks cannot be told: %s", error)
         return []
     counts = Counter((each.asset, each.check) for each in failed)

@@ -1,4 +1,4 @@
-"""The log of a run, line by line, without what tells a reader nothing."""
+"""The log of a run, line by line, without what means nothing to a reader."""
 
 import logging
 import re
@@ -84,7 +84,7 @@ def whole_log(instance: dg.DagsterInstance, run_id: str) -> Iterator[LogLine]:
 
 
 def log_for_readers(instance: dg.DagsterInstance, run: RunFacts) -> Iterator[LogLine]:
-    """Yield what a run's log tells a reader: log lines, per-symbol detail, starts, ends, errors, findings of checks.
+    """Yield what a reader needs of a run's log: log lines, per-symbol detail, starts, ends, errors, findings of checks.
 
     Not what Dagster plans, loads and stores; long batches of materialisations are not even read.
     """

@@ -41,7 +41,7 @@ class HeldBook:
 
 
 def held_book(ledger: Ledger, sessions_before: int) -> HeldBook:
-    """Return what a portfolio held on the sessions wanted, those between them, and so many before the first."""
+    """Return what a portfolio held on the sessions wanted, those between them, and a number of sessions before the first."""
     first = max(0, int(ledger.wanted[0]) - sessions_before)
     rows = slice(first, int(ledger.wanted[-1]) + 1)
     lots, equity = ledger.lots, ledger.equity[rows]

@@ -59,7 +59,7 @@ def _symbol_volatility(
     first_rows: RowArray,
     model: VolatilityModel,
 ) -> pd.DataFrame:
-    """Measure each symbol once per session, whoever holds it, and hand the numbers out to the holders."""
+    """Measure each symbol once per session, and give the numbers to all its holders."""
     days, day = np.unique(rows, return_inverse=True)
     columns = np.unique(column[column >= 0])
     # All that the first session's windows can reach; what lies before is cut off for speed.

@@ -115,7 +115,7 @@ def trailing_volatility(returns: FloatArray, rows: RowArray, window: int, first_
 def first_return_rows(history: PriceHistory) -> RowArray:
     """Return the first row on which each symbol can have a return: the session after its first close.
 
-    The first close decides, not the first return: `prior_close` tells it to a history that is read from any start.
+    The first close decides, not the first return: `prior_close` gives it to a history that is read from any start.
 
     Returns
     -------

@@ -61,7 +61,7 @@ def _in_time(receiver: str, task: Mapping[str, object]) -> None:
     except subprocess.TimeoutExpired:
         raise AlertError(f"{receiver} did not take the alert within {TOTAL_SECONDS} s") from None
     if done.returncode:
-        # a traceback may hold the address: of an error that nobody foresaw only its class is told
+        # a traceback may hold the address: of an unforeseen error only the class is sent
         unforeseen = (done.stderr.strip().splitlines() or ["no word"])[-1].partition(":")[0]
         raise AlertError(f"{receiver} {done.stdout.strip() or f'cannot be alerted: {unforeseen}'}")
 

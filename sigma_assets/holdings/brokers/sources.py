@@ -7,7 +7,7 @@ recognise : columns that a table's header must have, in any case, to be read by 
 columns : field of ours to column of theirs, or to a list of names of which the first one present counts (`fees`: all of
     them, added up); `{after: NAME}` is the column without a name behind another one.
 dates, decimal : `mdy`, `dmy` or `ymd`; `.` or `,`. Left out, the file decides, and where it cannot, the user is asked.
-sales : `negative` if the quantity's sign tells a sale; otherwise `actions` does.
+sales : `negative` if a negative quantity marks a sale; otherwise `actions` does.
 actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`.
 classes : their name of a kind of instrument to our class and subtype.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.

@@ -72,7 +72,7 @@ class Findings:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are so many problems that looking for more helps nobody."""
+        """Whether there are enough problems to stop looking for more."""
         return len(self.problems) >= MAX_PROBLEMS
 
 

@@ -185,7 +185,7 @@ def date_orders(cells: Iterable[str]) -> tuple[int, int, str | None]:
 
 
 def years_before(day: date, years: int) -> date:
-    """Return the same day so many years earlier; 28 February where there is no 29th."""
+    """Return the same day a number of years earlier; 28 February where there is no 29th."""
     try:
         return day.replace(year=day.year - years)
     except ValueError:

@@ -27,7 +27,7 @@ BATCH = 250
 """Symbols per batch: small enough for progress to show, large enough to cost nothing."""
 
 RECENT_SESSIONS = 20
-"""A symbol without a price for so many sessions of the files is not expected to have one on the next."""
+"""A symbol without a price for this many sessions of the files is not expected to have one on the next."""
 
 _Stamp = tuple[int, int]
 """When a file was last written (ns) and its size: another pair means another content."""
@@ -153,7 +153,7 @@ class FilesProvider:
         return _Prices(rows[list(BAR_COLUMNS)], sessions, spans, moved, last)
 
     def _later(self, session: date, count: int) -> date:
-        """Return the session so many sessions later, or the last one of the calendar."""
+        """Return the session a number of sessions later, or the last one of the calendar."""
         position = int(np.searchsorted(self.calendar.sessions, np.datetime64(session))) + count
         return as_dates([self.calendar.sessions[min(position, len(self.calendar.sessions) - 1)]])[0]
 

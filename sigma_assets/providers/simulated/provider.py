@@ -32,7 +32,7 @@ class SimulatedProvider:
 
     Parameters
     ----------
-    last : last session with data, or a function that tells it, for a market that goes on as the days pass.
+    last : last session with data, or a function that returns it, for a market that goes on from day to day.
     seed : another seed is another market.
     extra_symbols : how many extra stocks `symbols` lists; all are served in any case.
     """

@@ -34,7 +34,7 @@ class YahooProvider:
     ----------
     calendar : NYSE sessions.
     current_session : last session that is over; nothing later is taken, and next-try days count from it.
-    calls_per_minute : at most so many symbols a minute; None = no limit.
+    calls_per_minute : limit of symbols per minute; None = no limit.
     timeout_seconds, attempts : of one call.
     session : HTTP session for yfinance; None = its own. For tests.
     today : the day on which Yahoo's periods end.

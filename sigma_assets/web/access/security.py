@@ -52,7 +52,7 @@ class OtherPortfolioError(Exception):
 
 
 def token_check(token: str) -> Callable[..., None]:
-    """Return a dependency that lets through whoever knows the token, or the token of the portfolio that is asked for."""
+    """Return a dependency that lets through requests with the token, or with the token of the requested portfolio."""
 
     def check(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> None:
         given = credentials.credentials if credentials else ""

@@ -8,7 +8,7 @@ from sigma_assets.base.conventions import FactorModel
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 MOVE_WINDOW, DEVIATION_WINDOW, DEVIATION_MIN = 63, 252, 126
-"""Sessions of a factor's move, and daily returns of which its standard deviation is taken, at least so many known."""
+"""Sessions of a factor's move; daily returns in its standard deviation, and how many of them must be known."""
 BASIS_POINT = 1e-4
 
 
