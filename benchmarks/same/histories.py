@@ -62,8 +62,14 @@ def _demo(side: Side) -> None:
 
 
 def _import(side: Side, file: Path, name: str, equity: int) -> str:
-    """Import a holdings file and return the portfolio's id, the last line printed."""
-    printed = side.call("import", str(file), "--name", name, "--equity", str(equity))
+    """Import a holdings file and return the portfolio's id, the last line printed.
+
+    Its lines are sorted as lots are: before version 0.2 sums were taken in the order of the file.
+    """
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False, comment="#")
+    ordered = side.work / f"sorted_{file.name}"
+    rows.sort_values(["Entry Date", "Symbol"], kind="stable").to_csv(ordered, index=False)
+    printed = side.call("import", str(ordered), "--name", name, "--equity", str(equity))
     return printed.strip().splitlines()[-1]
 
 
