@@ -23,7 +23,15 @@ from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import RunCover, runs
-from sigma_assets.runs.tags import FORCED, HOLDINGS_CHANGED, MISSING, OUTDATED, PRICES_CORRECTED, PRICES_LATE
+from sigma_assets.runs.tags import (
+    CREATED_BY,
+    FORCED,
+    HOLDINGS_CHANGED,
+    MISSING,
+    OUTDATED,
+    PRICES_CORRECTED,
+    PRICES_LATE,
+)
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.patience import patience
 from sigma_assets.storage.portfolios import portfolios
@@ -212,7 +220,7 @@ def execute(
             job_def=job.get_subset(asset_selection=chosen),
             run_config=QUIET,
             asset_selection=chosen,
-            tags={**tags_of(planned, roster, source), **this_worker_tags()},
+            tags={**tags_of(planned, roster, source), **this_worker_tags(), CREATED_BY: "sigma-assets run"},
             remote_job_origin=origin_of(name),
         )
         if _is_second(instance, roster, run.run_id):

@@ -8,7 +8,7 @@ import click
 from sigma_assets.automation.webserver import Webserver, WebserverError
 from sigma_assets.base.errors import ProviderError
 from sigma_assets.providers.registry import Surroundings, make_provider
-from sigma_assets.runs.tags import Range, run_tags
+from sigma_assets.runs.tags import CREATED_BY, Range, run_tags
 from sigma_assets.settings import settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.roster import read_roster
@@ -40,8 +40,9 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
             source="onboarding",
             max_runtime_seconds=configured.max_runtime_seconds,
         )
+        by = {CREATED_BY: "sigma-assets import"}
         try:
-            return webserver.request_onboarding(roster.name_of[portfolio_id], tags)
+            return webserver.request_onboarding(roster.name_of[portfolio_id], tags | by)
         except WebserverError as error:
             _leave(str(error))
             return None

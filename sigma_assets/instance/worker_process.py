@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sigma_assets.base.errors import SigmaError
 
-HOST_TAG = "sigma/worker_host"
-PID_TAG = "sigma/worker_pid"
-STARTED_TAG = "sigma/worker_started"
+HOST_TAG = ".dagster/sigma_worker_host"
+PID_TAG = ".dagster/sigma_worker_pid"
+STARTED_TAG = ".dagster/sigma_worker_started"
+"""Dagster's UI does not show tags that begin with `.dagster/`."""
 
 _PROC = Path("/proc")
 _DEAD_STATES = "ZXx"  # a zombie has ended; nobody has collected it yet (a container without init never does)

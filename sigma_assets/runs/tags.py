@@ -18,6 +18,10 @@ REASON = "sigma/reason"
 TARGET = "sigma/target"
 """Last session that was due when the run was planned: a run over less does not complete a portfolio."""
 PORTFOLIO = "sigma/portfolio_id"
+PORTFOLIO_NAME = "sigma/portfolio"
+"""The readable name of its partition, for people who look for a run in Dagster's UI."""
+CREATED_BY = "user"
+"""What Dagster's UI shows as "created by"; a run without it, and without a sensor's tag, is "manually launched"."""
 PORTFOLIOS = "sigma/portfolios"
 """Spans of the roster: what the run covers, whatever becomes of the partitions at the ends of its range."""
 SPANS_PER_TAG = 150
@@ -69,7 +73,7 @@ def run_tags(covered: Range, roster: Roster, *, source: str, max_runtime_seconds
     if covered.target is not None:
         tags[TARGET] = str(covered.target)
     if len(covered.portfolio_ids) == 1:
-        tags[PORTFOLIO] = covered.portfolio_ids[0]
+        tags |= {PORTFOLIO: covered.portfolio_ids[0], PORTFOLIO_NAME: names[0]}
     return tags
 
 

@@ -81,3 +81,12 @@ def test_what_a_run_covers_survives_the_portfolios_at_its_ends_and_any_length():
 
     assert max(map(len, tags.values())) < 2_700
     assert roster.within(spans_of(tags)) == ids[::2]
+
+
+def test_a_run_of_one_portfolio_can_be_found_by_its_name_in_the_ui():
+    roster = Roster((2,), ("b",), ("beta-b",))
+    covered = Range(date(2026, 1, 7), date(2026, 1, 8), ("b",))
+
+    tags = run_tags(covered, roster, source="onboarding", max_runtime_seconds=60)
+
+    assert (tags["sigma/portfolio_id"], tags["sigma/portfolio"]) == ("b", "beta-b")
