@@ -21,6 +21,8 @@ from sigma_assets.storage.schema import FAMILIES, SCHEMA
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # single-run backfills and mappings between partition dimensions are in beta; pyproject.toml pins Dagster's minor version
 
+LATEST = "latest session"
+
 logger = logging.getLogger(__name__)
 
 Results = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
@@ -95,6 +97,8 @@ def recorded(
         raise failure_of(found.failed)
     for key, (_, told) in figures.items():
         context.add_asset_metadata(told, partition_key=key)
+    if found.latest:
+        context.add_asset_metadata({LATEST: dg.MetadataValue.md(found.latest)}, partition_key=max(figures))
     yield dg.MaterializeResult()
 
 

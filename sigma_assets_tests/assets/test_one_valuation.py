@@ -116,3 +116,33 @@ def test_a_table_that_cannot_be_written_loses_nothing_of_the_other(world: World,
     assert [event.step_key for event in outcome.get_step_failure_events()] == [broken]
     assert world.stored(broken).empty
     pd.testing.assert_frame_equal(world.stored(other), world.computed(other), check_dtype=False, check_exact=True)
+
+
+def test_the_last_session_of_a_run_shows_its_rows_in_the_ui(tmp_path: Path) -> None:
+    """Dagster renders Markdown metadata as a table: equity as stored, no bookkeeping columns, on one partition only."""
+    world = World(tmp_path)
+    world.run("portfolio_snapshots", "position_values")
+
+    (stored,) = world.stored("portfolio_snapshots").query("session == @LAST").itertuples()
+    shown = _shown(world, "portfolio_snapshots")
+    assert set(shown) == {f"{LAST}|once-{world.portfolio_id[:8]}"}
+    (table,) = shown.values()
+    assert table.splitlines()[0] == str(LAST)
+    assert f"| equity | {stored.equity:,.2f} |" in table
+    assert "| portfolio | Once |" in table
+    assert "portfolio_id" not in table
+    (positions,) = _shown(world, "position_values").values()
+    assert [line.split(" | ")[:3] for line in positions.splitlines()[4:]] == [
+        ["| Once", "AAPL", "PUBLIC"],
+        ["| Once", "MSFT", "PUBLIC"],
+    ]
+
+
+def _shown(world: World, asset: str) -> dict[str, str]:
+    records = world.instance.fetch_materializations(dg.AssetKey(asset), limit=10).records
+    made = [record.asset_materialization for record in records]
+    return {
+        str(each.partition): each.metadata["latest session"].md_str
+        for each in made
+        if "latest session" in each.metadata
+    }

@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.assets.checks.domain import ERROR, DomainCheck, checks_of
+from sigma_assets.assets.latest import latest_table
 from sigma_assets.assets.tables import Tables, rows_of
 from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets.runs.partitions import Scope
@@ -24,8 +25,11 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "metric_coverage": ("needed", "present"),
     "portfolio_snapshots": ("equity", "daily_return"),
     "betas": ("market_beta", "rates_beta"),
-    "volatility": ("realized_21d",),
+    "factor_exposures": ("value_exposure", "momentum_exposure"),
+    "volatility": ("realized_21d", "expected_21d"),
     "correlations": ("mean_correlation",),
+    "risk": ("var_95", "es_95"),
+    "performance": ("return_ytd", "drawdown"),
 }
 """Columns of an asset's first table, one row per partition, that Dagster plots over its partitions."""
 
@@ -65,6 +69,7 @@ class Checked:
     found : what each check found, one line each; nothing where all is well.
     figures : rows stored and some numbers of each partition, by `(session as YYYY-MM-DD, portfolio id or "")`.
     names : portfolio id -> name, of the portfolios in scope.
+    latest : what is stored for the last session, as a small Markdown table; empty if nothing is.
     """
 
     asset: str
@@ -72,6 +77,7 @@ class Checked:
     found: Mapping[DomainCheck, list[str]]
     figures: Mapping[tuple[str, str], Mapping[str, float]]
     names: Mapping[str, str]
+    latest: str = ""
 
     @cached_property
     def failed(self) -> list[FailedCheck]:
@@ -167,7 +173,8 @@ def _checked(asset: str, tables: Tables, scope: Scope) -> Checked:
     found = {check: list(check.find(stored, scope)) for check in checks_of(asset)}
     portfolios = stored.holdings(scope)[0] if scope.portfolio_ids else pd.DataFrame({"portfolio_id": [], "name": []})
     names = dict(zip(portfolios["portfolio_id"], portfolios["name"], strict=True))
-    return Checked(asset, scope, found, _figures(asset, stored, scope), names)
+    latest = latest_table(asset, stored, scope, names)
+    return Checked(asset, scope, found, _figures(asset, stored, scope), names, latest)
 
 
 def _figures(asset: str, stored: Tables, scope: Scope) -> dict[tuple[str, str], dict[str, float]]:
