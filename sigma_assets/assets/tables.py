@@ -23,7 +23,7 @@ from sigma_assets.storage.methods import refuse_newer_methods
 from sigma_assets.storage.migrations import check
 from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.rows import Rows, read_rows, replace_rows
-from sigma_assets.storage.schema import FAMILIES, metadata
+from sigma_assets.storage.schema import FAMILIES, TABLES
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Tables:
         Read from prices alone, not from rows computed so far: in whatever order sessions are computed, they agree.
         Symbols without prices up to `last` are absent.
         """
-        first = first_sessions(self.database, metadata.tables["market_prices"], list(symbols), last)
+        first = first_sessions(self.database, TABLES["market_prices"], list(symbols), last)
         calendar = self.calendar.sessions
         position = np.searchsorted(calendar, first.to_numpy(dtype="datetime64[D]")) + prices_needed - 1
         return pd.Series(calendar[np.minimum(position, len(calendar) - 1)], index=first.index)
@@ -176,7 +176,7 @@ class Tables:
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the rows of a table in scope, all columns or some."""
-        return read_rows(self.database, metadata.tables[table], rows_of(scope, symbols), columns)
+        return read_rows(self.database, TABLES[table], rows_of(scope, symbols), columns)
 
     def replace(
         self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None

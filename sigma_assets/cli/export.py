@@ -13,7 +13,7 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
-from sigma_assets.storage.schema import FAMILIES, metadata
+from sigma_assets.storage.schema import FAMILIES
 
 ALLOCATION = "allocation"
 """A query, not an asset: positions by the classes that `classify` has read."""
@@ -117,7 +117,7 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     database = open_database()
     portfolios(database, portfolio_ids)
     source = "position_values" if asset == ALLOCATION else asset
-    table = metadata.tables[TABLES[source].name if source in TABLES else FAMILIES[source][0].name]
+    table = TABLES[source] if source in TABLES else FAMILIES[source][0]
     calendar = settings().calendar
     first, last = start or calendar.sessions[0].item(), end or calendar.sessions[-1].item()
     by_portfolio = "portfolio_id" in table.c
@@ -133,7 +133,7 @@ def tidy(asset: str, portfolio_ids: tuple[str, ...], start: date | None, end: da
     if table.name.startswith("factor_exposures"):
         return exposures.tidy_factor_exposures(rows)
     if table.name == "stress_tests_by_position":
-        return stress.tidy_positions(rows, read_rows(database, metadata.tables["stress_tests_by_portfolio"], scope))
+        return stress.tidy_positions(rows, read_rows(database, TABLES["stress_tests_by_portfolio"], scope))
     return rows
 
 

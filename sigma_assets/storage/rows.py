@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,8 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import bulk
 from sigma_assets.storage.columns import ColumnValues, checked_columns
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.matrices import packed, unpacked
+from sigma_assets.storage.schema import PACKED
 
 LOCKED_ONE_BY_ONE = 64
 """A writer of more portfolios than this locks the whole table: PostgreSQL has a bounded number of locks."""
@@ -57,16 +59,19 @@ def replace_rows(db: Database, frames: Mapping[sa.Table, pd.DataFrame], scope: R
     for table, frame in frames.items():
         checked[table] = checked_columns(table, frame)
         _check_inside(table, frame, checked[table], scope)
+        if table in PACKED:
+            checked[PACKED[table]] = checked_columns(PACKED[table], packed(frame))
+            del checked[table]
 
-    def replace(connection: sa.Connection) -> dict[str, int]:
-        _lock(connection, frames, scope)
+    def write(connection: sa.Connection) -> dict[str, int]:
+        _lock(connection, checked, scope)
         for table, columns in checked.items():
             condition, parameters = _condition(connection, table, scope)
             connection.execute(sa.text(f"DELETE FROM {table.name} WHERE {condition}"), parameters)
             bulk.insert(connection, table.name, columns)
         return {table.name: len(frame) for table, frame in frames.items()}
 
-    return db.in_transaction(replace)
+    return db.in_transaction(write)
 
 
 def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -92,6 +97,12 @@ def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str]
     if unknown:
         raise StorageError(f"{table.name}: no column {', '.join(unknown)}; there are {', '.join(table.columns.keys())}")
 
+    if table in PACKED:
+        matrices = read_rows(db, PACKED[table], replace(scope, symbols=None))
+        pairs = unpacked(matrices)
+        wanted = pairs if scope.symbols is None else pairs[pairs["symbol"].isin(list(scope.symbols))]
+        return wanted[names].reset_index(drop=True)
+
     def read(connection: sa.Connection) -> pd.DataFrame:
         condition, parameters = _condition(connection, table, scope)
         order = bulk.ordered(connection, table, table.primary_key.columns.keys())
@@ -103,6 +114,7 @@ def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str]
 
 def stored_range(db: Database, table: sa.Table, portfolio_id: str | None = None) -> tuple[date, date] | None:
     """Return the first and last session with a row (of a portfolio, if one is given); None without any."""
+    table = PACKED.get(table, table)
     query = sa.select(sa.func.min(table.c.session), sa.func.max(table.c.session))
     if portfolio_id is not None:
         query = query.where(table.c.portfolio_id == portfolio_id)

@@ -21,6 +21,9 @@ metadata = sa.MetaData(
     }
 )
 
+packed = sa.MetaData()
+"""Tables that are read and written as any other, but stored packed: see `PACKED`."""
+
 
 def _text(name: str, comment: str, *, key: bool = False, null: bool = False) -> sa.Column:
     return sa.Column(name, sa.Text, primary_key=key, nullable=null and not key, comment=comment)
@@ -583,9 +586,20 @@ correlations_by_portfolio = sa.Table(
     comment="Summary of each portfolio's correlation matrix",
 )
 
+correlation_matrices = sa.Table(
+    "correlation_matrices",
+    metadata,
+    _portfolio_key(),
+    _session(),
+    _text("symbols", "symbols of the matrix, alphabetically: a JSON list"),
+    _text("correlations", "upper triangle, row by row: base64 of 8-byte floats, little-endian"),
+    _text("observations", "returns in common, in the same order: base64 of compressed 2-byte numbers, little-endian"),
+    comment="Correlation matrices; read and exported as correlations_by_pair",
+)
+
 correlations_by_pair = sa.Table(
     "correlations_by_pair",
-    metadata,
+    packed,
     _portfolio_key(),
     _session(),
     _text("symbol", "first symbol, alphabetically", key=True),
@@ -770,3 +784,9 @@ FAMILIES: dict[str, tuple[sa.Table, ...]] = {
     "performance": (performance,),
 }
 """Tables of each asset; the first one is what `export ASSET` prints unless told otherwise."""
+
+PACKED = {correlations_by_pair: correlation_matrices}
+"""Table as everybody sees it -> the table of the database that holds its rows (`storage/matrices.py`)."""
+
+TABLES: dict[str, sa.Table] = {**metadata.tables, **packed.tables}
+"""Every table by its name."""

@@ -25,7 +25,7 @@ from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.patience import patience
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
-from sigma_assets.storage.schema import metadata, portfolios
+from sigma_assets.storage.schema import PACKED, TABLES, metadata, portfolios
 
 CHECKOUT = Path(__file__).parents[2]
 SENSORS = {"onboarding": sensors.onboarding, "reconcile": sensors.reconcile_sensor}
@@ -144,15 +144,13 @@ class World:
         """Return every row of the database, but for the moments at which something was done."""
         found = {}
         chosen = set(metadata.tables if tables is None else tables)
-        assert chosen <= set(metadata.tables), f"no such tables: {chosen - set(metadata.tables)}"
+        assert chosen <= set(TABLES), f"no such tables: {chosen - set(TABLES)}"
         with self.database.read() as connection:
-            for table in metadata.sorted_tables:
-                if table.name in chosen:
-                    columns = ", ".join(
-                        f'"{name}"' for name in [column.name for column in table.columns] if name not in MOMENTS
-                    )
-                    rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table.name}").all()
-                    found[table.name] = sorted((tuple(row) for row in rows), key=repr)
+            for name in sorted(chosen):
+                table = PACKED.get(TABLES[name], TABLES[name])
+                columns = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in MOMENTS)
+                rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table.name}").all()
+                found[name] = sorted((tuple(row) for row in rows), key=repr)
         return found
 
     @property

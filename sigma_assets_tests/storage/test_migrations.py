@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
-from sigma_assets.storage.migrations.runner import VERSION_TABLE
-from sigma_assets.storage.schema import metadata
+from sigma_assets.storage.migrations.runner import VERSION_TABLE, config
+from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.schema import SCHEMA, correlations_by_pair, metadata
 
 
 def test_migrated_schema_is_the_schema_of_the_code(database: Database) -> None:
@@ -23,6 +26,30 @@ def test_migrated_schema_is_the_schema_of_the_code(database: Database) -> None:
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert differences == []
+
+
+def test_pairs_of_an_older_schema_are_still_there_after_the_upgrade(empty_database: Database) -> None:
+    """Until 0007 each pair was a row; since then a matrix is one."""
+    rows = [
+        {"p": owner, "d": day, "a": first, "b": second, "c": 0.1 * number, "n": 30 + number}
+        for owner, day in (("one", "2026-01-08"), ("one", "2026-01-09"), ("two", "2026-01-08"))
+        for number, (first, second) in enumerate([("AAA", "BBB"), ("AAA", "CCC"), ("BBB", "CCC")])
+    ]
+
+    def at_0007(connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
+        alembic = config()
+        alembic.attributes["connection"] = connection
+        command.upgrade(alembic, "0007")
+        connection.execute(sa.text("INSERT INTO correlations_by_pair VALUES (:p, :d, :a, :b, :c, :n)"), rows)
+
+    empty_database.in_transaction(at_0007)
+    migrations.upgrade(empty_database)
+
+    found = read_rows(empty_database, correlations_by_pair, Rows(date(2026, 1, 1), date(2026, 1, 31)))
+    told = found.assign(session=found["session"].dt.strftime("%Y-%m-%d")).itertuples(index=False, name=None)
+    assert list(told) == [tuple(row.values()) for row in rows]
 
 
 def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:

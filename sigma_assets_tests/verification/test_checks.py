@@ -78,7 +78,7 @@ CORRUPTIONS = {
     ("volatility", "every_holding"): f"DELETE FROM volatility_by_symbol WHERE {SYMBOL}",
     ("correlations", "complete"): f"DELETE FROM correlations_by_portfolio WHERE {ONE}",
     ("correlations", "pairs_agree"): (
-        f"UPDATE correlations_by_pair SET correlation = correlation - 0.01 WHERE {SYMBOL}"
+        f"UPDATE correlations_by_portfolio SET mean_correlation = mean_correlation - 0.001 WHERE {ONE}"
     ),
 }
 

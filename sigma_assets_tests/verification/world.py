@@ -19,7 +19,7 @@ from sigma_assets.storage.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
 from sigma_assets.storage.rows import Rows, read_rows
-from sigma_assets.storage.schema import FAMILIES, metadata
+from sigma_assets.storage.schema import FAMILIES, TABLES
 
 FILE = "sigma.sqlite"
 FIRST_SESSION = date(2010, 1, 4)
@@ -94,7 +94,7 @@ class World:
 
     def rows(self, table: str) -> pd.DataFrame:
         """Return all rows of a table, without load times."""
-        every = read_rows(self.tables.database, metadata.tables[table], Rows(*EVER))
+        every = read_rows(self.tables.database, TABLES[table], Rows(*EVER))
         return every.drop(columns=LOAD_TIMES, errors="ignore")
 
     def content(self) -> dict[str, pd.DataFrame]:
