@@ -1,8 +1,11 @@
-"""Commands for the installation: its settings and its database schema."""
+"""Commands for the installation: its settings, its database schema, and what can be deleted from it."""
+
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from sigma_assets.cli.terminal.printing import json_option, show, show_one
+from sigma_assets.cli.terminal.world import open_database, open_instance, prepare_home
 from sigma_assets.settings import settings as current_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.database import Database
@@ -20,7 +23,7 @@ def settings(as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Maintain the database schema."""
+    """Maintain the database."""
 
 
 @db.command()
@@ -48,6 +51,51 @@ def check(as_json: bool) -> None:
     database = Database(current_settings().database)
     migrations.check(database)
     _tell(database, migrations.current(database), as_json, "the schema is that of this version")
+
+
+@db.command()
+@click.option(
+    "--older-than",
+    "days",
+    default=400,
+    show_default=True,
+    type=click.IntRange(7, 36_500),
+    help="Only what ended, or was removed, more than this many days ago.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def prune(days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete superseded runs, and what was computed for removed portfolios.
+
+    Numbers of active portfolios stay, and so does every run that made the newest numbers of any session. Lots and flows of
+    removed portfolios stay, too.
+    """
+    prepare_home()
+    from sigma_assets.automation import pruning
+    from sigma_assets.storage.roster import read_roster
+
+    database = open_database()
+    before = datetime.now(UTC) - timedelta(days=days)
+    with open_instance() as instance:
+        found = pruning.prunable(instance, database, read_roster(database), before)
+        record = {
+            "before": f"{before:%Y-%m-%d %H:%M} UTC",
+            "runs": len(found.runs),
+            "portfolios": len(found.rows),
+            "rows": sum(found.rows.values()),
+            "deleted": False,
+        }
+        for portfolio_id, rows in found.rows.items():
+            click.echo(f"{found.names[portfolio_id]} (removed, {portfolio_id[:8]}): {rows:,} rows", err=True)
+        what = f"{len(found.runs):,} runs and {record['rows']:,} rows of {len(found.rows)} removed portfolios"
+        if dry_run or found.is_empty:
+            show_one(record, as_json=as_json, sentence=f"{what}, from before {record['before']}, can be deleted")
+            return
+        if not yes:
+            click.confirm(f"Delete {what}, from before {record['before']}?", abort=True, err=True)
+        pruning.prune(instance, database, found)
+    show_one(record | {"deleted": True}, as_json=as_json, sentence=f"{what} deleted")
 
 
 def _tell(database: Database, version: str | None, as_json: bool, sentence: str) -> None:

@@ -64,7 +64,7 @@ LINES = {
     "settings": "Show every setting, its value and its meaning.",
     "demo": "Run two sample portfolios on simulated prices.",
     "dev": "Start Dagster, its daemon and the status server locally.",
-    "db": "Maintain the database schema.",
+    "db": "Maintain the database: its schema, and what can be deleted.",
     "token": "Print a link to the status pages of one portfolio only.",
     "serve": "Start the status server: JSON API and pages.",
 }

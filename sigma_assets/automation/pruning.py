@@ -1,0 +1,112 @@
+"""What nobody needs any more: runs that others have superseded, and what was computed for portfolios removed long ago.
+
+Everything else is kept: the numbers of active portfolios, and the newest materialisation of each partition, which is the
+watermark.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+import sqlalchemy as sa
+
+from sigma_assets.runs.covers import RunCover, run_pages
+from sigma_assets.runs.watermark import MATERIALIZATION
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.portfolios import portfolios
+from sigma_assets.storage.roster import Roster
+from sigma_assets.storage.schema import FAMILIES, PACKED
+
+EVENTS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """What can be deleted.
+
+    Attributes
+    ----------
+    runs : ended, with no event that is the newest of its partition; or of removed portfolios alone.
+    rows : portfolio id -> computed rows of a portfolio that was removed.
+    names : of these portfolios.
+    """
+
+    runs: list[RunCover]
+    rows: dict[str, int]
+    names: dict[str, str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to delete."""
+        return not self.runs and not self.rows
+
+
+def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, before: datetime) -> Prunable:
+    """Find what ended, or was removed, before a moment and can be deleted. Writes nothing."""
+    every = portfolios(database, include_removed=True)
+    removed = every[every["deleted_at"].notna() & (every["deleted_at"] < before)]
+    gone = set(removed["portfolio_id"])
+    old = [run for run in run_pages(instance, roster) if not run.in_flight and _ended(run) < before.timestamp()]
+    found = [
+        run
+        for run in old
+        if (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
+    ]
+    counts = {portfolio_id: _rows(database, portfolio_id) for portfolio_id in removed["portfolio_id"]}
+    names = dict(zip(removed["portfolio_id"], removed["name"], strict=True))
+    return Prunable(found, {key: count for key, count in counts.items() if count}, names)
+
+
+def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> None:
+    """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events."""
+    for portfolio_id in found.rows:
+        with database.begin() as connection:
+            for table in _tables():
+                connection.execute(sa.delete(table).where(table.c.portfolio_id == portfolio_id))
+    for run in found.runs:
+        instance.delete_run(run.run_id)
+
+
+def _ended(run: RunCover) -> float:
+    return run.ended or run.created.timestamp()
+
+
+def _is_newest_somewhere(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Return whether a run made the newest materialisation of any partition."""
+    for asset, made in _materialized(instance, run_id):
+        newest = instance.event_log_storage.get_latest_storage_id_by_partition(asset, MATERIALIZATION, set(made))
+        if any(made[key] >= storage_id for key, storage_id in newest.items()):
+            return True
+    return False
+
+
+def _materialized(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[dg.AssetKey, dict[str, int]]]:
+    """Yield the partitions that a run materialised, with the event of each, asset by asset, some at a time."""
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.get_records_for_run(run_id, cursor, of_type=MATERIALIZATION, limit=EVENTS_AT_ONCE)
+        cursor, has_more = page.cursor, page.has_more
+        made: dict[dg.AssetKey, dict[str, int]] = {}
+        for record in page.records:
+            event = record.event_log_entry.get_dagster_event()
+            if event.asset_key is not None and event.partition is not None:
+                made.setdefault(event.asset_key, {})[event.partition] = record.storage_id
+        yield from made.items()
+
+
+def _tables() -> list[sa.Table]:
+    """Return the tables with computed rows of portfolios."""
+    stored = [PACKED.get(table, table) for tables in FAMILIES.values() for table in tables]
+    return [table for table in stored if "portfolio_id" in table.c]
+
+
+def _rows(database: Database, portfolio_id: str) -> int:
+    with database.read() as connection:
+        counts = [
+            connection.execute(
+                sa.select(sa.func.count()).select_from(table).where(table.c.portfolio_id == portfolio_id)
+            ).scalar_one()
+            for table in _tables()
+        ]
+    return sum(counts)

@@ -1,0 +1,73 @@
+"""`db prune` deletes what others have superseded, and nothing that a partition or an active portfolio needs."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.automation.pruning import prunable, prune
+from sigma_assets.storage.portfolios import remove_portfolio
+from sigma_assets.storage.schema import correlation_matrices, lots
+from sigma_assets_tests.automation.world import World
+from sigma_assets_tests.automation.world import lots as lots_of
+
+FIRST, LAST = date(2026, 1, 7), date(2026, 1, 8)
+SOON = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path, f"simulated:last={LAST}")
+    yield made
+    made.close()
+
+
+def found(world: World, before: datetime | None = None):
+    return prunable(world.instance, world.database, world.tables.roster(), before or datetime.now(UTC) + SOON)
+
+
+def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(world: World):
+    """The first run's partitions were all made again by the second one; the third made one session again."""
+    book = world.add("Growth", lots_of({"AAPL": 10, "MSFT": 5}, FIRST), FIRST)
+    (superseded,) = world.bring(book)
+    world.bring(book, force=True)
+    world.bring(book, force=True, last=FIRST)
+    before, rows = world.times_materialized(), world.contents()
+
+    chosen = found(world)
+    assert [run.run_id for run in chosen.runs] == [superseded.run_id]
+    prune(world.instance, world.database, chosen)
+
+    assert world.instance.get_run_by_id(superseded.run_id) is None
+    assert {key: count + 1 for key, count in world.times_materialized().items()} == before
+    assert world.contents() == rows
+    assert found(world).is_empty
+    assert world.bring(book) == []
+
+
+def test_what_is_recent_stays(world: World):
+    book = world.add("Growth", lots_of({"AAPL": 10}, FIRST), FIRST)
+    world.bring(book)
+    world.bring(book, force=True)
+
+    assert found(world, datetime.now(UTC) - timedelta(days=7)).is_empty
+
+
+def test_numbers_of_a_removed_portfolio_go_and_its_lots_and_the_others_stay(world: World):
+    gone = world.add("Gone", lots_of({"AAPL": 100, "MSFT": 100, "NVDA": 100}, FIRST), FIRST)
+    kept = world.add("Kept", lots_of({"AAPL": 100, "MSFT": 100, "NVDA": 100}, FIRST), FIRST)
+    (of_gone,), (of_kept,) = world.bring(gone), world.bring(kept)
+    remove_portfolio(world.database, gone)
+
+    chosen = found(world)
+    assert [run.run_id for run in chosen.runs] == [of_gone.run_id]
+    assert (list(chosen.rows), chosen.names) == ([gone], {gone: "Gone"})
+    prune(world.instance, world.database, chosen)
+
+    with world.database.read() as connection:
+        owners = connection.execute(sa.select(lots.c.portfolio_id).distinct()).scalars().all()
+        computed = connection.execute(sa.select(correlation_matrices.c.portfolio_id).distinct()).scalars().all()
+    assert set(owners) == {gone, kept}
+    assert computed == [kept]
+    assert world.instance.get_run_by_id(of_kept.run_id) is not None
+    assert found(world).is_empty
