@@ -147,6 +147,21 @@ EXPLAINED = {
         "width = max(1, _CELLS // max(1, len(days)))",
         "1",
     ): "how many symbols come at once",
+    (
+        "analytics/performance/money_weighted.py",
+        "total = -equity * np.ones_like(growth)",
+        "*",
+    ): "by one",
+    (
+        "analytics/performance/money_weighted.py",
+        "is_open = (middle > low) & (middle < high)",
+        "&",
+    ): "a closed interval stays as it is, so that more steps only cost time",
+    (
+        "analytics/performance/money_weighted.py",
+        "is_above = (_surplus(counts, years, equity, middle) >= 0) == rises",
+        ">=",
+    ): "from which side a root is reached that a step hits exactly",
     ("storage/rows.py", "few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE", "<="): "which lock 64 portfolios take",
 }
 """File, line, token -> why changing the token changes no result, so that no test can notice."""

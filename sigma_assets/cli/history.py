@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigma_assets.base.errors import PortfolioNotFoundError
-from sigma_assets.cli.terminal.holdings import tell_gaps, tell_holdings
+from sigma_assets.cli.terminal.holdings import older_numbers, tell_gaps, tell_holdings
 from sigma_assets.cli.terminal.options import PORTFOLIO, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, json_option, show, show_one, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -93,7 +93,10 @@ def status(portfolio_id: str, as_json: bool) -> None:
     state = "running" if portfolio_id in inputs.busy else "up to date" if done else "behind"
     record = {"portfolio_id": portfolio_id, "state": state, "target": inputs.target, "assets": rows}
     uncomputed = [str(row["asset"]) for row in rows if row["sessions done"] != total]
-    holdings = holdings_of(tables.database, tables.settings, [portfolio_id], {portfolio_id: uncomputed})[portfolio_id]
+    found = holdings_of(
+        tables.database, tables.settings, [portfolio_id], {portfolio_id: uncomputed}, older_numbers([portfolio_id])
+    )
+    holdings = found[portfolio_id]
     record |= {
         "price_source": holdings.price_source,
         "newest_price": holdings.newest_price,

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sigma_assets.base.errors import StorageError
+from sigma_assets.cli.terminal.holdings import older_numbers
 from sigma_assets.cli.terminal.options import DAY, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, print_rows
 from sigma_assets.cli.terminal.world import open_database
@@ -35,7 +36,8 @@ def report(portfolio_id: str, session: datetime | None, file: Path | None, as_js
     if file is not None and as_json:
         raise click.UsageError("--html writes a page and --json prints JSON: choose one")
     day = session.date() if session else None
-    found = portfolio_report(open_database(), settings(), portfolio_id, day)
+    older = older_numbers([portfolio_id]).get(portfolio_id, ())
+    found = portfolio_report(open_database(), settings(), portfolio_id, day, older=older)
     if as_json:
         click.echo(found.json())
     elif file is not None:

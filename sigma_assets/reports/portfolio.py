@@ -140,13 +140,14 @@ def portfolio_report(
     portfolio_id: str,
     session: date | None = None,
     uncomputed: Collection[str] = (),
+    older: Sequence[Gap] = (),
 ) -> PortfolioReport:
     """Return the report of a portfolio.
 
     Parameters
     ----------
     session : by default the last one that is stored.
-    uncomputed : assets that are not there on its last session: what they lack is no gap of the data.
+    uncomputed, older : as of `holdings_of`.
 
     Raises
     ------
@@ -155,10 +156,10 @@ def portfolio_report(
     StorageError
         Nothing is stored for the session that was asked for.
     """
-    holdings = holdings_of(database, settings, [portfolio_id], {portfolio_id: uncomputed})[portfolio_id]
+    known = holdings_of(database, settings, [portfolio_id], {portfolio_id: uncomputed}, {portfolio_id: older})
 
     def read(connection: sa.Connection) -> PortfolioReport:
-        return _Reader(connection, settings, portfolio_id, holdings).report(session)
+        return _Reader(connection, settings, portfolio_id, known[portfolio_id]).report(session)
 
     return database.in_snapshot(read)
 

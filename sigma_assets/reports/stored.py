@@ -96,15 +96,18 @@ def holdings_of(
     settings: Settings,
     portfolio_ids: Sequence[str],
     uncomputed: Mapping[str, Collection[str]] | None = None,
+    older: Mapping[str, Sequence[Gap]] | None = None,
 ) -> dict[str, Holdings]:
     """Return how well the holdings of portfolios are known.
 
     Parameters
     ----------
     uncomputed : portfolio id -> assets that are not there on its last session: what they lack is no gap of the data.
+    older : portfolio id -> what an older version of a method computed: said with the gaps.
     """
     with database.read() as connection:
-        return _Reader(connection, settings, portfolio_ids, uncomputed or {}).read()
+        found = _Reader(connection, settings, portfolio_ids, uncomputed or {}).read()
+    return {key: replace(each, gaps=(*each.gaps, *(older or {}).get(key, ()))) for key, each in found.items()}
 
 
 @dataclass

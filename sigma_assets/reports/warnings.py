@@ -29,6 +29,19 @@ def general_gaps(known: Holdings, session: date | None, last: date | None, curre
     return found
 
 
+def older_method(sessions: Mapping[str, Sequence[date]]) -> Gap:
+    """Return what is to be known of numbers that an older version of a method computed.
+
+    Parameters
+    ----------
+    sessions : asset -> sessions, at least one.
+    """
+    every = sorted({day for days in sessions.values() for day in days})
+    span = str(every[0]) if len(every) == 1 else f"{len(every):,} sessions from {every[0]} to {every[-1]}"
+    reason = f"an older version of the method computed {', '.join(sessions)} on {span}"
+    return Gap(None, "numbers of the current method", reason, "run `sigma-assets run --outdated`")
+
+
 def carried_prices(positions: Sequence[Mapping[str, Any]], known: Holdings) -> list[Gap]:
     """Return the symbols whose price of an earlier session is carried on; those too old for that are gaps already."""
     told = {gap.symbol for gap in known.gaps if gap.lacks.startswith(("price", "recent price"))}

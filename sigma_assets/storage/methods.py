@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import method_versions
@@ -18,6 +19,14 @@ def noted_methods(db: Database) -> dict[str, tuple[int, int]]:
     """Return asset -> (newest version seen, newest event of an older one; 0 = none)."""
     query = sa.select(method_versions.c.asset, method_versions.c.code_version, method_versions.c.older_until)
     return {asset: (version, until) for asset, version, until in db.in_snapshot(lambda c: c.execute(query).all())}
+
+
+def has_older_numbers(db: Database) -> bool:
+    """Return whether the method of any asset ever changed here: only then can numbers be of an older one."""
+    noted = noted_methods(db)
+    return any(METHOD_VERSIONS[asset] > noted.get(asset, (0, 0))[0] for asset in METHOD_VERSIONS) or any(
+        event for _, event in noted.values()
+    )
 
 
 def note_methods(db: Database, versions: Mapping[str, int], older_until: int) -> None:

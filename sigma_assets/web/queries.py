@@ -8,7 +8,9 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
+from sigma_assets.automation.methods import OlderNumbers
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.reports.gaps import Gap
 from sigma_assets.reports.stored import Holdings, holdings_of
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.history import History
@@ -34,6 +36,7 @@ class Queries:
         self.database = database
         self.sessions: SessionArray = settings.calendar.sessions
         self.cache = ShortCache(cache_seconds)
+        self._older_numbers = OlderNumbers(instance, database)
         self.history = History(instance, self.roster, settings.calendar, self.cache.get)
 
     def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
@@ -58,7 +61,12 @@ class Queries:
         self, portfolio_ids: Sequence[str], uncomputed: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, Holdings]:
         """Return how well the holdings of portfolios are known on their last session."""
-        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed)
+        older = self.older_numbers(portfolio_ids)
+        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed, older)
+
+    def older_numbers(self, portfolio_ids: Sequence[str]) -> dict[str, list[Gap]]:
+        """Return what to say of portfolios whose numbers an older method computed; of many, by their ends alone."""
+        return self._older_numbers.gaps(self.roster(), portfolio_ids, ends_only=len(portfolio_ids) > 1)
 
     def progress(self, portfolio: PortfolioFacts) -> Progress:
         """Return where the onboarding of a portfolio stands."""

@@ -72,5 +72,6 @@ def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
     if portfolio is None:
         return None
     uncomputed = queries.uncomputed(queries.progress(portfolio))
-    found = portfolio_report(queries.database, queries.settings, portfolio_id, uncomputed=uncomputed)
+    older = queries.older_numbers([portfolio_id]).get(portfolio_id, ())
+    found = portfolio_report(queries.database, queries.settings, portfolio_id, uncomputed=uncomputed, older=older)
     return found.json() if form == "json" else report_page(found, is_alone=False)

@@ -5,14 +5,16 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from fastapi.testclient import TestClient
 
-from sigma_assets.automation.methods import note_newer_methods, outdated
+from sigma_assets.automation.methods import OlderNumbers, note_newer_methods, outdated
 from sigma_assets.base import conventions
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.methods import note_methods, noted_methods, refuse_newer_methods
 from sigma_assets.storage.migrations import upgrade
+from sigma_assets.web.app import create_app
 from sigma_assets_tests.verification.markets import simulated_market
 from sigma_assets_tests.verification.world import World
 
@@ -27,6 +29,25 @@ def computed(tmp_path_factory) -> tuple[World, list[date]]:
     return world, days
 
 
+def test_every_place_that_shows_a_portfolio_says_that_its_numbers_are_of_an_older_method(computed, monkeypatch):
+    """Also before anybody has noted the newer version: a reader of the new code is enough."""
+    world, days = computed
+    (portfolio_id,) = world.tables.roster().name_of
+    monkeypatch.setenv("DAGSTER_HOME", str(world.settings.home))
+    app = TestClient(create_app(world.settings, world.instance, cache_seconds=0.0), base_url="http://127.0.0.1:3001")
+    addresses = [f"/api/v1/onboarding/status/{portfolio_id}", f"/api/v1/portfolios/{portfolio_id}/report"]
+    assert "run --outdated" not in app.get("/portfolio/" + portfolio_id).text
+    counted = app.get("/api/v1/portfolios").json()["portfolios"][0]["warnings"]
+
+    monkeypatch.setitem(conventions.METHOD_VERSIONS, "performance", METHOD_VERSIONS["performance"] + 1)
+
+    for address in addresses:
+        (told,) = [one for one in app.get(address).json()["warnings"] if "run --outdated" in one["remedy"]]
+        assert told["reason"].endswith(f"computed performance on 2 sessions from {days[0]} to {days[1]}")
+    assert app.get("/api/v1/portfolios").json()["portfolios"][0]["warnings"] == counted + 1
+    assert "run --outdated" in app.get(f"/portfolio/{portfolio_id}").text
+
+
 def test_a_changed_method_marks_what_is_there_and_what_is_made_of_it(computed, monkeypatch):
     world, days = computed
     assert _outdated(world) == {}
@@ -34,13 +55,20 @@ def test_a_changed_method_marks_what_is_there_and_what_is_made_of_it(computed, m
     monkeypatch.setitem(conventions.METHOD_VERSIONS, "betas", METHOD_VERSIONS["betas"] + 1)
     note_newer_methods(world.instance, world.tables.database)
     assert {asset: len(sessions) for (_, asset), sessions in _outdated(world).items()} == {"betas": 2}
+    assert _told(world) == [
+        "portfolio lacks numbers of the current method: an older version of the method computed betas on"
+        f" 2 sessions from {days[0]} to {days[1]}; run `sigma-assets run --outdated`"
+    ]
 
     world.run(days[1], days[1], outdated=True)
+    assert f"computed betas on {days[0]};" in _told(world)[0]
+    assert _told(world, ends_only=True) == _told(world)
     assert {asset: list(sessions.astype(date)) for (_, asset), sessions in _outdated(world).items()} == {
         "betas": [days[0]]
     }
     world.run(None, None, outdated=True)
     assert _outdated(world) == {}
+    assert _told(world) == []
 
     monkeypatch.setitem(conventions.METHOD_VERSIONS, "position_values", METHOD_VERSIONS["position_values"] + 1)
     note_newer_methods(world.instance, world.tables.database)
@@ -50,6 +78,12 @@ def test_a_changed_method_marks_what_is_there_and_what_is_made_of_it(computed, m
 
 def _outdated(world: World) -> dict:
     return outdated(world.instance, world.tables, world.tables.roster())
+
+
+def _told(world: World, *, ends_only: bool = False) -> list[str]:
+    roster = world.tables.roster()
+    older = OlderNumbers(world.instance, world.tables.database)
+    return [str(gap) for gaps in older.gaps(roster, roster.name_of, ends_only=ends_only).values() for gap in gaps]
 
 
 def test_noting_the_same_versions_again_changes_nothing(tmp_path):

@@ -10,20 +10,40 @@ from hypothesis import strategies as st
 
 from sigma_assets.analytics.factors.exposures import betas, factor_exposures
 from sigma_assets.analytics.factors.regression import symbol_factors
+from sigma_assets.analytics.performance.performance import performance
+from sigma_assets.analytics.risk.attribution import risk
 from sigma_assets.analytics.risk.correlation.correlations import correlations
+from sigma_assets.analytics.risk.stress.contracts import contracts
+from sigma_assets.analytics.risk.stress.scenarios import Replay, Scenarios, Shock
+from sigma_assets.analytics.risk.stress.tables import sorted_positions, stress_tests
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.metrics import symbol_metrics
+from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
-from sigma_assets.base.conventions import CorrelationModel, FactorModel, OptionModel, VolatilityModel
+from sigma_assets.base.conventions import (
+    CorrelationModel,
+    FactorModel,
+    OptionModel,
+    PerformanceModel,
+    RiskModel,
+    VolatilityModel,
+)
 from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
 from sigma_assets_tests.analytics.histories import random_history, tail
+from sigma_assets_tests.analytics.risk.stress.moves import moves_in
 
 LENGTH = 400
 DAYS = 12
 """Sessions at the end of the history over which books live."""
 STOCKS = 6
 FEW = settings(max_examples=6, deadline=None)
+DAYS_OF_ALL = random_history(LENGTH, STOCKS, seed=0).sessions
+SCENARIOS = Scenarios(
+    (Shock("fall", "market", "move", -0.2), Shock("rise", "rates", "basis_points", 100.0),
+     Shock("spread", "size_spread", "deviations", 2.0)),
+    (Replay("dated", DAYS_OF_ALL[-90].item(), DAYS_OF_ALL[-40].item()),),
+)  # fmt: skip
 seeds = st.integers(0, 10_000)
 
 
@@ -81,6 +101,8 @@ def _everything(holdings: Book, history: PriceHistory, sessions: np.ndarray) -> 
     positions = position_values(*holdings, history, sessions, options=options)
     factors = symbol_factors(history, sessions, FactorModel())
     model = CorrelationModel(min_value_usd=100.0)
+    terms = contracts(sorted_positions(positions), holdings.lots, history, options)
+    moves = moves_in(history, sessions, SCENARIOS)
     parts: dict[str, tuple[pd.DataFrame, ...]] = {
         "factors": (factors,),
         "metrics": (symbol_metrics(history, sessions),),
@@ -90,6 +112,11 @@ def _everything(holdings: Book, history: PriceHistory, sessions: np.ndarray) -> 
         "exposures": factor_exposures(positions, factors),
         "volatility": volatility(positions, history, VolatilityModel()),
         "correlations": correlations(positions, history, model),
+        "risk": risk(ledgers(*holdings, history, sessions, options=options), history, RiskModel(), FactorModel()),
+        "stress": stress_tests(sorted_positions(positions), factors, terms, moves, SCENARIOS),
+        "performance": (
+            performance(ledgers(*holdings, history, sessions, options=options), history, PerformanceModel()),
+        ),
     }
     return {f"{name}_{number}": frame for name, frames in parts.items() for number, frame in enumerate(frames)}
 
@@ -160,7 +187,7 @@ def test_splitting_a_portfolio_splits_its_pnl(seed):
 
 
 @FEW
-@given(seed=seeds, factor=st.sampled_from([0.001, 0.5, 3.0, 1_000.0]))
+@given(seed=seeds, factor=st.sampled_from([1e-6, 0.001, 0.5, 3.0, 1_000.0]))
 def test_a_book_of_another_size_has_the_same_ratios_and_its_share_of_the_money(seed, factor):
     history = _history(seed)
     holdings, sessions = _book(seed, history, ("P1",)), history.sessions[-DAYS:]
@@ -174,11 +201,18 @@ def test_a_book_of_another_size_has_the_same_ratios_and_its_share_of_the_money(s
     one, other = (_everything(each, history, sessions) for each in (holdings, scaled))
 
     np.testing.assert_allclose(other["snapshots_0"]["equity"], one["snapshots_0"]["equity"] * factor, rtol=1e-9)
+    for table, column in (("risk_0", "var_99_usd"), ("stress_0", "pnl_usd"), ("stress_1", "scenario_04_pnl_usd")):
+        np.testing.assert_allclose(other[table][column], one[table][column] * factor, rtol=1e-6, err_msg=column)
     for table, columns in {
         "snapshots_0": ["daily_return", "leverage", "hhi", "max_drawdown"],
         "betas_0": ["market_beta", "rates_beta", "market_coverage"],
         "exposures_0": ["value_exposure", "size_spread_exposure"],
         "volatility_0": ["realized_21d", "expected_21d", "trend_ratio"],
+        "risk_0": ["realized_63d", "var_99", "es_95", "exceptions", "specific_share"],
+        "risk_1": ["volatility_contribution", "share", "es_contribution"],
+        "risk_2": ["beta", "std_error", "variance_share"],
+        "stress_0": ["pnl_share", "direct_share", "coverage", "shock"],
+        "performance_0": ["return_mtd", "return_since_inception", "drawdown", "money_weighted_return"],
     }.items():
         np.testing.assert_allclose(
             other[table][columns].astype(float), one[table][columns].astype(float), rtol=1e-6, atol=1e-9, err_msg=table

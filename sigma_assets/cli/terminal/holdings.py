@@ -5,9 +5,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from sigma_assets.cli.terminal.printing import console, errors
-from sigma_assets.cli.terminal.world import open_database
+from sigma_assets.cli.terminal.world import open_database, open_instance
 
 if TYPE_CHECKING:
+    from sigma_assets.reports.gaps import Gap
     from sigma_assets.reports.stored import Holdings
 
 SHOWN = 20
@@ -26,6 +27,21 @@ def tell_holdings(holdings: "Holdings", current_session: date) -> None:
         console.print(f"warning: {gap}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
+def older_numbers(portfolio_ids: Collection[str]) -> "dict[str, list[Gap]]":
+    """Return what to say of portfolios whose numbers an older method computed; portfolios without any are left out."""
+    from sigma_assets.storage.methods import has_older_numbers
+    from sigma_assets.storage.roster import read_roster
+
+    database = open_database()
+    if not has_older_numbers(database):
+        return {}
+    from sigma_assets.automation.methods import OlderNumbers
+
+    with open_instance() as instance:
+        many = len(portfolio_ids) > 1
+        return OlderNumbers(instance, database).gaps(read_roster(database), portfolio_ids, ends_only=many)
+
+
 def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     """Print on stderr which active portfolios lack something, and that prices are simulated.
 
@@ -40,12 +56,16 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     database = open_database()
     active = portfolios(database)
     names = dict(zip(active["portfolio_id"], active["name"], strict=True))
-    found = holdings_of(database, settings(), [key for key in names if not portfolio_ids or key in portfolio_ids])
+    chosen = [key for key in names if not portfolio_ids or key in portfolio_ids]
+    found = holdings_of(database, settings(), chosen, older=older_numbers(chosen))
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
             symbols = holdings.without_price or sorted({gap.symbol for gap in holdings.gaps if gap.symbol})
             shown = ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else "")
-            _warn(f"{names[portfolio_id]}: {holdings.summary} ({shown}); `sigma-assets status {portfolio_id}` says why")
+            what = (
+                f"{holdings.summary} ({shown})" if shown else f"lacks {', '.join(gap.lacks for gap in holdings.gaps)}"
+            )
+            _warn(f"{names[portfolio_id]}: {what}; `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
 

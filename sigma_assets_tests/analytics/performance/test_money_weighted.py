@@ -22,6 +22,26 @@ def test_the_example_of_the_usual_spreadsheet():
     assert found[0] == pytest.approx(0.373362535, abs=1e-8)
 
 
+def test_a_flow_of_the_last_day_has_earned_nothing():
+    """1,000 become 1,100 in a year, and 100 are added on its last day: 10 %."""
+    found = money_weighted_return(
+        np.array([1_000.0, 100.0]), days("2023-01-03", "2024-01-03"), np.array([1_200.0]), days("2024-01-03")
+    )
+
+    assert found[0] == pytest.approx(0.10, rel=1e-10)
+
+
+def test_of_several_rates_it_is_the_one_nearest_to_none():
+    """Built from its roots: in x = 1 + r, 1000 (x - 1.02) (x - 1.15) (x - 1.5) = 0."""
+    roots = np.array([1.02, 1.15, 1.5])
+    amounts = 1_000 * np.poly(roots)
+    flow_days = days("2021-01-04", "2022-01-04", "2023-01-04", "2024-01-04")
+
+    found = money_weighted_return(amounts[:3], flow_days[:3], -amounts[3:], flow_days[3:])
+
+    assert found[0] == pytest.approx(0.02, abs=1e-9)
+
+
 def test_without_flows_it_is_the_growth_to_the_power_of_365_days():
     start = days("2023-01-03")
     sessions = days("2023-01-03", "2023-01-04", "2024-01-03", "2025-01-02")

@@ -87,3 +87,9 @@ def test_missing_returns_are_skipped():
 
 def test_nobody_loses_more_than_all():
     assert ratios.deepest_fall(np.array([[0.1, -1.7, 0.5]]))[0] == -1.0
+
+
+def test_two_returns_have_a_covariance():
+    """(1, 2) and (3, 7): deviations of +-0.5 and +-2 have products of 1 each, over n - 1 = 1."""
+    assert ratios.covariance(np.array([[1.0, 2.0]]), np.array([[3.0, 7.0]]))[0] == 2.0
+    assert np.isnan(ratios.covariance(np.array([[1.0, np.nan]]), np.array([[3.0, np.nan]]))[0])

@@ -55,6 +55,15 @@ def test_the_worst_sessions_are_those_up_to_the_session_in_which_the_market_lost
     assert seen[9] == ("2024-01-03", "2024-01-05")  # 80 to 70 is -12.5 %
 
 
+def test_the_first_stretch_of_all_stays_the_worst():
+    market = history_of({"SPY": [100, 70, 90, 95, 90, 95]})
+
+    found = windows(Replay("r", worst_sessions=1), market=market)
+
+    assert found.of_session[0].tolist() == [-1, 0, 0, 0, 0, 0]
+    assert (str(found.first[0]), str(found.last[0])) == ("2024-01-02", "2024-01-03")
+
+
 def test_a_stretch_with_a_missing_price_is_not_one():
     market = history_of({"SPY": [100, 110, np.nan, 90, 95, 94]})
 

@@ -1,6 +1,5 @@
 """What scenarios do to portfolios: by hand, by identity, and with options revalued."""
 
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,18 +8,17 @@ import pytest
 from scipy.stats import norm
 
 from sigma_assets.analytics.risk.stress.contracts import contracts
-from sigma_assets.analytics.risk.stress.replays import replay_windows, window_returns
 from sigma_assets.analytics.risk.stress.scenarios import Replay, Scenarios, Shock
 from sigma_assets.analytics.risk.stress.shocks import shock_moves
-from sigma_assets.analytics.risk.stress.tables import BETAS, Moves, stress_tests, tidy_positions
+from sigma_assets.analytics.risk.stress.tables import BETAS, stress_tests, tidy_positions
 from sigma_assets.analytics.valuation.values import position_values
 from sigma_assets.base.conventions import FactorModel, OptionModel
 from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
 from sigma_assets_tests.analytics.histories import history_of, random_history
+from sigma_assets_tests.analytics.risk.stress.moves import DURATION, moves_in
 
 MARKET_DOWN = Shock("down", "market", "move", -0.20)
-DURATION = 16.5
 
 
 def stressed(
@@ -41,31 +39,10 @@ def stressed(
     ]
     factors = pd.DataFrame(grid, columns=["session", "symbol", *BETAS]).astype(dict.fromkeys(BETAS, "float64"))
     factors = factors.astype({"session": "datetime64[s]", "symbol": "str"})
-    market = history.of(["SPY"])
-    windows = replay_windows(replays, market, sessions)
-    own = [
-        window_returns(part(history, first, last), first)
-        for first, last in zip(windows.first, windows.last, strict=True)
-    ]
-    matrix = np.array(own).reshape(len(own), len(history.symbols))
     scenarios = Scenarios(shocks, replays)
-    moves = Moves(
-        sessions=sessions,
-        shocks=shock_moves(shocks, history, sessions, FactorModel(), DURATION),
-        windows=windows,
-        own=matrix,
-        market=matrix[:, history.column("SPY")],
-        symbols=history.symbols,
-    )
+    moves = moves_in(history, sessions, scenarios)
     options = contracts(positions, holdings.lots, history, OptionModel())
     return stress_tests(positions, factors, options, moves, scenarios)
-
-
-def part(history: PriceHistory, first: np.datetime64, last: np.datetime64) -> PriceHistory:
-    low = max(0, int(np.searchsorted(history.sessions, first)) - 5)
-    rows = slice(low, int(np.searchsorted(history.sessions, last)) + 1)
-    names = ("sessions", "close", "split_factor", "dividend", "volume")
-    return replace(history, **{name: getattr(history, name)[rows] for name in names})
 
 
 FLAT = history_of({"SPY": [100.0] * 70, "AAA": [50.0] * 70, "TLT": [90.0] * 70, "BBB": [20.0] * 70})
@@ -104,6 +81,15 @@ def test_a_holding_without_a_beta_is_not_covered():
 
     assert by_portfolio[["pnl_usd", "direct_share", "coverage"]].iloc[0].tolist() == [-200.0, 0.5, 0.5]
     assert by_position["symbol"].tolist() == ["AAA"]
+
+
+def test_of_holdings_without_any_beta_nothing_is_known():
+    """A P&L of 0 would say that the scenario does them no harm."""
+    holdings = book([lot("L1", "AAA", 20, 50, ENTRY), lot("L2", "BBB", 50, 20, ENTRY)], inception=ENTRY)
+
+    by_portfolio, by_position = stressed(holdings, FLAT, {"AAA": {"rates": 1.0}}, MARKET_DOWN)
+
+    assert (len(by_portfolio), len(by_position)) == (0, 0)
 
 
 def test_private_lots_do_not_move_and_do_not_count():
@@ -154,6 +140,7 @@ def test_positions_add_up_to_their_portfolio_in_every_scenario(lively):
     by_portfolio, by_position = stressed(holdings, history, betas, *shocks, replays=replays, rows=slice(-5, None))
 
     long = tidy_positions(by_position, by_portfolio)
+    assert long.index.tolist() == list(range(len(long)))
     total = long.groupby(["session", "scenario"])["pnl_usd"].sum()
     found = by_portfolio.set_index(["session", "scenario"])["pnl_usd"]
     assert len(found) == 20
