@@ -28,6 +28,7 @@ from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.storage.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
+from sigma_assets.storage.timeouts import set_timeouts
 
 IDLE_CONNECTIONS = 2
 """Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
@@ -104,6 +105,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         arguments = {} if "connect_timeout" in sa.make_url(address).query else {"connect_timeout": CONNECT_SECONDS}
         engine = create_engine(address, isolation_level="AUTOCOMMIT", connect_args=arguments, **pool)
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
+        sa.event.listen(engine, "connect", partial(_prepare, engine.url))
         engine.connect().close()  # waits: what Dagster does below does not
         super().__init__(address, should_autocreate_tables, inst_data)
         self._event_log_storage = PooledPostgresEventLogStorage(address, should_autocreate_tables)
@@ -131,6 +133,11 @@ def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any],
         return _repeated(lambda: dialect.connect(*arguments, **options), place_of(url))
     except DATABASE_ERRORS as error:
         raise storage_error(error, place_of(url), url.password) from error
+
+
+def _prepare(url: sa.URL, connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:  # the engine's isolation level is AUTOCOMMIT: no rollback takes this back
+        set_timeouts(cursor, url)
 
 
 def _repeat(storage: object, calls: Sequence[str], place: str) -> None:

@@ -14,6 +14,7 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA
+from sigma_assets.storage.timeouts import set_timeouts, with_timeouts
 
 CONNECT_SECONDS = "5"
 """One try to reach a server that does not even refuse: within the patience of a command or a server."""
@@ -170,7 +171,7 @@ def _normalised(url: str) -> sa.URL:
             "the database URL cannot be read; expected sqlite:///path/to/file or postgresql://user:password@host/name"
         ) from None
     if parsed.drivername in _POSTGRES:
-        return parsed.set(drivername="postgresql+psycopg2")
+        return with_timeouts(parsed.set(drivername="postgresql+psycopg2"))
     if parsed.drivername in _SQLITE:
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
             raise StorageError(f"database URL {parsed}: name a file, as in sqlite:///path/to/sigma.sqlite")
@@ -223,6 +224,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         connection.autocommit = True  # so that a rollback does not undo the settings
         with connection.cursor() as cursor:
             cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
+            set_timeouts(cursor, url)
         connection.autocommit = False
 
     @sa.event.listens_for(engine, "checkout")
