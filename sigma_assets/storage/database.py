@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.fence import ask_fence
 from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA
 from sigma_assets.storage.timeouts import set_timeouts, with_timeouts
@@ -68,6 +69,7 @@ class Database:
         """
         with self._named_errors(), self._connect(self._writes) as connection, connection.begin():
             yield connection
+            ask_fence(connection)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -124,7 +126,10 @@ class Database:
     def _repeated(self, engine: sa.Engine, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         def attempt() -> Outcome:
             with engine.connect() as connection, connection.begin():
-                return work(connection)
+                outcome = work(connection)
+                if engine is self._writes:
+                    ask_fence(connection)
+                return outcome
 
         with self._named_errors():
             return persistently(attempt, self.place)
