@@ -8,7 +8,7 @@ from sigma_assets.automation.alerts.sensor import failure_alert
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, portfolios_job, symbols_job
 from sigma_assets.automation.schedules import nightly
 from sigma_assets.automation.sensors import onboarding, reconcile_sensor
-from sigma_assets.instance.executor import patient_executor
+from sigma_assets.instance.executor import run_executor
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import Settings, settings
 
@@ -22,7 +22,7 @@ def definitions_for(configured: Settings) -> dg.Definitions:
         schedules=[nightly],
         sensors=[onboarding, reconcile_sensor, failure_alert],
         resources={"tables": tables, "price_source": PriceSource(configured, tables.opened)},
-        executor=patient_executor(configured.database_patience_seconds),
+        executor=run_executor(configured.database_patience_seconds),
     )
 
 

@@ -10,6 +10,7 @@ Named in deploy/dagster.yaml::
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from threading import current_thread
 from typing import Any, Self, TypeVar
@@ -20,14 +21,16 @@ from dagster._core.storage.event_log import SqlEventLogStorageTable as Events
 from dagster._core.storage.event_log.schema import AssetEventTagsTable
 from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData, serialize_value
-from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
-from dagster_postgres.utils import pg_url_from_config
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, PostgresRunStorage
+from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+from sigma_assets.instance.heartbeats import Heartbeats
 from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.storage.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.patience import persistently
+from sigma_assets.storage.timeouts import set_timeouts
 
 IDLE_CONNECTIONS = 2
 """Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
@@ -38,6 +41,7 @@ REPEATED_EVENT_CALLS = (
 )  # fmt: skip
 REPEATED_RUN_CALLS = ("get_run_records", "handle_run_event")
 """What a run's worker asks of Dagster's storage, besides storing events; done twice, each leaves what it leaves once."""
+ENDINGS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 TIRELESS_THREAD = "grpc-server-cleanup"
 """The code server's thread that reports dead workers. One exception ends it: no dead worker would be noticed ever after,
 and the server would wait for runs that have ended when it is told to stop. So it waits as long as it takes."""
@@ -87,6 +91,26 @@ class PooledPostgresEventLogStorage(PostgresEventLogStorage):
         self._engine.dispose()
 
 
+class BeatingPostgresRunStorage(PostgresRunStorage):
+    """Dagster's runs on PostgreSQL, with the signs of life of those in flight."""
+
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """The signs of life."""
+        return Heartbeats(self._engine)
+
+    def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Take over a run's new status; the signs of life of a run that ends go with it, whoever ended it."""
+        super().handle_run_event(run_id, event, update_timestamp)
+        if event.event_type in ENDINGS:
+            self.heartbeats.end(run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run and its signs of life."""
+        super().delete_run(run_id)
+        self.heartbeats.end(run_id)
+
+
 class SharedPostgresStorage(DagsterPostgresStorage):
     """Dagster's PostgreSQL storage with batched events, one pool of connections, and every spelling of an address.
 
@@ -104,11 +128,15 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         arguments = {} if "connect_timeout" in sa.make_url(address).query else {"connect_timeout": CONNECT_SECONDS}
         engine = create_engine(address, isolation_level="AUTOCOMMIT", connect_args=arguments, **pool)
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
+        sa.event.listen(engine, "connect", partial(_prepare, engine.url))
         engine.connect().close()  # waits: what Dagster does below does not
         super().__init__(address, should_autocreate_tables, inst_data)
+        self._run_storage = BeatingPostgresRunStorage(address, should_autocreate_tables)
         self._event_log_storage = PooledPostgresEventLogStorage(address, should_autocreate_tables)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+        if should_autocreate_tables:
+            retry_pg_creation_fn(self._run_storage.heartbeats.create)
         _repeat(self._run_storage, REPEATED_RUN_CALLS, place_of(engine.url))
         _repeat(self._event_log_storage, REPEATED_EVENT_CALLS, place_of(engine.url))
 
@@ -125,12 +153,23 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         return cls(address, config_value.get("should_autocreate_tables", True), inst_data)
 
 
+def heartbeats_of(instance: dg.DagsterInstance) -> Heartbeats | None:
+    """Return the signs of life of an instance's runs; None on SQLite, where all processes are on one host."""
+    runs = instance.run_storage
+    return runs.heartbeats if isinstance(runs, BeatingPostgresRunStorage) else None
+
+
 def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
     """Connect, persistently; what fails for good is a StorageError, which Dagster does not try six times more."""
     try:
         return _repeated(lambda: dialect.connect(*arguments, **options), place_of(url))
     except DATABASE_ERRORS as error:
         raise storage_error(error, place_of(url), url.password) from error
+
+
+def _prepare(url: sa.URL, connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:  # the engine's isolation level is AUTOCOMMIT: no rollback takes this back
+        set_timeouts(cursor, url)
 
 
 def _repeat(storage: object, calls: Sequence[str], place: str) -> None:

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.fence import ask_fence
 from sigma_assets.storage.patience import persistently
 from sigma_assets.storage.schema import SCHEMA
+from sigma_assets.storage.timeouts import set_timeouts, with_timeouts
 
 CONNECT_SECONDS = "5"
 """One try to reach a server that does not even refuse: within the patience of a command or a server."""
@@ -67,6 +69,7 @@ class Database:
         """
         with self._named_errors(), self._connect(self._writes) as connection, connection.begin():
             yield connection
+            ask_fence(connection)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -123,7 +126,10 @@ class Database:
     def _repeated(self, engine: sa.Engine, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         def attempt() -> Outcome:
             with engine.connect() as connection, connection.begin():
-                return work(connection)
+                outcome = work(connection)
+                if engine is self._writes:
+                    ask_fence(connection)
+                return outcome
 
         with self._named_errors():
             return persistently(attempt, self.place)
@@ -170,7 +176,7 @@ def _normalised(url: str) -> sa.URL:
             "the database URL cannot be read; expected sqlite:///path/to/file or postgresql://user:password@host/name"
         ) from None
     if parsed.drivername in _POSTGRES:
-        return parsed.set(drivername="postgresql+psycopg2")
+        return with_timeouts(parsed.set(drivername="postgresql+psycopg2"))
     if parsed.drivername in _SQLITE:
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
             raise StorageError(f"database URL {parsed}: name a file, as in sqlite:///path/to/sigma.sqlite")
@@ -223,6 +229,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         connection.autocommit = True  # so that a rollback does not undo the settings
         with connection.cursor() as cursor:
             cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
+            set_timeouts(cursor, url)
         connection.autocommit = False
 
     @sa.event.listens_for(engine, "checkout")

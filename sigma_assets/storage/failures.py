@@ -12,8 +12,13 @@ DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycop
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONFLICT_STATES = {"40001", "40P01", "55P03"}
-_AWAY_STATES = {"53300", "57P01", "57P02", "57P03"}
-_UNREACHABLE_FOR_GOOD = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted", "SSL")
+_AWAY_STATES = {"25P03", "53300", "57P01", "57P02", "57P03"}  # 25P03: the server gave up an idle transaction
+_UNREACHABLE_FOR_GOOD = (
+    *("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted"),
+    *("does not support SSL", "certificate", "handshake failure", "tlsv1 alert"),
+)
+"""Not "SSL" alone: "SSL connection has been closed unexpectedly" and "SSL SYSCALL error: Connection timed out" are how a
+server that restarts, and a network that is cut, look over TLS."""
 
 _FULL = ("too many connections", "too many clients", "remaining connection slots")
 
