@@ -790,3 +790,82 @@ PACKED = {correlations_by_pair: correlation_matrices}
 
 TABLES: dict[str, sa.Table] = {**metadata.tables, **packed.tables}
 """Every table by its name."""
+# --- forms in which tables leave (export, numbers API) -------------------------------------------------------------------
+tidy_metadata = sa.MetaData()
+
+
+def _tidy(name: str, *columns: sa.Column, comment: str) -> sa.Table:
+    return sa.Table(name, tidy_metadata, *columns, comment=comment)
+
+
+def _factor() -> sa.Column:
+    return _text("factor", "factor of the beta", key=True)
+
+
+_tidy(
+    "symbol_factors",
+    _session(),
+    _text("symbol", "listed instrument", key=True),
+    _factor(),
+    _number("beta", "beta, capped at +-5", low=-5, high=5),
+    _number("r_squared", "R^2 of the regression; null if the symbol never moved", null=True, high=1),
+    _count("observations", "returns in the regression"),
+    _number("std_error", "standard error of the beta", null=True, low=0),
+    _text("quality", "full_history from 0.9 x window observations on, else limited_history"),
+    _flag("is_capped", "whether the beta was beyond +-5"),
+    _number("alpha", "intercept of the market regression, per day; null for other factors", null=True),
+    comment="Factor betas of each symbol, one row per factor with a known beta",
+)
+_tidy(
+    "factor_exposures_by_portfolio",
+    _portfolio_key(),
+    _session(),
+    _factor(),
+    _number("exposure", "sum over lots of weight x beta", null=True),
+    _number("exposure_usd", "exposure x equity, USD", null=True),
+    _number("coverage", "share of |market value| with a beta", null=True, low=0, high=1.000001),
+    comment="Exposure of each portfolio to the ten style and spread factors, one row per factor",
+)
+_tidy(
+    "factor_exposures_by_position",
+    _portfolio_key(),
+    _session(),
+    _text("lot_id", "lot", key=True),
+    _text("symbol", "listed instrument"),
+    _factor(),
+    _number("exposure", "weight x beta"),
+    comment="Exposure of each open lot to the ten style and spread factors, one row per factor",
+)
+_tidy(
+    "stress_tests_by_position",
+    _portfolio_key(),
+    _session(),
+    _text("lot_id", "lot", key=True),
+    _text("symbol", "listed instrument; for options the contract"),
+    _text("scenario", "name of the scenario", key=True),
+    _number("pnl_usd", "P&L in the scenario, USD"),
+    comment="What each scenario would do to each open lot that can move, one row per scenario",
+)
+_tidy(
+    "allocation",
+    _portfolio_key(),
+    _session(),
+    _text("scheme", "what is classified: sector, country, asset class, ...", key=True),
+    _text("class", "class of the scheme; `unclassified` where a symbol has none", key=True),
+    _number("long_value", "market value of long lots, USD", low=0),
+    _number("short_value", "market value of short lots, USD, <= 0", high=0),
+    _number("net_exposure", "long_value + short_value, USD"),
+    _number("gross_exposure", "long_value - short_value, USD", low=0),
+    _number("share_of_gross", "gross_exposure / that of the whole scheme", null=True, low=0, high=1.000001),
+    comment="Exposure by class: positions by the classes that `classify` has read",
+)
+INTERNAL = ("prices_revision", "holdings_revision", "revision")
+"""Columns for the pipeline itself, which do not leave."""
+
+
+def outgoing_columns(table: str) -> list[sa.Column]:
+    """Return the columns of a table, or of `allocation`, as exports and the numbers API give them."""
+    source = tidy_metadata.tables.get(table)
+    if source is None:
+        source = metadata.tables[table]
+    return [column for column in source.columns if column.name not in INTERNAL]

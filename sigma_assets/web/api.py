@@ -16,6 +16,7 @@ from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
 from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
 from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem
+from sigma_assets.web.numbers.router import numbers_router
 from sigma_assets.web.onboarding.view import onboarding_view
 from sigma_assets.web.queries import Queries
 from sigma_assets.web.reports import PortfolioId, not_found, report_router
@@ -88,6 +89,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         return _json(listed)
 
     router.include_router(report_router(queries, guards, problems))
+    router.include_router(numbers_router(queries, guards, problems))
 
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
     def healthz(query: Annotated[_NoQuery, Query()]) -> Response:

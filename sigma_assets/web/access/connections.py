@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import anyio.to_thread
 from fastapi.responses import StreamingResponse
@@ -76,26 +76,36 @@ class Downloads:
         self._places = threading.Semaphore(at_once)
         self._limiter: anyio.CapacityLimiter | None = None
 
-    def response(self, lines: Iterator[str], media_type: str, file_name: str) -> StreamingResponse | None:
-        """Return the answer of a download, which keeps its place to its end, however it ends; None if all are taken."""
+    def response(
+        self, parts: Iterator[str] | Iterator[bytes], media_type: str, file_name: str
+    ) -> StreamingResponse | None:
+        """Return the answer of a download, which keeps its place to its end, however it ends; None if all are taken.
+
+        Parameters
+        ----------
+        parts : blocks of bytes, sent one by one, or lines of text, sent many at a time.
+        """
         if not self._places.acquire(blocking=False):
             return None
         headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
-        return _Download(self._places, self._chunks(lines), media_type=media_type, headers=headers)
+        return _Download(self._places, self._chunks(parts), media_type=media_type, headers=headers)
 
-    async def _chunks(self, lines: Iterator[str]) -> AsyncIterator[str]:
+    async def _chunks(self, parts: Iterator[str] | Iterator[bytes]) -> AsyncIterator[bytes]:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(THREADS)
 
-        def chunk() -> str:
-            return "".join(islice(lines, LINES))
+        def chunk() -> bytes:
+            first: str | bytes = next((part for part in parts if part), b"")
+            if isinstance(first, bytes):
+                return first
+            return "".join(chain([first], islice(parts, LINES - 1))).encode()  # type: ignore[arg-type]
 
         while text := await anyio.to_thread.run_sync(chunk, limiter=self._limiter):
             yield text
 
 
 class _Download(StreamingResponse):
-    def __init__(self, places: threading.Semaphore, chunks: AsyncIterator[str], **options: object) -> None:
+    def __init__(self, places: threading.Semaphore, chunks: AsyncIterator[bytes], **options: object) -> None:
         super().__init__(chunks, **options)  # type: ignore[arg-type]
         self._places = places
 

@@ -1,0 +1,1 @@
+"""The numbers API: the rows of a portfolio's tables."""
