@@ -8,7 +8,8 @@ from fastapi.params import Depends
 from pydantic import BaseModel, ConfigDict
 
 from sigma_assets.reports.page import report_page
-from sigma_assets.reports.portfolio import PortfolioReport, portfolio_report
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.web.models import NotFound
 from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
@@ -72,5 +73,7 @@ def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
     if portfolio is None:
         return None
     uncomputed = queries.uncomputed(queries.progress(portfolio))
-    found = portfolio_report(queries.database, queries.settings, portfolio_id, uncomputed=uncomputed)
+    found = portfolio_report(
+        queries.database, queries.settings, portfolio_id, uncomputed=uncomputed, instance=queries.instance
+    )
     return found.json() if form == "json" else report_page(found, is_alone=False)
