@@ -11,11 +11,10 @@ import click
 from sigma_assets.base.calendar import as_dates, today
 from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.report import print_report, write_page
+from sigma_assets.cli.report import print_report, read_report, write_page
 from sigma_assets.cli.terminal.printing import console, program, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.providers.base import PriceProvider
-from sigma_assets.reports.portfolio import portfolio_report
 from sigma_assets.settings import settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
 
@@ -56,7 +55,7 @@ def demo() -> None:
 
 def _show_report(portfolio_id: str) -> Path:
     """Print a portfolio's report; return where it is as a page."""
-    found = portfolio_report(open_database(), settings(), portfolio_id)
+    found = read_report(portfolio_id)
     print_report(found)
     page = settings().home.resolve() / f"report-{portfolio_id[:8]}.html"
     write_page(found, page)

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, ProviderError
-from sigma_assets.cli.terminal.holdings import tell_gaps
+from sigma_assets.cli.terminal.holdings import tell_gaps, tell_numbers
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, errors, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
@@ -69,6 +69,8 @@ def run(
     show(rows, as_json=as_json, nothing=f"nothing is {'outdated' if outdated else 'missing'}; {age}")
     for line in late_start:
         click.echo(line, err=True)
+    if not as_json:
+        tell_numbers(portfolio_ids)
     tell_gaps(portfolio_ids)
     if not all(outcome.succeeded for outcome in outcomes):
         click.echo("some runs failed: `sigma-assets runs` shows why", err=True)

@@ -1,6 +1,7 @@
 """The command that shows a portfolio's report: in the terminal, as a page in one file, or as JSON."""
 
-from datetime import datetime
+from contextlib import nullcontext
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -12,9 +13,12 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.cli.terminal.holdings import older_numbers
 from sigma_assets.cli.terminal.options import DAY, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, print_rows
-from sigma_assets.cli.terminal.world import open_database
-from sigma_assets.reports import words
-from sigma_assets.reports.portfolio import PortfolioReport, portfolio_report
+from sigma_assets.cli.terminal.world import known_instance, open_database
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.reading import portfolio_report
+from sigma_assets.reports.words.figures import Figures, figures
+from sigma_assets.reports.words.table import TextTable
+from sigma_assets.reports.words.tables import tables
 from sigma_assets.settings import settings
 
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -36,8 +40,7 @@ def report(portfolio_id: str, session: datetime | None, file: Path | None, as_js
     if file is not None and as_json:
         raise click.UsageError("--html writes a page and --json prints JSON: choose one")
     day = session.date() if session else None
-    older = older_numbers([portfolio_id]).get(portfolio_id, ())
-    found = portfolio_report(open_database(), settings(), portfolio_id, day, older=older)
+    found = read_report(portfolio_id, day)
     if as_json:
         click.echo(found.json())
     elif file is not None:
@@ -45,6 +48,13 @@ def report(portfolio_id: str, session: datetime | None, file: Path | None, as_js
         click.echo(f"{found.name}, {found.session or 'nothing computed yet'}: {file}")
     else:
         print_report(found)
+
+
+def read_report(portfolio_id: str, session: date | None = None) -> PortfolioReport:
+    """Return a portfolio's report, with the runs that computed it if there is a Dagster instance."""
+    older = older_numbers([portfolio_id]).get(portfolio_id, ())
+    with known_instance() or nullcontext() as instance:
+        return portfolio_report(open_database(), settings(), portfolio_id, session, instance=instance, older=older)
 
 
 def write_page(found: PortfolioReport, file: Path) -> None:
@@ -77,25 +87,35 @@ def print_report(found: PortfolioReport, paper: Console = console) -> None:
     if found.session is None:
         return
     paper.print()
-    paper.print(Columns([_box(each) for each in words.figures(found)], padding=(0, 4)))
+    paper.print(Columns([_box(each) for each in figures(found)], padding=(0, 4)))
     if len(found.series) > 1:
         span = f"{found.series[0].session} to {found.series[-1].session}"
         paper.print(f"Equity, {span}", style="bold", highlight=False)
         paper.print(sparkline([point.equity for point in found.series]), highlight=False)
         paper.print()
-    for table in words.tables(found):
-        spare = table.spare if paper.is_terminal and paper.width < WIDE else ()
-        columns = [column for column in table.columns if column not in spare]
-        rows = [{name: row[table.columns.index(name)] for name in columns} for row in table.rows]
-        if rows:
-            print_rows(rows, table.title, paper)
-        else:
-            paper.print(table.title, style="bold", highlight=False)
-        if table.note:
-            paper.print(table.note, style="dim", highlight=False, markup=False)
-        if spare:
-            paper.print(f"A wider terminal shows {' and '.join(spare)}, too.", style="dim", highlight=False)
+    for table in tables(found):
+        _print_table(table, paper)
+
+
+def _print_table(table: TextTable, paper: Console) -> None:
+    is_narrow = paper.is_terminal and paper.width < WIDE
+    if is_narrow and table.is_wide and table.rows:
+        paper.print(f"{table.title}: shown from {WIDE} columns on", style="dim", highlight=False)
         paper.print()
+        return
+    spare = table.spare if is_narrow else ()
+    columns = [column for column in table.columns if column not in (*spare, *table.only_on_page)]
+    rows = [{name: row[table.columns.index(name)] for name in columns} for row in table.rows]
+    if rows:
+        print_rows(rows, table.title, paper)
+    else:
+        paper.print(table.title, style="bold", highlight=False)
+    notes = [table.note] if table.note else []
+    if spare:
+        notes.append(f"A wider terminal shows {' and '.join(spare)}, too.")
+    for note in notes:
+        paper.print(note, style="dim", highlight=False, markup=False, soft_wrap=not paper.is_terminal)
+    paper.print()
 
 
 def sparkline(values: list[float]) -> str:
@@ -107,7 +127,7 @@ def sparkline(values: list[float]) -> str:
     return "".join(SPARKS[round((value - low) * scale)] for value in shown)
 
 
-def _box(group: words.Figures) -> Table:
+def _box(group: Figures) -> Table:
     title, lines = group.title, group.lines
     shown = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1))
     shown.add_column(no_wrap=True)

@@ -1,6 +1,7 @@
 """The report as a page: one template, for the status server and as a file of its own to mail or print."""
 
-from collections.abc import Sequence
+import base64
+import hashlib
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -8,13 +9,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sigma_assets.reports import forms, words
-from sigma_assets.reports.charts import bar_chart, equity_chart
+from sigma_assets.reports import forms
+from sigma_assets.reports.charts import report as charts
 from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.words import figures, histories
+from sigma_assets.reports.words.table import NOTHING_HELD
+from sigma_assets.reports.words.tables import tables
 
 TEMPLATES = "templates"
 STYLE = "report.css"
-MOST_BARS = 20
+SCRIPT = "report-page.js"
+MOST_WARNINGS = 6
+"""Warnings that the page shows at once; the others unfold."""
+TINTS = 5
+"""Shades on each side of zero."""
 
 
 def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
@@ -22,35 +30,46 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
 
     Parameters
     ----------
-    is_alone : with its style inside and no links, to be kept as a file; otherwise as the status server serves it.
+    is_alone : with style and script inside and no links, to be kept as a file, whose own policy lets it ask for nothing;
+        otherwise as the status server serves it.
     """
-    tables = {table.key: table for table in words.tables(report)}
-    contributions = sorted(
-        (each for each in report.holdings if each.volatility_contribution is not None),
-        key=lambda each: -abs(each.volatility_contribution or 0.0),
-    )
-    scenarios: Sequence[dict[str, Any]] = report.stress_tests
-    stress = [(str(row["scenario"]), row["pnl_usd"], forms.signed_usd(row["pnl_usd"])) for row in scenarios]
-    risks = [
-        (each.symbol, each.volatility_contribution, forms.percent(each.volatility_contribution))
-        for each in contributions[:MOST_BARS]
-    ]
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            report=report,
-            style=Markup(style()) if is_alone else None,
-            figures=words.figures(report),
-            tables=tables,
-            equity_table=words.equity_table(report),
-            equity=equity_chart(report.series),
-            stress=bar_chart(stress, "P&L by scenario, USD"),
-            risks=bar_chart(risks, "Contribution to volatility by holding"),
-            left_out=max(len(contributions) - MOST_BARS, 0),
-        )
-        .lstrip()
-    )
+    named = {table.key: table for table in tables(report)}
+    benchmark = report.benchmark
+    parts: dict[str, Any] = {
+        "tables": named,
+        "bars": {key: charts.bars(table.measures) for key, table in named.items() if table.measures},
+        "small_lines": charts.small_lines(named["exposures"].lines),
+        "headline": figures.headline(report),
+        "figures": figures.figures(report),
+        "zone_words": figures.zone_words(report),
+        "ranges": charts.equity_ranges(report),
+        "readings": histories.readings(report),
+        "equity_names": [
+            ("Session", "day"),
+            ("Equity, USD", "equity"),
+            (f"{benchmark}, USD", "benchmark"),
+            ("Drawdown", "drawdown"),
+            (f"{benchmark} drawdown", "benchmark"),
+        ],
+        "equity_table": histories.equity(report),
+        "volatility": charts.volatility_chart(report.volatility_history),
+        "volatility_readings": histories.volatility_readings(report),
+        "volatility_names": [
+            ("Session", "day"),
+            ("Realised, 21 sessions", "realized-21"),
+            ("Realised, 63 sessions", "realized-63"),
+            ("Expected, next 21", "expected"),
+        ],
+        "volatility_table": histories.volatility(report),
+        "exposure_history": histories.exposure_history(report),
+        "correlations": histories.correlations(report),
+        "computed": histories.computed(report),
+        "nothing_held": NOTHING_HELD,
+        "most_warnings": MOST_WARNINGS,
+    }
+    if is_alone:
+        parts |= {"style": Markup(style()), "script": Markup(script()), "policy": policy()}
+    return _environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts).lstrip()
 
 
 def typeset(text: str) -> str:
@@ -60,10 +79,36 @@ def typeset(text: str) -> str:
     return f"−{text[1:]}" if text[0] == "-" and text[1:2].isdigit() else text
 
 
+def tint(value: float) -> str:
+    """Return the class of a tint: `plus-3`, `minus-1`, or none near zero."""
+    shade = round(abs(value) * TINTS)
+    return f"{'minus' if value < 0 else 'plus'}-{min(shade, TINTS)}" if shade else "plain"
+
+
 @cache
 def style() -> str:
     """Return the style sheet of the page."""
-    return files("sigma_assets.reports").joinpath(TEMPLATES, STYLE).read_text()
+    return _file(STYLE)
+
+
+@cache
+def script() -> str:
+    """Return the script of the page."""
+    return _file(SCRIPT)
+
+
+@cache
+def policy() -> str:
+    """Return the policy of a page in a file: its own style and script, and no request of any kind."""
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style(), script())]
+    return (
+        f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _file(name: str) -> str:
+    return files("sigma_assets.reports").joinpath(TEMPLATES, name).read_text(encoding="utf-8")
 
 
 @cache
@@ -71,4 +116,5 @@ def _environment() -> Environment:
     loader = PackageLoader("sigma_assets.reports", TEMPLATES)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["typeset"] = typeset
+    made.filters["tint"] = tint
     return made

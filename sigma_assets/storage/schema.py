@@ -867,5 +867,5 @@ def outgoing_columns(table: str) -> list[sa.Column]:
     """Return the columns of a table, or of `allocation`, as exports and the numbers API give them."""
     source = tidy_metadata.tables.get(table)
     if source is None:
-        source = metadata.tables[table]
+        source = TABLES[table]
     return [column for column in source.columns if column.name not in INTERNAL]

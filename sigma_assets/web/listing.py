@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.reports.stored import Holdings
+from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.phases import BY_ASSET
@@ -43,10 +44,13 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         target = connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
         there = _snapshots(connection, [row.portfolio_id for row in rows])
     lacking = _lacking(queries.instance, roster, there)
-    holdings = queries.holdings([row.portfolio_id for row in rows], lacking)
+    ids = [row.portfolio_id for row in rows]
+    holdings = queries.holdings(ids, lacking)
+    known = summaries(queries.database, ids)
     lines = [
-        _line(queries, queries.facts_of(row), target, there, lacking, newest, holdings[row.portfolio_id])
+        _line(queries, queries.facts_of(row), target, there, lacking, newest, holdings[key], known.get(key))
         for row in rows
+        for key in [row.portfolio_id]
     ]
     return PortfolioList(
         current_session=queries.settings.current_session(),
@@ -95,6 +99,7 @@ def _line(
     lacking: Mapping[str, Sequence[str]],
     newest: Mapping[str, RunCover],
     holdings: Holdings,
+    summary: Summary | None,
 ) -> PortfolioLine:
     snapshots = there.get(portfolio.portfolio_id)
     missing = _missing(queries, portfolio, target, snapshots, lacking.get(portfolio.portfolio_id, ()))
@@ -104,6 +109,12 @@ def _line(
         name=portfolio.name,
         state=_state(run, snapshots, missing),
         last_session=snapshots.last if snapshots else None,
+        equity=summary.equity if summary else None,
+        daily_pnl=summary.daily_pnl if summary else None,
+        daily_return=summary.daily_return if summary else None,
+        return_ytd=summary.return_ytd if summary else None,
+        volatility=summary.volatility if summary else None,
+        var_99=summary.var_99 if summary else None,
         missing=missing,
         gaps=holdings.summary,
         warnings=len(holdings.gaps),

@@ -140,6 +140,12 @@ class PortfolioLine(Model):
     name: str
     state: Literal["pending", "running", "current", "behind", "failed"]
     last_session: date | None = Field(description="last session on which everything is there")
+    equity: float | None = Field(description="USD, on the last session of its snapshots, as the next five")
+    daily_pnl: float | None = Field(description="USD")
+    daily_return: float | None = Field(description="fraction: 0.01 is 1 %")
+    return_ytd: float | None = Field(description="year to date, time-weighted, fraction")
+    volatility: float | None = Field(description="realised over 63 sessions, per year, fraction")
+    var_99: float | None = Field(description="loss of one day that one in a hundred exceeds, share of equity")
     missing: str = Field(description="what is missing up to the last session that anybody has; empty if nothing is")
     gaps: str = Field(description="which holdings lack data, in a few words; empty if none does")
     warnings: int = Field(description="how many; the status has them")

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from sigma_assets.reports.page import STYLE, style
+from sigma_assets.reports.page import SCRIPT, STYLE, script, style
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -31,7 +31,7 @@ FILES = {
     entry.name: _File(entry.name, entry.read_bytes())
     for entry in files("sigma_assets.web").joinpath("static").iterdir()
     if entry.name.rpartition(".")[2] in TYPES
-} | {STYLE: _File(STYLE, style().encode())}
+} | {STYLE: _File(STYLE, style().encode()), SCRIPT: _File(SCRIPT, script().encode())}
 
 
 @router.get("/")

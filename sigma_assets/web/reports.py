@@ -8,7 +8,8 @@ from fastapi.params import Depends
 from pydantic import BaseModel, ConfigDict
 
 from sigma_assets.reports.page import report_page
-from sigma_assets.reports.portfolio import PortfolioReport, portfolio_report
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.web.models import NotFound
 from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
@@ -73,5 +74,12 @@ def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
         return None
     uncomputed = queries.uncomputed(queries.progress(portfolio))
     older = queries.older_numbers([portfolio_id]).get(portfolio_id, ())
-    found = portfolio_report(queries.database, queries.settings, portfolio_id, uncomputed=uncomputed, older=older)
+    found = portfolio_report(
+        queries.database,
+        queries.settings,
+        portfolio_id,
+        uncomputed=uncomputed,
+        instance=queries.instance,
+        older=older,
+    )
     return found.json() if form == "json" else report_page(found, is_alone=False)

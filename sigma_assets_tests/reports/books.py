@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.reports.portfolio import PortfolioReport, portfolio_report
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.settings import Settings
 from sigma_assets.storage import schema
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.rows import Rows, replace_rows
 
 DAYS = (date(2025, 1, 29), date(2025, 1, 30), date(2025, 1, 31))
 EQUITIES = (1000.0, 1100.5, 1234567.5)
@@ -24,14 +27,17 @@ class Book:
 
     def write(self, table: sa.Table, **values: Any) -> None:
         """Write a row; columns that must have a value and are not given get a 0 of their kind."""
-        empty: dict[type, Any] = {float: 0.0, int: 0, str: "", bool: False, datetime: datetime(2025, 1, 31, tzinfo=UTC)}
-        row = {
-            column.name: empty[column.type.python_type]
-            for column in table.c
-            if not column.nullable and column.name not in values and column.type.python_type in empty
-        }
+        row = blank(table)
+        self.write_all(table, [row | values])
+
+    def write_all(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Write rows that are complete, in one transaction; of a packed table the whole of a session."""
+        if table in schema.PACKED:
+            of_one = Rows(rows[0]["session"], rows[0]["session"], [rows[0]["portfolio_id"]])
+            replace_rows(self.database, {table: pd.DataFrame(rows)}, of_one)
+            return
         with self.database.begin() as connection:
-            connection.execute(sa.insert(table), row | values)
+            connection.execute(sa.insert(table), rows)
 
     def portfolio(self, name: str = "Growth", equities: Sequence[float] = (), key: str = "P1") -> str:
         """Write a portfolio and its snapshots on the last days."""
@@ -62,6 +68,16 @@ class Book:
             return [dict(row) for row in rows.mappings()]
 
 
+def blank(table: sa.Table) -> dict[str, Any]:
+    """Return a row whose columns that must have a value have a 0 of their kind."""
+    empty: dict[type, Any] = {float: 0.0, int: 0, str: "", bool: False, datetime: datetime(2025, 1, 31, tzinfo=UTC)}
+    return {
+        column.name: empty[column.type.python_type]
+        for column in table.c
+        if not column.nullable and column.type.python_type in empty
+    }
+
+
 def write_everything(book: Book) -> None:
     """Write a row in every table: a stock in two lots, an option on it, a short one."""
     book.equities(EQUITIES)
@@ -84,6 +100,7 @@ def write_everything(book: Book) -> None:
                mean_correlation=0.81, share_of_gross=0.66)  # fmt: skip
     book.write(schema.risk_by_portfolio, **key, realized_63d=0.162, var_99_usd=4321.0, es_95=0.03, exceptions=3,
                backtest_sessions=250, zone="green", specific_share=0.27)  # fmt: skip
+    book.write(schema.correlations_by_pair, **key, symbol="AAA", other_symbol="BBB", correlation=0.81, observations=90)
     for symbol, weight, part in (("AAA", 0.6, 0.18), ("BBB", -0.1, -0.018)):
         book.write(schema.risk_by_position, **key, symbol=symbol, weight=weight, volatility_contribution=part,
                    share=part / 0.162, es_contribution=part / 10)  # fmt: skip

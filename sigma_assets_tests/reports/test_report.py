@@ -15,7 +15,8 @@ from rich.console import Console
 
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
 from sigma_assets.cli.report import print_report, sparkline
-from sigma_assets.reports.charts import MOST_POINTS, bar_chart, equity_chart, round_steps, thinned
+from sigma_assets.reports.charts.report import bars, equity_chart
+from sigma_assets.reports.charts.scales import MOST_POINTS, round_steps, thinned
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import Point
 from sigma_assets.settings import read_settings
@@ -187,7 +188,7 @@ def test_an_empty_portfolio_has_equity_and_no_holdings(book):
     report = book.report()
 
     for text in (printed(report), report_page(report, is_alone=True)):
-        assert text.count("Nothing is held on this session.") == 6
+        assert text.count("Nothing is held on this session.") >= 7
         assert "see the warnings" not in text
     assert report.holdings == ()
 
@@ -215,14 +216,14 @@ def test_negative_equity_has_no_weights_and_a_line_below_zero(book):
     book.portfolio(equities=(100.0, 20.0, -50.0))
     book.lot("AAA", "l1", quantity=1.0, price=90.0, market_value=90.0, weight=None, risk_weight=None)
     report = book.report()
-    chart = equity_chart(report.series)
+    panel = equity_chart(report.series, report.benchmark).panels[0]
 
     assert report.holdings[0].weight is None
     assert "-50.00" in printed(report)
-    heights = [float(corner.split(",")[1]) for corner in chart.equity.stretches[0].split()]
-    zero = next(tick.at for tick in chart.equity.ticks if tick.label == "0")
+    heights = [float(corner.split(",")[1]) for corner in panel.lines[0].stretches[0].split()]
+    zero = next(tick.at for tick in panel.ticks if tick.label == "0")
     assert heights[0] < heights[1] < zero < heights[2]
-    assert chart.equity.base == zero
+    assert panel.base == zero
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
@@ -231,40 +232,53 @@ def test_names_cannot_become_markup(book, is_alone):
     book.lot(NASTY, "l1", quantity=1.0, price=1.0, market_value=1.0, weight=1.0)
     page = Page(report_page(book.report(), is_alone=is_alone))
 
-    assert "script" not in [tag for tag, _ in page.tags]
+    assert [tag for tag, _ in page.tags].count("script") == 1, "our own"
     assert NASTY in page.text
     assert "alert(1)" in printed(book.report())
 
 
 def test_the_page_in_a_file_needs_nothing_else(full):
-    """No script, no request; served, it has no style of its own either, which its CSP would refuse."""
+    """No link, no request; served, it has no style of its own either, which its CSP would refuse."""
     alone, served = (Page(report_page(full.report(), is_alone=is_alone)) for is_alone in (True, False))
 
     for page in (alone, served):
-        assert not [
-            tag for tag, attributes in page.tags if tag == "script" or "style" in attributes or "src" in attributes
-        ]
+        assert not [tag for tag, attributes in page.tags if "style" in attributes]
         assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert not [tag for tag, attributes in alone.tags if tag == "link" or "href" in attributes]
+    assert not [tag for tag, attributes in alone.tags if tag == "link" or {"href", "src"} & attributes.keys()]
     assert "style" not in [tag for tag, _ in served.tags]
-    assert sum(tag == "svg" for tag, _ in alone.tags) == sum(tag == "details" for tag, _ in alone.tags) == 3
+    assert [attributes["src"] for tag, attributes in served.tags if tag == "script"] == ["/static/report-page.js"]
+
+
+def test_each_chart_has_its_table(full):
+    """Bars and small lines stand in their table; of the others each has one that unfolds."""
+    page = Page(report_page(full.report(), is_alone=True))
+    charts = [attributes for tag, attributes in page.tags if attributes.get("role") == "img"]
+
+    assert len(charts) == 1, "volatility is known on one session only"
+    assert "Equity and drawdown by session, as a table" in page.text
+    assert [attributes["id"] for tag, attributes in page.tags if tag == "table" and "id" in attributes] == [
+        "returns-table", "equity-table", "months-table", "holdings-table", "allocation-table", "volatility-table",
+        "contributions-table", "factors-table", "stress-table", "exposures-table", "exposure-history-table",
+        "correlations-table", "clusters-table",
+    ]  # fmt: skip
 
 
 def test_a_line_is_not_drawn_over_what_is_not_known():
     points = [Point(day, 1.0, fall) for day, fall in zip(DAYS, (-0.1, None, -0.2), strict=True)]
 
-    assert len(equity_chart(points).drawdown.stretches) == 2
+    falls = equity_chart(points, "SPY").panels[1]
+
+    assert [len(line.stretches) for line in falls.lines] == [2, 0]
 
 
 def test_a_long_history_keeps_its_extremes():
-    days = [date.fromordinal(date(2015, 1, 1).toordinal() + at) for at in range(3650)]
-    points = [Point(day, 1e9 if at == 1234 else -5.0 if at == 2345 else 100.0, 0.0) for at, day in enumerate(days)]
+    values = [1e9 if at == 1234 else -5.0 if at == 2345 else None if at < 10 else 100.0 for at in range(3650)]
 
-    kept = thinned(points)
+    kept = thinned(values)
 
     assert len(kept) <= MOST_POINTS + 2
-    assert {1e9, -5.0} <= {point.equity for point in kept}
-    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert {1234, 2345} <= set(kept)
+    assert (kept[0], kept[-1]) == (0, 3649)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 17.0), (999_000.0, 1_001_000.0), (5.0, 5.0), (0.0, 0.0)])
@@ -279,12 +293,12 @@ def test_steps_are_round_and_enclose_the_range(low, high):
 
 
 def test_bars_are_as_long_as_their_numbers():
-    chart = bar_chart([("up", 30.0, "+30"), ("down", -10.0, "-10"), ("unknown", None, "-")], "P&L")
+    up, down, unknown = bars([30.0, -10.0, None])
 
-    up, down = chart.bars
-    assert up.width == pytest.approx(3 * down.width, rel=0.01)
-    assert up.x == chart.zero
-    assert down.x + down.width == pytest.approx(chart.zero, abs=0.2)
+    assert unknown is None
+    assert (up.start, up.width, up.is_negative) == (25.0, 75.0, False)
+    assert (down.start, down.width, down.is_negative) == (0.0, 25.0, True)
+    assert up.zero == down.zero == 25.0
 
 
 def test_a_sparkline_spans_from_lowest_to_highest():

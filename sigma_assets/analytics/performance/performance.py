@@ -118,7 +118,7 @@ def _period_returns(ledger: Ledger, known: FloatArray, model: PerformanceModel) 
     overs = np.concatenate([[0], np.cumsum(~np.isfinite(known))])
     now = ledger.wanted + 1
     found = {}
-    for name, reference in _reference_dates(days).items():
+    for name, reference in period_references(days).items():
         before = np.searchsorted(ledger.sessions, reference, side="right")
         growth = index[now] / index[before]
         is_known = (overs[now] == overs[before]) & ((before > 0) | (name != "return_1y"))
@@ -129,7 +129,7 @@ def _period_returns(ledger: Ledger, known: FloatArray, model: PerformanceModel) 
     return found
 
 
-def _reference_dates(days: SessionArray) -> dict[str, SessionArray]:
+def period_references(days: SessionArray) -> dict[str, SessionArray]:
     """Return the last day before each period of each day; it need not be a session."""
     months = days.astype("datetime64[M]")
     quarters = months - (months.astype(np.int64) % 3)

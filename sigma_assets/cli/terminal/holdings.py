@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from sigma_assets.reports.gaps import Gap
     from sigma_assets.reports.stored import Holdings
 
+LINES = 50
+"""Most portfolios that get a line."""
 SHOWN = 20
 """Most symbols that a line names."""
 
@@ -68,6 +70,49 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
             _warn(f"{names[portfolio_id]}: {what}; `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
+
+
+def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
+    """Print a line per active portfolio: equity, the day, volatility, warnings.
+
+    Parameters
+    ----------
+    portfolio_ids : only these; by default all, at most `LINES` of them.
+    """
+    from sigma_assets.reports.forms import percent, signed_percent, signed_usd, usd
+    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.summaries import summaries
+    from sigma_assets.settings import settings
+    from sigma_assets.storage.portfolios import portfolios
+
+    database = open_database()
+    active = portfolios(database)
+    names = {
+        key: name
+        for key, name in zip(active["portfolio_id"], active["name"], strict=True)
+        if not portfolio_ids or key in portfolio_ids
+    }
+    shown = list(names)[:LINES]
+    known = summaries(database, shown)
+    gaps = {
+        key: len(holdings.gaps) + holdings.is_simulated
+        for key, holdings in holdings_of(database, settings(), shown).items()
+    }
+    for key in shown:
+        if (line := known.get(key)) is None:
+            console.print(f"{names[key]}: nothing is computed yet", markup=False, highlight=False, soft_wrap=True)
+            continue
+        day = f"day {signed_usd(line.daily_pnl)} ({signed_percent(line.daily_return)})"
+        warned = f"{gaps[key]} warning{'' if gaps[key] == 1 else 's'}" if gaps[key] else "no warnings"
+        text = (
+            f"{names[key]}, {line.session}: {usd(line.equity)} USD, {day},"
+            f" volatility {percent(line.volatility)}, {warned}"
+        )
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if len(names) > len(shown):
+        console.print(
+            f"and {len(names) - len(shown):,} more: `sigma-assets report PORTFOLIO` shows each", highlight=False
+        )
 
 
 def tell_import(portfolio_id: str) -> None:

@@ -1,14 +1,19 @@
 """Options that several commands share: which portfolios, and which days."""
 
+import shlex
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from sigma_assets.base.calendar import today
+from sigma_assets.base.errors import SigmaError
 
 DAY = click.DateTime(["%Y-%m-%d"])
+SHORT_ID = 8
+"""Characters of an id that tell portfolios apart."""
 
 
 class PortfolioName(click.ParamType):
@@ -28,6 +33,21 @@ class PortfolioName(click.ParamType):
         from sigma_assets.storage.edits import find_portfolio
 
         return find_portfolio(open_database(), value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the active portfolios whose name begins as typed; one that a shell would split by its id instead."""
+        from sigma_assets.cli.terminal.world import open_database
+        from sigma_assets.storage.portfolios import portfolios
+
+        try:
+            active = portfolios(open_database())
+        except SigmaError:
+            return []  # a message in the middle of a line that is being typed helps nobody; the command says it
+        return [
+            CompletionItem(name if shlex.quote(name) == name else portfolio_id[:SHORT_ID], help=name)
+            for portfolio_id, name in zip(active["portfolio_id"], active["name"], strict=True)
+            if name.lower().startswith(incomplete.lower()) or portfolio_id.startswith(incomplete)
+        ]
 
 
 PORTFOLIO = PortfolioName()

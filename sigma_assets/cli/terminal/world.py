@@ -91,6 +91,11 @@ def open_market() -> "tuple[Tables, PriceSource]":
     return tables, PriceSource(settings(), tables.opened)
 
 
+def known_instance() -> "DagsterInstance | None":
+    """Return the Dagster instance of DAGSTER_HOME; None where none was ever set up, and so nothing was ever run."""
+    return open_instance() if (settings().home / CONFIGURATION).exists() else None
+
+
 def open_instance() -> "DagsterInstance":
     """Return the Dagster instance of DAGSTER_HOME."""
     prepare_home()

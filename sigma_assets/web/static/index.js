@@ -6,6 +6,9 @@ import {
 
 const POLL_MS = 10000;
 const PAGE = 50;
+const LABELS = [
+  "Equity, USD", "Day", "Year to date", "Volatility", "Warnings", "Last session", "Missing", "Newest run", "Report",
+];
 const WORDS = { pending: "Pending", running: "Running", current: "Up to date", behind: "Behind", failed: "Failed" };
 
 let pages = 1;
@@ -78,18 +81,28 @@ function newRow() {
   run.append(make("a"));
   const report = make("td");
   report.append(make("a", "", "Show"));
-  const others = [make("td"), make("td", "wrap"), run, report];
-  ["Last session", "Missing", "Newest run", "Report"].forEach((label, at) => { others[at].dataset.label = label; });
+  const others = [
+    make("td", "number"), make("td", "number"), make("td", "number"), make("td", "number"), make("td"), make("td"),
+    make("td", "wrap"), run, report,
+  ];
+  LABELS.forEach((label, at) => { others[at].dataset.label = label; });
   row.append(name, state, ...others);
   return row;
 }
 
 function showRow(row, portfolio) {
-  const [name, state, last, missing, run, report] = row.children;
+  const [name, state, equity, day, year, volatility, warnings, last, missing, run, report] = row.children;
   name.firstChild.href = `/onboarding/${encodeURIComponent(portfolio.portfolio_id)}`;
   setText(name.firstChild, portfolio.name);
   state.firstChild.dataset.state = portfolio.gaps && portfolio.state === "current" ? "partial" : portfolio.state;
   setText(state.firstChild, portfolio.gaps ? `${WORDS[portfolio.state]}, ${portfolio.gaps}` : WORDS[portfolio.state]);
+  setText(equity, usd(portfolio.equity));
+  setText(day, percent(portfolio.daily_return, true));
+  setText(year, percent(portfolio.return_ytd, true));
+  setText(volatility, percent(portfolio.volatility));
+  volatility.title = portfolio.var_99 === null ? "" : `VaR 99 % of one day: ${percent(portfolio.var_99)} of equity`;
+  setText(warnings, portfolio.warnings ? number(portfolio.warnings) : "none");
+  warnings.classList.toggle("quiet", !portfolio.warnings);
   setText(last, portfolio.last_session || "–");
   report.firstChild.href = `/portfolio/${encodeURIComponent(portfolio.portfolio_id)}`;
   report.firstChild.setAttribute("aria-label", `Report of ${portfolio.name}`);
@@ -109,6 +122,18 @@ function showHealth(health) {
   if (list.dataset.shown === JSON.stringify(health.failing)) return;
   list.dataset.shown = JSON.stringify(health.failing);
   list.replaceChildren(...health.failing.map((problem) => make("li", "", problem)));
+}
+
+// A number that is not known has a dash; nothing has no sign.
+function usd(value) {
+  return value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 0 }).replace("-", "−");
+}
+
+function percent(value, signed = false) {
+  if (value === null) return "–";
+  const places = { style: "percent", minimumFractionDigits: signed ? 2 : 1, maximumFractionDigits: signed ? 2 : 1 };
+  return value.toLocaleString("en-US", { ...places, signDisplay: signed ? "exceptZero" : "negative" })
+    .replace("-", "−").replace("%", " %");
 }
 
 const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;

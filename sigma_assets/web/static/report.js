@@ -1,6 +1,7 @@
 // The report where a token is asked for: fetch it with the token and put it in the place of this page.
 // It comes from our own server, which escapes what is in it; scripts in it would not run.
 
+import { enliven } from "/static/report-page.js";
 import { AnswerError, askForToken, byId, connectionLost, connectionThere, getText, setText } from "/static/api.js";
 
 const RETRY_MS = 2000;
@@ -11,6 +12,7 @@ async function load() {
     const text = await getText(`/api/v1/portfolios/${id}/report?format=html`);
     const page = new DOMParser().parseFromString(text, "text/html");
     document.replaceChild(document.adoptNode(page.documentElement), document.documentElement);
+    enliven(document);
   } catch (error) {
     if (!(error instanceof AnswerError) || error.status >= 500) {
       connectionLost();

@@ -1,0 +1,44 @@
+"""Allocation in a report: by kind of holding, and by the classes that `sigma-assets classify` has read (SPEC 4.13)."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+import sqlalchemy as sa
+
+from sigma_assets.analytics.valuation.allocation import allocation
+from sigma_assets.reports.portfolio import Row
+from sigma_assets.storage.schema import classifications
+
+KIND = "kind of holding"
+"""A scheme that needs no classification: PUBLIC, OPTIONS or PRIVATE."""
+COLUMNS = ("scheme", "class", "long_value", "short_value", "net_exposure", "gross_exposure", "share_of_gross")
+
+
+def allocation_of(
+    connection: sa.Connection, portfolio_id: str, session: date | None, positions: Sequence[Row]
+) -> tuple[Row, ...]:
+    """Return the exposure of positions by scheme and class; largest class of each scheme first.
+
+    Parameters
+    ----------
+    positions : rows of `position_values` of one portfolio and session.
+    """
+    if not positions:
+        return ()
+    rows = pd.DataFrame([row | {"portfolio_id": portfolio_id, "session": session} for row in positions])
+    kinds = rows[["symbol", "investment_class"]].drop_duplicates("symbol")
+    kinds = kinds.rename(columns={"investment_class": "class"}).assign(scheme=KIND, weight=1.0)
+    classes = pd.concat([kinds, _classes(connection, {*rows["symbol"], *rows["risk_symbol"].dropna()})])
+    found = allocation(rows, classes)
+    found["is_scheme"] = found["scheme"] != KIND
+    ordered = found.sort_values(["is_scheme", "scheme", "gross_exposure"], ascending=[True, True, False], kind="stable")
+    plain = ordered[list(COLUMNS)].astype(object).where(ordered[list(COLUMNS)].notna(), None)
+    return tuple({str(name): value for name, value in row.items()} for row in plain.to_dict("records"))
+
+
+def _classes(connection: sa.Connection, symbols: set[str]) -> pd.DataFrame:
+    columns = [classifications.c[name] for name in ("symbol", "scheme", "class", "weight")]
+    query = sa.select(*columns).where(classifications.c.symbol.in_(sorted(symbols))).order_by(*columns[:3])
+    known = connection.execute(query).all()
+    return pd.DataFrame(known, columns=["symbol", "scheme", "class", "weight"])

@@ -1,0 +1,1 @@
+"""Shapes of the report's charts, drawn on the server as inline SVG: no script, no request, and they print."""

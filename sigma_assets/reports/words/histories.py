@@ -1,0 +1,182 @@
+"""The tables of a report about time: sessions, months, volatility, factor exposures, and who computed the session."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.reports.forms import UNKNOWN, factor_name, percent, ratio, usd, word
+from sigma_assets.reports.histories import month_ends
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.words.table import NOTHING_HELD, TextTable
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MOST_ROWS = 260
+"""Sessions that a table lists one by one; before them it lists the last session of each month."""
+STRONG_MONTH = 0.08
+"""Return of a month from which its tint is full."""
+AGO = {"1 month ago": 30, "1 year ago": 365}
+
+
+def equity(report: PortfolioReport) -> TextTable:
+    """Return equity and drawdown by session, newest first."""
+    listed = set(_listed([point.session for point in report.series]))
+    rows = tuple(row for row in readings(report)[::-1] if date.fromisoformat(row[0]) in listed)
+    columns = ("Session", "Equity, USD", f"{report.benchmark}, USD", "Drawdown", f"{report.benchmark} drawdown")
+    note = "" if len(rows) == len(report.series) else f"The last {MOST_ROWS} sessions, before them ends of months."
+    return TextTable("equity", "Equity and drawdown by session", columns, (), rows, note)
+
+
+def readings(report: PortfolioReport) -> list[tuple[str, ...]]:
+    """Return what the chart of equity reads at each session: session, equity, benchmark, both drawdowns."""
+    return [
+        (
+            str(point.session),
+            usd(point.equity),
+            usd(point.benchmark_equity),
+            percent(point.drawdown),
+            percent(point.benchmark_drawdown),
+        )
+        for point in report.series
+    ]
+
+
+def months(report: PortfolioReport) -> TextTable:
+    """Return the return of each month, a row per year, newest first."""
+    rows, tints = [], []
+    by_year = {year: list(group) for year, group in groupby(report.months, key=lambda each: each.session.year)}
+    for year, known in sorted(by_year.items(), reverse=True):
+        returns = {each.session.month: each.return_mtd for each in known}
+        of_year = known[-1].return_ytd
+        cells = [returns.get(month) for month in range(1, 13)]
+        rows.append((str(year), *(_hundredth(value) for value in (*cells, of_year))))
+        tints.append((None, *(_tint(value) for value in cells), None))
+    columns = ("Year", *MONTHS, "Total")
+    note = "Time-weighted, of the days there are: the first and the last month may be shorter." if rows else ""
+    return TextTable(
+        "months",
+        "Monthly returns, %",
+        columns,
+        (),
+        tuple(rows),
+        note or _none(report),
+        is_wide=True,
+        tints=tuple(tints),
+    )
+
+
+def volatility(report: PortfolioReport) -> TextTable:
+    """Return realised and expected volatility, newest first."""
+    columns = ("Session", "Realised, 21", "Realised, 63", "Expected, 21")
+    return TextTable("volatility", "Volatility by session", columns, (), tuple(volatility_readings(report)[::-1]))
+
+
+def volatility_readings(report: PortfolioReport) -> list[tuple[str, ...]]:
+    """Return what the chart of volatility reads at each session."""
+    names = ("realized_21d", "realized_63d", "expected_21d")
+    history: Sequence[dict[str, Any]] = report.volatility_history
+    return [(str(row["session"]), *(percent(row[name]) for name in names)) for row in history]
+
+
+def exposures(report: PortfolioReport) -> TextTable:
+    """Return the exposures to factors, now and before."""
+    history: Sequence[dict[str, Any]] = report.exposure_history
+
+    def before(factor: str, days: int) -> float | None:
+        until = (report.session or date.min) - timedelta(days=days)
+        known = [row for row in history if row["session"] <= until]
+        return known[-1][f"{factor}_exposure"] if known else None
+
+    rows = tuple(
+        (
+            factor_name(each.factor),
+            ratio(each.exposure),
+            *(ratio(before(each.factor, days)) for days in AGO.values()),
+            usd(each.exposure_usd),
+            percent(each.coverage),
+        )
+        for each in report.factor_exposures
+    )
+    lines = tuple(tuple(row[f"{factor}_exposure"] for row in history) for factor in EXPOSURE_FACTORS if rows)
+    columns = ("Factor", "Exposure", *AGO, "USD", "Coverage")
+    note = "Exposure: weight x beta, summed. Coverage: share of market value with a beta." if rows else _none(report)
+    return TextTable(
+        "exposures",
+        "Factor exposures",
+        columns,
+        ("Factor",),
+        rows,
+        note,
+        spare=tuple(AGO),
+        lines=lines if len(history) > 1 else (),
+    )
+
+
+def exposure_history(report: PortfolioReport) -> TextTable:
+    """Return the exposures at the ends of months, newest first."""
+    history: dict[Any, dict[str, Any]] = {row["session"]: row for row in report.exposure_history}
+    rows = tuple(
+        (str(day), *(ratio(history[day][f"{factor}_exposure"]) for factor in EXPOSURE_FACTORS))
+        for day in reversed(month_ends(list(history)))
+    )
+    columns = ("Session", *(factor_name(factor) for factor in EXPOSURE_FACTORS))
+    return TextTable("exposure-history", "Factor exposures by month", columns, (), rows)
+
+
+def correlations(report: PortfolioReport) -> TextTable:
+    """Return the correlation matrix, those that move together side by side."""
+    found = report.heat_map
+    if found is None:
+        reason = (
+            "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
+        )
+        return TextTable("correlations", "Correlations", (), (), (), reason)
+    rows = tuple(
+        (symbol, *(_short(value) for value in row)) for symbol, row in zip(found.symbols, found.matrix, strict=True)
+    )
+    tints = tuple((None, *row) for row in found.matrix)
+    note = "Of 90 daily returns, in hundredths. Holdings of a cluster stand side by side."
+    if found.included > len(rows):
+        note += f" The {len(rows)} largest of {found.included}; all: `sigma-assets export correlations_by_pair`."
+    return TextTable("correlations", "Correlations", ("Symbol", *found.symbols), ("Symbol",), rows, note, tints=tints)
+
+
+def computed(report: PortfolioReport) -> TextTable:
+    """Return who computed the session."""
+    rows = tuple(
+        (each.asset, word(each.computed_at).replace("T", " ").replace("+00:00", ""), word(each.run_id)[:8],
+         word(each.code_version))
+        for each in report.computed
+    )  # fmt: skip
+    columns = ("Asset", "Computed at, UTC", "Run", "Method")
+    note = "" if rows else "Dagster was not asked."
+    if any(each.run_id is None for each in report.computed):
+        note = f"{UNKNOWN}: Dagster knows of no run that computed it."
+    return TextTable("computed", f"Who computed {report.session}", columns, ("Asset", "Run"), rows, note)
+
+
+def _listed(sessions: Sequence[date]) -> list[date]:
+    return [*month_ends(sessions[:-MOST_ROWS]), *sessions[-MOST_ROWS:]]
+
+
+def _none(report: PortfolioReport) -> str:
+    return "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
+
+
+def _hundredth(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{100 * value:+.1f}"
+
+
+def _short(value: float | None) -> str:
+    return (
+        UNKNOWN
+        if value is None
+        else f"{100 * value:.0f}".replace("-0", "0")
+        if abs(value) < 0.005
+        else f"{100 * value:.0f}"
+    )
+
+
+def _tint(value: float | None) -> float | None:
+    return None if value is None else max(-1.0, min(1.0, value / STRONG_MONTH))
