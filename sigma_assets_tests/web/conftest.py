@@ -30,11 +30,6 @@ storage:
     class: SharedSqliteStorage
     config: {base_dir: %s}
 """
-POSTGRES = """
-storage:
-  postgres:
-    postgres_url: %s
-"""
 TEAM = """
 storage:
   custom:
@@ -108,7 +103,7 @@ def configured_world(home: Path, database_url: str, storage: str) -> World:
 
 
 def _world(home: Path, database_url: str) -> World:
-    storage = EMBEDDED % home if database_url.startswith("sqlite") else POSTGRES % database_url
+    storage = EMBEDDED % home if database_url.startswith("sqlite") else TEAM % database_url
     return configured_world(home, database_url, storage)
 
 
