@@ -65,24 +65,53 @@ def planner_tick(portfolios: int) -> list[Measured]:
     return lines
 
 
-def disk(portfolios: int = 100, sessions: int = 4) -> list[Measured]:
-    """What a session adds to the files, tables and Dagster's event log; a year is 252 times that (rows are alike)."""
-    world = make_world(sessions)
+def disk(database: str = "sqlite", portfolios: int = 100, sessions: int = 4) -> list[Measured]:
+    """What a session adds to our tables and to Dagster's, by table on PostgreSQL; a year is 252 times that."""
+    world = make_world(sessions, database)
     symbols = extra_symbols(300)
     load_prices(world, symbols)
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
     ids = add_portfolios(world, portfolios, symbols, 30, entry)
-    days = world.sessions
+    days, sizes = world.sessions, _sizes if database == "sqlite" else _table_sizes
     _through_dagster(replace(world, sessions=days[:1]), [], lambda *_: None)
     _through_dagster(replace(world, sessions=days[:1]), ids, lambda *_: None)
-    before = _sizes(world)
+    before = sizes(world)
     _through_dagster(replace(world, sessions=days[1:]), [], lambda *_: None)
     _through_dagster(replace(world, sessions=days[1:]), ids, lambda *_: None)
-    case = f"disk, 300 symbols, {portfolios:,} portfolios x 30 lots, sqlite"
-    growth = {name: (size - before[name]) / 1e6 / (sessions - 1) for name, size in _sizes(world).items()}
+    case = f"disk, 300 symbols, {portfolios:,} portfolios x 30 lots, {database}"
+    growth = {name: (size - before.get(name, 0)) / 1e6 / (sessions - 1) for name, size in sizes(world).items()}
     return [
-        Measured(case, f"{name}: {mb:.2f} MB per session, {mb * 252:,.0f} MB a year") for name, mb in growth.items()
+        Measured(case, f"{name}: {mb:.2f} MB per session, {mb * 252:,.0f} MB a year")
+        for name, mb in growth.items()
+        if mb >= LEAST_MB
     ]
+
+
+LEAST_MB = 0.005
+"""Tables that grow by less per session are not shown."""
+
+
+def _table_sizes(world: World) -> dict[str, int]:
+    """Return the bytes of each table with its indexes, after VACUUM FULL, so that what was replaced does not count."""
+    import sqlalchemy as sa
+
+    from sigma_assets.settings import settings
+    from sigma_assets.storage.schema import metadata
+
+    url = sa.make_url(settings().database).set(drivername="postgresql+psycopg2")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM FULL")
+        rows = connection.exec_driver_sql(
+            "SELECT relname, pg_total_relation_size(pg_class.oid) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE relkind = 'r' AND nspname IN ('public', 'sigma')"
+        ).all()
+    found = {f"{'ours' if name in metadata.tables else 'Dagster'}, {name}": size for name, size in rows}
+    totals = {
+        whose: sum(size for name, size in found.items() if name.startswith(whose)) for whose in ("ours", "Dagster")
+    }
+    largest = dict(sorted(found.items(), key=lambda item: -item[1]))
+    return {"our tables": totals["ours"], "Dagster": totals["Dagster"], **largest}
 
 
 def _sizes(world: World) -> dict[str, int]:

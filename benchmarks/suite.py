@@ -28,7 +28,7 @@ def full() -> Iterator[Section]:
     yield _with_share("nightly", database="postgres", symbols=1193, portfolios=1000)
     yield in_child("planner_tick", portfolios=100) + in_child("planner_tick", portfolios=1000), []
     yield in_child("backfill", portfolios=19), []
-    yield in_child("disk"), []
+    yield in_child("disk", database="sqlite") + in_child("disk", database="postgres"), []
     yield from scaling()
 
 

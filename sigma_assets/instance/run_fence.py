@@ -19,7 +19,7 @@ _ENDED = {
     dg.DagsterRunStatus.FAILURE: "was marked as failed",
     dg.DagsterRunStatus.SUCCESS: "has succeeded already",
 }
-_STATUS = sa.text("SELECT status FROM public.runs WHERE run_id = :run_id FOR SHARE")
+_STATUS = "SELECT status FROM {schema}.runs WHERE run_id = :run_id FOR SHARE"
 """Of the same database: whoever ends the run comes before this statement, or after the commit that follows it. Asked at
 the start of a transaction, a frozen worker would hold the row for as long as it is frozen."""
 
@@ -31,9 +31,12 @@ class RunEndedError(dg.DagsterExecutionInterruptedError):
 def fence_of(instance: dg.DagsterInstance, run_id: str) -> Fence:
     """Return the fence of a run: it raises RunEndedError once the run has been ended, or deleted, by somebody else."""
 
+    schemas: list[str] = []
+
     def fence(connection: sa.Connection) -> None:
         if _is_beside_runs(connection, instance):
-            status = connection.execute(_STATUS, {"run_id": run_id}).scalar()
+            schemas[:] = schemas or [_schema_of_runs(instance)]
+            status = connection.execute(sa.text(_STATUS.format(schema=schemas[0])), {"run_id": run_id}).scalar()
             _refuse(run_id, None if status is None else dg.DagsterRunStatus(status))
         else:
             refuse_ended(instance, run_id)
@@ -47,13 +50,22 @@ def refuse_ended(instance: dg.DagsterInstance, run_id: str) -> None:
     _refuse(run_id, None if run is None else run.status)
 
 
+def _schema_of_runs(instance: dg.DagsterInstance) -> str:
+    """Return where Dagster's search path finds its runs: `public`, or the schema that is named like the role."""
+    runs = instance.run_storage
+    assert isinstance(runs, PostgresRunStorage)
+    with runs.connect() as connection:
+        found = "SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class c ON c.relnamespace = pg_namespace.oid"
+        return str(connection.exec_driver_sql(f"{found} WHERE c.oid = 'runs'::regclass").scalar_one())
+
+
 def _is_beside_runs(connection: sa.Connection, instance: dg.DagsterInstance) -> bool:
-    """Return whether Dagster's runs are in the database of a connection, in the schema where Dagster puts them."""
+    """Return whether Dagster's runs are in the database of a connection."""
     runs = instance.run_storage
     if connection.dialect.name != "postgresql" or not isinstance(runs, PostgresRunStorage):
         return False
     address = sa.make_url(runs.postgres_url)
-    return place_of(address) == place_of(connection.engine.url) and "search_path" not in str(address.query)
+    return place_of(address) == place_of(connection.engine.url)
 
 
 def _refuse(run_id: str, status: dg.DagsterRunStatus | None) -> None:
