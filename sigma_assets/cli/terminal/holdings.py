@@ -10,9 +10,6 @@ from sigma_assets.cli.terminal.world import open_database
 if TYPE_CHECKING:
     from sigma_assets.reports.stored import Holdings
 
-SHOWN = 20
-"""Most symbols that a line names."""
-
 
 def tell_holdings(holdings: "Holdings", current_session: date) -> None:
     """Print where prices come from and how old they are, and each gap with reason and remedy."""
@@ -43,9 +40,7 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     found = holdings_of(database, settings(), [key for key in names if not portfolio_ids or key in portfolio_ids])
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
-            symbols = holdings.without_price or sorted({gap.symbol for gap in holdings.gaps if gap.symbol})
-            shown = ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else "")
-            _warn(f"{names[portfolio_id]}: {holdings.summary} ({shown}); `sigma-assets status {portfolio_id}` says why")
+            _warn(f"{names[portfolio_id]}: {holdings.named}; `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
 
