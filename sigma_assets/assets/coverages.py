@@ -47,11 +47,11 @@ def price_coverage(
     scope = tables.scope(context)
     _refuse_before_inception(tables, scope)
     holdings = tables.holdings_revisions(scope)
-    loaded = loaded_prices(context, tables, price_source, scope)
+    loaded, progress = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = _coverage(tables, "market_prices", scope).assign(prices_revision=revision)
     rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
-    yield from replaced(context, tables, scope, [rows], None, **loaded.metadata())
+    yield from replaced(context, tables, scope, [rows], progress, **loaded.metadata())
 
 
 @dg.asset(
@@ -70,10 +70,9 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     progress = Progress(context, "symbols", len(symbols))
     progress.advance(len(symbols) - len(due))
     written = write_symbol_factors(tables, due, scope, progress.advance) if due else {}
-    progress.finish()
     rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
     yield from replaced(
-        context, tables, scope, [rows], None, symbols_computed=len(due), rows_computed=sum(written.values())
+        context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 
@@ -92,10 +91,9 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     progress = Progress(context, "symbols", len(symbols))
     progress.advance(len(symbols) - len(due))
     written = write_symbol_metrics(tables, due, scope, progress.advance) if due else {}
-    progress.finish()
     rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
     yield from replaced(
-        context, tables, scope, [rows], None, symbols_computed=len(due), rows_computed=sum(written.values())
+        context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )
 
 

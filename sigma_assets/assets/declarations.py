@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
@@ -52,7 +53,7 @@ def replaced(
     tables: Tables,
     scope: Scope,
     frames: Sequence[pd.DataFrame],
-    done: tuple[str, int] | None,
+    progress: Progress,
     **totals: float,
 ) -> Results:
     """Replace the rows of an asset's tables in scope, check them, and return what Dagster records.
@@ -60,17 +61,15 @@ def replaced(
     Parameters
     ----------
     frames : one per table of the asset's family, in its order.
-    done : what was worked on, for progress displays: unit (symbols, dates, positions or scenarios) and how many;
-        None if that was told already.
+    progress : of the step, finished here: all is done once the rows are stored.
     totals : of the whole run, for its log.
     """
     tables.replace(context.asset_key.to_user_string(), frames, scope)
-    return recorded(context, tables, scope, done, **totals)
+    progress.finish()
+    return recorded(context, tables, scope, **totals)
 
 
-def recorded(
-    context: dg.AssetExecutionContext, tables: Tables, scope: Scope, done: tuple[str, int] | None, **totals: float
-) -> Results:
+def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **totals: float) -> Results:
     """Yield what the checks found in a scope, then its materialisation, each partition with its own figures.
 
     The checks come first: whatever is materialised has been checked, even if the process dies in between. A portfolio for
@@ -82,10 +81,6 @@ def recorded(
         A check of severity ERROR failed: nothing in this run that depends on the asset is computed.
     """
     asset = context.asset_key.to_user_string()
-    if done is not None:
-        progress = Progress(context, *done)
-        progress.advance(done[1])
-        progress.finish()
     if totals:
         logger.info("%s: %s", asset, ", ".join(f"{name} {value:,g}" for name, value in totals.items()))
     found = checked(asset, tables, scope)
@@ -134,6 +129,13 @@ def dates(scope: Scope) -> tuple[str, int]:
 def lots_in(positions: pd.DataFrame) -> tuple[str, int]:
     """Return the lots in rows of position_values as what was worked on."""
     return "positions", int(positions["lot_id"].nunique())
+
+
+def lots_held(lots: pd.DataFrame, scope: Scope) -> tuple[str, int]:
+    """Return the lots that are open on any session of a scope as what was worked on, before their values are known."""
+    first, last = (np.datetime64(day, "s") for day in (scope.first, scope.last))
+    is_open = (lots["entry_date"] <= last) & (lots["exit_date"].isna() | (lots["exit_date"] > first))
+    return "positions", int(is_open.sum())
 
 
 def columns_of(asset: str) -> Mapping[str, Any]:

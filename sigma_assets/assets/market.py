@@ -35,14 +35,20 @@ def market_prices(
     factor ETFs. Only what is missing is asked for, look-back included; rows are never rewritten for a later split.
     Splits and dividends of the last weeks that their source learned of late are corrected (`load/corrected`)."""
     scope = tables.scope(context)
-    loaded = loaded_prices(context, tables, price_source, scope, again=True)
-    yield from recorded(context, tables, scope, None, **loaded.metadata())
+    loaded, progress = loaded_prices(context, tables, price_source, scope, again=True)
+    progress.finish()
+    yield from recorded(context, tables, scope, **loaded.metadata())
 
 
 def loaded_prices(
     context: dg.AssetExecutionContext, tables: Tables, price_source: PriceSource, scope: Scope, *, again: bool = False
-) -> Loaded:
-    """Load what a scope's symbols lack, including look-back and all since entry; report progress per symbol."""
+) -> tuple[Loaded, Progress]:
+    """Load what a scope's symbols lack, including look-back and all since entry; report progress per symbol.
+
+    Returns
+    -------
+    What was loaded, and the step's progress, which is still to be finished.
+    """
     symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
     progress = Progress(context, "symbols", len(symbols))
     loads = [
@@ -50,8 +56,8 @@ def loaded_prices(
         for names, sessions in _windows_since_entry(tables, scope)
     ]
     loads.append(price_source.load_missing(symbols, window, progress.advance, again=again))
-    progress.finish()
-    return Loaded(**{name: sum(getattr(load, name) for load in loads) for name in vars(loads[0])})
+    total = Loaded(**{name: sum(getattr(load, name) for load in loads) for name in vars(loads[0])})
+    return total, progress
 
 
 def _windows_since_entry(tables: Tables, scope: Scope) -> Iterator[tuple[list[str], SessionArray]]:

@@ -1,5 +1,6 @@
 """Portfolio assets, per session: value, betas, exposures, volatility, correlations, risk, stress, performance."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,9 +13,10 @@ from sigma_assets.analytics.risk import volatility as volatilities
 from sigma_assets.analytics.risk.correlation import correlations as correlation
 from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
+from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
-from sigma_assets.assets.declarations import Results, dates, declared, lots_in, replaced
-from sigma_assets.assets.progress import by_sessions
+from sigma_assets.assets.declarations import Results, dates, declared, lots_held, lots_in, replaced
+from sigma_assets.assets.progress import Progress, by_ledgers, by_sessions
 from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
@@ -24,6 +26,8 @@ BY_PORTFOLIO: dict[str, Any] = {
     "partitions_def": portfolio_sessions_def,
     "group_name": "portfolios",
 }
+LEAST_RISK_ROWS = 50_000
+"""Lots x sessions of a part of a portfolio's risk, at least: each part looks back over the year of its backtest again."""
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("portfolio_snapshots"))
@@ -31,16 +35,18 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
     """Equity, P&L, exposure, concentration and drawdown of each portfolio: a closed form of its lots, cash flows and
     prices, never a roll-forward of the row before."""
     scope = tables.scope(context)
-    rows = _valuation(context, tables, scope)
-    yield from replaced(context, tables, scope, [rows], dates(scope))
+    progress = Progress(context, *dates(scope))
+    rows = _valuation(context, tables, scope, progress)
+    yield from replaced(context, tables, scope, [rows], progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("position_values"))
 def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = tables.scope(context)
-    rows = _valuation(context, tables, scope)
-    yield from replaced(context, tables, scope, [rows], lots_in(rows))
+    progress = Progress(context, *lots_held(tables.holdings(scope)[1], scope))
+    rows = _valuation(context, tables, scope, progress)
+    yield from replaced(context, tables, scope, [rows], progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("betas"))
@@ -49,8 +55,9 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.BETA_MEASURES)
-    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.betas(part, factors))
-    yield from replaced(context, tables, scope, rows, None)
+    progress = Progress(context, *lots_in(positions))
+    rows = by_sessions(progress, positions, lambda part: exposures.betas(part, factors))
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("factor_exposures"))
@@ -59,8 +66,9 @@ def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam
     scope = tables.scope(context)
     positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
     factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
-    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.factor_exposures(part, factors))
-    yield from replaced(context, tables, scope, rows, None)
+    progress = Progress(context, *lots_in(positions))
+    rows = by_sessions(progress, positions, lambda part: exposures.factor_exposures(part, factors))
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
@@ -69,9 +77,9 @@ def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Table
     scope, model = tables.scope(context), VolatilityModel()
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    done = lots_in(positions)
-    rows = by_sessions(context, done, positions, lambda part: volatilities.volatility(part, history, model))
-    yield from replaced(context, tables, scope, rows, None)
+    progress = Progress(context, *lots_in(positions))
+    rows = by_sessions(progress, positions, lambda part: volatilities.volatility(part, history, model))
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
@@ -80,9 +88,9 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     scope, model = tables.scope(context), tables.settings.correlation_model
     positions = tables.rows("position_values", scope)
     history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    done = dates(scope)
-    rows = by_sessions(context, done, positions, lambda part: correlation.correlations(part, history, model))
-    yield from replaced(context, tables, scope, rows, None)
+    progress = Progress(context, *dates(scope))
+    rows = by_sessions(progress, positions, lambda part: correlation.correlations(part, history, model))
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("risk"))
@@ -90,11 +98,13 @@ def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) ->
     """One-day value at risk and expected shortfall with a backtest over the last year, and risk contributions by symbol
     and by factor."""
     scope, model = tables.scope(context), RiskModel()
-    ledgers, history, lots = tables.ledgers(
+    ledgers, history = tables.ledgers(
         scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
     )
-    rows = attribution.risk(ledgers, history, model, tables.settings.factor_model)
-    yield from replaced(context, tables, scope, rows, ("positions", lots))
+    progress = Progress(context, *lots_held(tables.holdings(scope)[1], scope))
+    watched = by_ledgers(progress, ledgers, len(scope.portfolio_ids), least_rows=LEAST_RISK_ROWS)
+    rows = attribution.risk(watched, history, model, tables.settings.factor_model)
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
@@ -104,10 +114,16 @@ def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
     positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
     lots = tables.holdings(scope)[1]
     history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
-    options = contracts(positions, lots, history, tables.settings.option_model)
-    moves = moves_of(tables, scope, scenarios, history)
-    rows = stress.stress_tests(positions, tables.factors(scope, stress.BETAS), options, moves, scenarios)
-    yield from replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
+    moves, factors = moves_of(tables, scope, scenarios, history), tables.factors(scope, stress.BETAS)
+
+    def compute(part: pd.DataFrame) -> Sequence[pd.DataFrame]:
+        positions = part.reset_index(drop=True)
+        options = contracts(positions, lots, history, tables.settings.option_model)
+        return stress.stress_tests(positions, factors, options, moves, scenarios)
+
+    progress = Progress(context, "scenarios", len(scenarios.names))
+    rows = by_sessions(progress, positions, compute)
+    yield from replaced(context, tables, scope, rows, progress)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("performance"))
@@ -115,14 +131,20 @@ def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tabl
     """Returns over calendar periods and since inception, time- and money-weighted; ratios and drawdowns of the last year;
     comparison with a benchmark."""
     scope = tables.scope(context)
-    ledgers, history, _ = tables.ledgers(scope)
-    rows = performances.performance(ledgers, history, tables.settings.performance_model)
-    yield from replaced(context, tables, scope, [rows], dates(scope))
+    ledgers, history = tables.ledgers(scope)
+    progress = Progress(context, *dates(scope))
+    watched = by_ledgers(progress, ledgers, len(scope.portfolio_ids))
+    rows = performances.performance(watched, history, tables.settings.performance_model)
+    yield from replaced(context, tables, scope, [rows], progress)
 
 
-def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope) -> pd.DataFrame:
+def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, progress: Progress) -> pd.DataFrame:
     """Return this asset's rows of the run's one valuation, which computes whichever of its two assets the run has."""
     mine, both = context.asset_key, {portfolio_snapshots.key, position_values.key}
     asked = both.intersection(context.run.asset_selection or both) | {mine}
     names = sorted(key.to_user_string() for key in asked)
-    return tables.valuation(mine.to_user_string(), scope, context.run.run_id, names)
+
+    def watched(ledgers: Iterable[Ledger]) -> Iterator[Ledger]:
+        return by_ledgers(progress, ledgers, len(scope.portfolio_ids))
+
+    return tables.valuation(mine.to_user_string(), scope, context.run.run_id, names, watched)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, valuation
+from sigma_assets.analytics.valuation.values import Watched, portfolio_snapshots, valuation
 from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, METHOD_VERSIONS, YEAR_LOOKBACK, VolatilityModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices import tables as price_tables
@@ -96,7 +96,9 @@ class Tables:
             self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
         )
 
-    def valuation(self, table: str, scope: Scope, run_id: str, asked: Collection[str]) -> pd.DataFrame:
+    def valuation(
+        self, table: str, scope: Scope, run_id: str, asked: Collection[str], watched: Watched
+    ) -> pd.DataFrame:
         """Return what the portfolios of a run's scope are worth: the rows of one of the tables that it asks for.
 
         The first of them to be wanted reads the inputs and computes all, from one pass over the ledgers; the others are
@@ -104,7 +106,8 @@ class Tables:
         retried, a table is computed again.
         """
         if (run_id, table) not in self._valued:
-            frames = valuation(*self.valuation_inputs(scope), options=self.settings.option_model, tables=asked)
+            inputs = self.valuation_inputs(scope)
+            frames = valuation(*inputs, options=self.settings.option_model, tables=asked, watched=watched)
             self._valued = {(run_id, name): rows for name, rows in frames.items()}
         return self._valued.pop((run_id, table))
 
@@ -130,11 +133,13 @@ class Tables:
 
     def ledgers(
         self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
-    ) -> tuple[Iterator[Ledger], PriceHistory, int]:
-        """Return the ledgers of the scope's portfolios, one after the other, the prices that they are made of, and how many
-        lots they hold; parameters as in `valuation_inputs`."""
+    ) -> tuple[Iterator[Ledger], PriceHistory]:
+        """Return the ledgers of the scope's portfolios, one after the other, and the prices that they are made of.
+
+        Parameters as in `valuation_inputs`.
+        """
         inputs = self.valuation_inputs(scope, sessions_before=sessions_before, lookback=lookback)
-        return ledgers(*inputs, options=self.settings.option_model), inputs[3], len(inputs[1])
+        return ledgers(*inputs, options=self.settings.option_model), inputs[3]
 
     def _since(self, day: date, scope: Scope) -> Scope:
         return Scope(self.calendar.between(self.calendar.on_or_before(day), scope.last), scope.portfolio_ids)

@@ -18,6 +18,7 @@ from sigma_assets.automation.methods import note_newer_methods, outdated
 from sigma_assets.automation.planner import Needs, PlannedRun
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
+from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.in_process import execute_run, origin_of
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.instance.worker_process import this_worker_tags
@@ -226,10 +227,17 @@ def execute(
         if _is_second(instance, roster, run.run_id):
             instance.delete_run(run.run_id)
             return None
-        for event in execute_run(job, run, instance):
-            on_event(planned, event)
+        try:
+            for event in execute_run(job, run, instance):
+                on_event(planned, event)
+        except StorageError as error:  # Dagster could store no more events, not even that the run failed
+            instance.report_run_failed(run, str(error))
+            raise
     finished = instance.get_run_by_id(run.run_id)
-    return Outcome(planned, run.run_id, finished is not None and finished.is_success)
+    succeeded = finished is not None and finished.is_success
+    if not succeeded:  # a step that found no room on the disk could not give back its turn at the price source
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return Outcome(planned, run.run_id, succeeded)
 
 
 def _is_second(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> bool:

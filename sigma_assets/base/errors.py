@@ -6,6 +6,7 @@ from dataclasses import dataclass
 LISTED = 50
 """An error prints this many lines of its list, then the count of the rest: enough to mend, short enough to read."""
 _SHOWN_CHARACTERS = 60
+DISK_IS_FULL = "The disk is full: free some space and run again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,12 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SigmaError as error:
             raise ExpectedError(error) from error
+        except Exception as error:
+            from sigma_assets.storage.failures import full_disk
+
+            if (full := full_disk(error)) is None:
+                raise
+            raise ExpectedError(full) from error
 
 
 class ExpectedError(click.ClickException):

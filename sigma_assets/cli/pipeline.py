@@ -148,6 +148,8 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
                 say(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
             if event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 errors.print(f"  {event.step_key} failed: {event.message}", style="red")
+            if event.is_run_failure and (failure := event.job_failure_data.error) is not None:
+                errors.print(f"  the run failed: {failure.message.strip()}", style="red")
 
         def on_wait(busy: Collection[str]) -> None:
             say(f"waiting: another run is working on {_named(busy)}")
@@ -197,16 +199,19 @@ def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) 
 
 
 def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
-    """Return a line for each portfolio that begins after the price source ends, and how old the newest price is."""
+    """Return a line for each portfolio that begins after the price source ends, one if the source's last session has too few
+    prices, and how old the newest price is."""
     from sigma_assets.prices.source_state import price_age
     from sigma_assets.storage.portfolios import portfolios
 
     tables, price_source = open_market()
     age = price_age(tables.database, tables.calendar, tables.settings.current_session())
+    waiting = price_source.unfinished()
     target, chosen = price_source.target_session(), portfolios(tables.database, list(portfolio_ids) or None)
-    return [
+    late_starts = [
         f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
         " yet. Check SIGMA_PRICES and the newest prices of that source"
         for row in chosen.itertuples(index=False)
         if row.inception.date() > target
-    ], str(age)
+    ]
+    return [*late_starts, *([f"warning: {waiting}"] if waiting else [])], str(age)

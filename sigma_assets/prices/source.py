@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from time import monotonic
 
-from sigma_assets.base.calendar import today
-from sigma_assets.base.errors import ProviderError
+from sigma_assets.base.calendar import NEW_YORK, today
+from sigma_assets.base.errors import ProviderError, ProviderUnavailableError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
+from sigma_assets.prices.completeness import Answers, answers_for, ask_again_today
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
-from sigma_assets.providers.base import Bars, ChangingContent, PriceProvider
+from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
@@ -72,8 +73,43 @@ class PriceSource:
         return self._made[1]
 
     def target_session(self) -> date:
-        """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5)."""
-        return min(self.settings.current_session(), self._last_session())
+        """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5).
+
+        One that the provider began, and has prices for too few symbols of, is left out until it is time to ask again.
+        """
+        last = min(self.settings.current_session(), self._last_session())
+        return last if self.unfinished(last) is None else self.settings.calendar.shift(last, -1)
+
+    def unfinished(self, session: date | None = None) -> str | None:
+        """Return what is said of a session (the last one of the source) that waits because too few symbols have prices."""
+        if self.knows_changes:
+            return None  # it looks at all that it has
+        if session is None:
+            session = min(self.settings.current_session(), self._last_session())
+        answers = self._answers_for(session)
+        due = datetime.combine(session, self.settings.cutoff, NEW_YORK)
+        if answers.is_complete(self.settings.complete_share) or datetime.now(UTC) >= answers.waits_until(due):
+            return None
+        again = answers.waits_until(due).astimezone(NEW_YORK)
+        return f"{self._incomplete(answers)} It is asked for again from {again:%Y-%m-%d %H:%M} New York on"
+
+    def _answers_for(self, session: date) -> Answers:
+        since = self.settings.calendar.shift(session, -RECENT_SESSIONS)
+        return answers_for(self._database(), session, since)
+
+    def _incomplete(self, answers: Answers) -> str:
+        least = f"{self.settings.complete_share:.0%} must (SIGMA_COMPLETE_SHARE)"
+        return f"{self.provider.name} has not finished {answers}, {least}."
+
+    def _refuse_unfinished(self, session: date) -> None:
+        """Raise ProviderUnavailableError if the source's last session has prices for too few symbols: nobody computes it."""
+        answers = self._answers_for(session)
+        if answers.is_complete(self.settings.complete_share):
+            return
+        ask_again_today(self._database(), session, today())
+        raise ProviderUnavailableError(
+            f"{self._incomplete(answers)} What it has is stored; the rest is asked for again"
+        )
 
     @property
     def knows_changes(self) -> bool:
@@ -151,6 +187,8 @@ class PriceSource:
         )
         if again:
             corrected += self._recheck(symbols, sessions[-1].item(), fingerprint)
+        if wanted and not self.knows_changes and sessions[-1].item() == self._last_session():
+            self._refuse_unfinished(sessions[-1].item())
         unserved = sum(map(len, wanted.values())) - int(rows)
         seconds = monotonic() - started
         loaded = Loaded(

@@ -12,6 +12,9 @@ from sigma_assets.providers.actions import Statement
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "split_factor", "dividend")
 """Columns of `Bars.rows`: as traded; split_factor 1 and dividend 0 where nothing happened (SPEC 3)."""
 
+RECENT_SESSIONS = 20
+"""A symbol without a price for so many sessions is not expected to have one on the next."""
+
 Reason = Literal["unknown_symbol", "not_yet_listed", "delisted", "late", "no_bar", "rejected", "not_covered"]
 
 

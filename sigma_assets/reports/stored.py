@@ -41,6 +41,9 @@ from sigma_assets.storage.schema import (
 SIMULATED = "simulated"
 NOT_SHARES = ("BOND", *CASH_SUBTYPES)
 
+NAMED = 20
+"""Most symbols that a line names."""
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -70,10 +73,18 @@ class Holdings:
     def summary(self) -> str:
         """What is not known, in a few words; empty where nothing lacks."""
         parts = [f"{self.lots_without_price} of {self.lots} without prices"] if self.lots_without_price else []
-        others = {gap.symbol for gap in self.gaps} - set(self.without_price)
+        others = {gap.symbol for gap in self.gaps if gap.symbol} - set(self.without_price)
         if others:
             parts.append(f"{len(others)} with {'other ' if parts else ''}gaps")
+        parts.extend(f"without {gap.lacks}" for gap in self.gaps if not gap.symbol)
         return ", ".join(parts)
+
+    @property
+    def named(self) -> str:
+        """The summary, with the symbols that lack something (prices, if any lack these); at most `NAMED` of them."""
+        symbols = self.without_price or sorted({gap.symbol for gap in self.gaps if gap.symbol})
+        more = f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else ""
+        return f"{self.summary} ({', '.join(symbols[:NAMED])}{more})" if symbols else self.summary
 
     @property
     def without_price(self) -> tuple[str, ...]:

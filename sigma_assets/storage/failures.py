@@ -1,11 +1,12 @@
 """What went wrong in the database: worth another try or not, and what a person should do about it."""
 
+import errno
 import sqlite3
 
 import psycopg2
 import sqlalchemy as sa
 
-from sigma_assets.base.errors import StorageError
+from sigma_assets.base.errors import DISK_IS_FULL, StorageError
 
 DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, psycopg2.Error)
 """Everything that a driver, or SQLAlchemy around it, raises when the database says no."""
@@ -22,15 +23,17 @@ server that restarts, and a network that is cut, look over TLS."""
 
 _FULL = ("too many connections", "too many clients", "remaining connection slots")
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
 _NEXT_STEPS = {
-    "53100": "The disk is full: free some space and run again",
+    "53100": DISK_IS_FULL,
     "42P01": "Tables are missing: run `sigma-assets db upgrade`",
     "42703": "Columns are missing: run `sigma-assets db upgrade`",
     "42501": "Grant the database user the rights it lacks",
     "25006": "The database is read-only: point the URL to one that can be written",
     "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
-    "sqlite:FULL": "The disk is full: free some space and run again",
+    "sqlite:FULL": DISK_IS_FULL,
     "sqlite:IOERR": "The disk is full or failing: look at its free space, and run again",
     "sqlite:READONLY": "Make the file and its folder writable",
     "sqlite:CANTOPEN": "Make the folder readable and writable",
@@ -73,6 +76,28 @@ def storage_error(error: BaseException, place: str, secret: str | None) -> Stora
     if secret:
         reason = reason.replace(secret, "***")
     return StorageError(f"{place}: {reason}. {_next_step(cause, reason)}. What was being written is rolled back")
+
+
+def full_disk(error: BaseException) -> StorageError | None:
+    """Return what to tell of an error that a full disk has caused, wherever in its chain that is; None of any other.
+
+    Dagster and the standard library write files of their own in DAGSTER_HOME, and raise what they like.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause = getattr(cause, "orig", None) or cause
+        if isinstance(cause, StorageError) and DISK_IS_FULL in str(cause):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
+            return StorageError(
+                f"{cause.filename2 or cause.filename or 'writing a file'}: {cause.strerror}. {DISK_IS_FULL}"
+            )
+        if isinstance(cause, sqlite3.Error) and _sqlite_name(cause) in {"FULL", "IOERR"}:
+            return storage_error(cause, "SQLite", None)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _next_step(cause: BaseException, reason: str) -> str:

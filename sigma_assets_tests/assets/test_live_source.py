@@ -1,7 +1,7 @@
 """The whole pipeline on a source that answers like Massive: a split, a dividend, a refusal and its healing."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,7 @@ from sigma_assets.base.calendar import as_dates
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
+from sigma_assets.prices import completeness
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.history import stories
 from sigma_assets.runs.partitions import Scope
@@ -128,3 +129,58 @@ def test_a_refusal_fails_the_run_with_its_reason_stores_nothing_and_the_next_run
     assert stored == 0
     assert healed.succeeded
     assert len(world.rows("portfolio_snapshots")) == SESSIONS
+
+
+def test_a_session_with_prices_for_a_few_symbols_only_is_not_taken_as_complete(
+    world: World, massive: FallibleMassive, monkeypatch: pytest.MonkeyPatch
+):
+    """SPY and AAPL are ahead of the sixteen other ETFs: nothing is computed of the session until half of them have it."""
+    whole = dict(massive.bars)
+    for symbol in FACTOR_ETFS[1:]:
+        massive.bars[symbol] = whole[symbol][:-1]
+    assert FACTOR_ETFS[0] == "SPY"
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        (unfinished,) = world.run(instance)
+        (story,) = stories(instance, world.tables.roster(), world.settings.calendar)
+        assert not unfinished.succeeded
+        ((asset, kind, message),) = story.failures
+        assert (asset, kind) == ("price_coverage", "ProviderUnavailableError")
+        assert f"{world.last}: 2 of 18 symbols that had prices lately have one" in message
+        assert "SIGMA_COMPLETE_SHARE" in message
+
+        monkeypatch.setattr(completeness, "FIRST_PAUSE", timedelta(days=3650))
+        assert world.source.target_session() == world.days[-2]
+        assert "asked for again from" in str(world.source.unfinished())
+        (before,) = world.run(instance)
+        assert before.succeeded
+        assert before.planned.last == world.days[-2]
+
+        massive.bars.update(whole)
+        monkeypatch.setattr(completeness, "FIRST_PAUSE", timedelta(0))
+        monkeypatch.setattr(completeness.Answers, "waits_until", lambda self, due: due)
+        assert world.source.target_session() == world.last
+        (healed,) = world.run(instance)
+
+    assert healed.succeeded
+    assert world.rows("portfolio_snapshots")["session"].iloc[-1].date() == world.last
+
+
+@pytest.mark.parametrize(("priced", "lacking", "complete"), [(0, 0, True), (1, 1, True), (1, 2, False), (9, 9, True)])
+def test_half_of_the_symbols_priced_lately_are_enough(priced, lacking, complete):
+    """Asked for nothing, a session is what the source says that it is."""
+    answers = completeness.Answers(date(2026, 1, 8), priced, lacking, None)
+
+    assert answers.is_complete(0.5) is complete
+
+
+def test_a_session_is_asked_for_again_less_and_less_often():
+    """Due at 16:30: asked at 16:40, again at 17:40; asked then, 70 minutes later; asked at 20:30, at half past midnight."""
+    due = datetime(2026, 1, 8, 21, 30, tzinfo=UTC)
+
+    def again(after: timedelta) -> timedelta:
+        return completeness.Answers(due.date(), 1, 9, due + after).waits_until(due) - due
+
+    assert again(timedelta(minutes=10)) == timedelta(minutes=70)
+    assert again(timedelta(minutes=70)) == timedelta(minutes=140)
+    assert again(timedelta(hours=4)) == timedelta(hours=8)

@@ -108,3 +108,30 @@ def test_detail_of_very_many_is_cut(instance):
 
     assert len(lines) == MAX_LINES + 1
     assert lines[-1] == "... and 693 more"
+
+
+def test_the_whole_is_reported_when_its_rows_are_stored_and_not_before(instance):
+    """Everything is computed for seconds before its transaction ends, and could still be lost."""
+
+    def work(progress: Progress, clock: Clock) -> None:
+        for _ in range(4):
+            clock.now += 1.0
+            progress.reach(1.0)
+        before.append(clock.now)
+        progress.finish()
+
+    before: list[float] = []
+    assert [event.current for event in _observed(instance, work)] == [100]
+    assert before == [104.0]
+
+
+def test_a_share_of_the_whole_is_counted_once(instance):
+    """By a third and again a third: 33, then 66, and never back."""
+
+    def work(progress: Progress, clock: Clock) -> None:
+        for share in (1 / 3, 1 / 3, 2 / 3, 0.5):
+            clock.now += 1.0
+            progress.reach(share)
+        progress.finish()
+
+    assert [event.current for event in _observed(instance, work)] == [33, 33, 66, 66, 100]

@@ -1,5 +1,6 @@
 """Work over positions moves by sessions, which changes no bit of any number."""
 
+from collections.abc import Iterable
 from datetime import date
 
 import dagster as dg
@@ -7,10 +8,15 @@ import pandas as pd
 import pytest
 
 from sigma_assets.analytics.factors import exposures
+from sigma_assets.analytics.performance.performance import performance
+from sigma_assets.analytics.risk import attribution
 from sigma_assets.analytics.risk.correlation.correlations import correlations
 from sigma_assets.analytics.risk.volatility import volatility
-from sigma_assets.assets import progress
-from sigma_assets.base.conventions import CorrelationModel, VolatilityModel
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.analytics.valuation.values import valuation
+from sigma_assets.assets import progress as step
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import CorrelationModel, RiskModel, VolatilityModel
 from sigma_assets.runs.events import read_events
 from sigma_assets.runs.partitions import Scope
 from sigma_assets_tests.automation.world import World, lots
@@ -37,7 +43,9 @@ def _counts(compute, positions: pd.DataFrame) -> tuple[list[pd.DataFrame], list[
 
     @dg.asset
     def betas(context: dg.AssetExecutionContext) -> None:
-        found.extend(progress.by_sessions(context, ("positions", 12), positions, compute))
+        told = step.Progress(context, "positions", 12)
+        found.extend(step.by_sessions(told, positions, compute))
+        told.finish()
 
     with dg.DagsterInstance.ephemeral() as instance:
         run = dg.materialize([betas], instance=instance)
@@ -59,8 +67,8 @@ def test_parts_are_the_whole_to_the_last_bit_and_are_reported(computed, asset, m
         "volatility": lambda part: volatility(part, history, VolatilityModel()),
         "correlations": lambda part: correlations(part, history, CorrelationModel()),
     }[asset]
-    monkeypatch.setattr(progress, "LEAST_ROWS", 10)
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(step, "LEAST_ROWS", 10)
+    monkeypatch.setattr(step, "SECONDS_BETWEEN", 0.0)
 
     parts, counts = _counts(compute, positions)
 
@@ -82,3 +90,40 @@ def test_a_portfolio_without_positions_has_empty_tables(computed):
 
     assert (len(portfolios), len(symbols), counts) == (0, 0, [12])
     assert "market_beta" in portfolios
+
+
+@pytest.mark.parametrize("asset", ["portfolio_snapshots", "position_values", "risk", "performance"])
+def test_ledgers_in_parts_are_the_whole_to_the_last_bit(computed, asset, monkeypatch):
+    """What a session's numbers are does not depend on the sessions beside it, for any asset that is made of ledgers."""
+    tables, scope = computed
+    model = RiskModel()
+    ledgers, history = tables.ledgers(scope, sessions_before=model.backtest_window, lookback=model.longest_window + 11)
+    every = list(ledgers)
+    compute = {
+        "portfolio_snapshots": lambda some: [_valued(tables, scope, asset, some)],
+        "position_values": lambda some: [_valued(tables, scope, asset, some)],
+        "risk": lambda some: attribution.risk(some, history, model, tables.settings.factor_model),
+        "performance": lambda some: [performance(some, history, tables.settings.performance_model)],
+    }[asset]
+    monkeypatch.setattr(step, "SECONDS_BETWEEN", 0.0)
+    found: list[pd.DataFrame] = []
+
+    @dg.asset
+    def risk(context: dg.AssetExecutionContext) -> None:
+        told = step.Progress(context, "dates", 30)
+        found.extend(compute(step.by_ledgers(told, every, len(every), least_rows=10)))
+        told.finish()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([risk], instance=instance)
+        counts = [event.current for event in read_events(instance, run.run_id).events if event.kind == "progress"]
+
+    assert counts == [3, 6, 9, 12, 15, 18, 21, 24, 27, 30], "five parts of each of two portfolios"
+    for part, whole in zip(found, compute(every), strict=True):
+        assert len(whole) > 0
+        pd.testing.assert_frame_equal(part.reset_index(drop=True), whole.reset_index(drop=True), check_exact=True)
+
+
+def _valued(tables: Tables, scope: Scope, table: str, some: Iterable[Ledger]) -> pd.DataFrame:
+    inputs, options = tables.valuation_inputs(scope), tables.settings.option_model
+    return valuation(*inputs, options=options, tables=[table], watched=lambda _: iter(some))[table]

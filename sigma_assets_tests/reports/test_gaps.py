@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from sigma_assets.reports.gaps import HeldLot, Remark, StoredPortfolio, entry_price_gaps, gaps_of, lots_without_price
+from sigma_assets.reports.stored import Holdings
 
 SESSION = date(2025, 1, 31)
 
@@ -111,3 +112,20 @@ def test_entry_price_and_close_may_be_apart_by_a_factor_of_three(entered, close,
     found = entry_price_gaps([("AAA", SESSION, entered, close)])
 
     assert [gap.symbol for gap in found] == (["AAA"] if is_far else [])
+
+
+def test_a_gap_of_the_whole_portfolio_is_named_by_what_it_lacks():
+    """Two small holdings, both priced: no correlations. It used to read `1 with gaps ()`."""
+    found = gaps_of(replace(KNOWN, correlated=1))
+
+    assert [gap.symbol for gap in found] == [None]
+    assert all(gap.reason and gap.remedy for gap in found)
+    holdings = Holdings(SESSION, 19, 19, 2, 2, 0, "simulated", SESSION, tuple(found))
+    assert holdings.named == holdings.summary == "without correlations of the portfolio"
+
+
+def test_a_symbol_and_the_whole_portfolio_are_counted_apart():
+    stored = replace(KNOWN, unpriced=frozenset({"AAA"}), correlated=1)
+    holdings = Holdings(SESSION, 19, 18, 2, 2, 1, "files", SESSION, tuple(gaps_of(stored)))
+
+    assert holdings.named == "1 of 2 without prices, without correlations of the portfolio (AAA)"

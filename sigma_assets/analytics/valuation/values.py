@@ -13,7 +13,7 @@ Where the specification leaves room:
 * Concentration nets a symbol's lots: its size is |sum of its market values|.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from sigma_assets.analytics.valuation.lots import Columns, some
 from sigma_assets.analytics.valuation.snapshots import snapshot_columns
 from sigma_assets.base.conventions import OptionModel
 from sigma_assets.base.frames import PriceHistory, SessionArray
+
+Watched = Callable[[Iterable[Ledger]], Iterator[Ledger]]
+"""Passes ledgers on, and may say so."""
 
 
 def position_values(
@@ -101,10 +104,14 @@ def valuation(
     *,
     options: OptionModel,
     tables: Collection[str],
+    watched: Watched = iter,
 ) -> dict[str, pd.DataFrame]:
-    """Return `portfolio_snapshots`, `position_values`, or both from one pass over the ledgers; arguments as for each."""
+    """Return `portfolio_snapshots`, `position_values`, or both from one pass over the ledgers; arguments as for each.
+
+    `watched` yields the ledgers that it is given, one after the other or their sessions in parts.
+    """
     blocks: dict[str, list[Columns]] = {table: [] for table in tables}
-    for ledger in ledgers(portfolios, lots, flows, history, sessions, options=options):
+    for ledger in watched(ledgers(portfolios, lots, flows, history, sessions, options=options)):
         for table, columns in blocks.items():
             columns.append(snapshot_columns(ledger) if table == "portfolio_snapshots" else _position_columns(ledger))
     return {table: _frame(columns) for table, columns in blocks.items()}

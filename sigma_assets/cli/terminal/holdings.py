@@ -10,11 +10,8 @@ from sigma_assets.cli.terminal.world import open_database, open_instance
 if TYPE_CHECKING:
     from sigma_assets.reports.gaps import Gap
     from sigma_assets.reports.stored import Holdings
-
 LINES = 50
 """Most portfolios that get a line."""
-SHOWN = 20
-"""Most symbols that a line names."""
 
 
 def tell_holdings(holdings: "Holdings", current_session: date) -> None:
@@ -62,12 +59,7 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     found = holdings_of(database, settings(), chosen, older=older_numbers(chosen))
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
-            symbols = holdings.without_price or sorted({gap.symbol for gap in holdings.gaps if gap.symbol})
-            shown = ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else "")
-            what = (
-                f"{holdings.summary} ({shown})" if shown else f"lacks {', '.join(gap.lacks for gap in holdings.gaps)}"
-            )
-            _warn(f"{names[portfolio_id]}: {what}; `sigma-assets status {portfolio_id}` says why")
+            _warn(f"{names[portfolio_id]}: {holdings.named}; `sigma-assets status {portfolio_id}` says why")
     if any(holdings.is_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
 

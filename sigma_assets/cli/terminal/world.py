@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigma_assets.base.errors import SettingsError
+from sigma_assets.base.errors import SettingsError, SigmaError
 from sigma_assets.settings import Settings, settings
 from sigma_assets.storage.database import Database
+from sigma_assets.storage.failures import full_disk
 from sigma_assets.storage.migrations import check, upgrade
 
 if TYPE_CHECKING:
@@ -41,8 +42,11 @@ def prepare_home() -> Settings:
                 f" Copy {CONFIGURATION} from the project there"
             )
         try:
-            shutil.copyfile(original, home / CONFIGURATION)
+            new = home / f"{CONFIGURATION}.{os.getpid()}"  # half a file would be read as a whole one
+            shutil.copyfile(original, new)
+            new.replace(home / CONFIGURATION)
         except OSError as error:
+            new.unlink(missing_ok=True)
             raise _unusable(home, error) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return settings()
@@ -65,7 +69,9 @@ def make_home() -> Path:
     return home
 
 
-def _unusable(home: Path, error: OSError) -> SettingsError:
+def _unusable(home: Path, error: OSError) -> SigmaError:
+    if (full := full_disk(error)) is not None:
+        return full
     return SettingsError(
         f"DAGSTER_HOME={home} cannot be used ({error.strerror}); expected a folder that this user can read and write"
     )

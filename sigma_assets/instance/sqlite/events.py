@@ -27,6 +27,7 @@ from sqlalchemy.engine import Connection
 import sigma_assets.instance.event_batching  # noqa: F401  (Dagster hands over batches)
 from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
+from sigma_assets.instance.sqlite.reserve import Reserve
 
 
 class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
@@ -40,6 +41,7 @@ class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
         self._tables: set[str] = set()
         self._thread = threading.local()
         self._watcher: SqlPollingEventWatcher | None = None
+        self._reserve = Reserve(os.path.abspath(base_dir))
         with exclusively(base_dir):
             self._engine = sqlite_engine(os.path.join(base_dir, "event_log.db"))
             super().__init__(os.path.abspath(base_dir), inst_data)
@@ -74,8 +76,11 @@ class BatchedSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
                 self._thread.connection = None
 
     def store_event(self, event: dg.EventLogEntry) -> None:
-        """Store one event."""
-        self.store_event_batch([event])
+        """Store one event; that a run failed, in the room that is kept for it if there is no other."""
+        if event.is_dagster_event and event.get_dagster_event().is_run_failure:
+            self._reserve.used_if_full(lambda: self.store_event_batch([event]))
+        else:
+            self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events with their tags, asset keys and check executions: all of them, or none."""

@@ -12,8 +12,10 @@ Named in dagster.yaml::
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+import dagster as dg
 from dagster import DagsterInstance, StringSource
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
@@ -24,13 +26,16 @@ from sqlalchemy.engine import Connection
 
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
+from sigma_assets.instance.sqlite.reserve import Reserve
 
 
 class _Shared:
     """One pooled engine for a storage of Dagster's, with writers that wait for each other."""
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = sqlite_engine(conn_string.removeprefix("sqlite:///"))
+        path = conn_string.removeprefix("sqlite:///")
+        self._engine = sqlite_engine(path)
+        self._reserve = Reserve(os.path.dirname(path))
         super().__init__(conn_string, inst_data)  # type: ignore[call-arg]
 
     @contextmanager
@@ -45,7 +50,20 @@ class _Shared:
 
 
 class SharedSqliteRunStorage(_Shared, SqliteRunStorage):
-    """Dagster's SQLite run storage, shared by many processes."""
+    """Dagster's SQLite run storage, shared by many processes. A run begins and ends on a full disk only as told."""
+
+    def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
+        """Add a run, with room for recording that it failed."""
+        self._reserve.keep()
+        return super().add_run(dagster_run)
+
+    def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Record what an event means for its run."""
+
+        def record() -> None:
+            super(SharedSqliteRunStorage, self).handle_run_event(run_id, event, update_timestamp)
+
+        self._reserve.used_if_full(record) if event.is_run_failure else record()
 
 
 class SharedSqliteScheduleStorage(_Shared, SqliteScheduleStorage):

@@ -16,7 +16,7 @@ from sigma_assets.base.conventions import COMPLETE_SHARE, STALE_SESSIONS_LIMIT
 from sigma_assets.base.errors import PriceFileError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.providers.asked import asked_sessions, spellings
-from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
+from sigma_assets.providers.base import BAR_COLUMNS, RECENT_SESSIONS, Bars, Reason, Unserved
 from sigma_assets.providers.files.actions import as_traded, carry_actions
 from sigma_assets.providers.files.reading import SUFFIXES, Origin, read_raw_prices
 from sigma_assets.providers.files.rows import checked_rows, merged_rows
@@ -25,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 250
 """Symbols per batch: small enough for progress to show, large enough to cost nothing."""
-
-RECENT_SESSIONS = 20
-"""A symbol without a price for this many sessions of the files is not expected to have one on the next."""
 
 _Stamp = tuple[int, int]
 """When a file was last written (ns) and its size: another pair means another content."""

@@ -125,6 +125,8 @@ def _count(
 ) -> tuple[int | None, int | None, str | None]:
     if phase.unit == "dates" and status == "completed":
         return progress.stop - progress.first, progress.stop - progress.first, phase.unit
+    if attempt is not None and status == "failed" and not attempt.cells and attempt.total is not None:
+        return 0, attempt.total, attempt.unit or phase.unit  # what was computed is lost with the step
     if attempt is not None and attempt.current is not None and status != "pending":
         return attempt.current, attempt.total, attempt.unit or phase.unit
     return None, None, phase.unit
