@@ -9,10 +9,13 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
+from sigma_assets.holdings.files import table, uniform
 from sigma_assets.holdings.files.dialects import DELIMITERS, decode, records
+from sigma_assets.holdings.files.uniform import uniform_columns
 from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.csv"))
@@ -77,6 +80,35 @@ def rows_below_the_header(content: bytes, holdings: Holdings) -> int:
     assert decoded is not None
     delimiter = next(sign for sign, name in DELIMITERS.items() if name == holdings.delimiter)
     return len(list(records(decoded[0], delimiter, []))) - 1
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_cut_at_once_or_line_by_line_a_file_is_the_same(batch, monkeypatch):
+    """Long plain files are read in another way: both must find the same lots, lines and faults in any file."""
+    chance = random.Random(1000 + batch)
+    rows = "".join(f"S{n % 7},{n},{n / 4},2024-0{n % 9 + 1}-15,,\n" for n in range(1, 40)).encode()
+    originals = [OURS, GENERIC, OURS.splitlines(keepends=True)[0] + rows]
+    taken = 0
+    for _ in range(TRIES // BATCHES):
+        content = mutated(chance.choice(originals), chance)
+        options = ReadOptions(entry_date=date(2025, 3, 3), allow_duplicates=chance.random() < 0.5)
+        monkeypatch.setattr(uniform, "_AT_ONCE", chance.choice([1, 30, 500_000]))
+        columns = []
+        monkeypatch.setattr(
+            table, "uniform_columns", lambda *of, cut=columns: cut.append(uniform_columns(*of)) or cut[0]
+        )
+        at_once = holdings_or_refusal(content, options)
+        monkeypatch.setattr(table, "uniform_columns", lambda *_: None)
+        by_line = holdings_or_refusal(content, options)
+        taken += any(each is not None for each in columns)
+        if isinstance(at_once, HoldingsError):
+            assert isinstance(by_line, HoldingsError), content
+            assert at_once.problems == by_line.problems, content
+        else:
+            assert isinstance(by_line, Holdings), content
+            assert at_once.summary() == by_line.summary(), content
+            pd.testing.assert_frame_equal(at_once.lots, by_line.lots)
+    assert taken > TRIES // BATCHES // 10
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

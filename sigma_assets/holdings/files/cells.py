@@ -25,7 +25,8 @@ PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
 # cells end with NUL, which no cell can hold, as it can a line break
-_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\0)*")
+# possessive: nothing to go back to, which would be remembered for each cell
+_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\0)*+")
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
@@ -86,6 +87,7 @@ class Cells:
         self.dates = dates
         self._numbers: dict[str, Decimal | None] = {}
         self._days: dict[str, date | None] = {}
+        self._empty: dict[str, npt.NDArray[np.bool_]] = {}
 
     def __len__(self) -> int:
         return len(self.table.lines)
@@ -113,7 +115,9 @@ class Cells:
 
     def is_empty(self, name: str) -> npt.NDArray[np.bool_]:
         """Return which cells of a field hold nothing."""
-        return np.fromiter((text in NOTHING for text in self.texts(name)), bool, len(self))
+        if name not in self._empty:
+            self._empty[name] = np.fromiter(map(NOTHING.__contains__, self.texts(name)), bool, len(self))
+        return self._empty[name].copy()
 
     def numbers(self, name: str, code: str, *, places_code: str | None = None) -> Floats:
         """Return the numbers of a field; NaN where the cell is empty, or holds none, which is noted under `code`.

@@ -11,6 +11,8 @@ MAX_PROBLEMS = 100_000
 """Checking ends here: the file is something else, and two million complaints would fill the memory, not help."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
+LONGEST_CELL = csv.field_size_limit()
+
 Record = tuple[int, list[str]]
 """First physical line of a record, from 1, and its cells, stripped."""
 

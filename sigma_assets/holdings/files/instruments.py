@@ -131,35 +131,29 @@ def _classes(
     has_terms = np.zeros(len(cells), dtype=bool)
     for name in option_columns:
         has_terms |= ~cells.is_empty(name)
-    classes: list[str | None] = []
-    subtypes: list[str | None] = []
-    is_cash = np.zeros(len(cells), dtype=bool)
-    memo: dict[tuple[str, str, object, bool], tuple[str | None, str | None, list[tuple[str, str, str, str]]]] = {}
-    stated, stated_subtype = cells.texts("class"), cells.texts("subtype")
-    kinds: dict[int, tuple[bool, ...]] = {}
-    options = has_terms.tolist()
-    for row, instrument in enumerate(found):
-        kind = None
-        if instrument is not None and (kind := kinds.get(id(instrument))) is None:
-            is_cash_symbol = instrument.symbol.startswith(CASH_PREFIX)
-            kind = (
-                instrument.contract is not None,
-                is_cash_symbol,
-                instrument.is_core_cash,
-                instrument.is_money_market,
-            )
-            kinds[id(instrument)] = kind
-        key = (stated[row], stated_subtype[row], kind, options[row])
-        if key not in memo:
-            memo[key] = _class(key[0], key[1], instrument, key[3], cells)
-        investment_class, subtype, faults = memo[key]
-        if wanted[row]:
-            for code, name, expected, message in faults:
+    kinds = {id(each): _kind(each) for each in found}
+    of_rows = (cells.texts("class"), cells.texts("subtype"), [kinds[id(each)] for each in found], has_terms.tolist())
+    keys = list(zip(*of_rows, strict=True))
+    known = {
+        key: _class(key[0], key[1], each, key[3], cells) for key, each in dict(zip(keys, found, strict=True)).items()
+    }
+    if any(faults for _, _, faults in known.values()):
+        for row in np.flatnonzero(wanted).tolist():
+            for code, name, expected, message in known[keys[row]][2]:
                 cells.wrong(code, row, name, expected, message)
-        classes.append(investment_class)
-        subtypes.append(subtype)
-        is_cash[row] = subtype in CASH_SUBTYPES or bool(kind and kind[1])
+    classes = [known[key][0] for key in keys]
+    subtypes = [known[key][1] for key in keys]
+    cash = {key for key, (_, subtype, _) in known.items() if subtype in CASH_SUBTYPES or (key[2] and key[2][1])}
+    is_cash = np.fromiter(map(cash.__contains__, keys), bool, len(keys))
     return classes, subtypes, is_cash
+
+
+def _kind(instrument: Instrument | None) -> tuple[bool, ...] | None:
+    """Return what of an instrument its class depends on."""
+    if instrument is None:
+        return None
+    is_cash_symbol = instrument.symbol.startswith(CASH_PREFIX)
+    return instrument.contract is not None, is_cash_symbol, instrument.is_core_cash, instrument.is_money_market
 
 
 def _class(

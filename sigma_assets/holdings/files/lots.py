@@ -214,7 +214,8 @@ def lot_frame(columns: dict[str, Any]) -> pd.DataFrame:
             typed[name] = np.array(columns[name], dtype="float64")
         else:
             typed[name] = np.array(columns[name], dtype=object)
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in typed.items()})
+    series = {name: pd.Series(values, dtype=values.dtype) for name, values in typed.items()}
+    return pd.DataFrame(series, copy=False)
 
 
 def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
 from sigma_assets.holdings.files.dialects import Record, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
+from sigma_assets.holdings.files.uniform import extend, uniform_columns
 
 _AT_ONCE = 5_000
 
@@ -56,7 +57,11 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
     skipped: list[tuple[int, str, str]] = []
     sections = {builder.source.section: builder for builder in builders}
     stream = records(text, found.delimiter, problems)
-    if found.source.section is None:
+    if found.source.section is None and (rest := uniform_columns(text, found)) is not None:
+        head, columns = rest
+        _read_plain(records(head, found.delimiter, problems), found, builders[0], problems, skipped)
+        builders[0].fill(found.line + 1, columns)
+    elif found.source.section is None:
         _read_plain(stream, found, builders[0], problems, skipped)
     else:
         _read_sections(stream, sections, problems, skipped)
@@ -183,16 +188,18 @@ class _Builder:
         if len(self._rows) == _AT_ONCE:
             self._flush()
 
+    def fill(self, first_line: int, columns: list[list[str]]) -> None:
+        """Take all rows at once, as columns as wide as the header; they stand in lines that follow each other."""
+        self._lines, self._columns = list(range(first_line, first_line + len(columns[0]))), columns
+
     def _flush(self) -> None:
         if not self._rows:
             return
         width = len(self.names or ())
         if not self._columns:
             self._columns = [[] for _ in range(width)]
-        once = self._once.setdefault
         for column, cells in zip(self._columns, zip(*self._rows, strict=True), strict=False):
-            is_repetitive = len(set(cells)) < len(cells) / 2
-            column.extend([once(cell, cell) for cell in cells] if is_repetitive else cells)
+            extend(column, cells, self._once)
         for column in self._columns[len(self._rows[0]) :]:
             column.extend([""] * len(self._rows))
         self._rows = []
