@@ -61,7 +61,7 @@ def sigma(folder: Path, variables: dict[str, str]) -> Callable[..., Result]:
                 patch.setenv(name, value)
             settings.cache_clear()
             try:
-                return CliRunner().invoke(cli, list(words))
+                return CliRunner().invoke(cli, list(words), prog_name="sigma-assets")
             finally:
                 settings.cache_clear()
 

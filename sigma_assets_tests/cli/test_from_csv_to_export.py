@@ -141,6 +141,44 @@ def test_a_report_that_cannot_be_made_says_why(sigma, done, words, code, found):
     assert (answer.exit_code, found in " ".join(answer.stderr.split())) == (code, True), answer.stderr
 
 
+def test_run_ends_with_a_line_per_portfolio(sigma, portfolio_id, done):
+    """Equity, day, volatility and warnings, as they are stored; not between the brackets of JSON."""
+    (snapshot,) = json.loads(sigma("export", "portfolio_snapshots", "--start", "2024-03-15", "--format", "json").stdout)
+    (volatility,) = json.loads(sigma("export", "volatility", "--start", "2024-03-15", "--format", "json").stdout)
+
+    line = next(line for line in sigma("run").stdout.splitlines() if line.startswith("Growth, "))
+
+    assert line.startswith(f"Growth, 2024-03-15: {snapshot['equity']:,.0f} USD, day {snapshot['daily_pnl']:+,.0f} (")
+    assert f" volatility {100 * volatility['realized_63d']:.1f} %, " in line
+    assert line.endswith(("warning", "warnings"))
+    assert json.loads(sigma("run", "--json").stdout) == []
+
+
+def test_a_shell_completes_portfolios_by_name_or_by_id(sigma, portfolio_id, done):
+    """A name that the shell would split is completed by its id."""
+
+    def completed(*words: str) -> list[str]:
+        typed = {"COMP_WORDS": " ".join(("sigma-assets", *words)), "COMP_CWORD": str(len(words))}
+        return sigma(_SIGMA_ASSETS_COMPLETE="bash_complete", **typed).stdout.split()
+
+    assert completed("report", "gro") == ["plain,Growth"]
+    assert completed("report", portfolio_id[:4]) == ["plain,Growth"]
+    assert completed("report", "other") == []
+    assert sigma("rename", portfolio_id, "Two words").exit_code == 0
+    assert completed("report", "two") == [f"plain,{portfolio_id[:8]}"]
+    assert sigma("rename", portfolio_id, "Growth").exit_code == 0
+
+
+def test_a_piped_report_has_no_line_that_was_broken(sigma, done):
+    text = sigma("report", "Growth").stdout
+
+    assert (
+        "Market beta; contributions to realised volatility (63 sessions, per year) and to the shortfall (95 %) of a day."
+        in text
+    )
+    assert "…" not in text
+
+
 def test_a_flow_changes_the_sessions_from_its_day_on(sigma, portfolio_id, done):
     assert sigma("flow", portfolio_id, "2024-03-13", "-5000").exit_code == 0
 
