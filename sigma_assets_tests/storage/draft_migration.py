@@ -1,4 +1,4 @@
-"""Write the next migration: what schema.py has and the migrations do not.
+"""Write the next migration: what the code has and the migrations do not.
 
     python -m sigma_assets_tests.storage.draft_migration "add a column"
 
@@ -19,7 +19,7 @@ from sigma_assets.storage.migrations.runner import config, upgrade
 
 
 def draft(message: str) -> Path:
-    """Write a migration that brings a database at the newest version to the tables of schema.py; return its path."""
+    """Write a migration that brings a database at the newest version to the tables of the code; return its path."""
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/draft.sqlite")
         alembic = config()

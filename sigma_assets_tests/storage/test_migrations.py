@@ -1,4 +1,4 @@
-"""The schema that migrations make is the one of schema.py, whoever migrates and however often."""
+"""The schema that migrations make is the one of the code, whoever migrates and however often."""
 
 import subprocess
 import sys
