@@ -5,19 +5,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from sigma_assets.analytics.factors import exposures
-from sigma_assets.analytics.performance import performance as performances
-from sigma_assets.analytics.risk import attribution
-from sigma_assets.analytics.risk import volatility as volatilities
-from sigma_assets.analytics.risk.correlation import correlations as correlation
-from sigma_assets.analytics.risk.stress import tables as stress
-from sigma_assets.analytics.risk.stress.contracts import contracts
+from sigma_assets.assets import calculations
 from sigma_assets.assets.coverages import factor_coverage, price_coverage
 from sigma_assets.assets.declarations import Results, dates, declared, lots_in, replaced
 from sigma_assets.assets.progress import by_sessions
-from sigma_assets.assets.stress_inputs import moves_of, shock_history
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import LOOKBACK_MARGIN, RiskModel, VolatilityModel
 from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 
 BY_PORTFOLIO: dict[str, Any] = {
@@ -47,9 +39,7 @@ def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
 def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Market and rates beta of each lot, and of each portfolio at its signed weights, with the share that they cover."""
     scope = tables.scope(context)
-    positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
-    factors = tables.factors(scope, exposures.BETA_MEASURES)
-    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.betas(part, factors))
+    rows = calculations.betas(tables, scope, _in_parts(context))
     yield from replaced(context, tables, scope, rows, None)
 
 
@@ -57,31 +47,23 @@ def betas(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -
 def factor_exposures(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Exposure of each lot and each portfolio to six styles and four spreads, with the share that it covers."""
     scope = tables.scope(context)
-    positions = tables.rows("position_values", scope, columns=exposures.POSITION_COLUMNS)
-    factors = tables.factors(scope, exposures.EXPOSURE_BETAS)
-    rows = by_sessions(context, lots_in(positions), positions, lambda part: exposures.factor_exposures(part, factors))
+    rows = calculations.factor_exposures(tables, scope, _in_parts(context))
     yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("volatility"))
 def volatility(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Realised and expected volatility, trend and percentile, of each portfolio and each symbol that it holds."""
-    scope, model = tables.scope(context), VolatilityModel()
-    positions = tables.rows("position_values", scope)
-    history = tables.prices(tables.symbols(scope), tables.window(scope, model.longest_window))
-    done = lots_in(positions)
-    rows = by_sessions(context, done, positions, lambda part: volatilities.volatility(part, history, model))
+    scope = tables.scope(context)
+    rows = calculations.volatility(tables, scope, _in_parts(context))
     yield from replaced(context, tables, scope, rows, None)
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, price_coverage], **declared("correlations"))
 def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Correlation matrix of each portfolio's larger public holdings, its summary, and clusters of lookalikes."""
-    scope, model = tables.scope(context), tables.settings.correlation_model
-    positions = tables.rows("position_values", scope)
-    history = tables.prices(tables.symbols(scope), tables.window(scope, model.window))
-    done = dates(scope)
-    rows = by_sessions(context, done, positions, lambda part: correlation.correlations(part, history, model))
+    scope = tables.scope(context)
+    rows = calculations.correlations(tables, scope, _in_parts(context, dates(scope)))
     yield from replaced(context, tables, scope, rows, None)
 
 
@@ -89,25 +71,17 @@ def correlations(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tab
 def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """One-day value at risk and expected shortfall with a backtest over the last year, and risk contributions by symbol
     and by factor."""
-    scope, model = tables.scope(context), RiskModel()
-    ledgers, history, lots = tables.ledgers(
-        scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
-    )
-    rows = attribution.risk(ledgers, history, model, tables.settings.factor_model)
-    yield from replaced(context, tables, scope, rows, ("positions", lots))
+    scope = tables.scope(context)
+    rows = calculations.risk(tables, scope)
+    yield from replaced(context, tables, scope, rows, ("positions", len(tables.holdings(scope)[1])))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[position_values, factor_coverage], **declared("stress_tests"))
 def stress_tests(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """P&L of each portfolio and each lot in each scenario: shocks of one factor at a time, and replays of market falls."""
-    scope, scenarios = tables.scope(context), tables.settings.scenarios
-    positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
-    lots = tables.holdings(scope)[1]
-    history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
-    options = contracts(positions, lots, history, tables.settings.option_model)
-    moves = moves_of(tables, scope, scenarios, history)
-    rows = stress.stress_tests(positions, tables.factors(scope, stress.BETAS), options, moves, scenarios)
-    yield from replaced(context, tables, scope, rows, ("scenarios", len(scenarios.names)))
+    scope = tables.scope(context)
+    rows = calculations.stress_tests(tables, scope)
+    yield from replaced(context, tables, scope, rows, ("scenarios", len(tables.settings.scenarios.names)))
 
 
 @dg.asset(**BY_PORTFOLIO, deps=[price_coverage], **declared("performance"))
@@ -115,9 +89,7 @@ def performance(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tabl
     """Returns over calendar periods and since inception, time- and money-weighted; ratios and drawdowns of the last year;
     comparison with a benchmark."""
     scope = tables.scope(context)
-    ledgers, history, _ = tables.ledgers(scope)
-    rows = performances.performance(ledgers, history, tables.settings.performance_model)
-    yield from replaced(context, tables, scope, [rows], dates(scope))
+    yield from replaced(context, tables, scope, calculations.performance(tables, scope), dates(scope))
 
 
 def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope) -> pd.DataFrame:
@@ -126,3 +98,8 @@ def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope) 
     asked = both.intersection(context.run.asset_selection or both) | {mine}
     names = sorted(key.to_user_string() for key in asked)
     return tables.valuation(mine.to_user_string(), scope, context.run.run_id, names)
+
+
+def _in_parts(context: dg.AssetExecutionContext, done: tuple[str, int] | None = None) -> calculations.InParts:
+    """Return what computes some sessions at a time and reports how far that is; by default the lots are counted."""
+    return lambda positions, compute: by_sessions(context, done or lots_in(positions), positions, compute)

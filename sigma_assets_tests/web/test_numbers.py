@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sigma_assets.base.tokens import portfolio_token
+from sigma_assets.reports.explain.explanation import Explanation, Which, explain
 from sigma_assets.reports.numbers import NAMES, json_text, table_of, tidy_blocks, tidy_rows
 from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import FAMILIES, outgoing_columns
@@ -177,3 +178,35 @@ def test_openapi_has_every_column_with_its_meaning(client):
     for column in outgoing_columns("performance"):
         assert performance[column.name]["description"] == column.comment
     assert LAST.isoformat() not in json.dumps(described)
+
+
+def test_an_explanation_by_http_is_that_of_the_command(world, key, client):
+    path = f"/api/v1/portfolios/{key}/explain"
+    which = Which(LAST, ("AAPL",), "size")
+    found = explain(world.tables.database, world.settings, world.instance, key, "symbol_factors", "size_beta", which)
+
+    answer = client.get(
+        f"{path}/symbol_factors/beta", params={"symbol": "AAPL", "factor": "size", "session": str(LAST)}
+    )
+
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(json.dumps(found.as_dict()))
+    assert Explanation.__dataclass_fields__.keys() == answer.json().keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("nobody/explain/performance/beta", 404, "no portfolio has this id"),
+        ("KEY/explain/prices/beta", 404, "there is no table 'prices'"),
+        ("KEY/explain/performance/luck", 404, "performance has no number 'luck'"),
+        ("KEY/explain/performance/beta?session=2024-03-09", 404, "no row of 2024-03-09"),
+        ("KEY/explain/performance/beta?day=2024-03-11", 422, "day"),
+        ("KEY/explain/performance/beta?symbol=%3Cb%3E", 422, "symbol"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(key, client, path, code, said):
+    answer = client.get(f"/api/v1/portfolios/{path.replace('KEY', key)}")
+
+    assert answer.status_code == code
+    assert said in answer.json()["detail"]
