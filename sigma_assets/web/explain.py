@@ -1,20 +1,23 @@
 """Explanations over HTTP: as JSON, and as a small page that a click on a number of the report leads to."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.params import Depends
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.page import explanation_page
 from sigma_assets.web.models import NotFound, Problem
 from sigma_assets.web.numbers.router import Day, Symbol
+from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
 from sigma_assets.web.reports import PortfolioId, not_found
 
+HTML = {"text/html": {"schema": {"type": "string"}}}
 Name = Annotated[str, Path(pattern=r"^[a-z_0-9]{1,64}$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
@@ -27,6 +30,7 @@ class _ExplainQuery(BaseModel):
     scenario: Word | None = None
     lot: Word | None = None
     cluster: int | None = Field(None, ge=1, le=1_000)
+    format: Literal["json", "html"] = "json"
 
     def which(self) -> Which:
         """Return which row is meant."""
@@ -40,7 +44,7 @@ def explain_router(
     router = APIRouter()
 
     def explained(portfolio_id: str, table: str, column: str, query: _ExplainQuery) -> Explanation:
-        key = ("explain", portfolio_id, table, column, query.model_dump_json())
+        key = ("explain", portfolio_id, table, column, query.which())
         arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
         found = queries.cache.get(key, lambda: _or_error(arguments))
         if isinstance(found, ExplainError):
@@ -50,7 +54,7 @@ def explain_router(
     @router.get(
         "/api/v1/portfolios/{portfolio_id}/explain/{table}/{column}",
         response_model=Explanation,
-        responses=responses | {404: {"model": NotFound | Problem}},
+        responses=responses | {404: {"model": NotFound | Problem}, 200: {"content": HTML}},
         dependencies=guards,
     )
     def explanation(
@@ -59,7 +63,28 @@ def explain_router(
         """Why a stored number is what it is: formula filled in, inputs, run, and the number computed again."""
         if queries.portfolio(portfolio_id) is None:
             return JSONResponse(not_found(portfolio_id).model_dump(mode="json"), 404)
-        return JSONResponse(explained(portfolio_id, table, column, query).as_dict())
+        found = explained(portfolio_id, table, column, query)
+        if query.format == "html":
+            return Response(explanation_page(found), media_type="text/html")
+        return JSONResponse(found.as_dict())
+
+    @router.get("/portfolio/{portfolio_id}/explain/{table}/{column}", include_in_schema=False)
+    def page(
+        request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
+    ) -> Response:
+        """Return the page of an explanation; without data where a token is needed, or where there is none to explain.
+
+        Its script then asks the API, with the token, and says what that answers.
+        """
+        shell = FILES["explain.html"]
+        if guards:
+            return shell.response(request)
+        try:
+            if queries.portfolio(portfolio_id) is None:
+                raise HTTPException(404)
+            return Response(explanation_page(explained(portfolio_id, table, column, query)), media_type="text/html")
+        except HTTPException as error:
+            return Response(shell.content, status_code=error.status_code, media_type="text/html")
 
     return router
 

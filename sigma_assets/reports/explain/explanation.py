@@ -1,6 +1,5 @@
 """An explanation of one stored number: formula, numbers, inputs, run, and the number computed again (SPEC 4.15)."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -39,7 +38,7 @@ class Which:
     """
 
     session: date | None = None
-    symbols: Sequence[str] = ()
+    symbols: tuple[str, ...] = ()
     factor: str | None = None
     scenario: str | None = None
     lot: str | None = None
