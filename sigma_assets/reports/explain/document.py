@@ -4,7 +4,7 @@ import sys
 
 from sigma_assets.base.formulas import Formula
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS
-from sigma_assets.storage.schema import metadata
+from sigma_assets.storage.schema import TABLES as SCHEMA
 
 HEAD = """\
 # Formulas
@@ -22,9 +22,7 @@ def document() -> str:
     for table, formulas in FORMULAS.items():
         if table in INPUTS:
             continue
-        parts.append(
-            f"\n## `{table}`\n\n{metadata.tables[table].comment}\n\n| number | formula | null where |\n|---|---|---|\n"
-        )
+        parts.append(f"\n## `{table}`\n\n{SCHEMA[table].comment}\n\n| number | formula | null where |\n|---|---|---|\n")
         parts += [_line(column, formula) for column, formula in formulas.items()]
     return "".join(parts)
 

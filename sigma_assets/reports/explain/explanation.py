@@ -22,7 +22,7 @@ from sigma_assets.settings import Settings
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.rows import stored_range
-from sigma_assets.storage.schema import metadata
+from sigma_assets.storage.schema import TABLES as SCHEMA
 
 Number = float | int | None
 
@@ -127,7 +127,7 @@ def explain(
         column=column,
         session=scope.last,
         key=keys,
-        meaning=str(metadata.tables[table].c[column].comment),
+        meaning=str(SCHEMA[table].c[column].comment),
         formula=formula.symbols,
         source=formula.source,
         filled=terms.filled(formula),
@@ -145,7 +145,7 @@ def explain(
 
 
 def _session(database: Database, settings: Settings, table: str, portfolio_id: str, asked: date | None) -> np.ndarray:
-    of_table = metadata.tables[table]
+    of_table = SCHEMA[table]
     stored = stored_range(database, of_table, portfolio_id if "portfolio_id" in of_table.c else None)
     if stored is None:
         raise ExplainError(f"{table}: nothing is stored yet; `sigma-assets run` computes it")
@@ -157,7 +157,7 @@ def _session(database: Database, settings: Settings, table: str, portfolio_id: s
 
 
 def _stored(tables: RecordingTables, table: str, scope: Scope, which: Which) -> pd.DataFrame:
-    of_table = metadata.tables[table].c
+    of_table = SCHEMA[table].c
     if "portfolio_id" in of_table:
         return tables.rows(table, scope)
     known = known_symbols(tables.database, tables.settings, scope.portfolio_ids)
@@ -209,15 +209,13 @@ def _one(rows: pd.DataFrame, table: str, formula: Formula, which: Which, scope: 
 
 
 def _keys(table: str) -> list[str]:
-    keys = [
-        column.name for column in metadata.tables[table].primary_key if column.name not in ("portfolio_id", "session")
-    ]
-    return list(dict.fromkeys([*keys, *(["symbol"] if "symbol" in metadata.tables[table].c else [])]))
+    keys = [column.name for column in SCHEMA[table].primary_key if column.name not in ("portfolio_id", "session")]
+    return list(dict.fromkeys([*keys, *(["symbol"] if "symbol" in SCHEMA[table].c else [])]))
 
 
 def _same(rows: pd.DataFrame, row: dict[str, Any], table: str) -> dict[str, Any]:
     """Return the computed row with the key of a stored one; nothing if there is none."""
-    for name in metadata.tables[table].primary_key.columns.keys():  # noqa: SIM118 (no dict)
+    for name in SCHEMA[table].primary_key.columns.keys():  # noqa: SIM118 (no dict)
         if name in rows and name != "session":
             rows = rows[rows[name] == row[name]]
     return rows.iloc[0].to_dict() if len(rows) else {}

@@ -14,7 +14,8 @@ from sigma_assets.analytics.valuation import snapshots, values
 from sigma_assets.base.conventions import FACTORS, REGRESSION_OF
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.storage.schema import FAMILIES, INTERNAL, metadata
+from sigma_assets.storage.schema import FAMILIES, INTERNAL
+from sigma_assets.storage.schema import TABLES as SCHEMA
 
 INPUTS = ("market_prices",)
 """Tables that are computed from nothing here."""
@@ -28,9 +29,7 @@ def _gathered() -> Formulas:
         performance,
     )  # fmt: skip
     delivered = Formula("as the price source delivered it", "the source has no such number")
-    found: Formulas = {
-        table: {column.name: delivered for column in numeric_columns(metadata.tables[table])} for table in INPUTS
-    }
+    found: Formulas = {table: {column.name: delivered for column in numeric_columns(SCHEMA[table])} for table in INPUTS}
     for module in modules:
         found |= module.FORMULAS
     return found

@@ -14,7 +14,8 @@ from sigma_assets.cli.explain import lines
 from sigma_assets.reports.explain.document import document
 from sigma_assets.reports.explain.explanation import Explanation, Which, explain
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
-from sigma_assets.storage.schema import metadata
+from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World
 
@@ -39,14 +40,12 @@ def of(computed):
 
 
 def rows_of(computed, table: str) -> list[dict]:
-    """Return what the database has of the last session, without any code of ours."""
+    """Return what the database has of the last session, read without `explain`."""
     world, key = computed
-    stored = metadata.tables[table]
-    chosen = stored.c.session == LAST
-    if "portfolio_id" in stored.c:
-        chosen &= stored.c.portfolio_id == key
-    with world.tables.database.read() as connection:
-        return [dict(row) for row in connection.execute(sa.select(stored).where(chosen)).mappings()]
+    stored = SCHEMA[table]
+    scope = Rows(LAST, LAST, (key,) if "portfolio_id" in stored.c else None)
+    rows = read_rows(world.tables.database, stored, scope)
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 
 def which_of(row: dict) -> dict:
@@ -63,7 +62,7 @@ def which_of(row: dict) -> dict:
 
 @pytest.mark.parametrize("table", list(TABLES))
 def test_every_numeric_column_has_a_formula(table):
-    assert set(FORMULAS[table]) == {column.name for column in numeric_columns(metadata.tables[table])}
+    assert set(FORMULAS[table]) == {column.name for column in numeric_columns(SCHEMA[table])}
 
 
 def test_the_page_of_formulas_is_what_the_code_says():
@@ -196,7 +195,7 @@ def test_what_cannot_be_explained_is_said_with_what_can(of, table, column, which
 def test_a_row_that_was_altered_is_told(computed, of):
     """By the last bit of one number; nothing else has changed, and that is said, too."""
     world, key = computed
-    table = metadata.tables["risk_by_portfolio"]
+    table = SCHEMA["risk_by_portfolio"]
     (row,) = rows_of(computed, table.name)
     (bits,) = struct.unpack("q", struct.pack("d", row["var_95"]))
     (altered,) = struct.unpack("d", struct.pack("q", bits + 1))
@@ -218,7 +217,7 @@ def test_a_lot_that_was_corrected_since_is_told(computed, of):
     """What was computed before is not equal any more, and the reason is named."""
     world, _ = computed
     lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
-    table = metadata.tables["lots"]
+    table = SCHEMA["lots"]
     mine = sa.update(table).where(table.c.lot_id == lot["lot_id"])
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(quantity=51.0))
