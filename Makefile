@@ -26,6 +26,10 @@ lint: .venv/test
 
 check: lint test
 
+# The page of formulas, from the code.
+formulas: .venv/run
+	$(BIN)/python -m sigma_assets.reports.explain.document > docs/formulas.md
+
 # Does any test notice a wrong calculation? A quarter of an hour.
 mutants: .venv/test
 	$(BIN)/python -m sigma_assets_tests.mutants $(MUTANTS_ARGS)

@@ -49,7 +49,7 @@ def price_coverage(
     holdings = tables.holdings_revisions(scope)
     loaded, progress = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
-    rows = _coverage(tables, "market_prices", scope).assign(prices_revision=revision)
+    rows = coverage_rows(tables, "market_prices", scope).assign(prices_revision=revision)
     rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
     yield from replaced(context, tables, scope, [rows], progress, **loaded.metadata())
 
@@ -70,7 +70,7 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     progress = Progress(context, "symbols", len(symbols))
     progress.advance(len(symbols) - len(due))
     written = write_symbol_factors(tables, due, scope, progress.advance) if due else {}
-    rows = _coverage(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
+    rows = coverage_rows(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
     yield from replaced(
         context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )
@@ -91,7 +91,7 @@ def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
     progress = Progress(context, "symbols", len(symbols))
     progress.advance(len(symbols) - len(due))
     written = write_symbol_metrics(tables, due, scope, progress.advance) if due else {}
-    rows = _coverage(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
+    rows = coverage_rows(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
     yield from replaced(
         context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )
@@ -108,7 +108,8 @@ def _refuse_before_inception(tables: Tables, scope: Scope) -> None:
         )
 
 
-def _coverage(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:
+def coverage_rows(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:
+    """Return how many of the symbols that each portfolio needs have a row in a table."""
     portfolios, lots, _ = tables.holdings(scope)
     needed = needed_symbols(portfolios, lots)
     symbols = tables.symbols(scope)

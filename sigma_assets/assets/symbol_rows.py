@@ -7,10 +7,8 @@ from time import monotonic
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.factors import regression
-from sigma_assets.analytics.series import metrics
+from sigma_assets.assets import calculations
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import YEAR_LOOKBACK
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope
 
@@ -24,22 +22,12 @@ OnSymbols = Callable[[int, str | None], None]
 
 def write_symbol_factors(tables: Tables, symbols: Sequence[str], scope: Scope, on_symbols: OnSymbols) -> dict[str, int]:
     """Compute and replace the factor betas of some symbols in a scope, batch by batch; return the rows written."""
-    model = tables.settings.factor_model
-
-    def compute(batch: Sequence[str]) -> pd.DataFrame:
-        history = tables.prices(sorted({*batch, *model.etfs}), tables.window(scope, model.longest_window))
-        return regression.symbol_factors(history, scope.sessions, model)
-
-    return _written(tables, "symbol_factors", symbols, scope, compute, on_symbols)
+    return _written(tables, "symbol_factors", symbols, scope, calculations.symbol_factors, on_symbols)
 
 
 def write_symbol_metrics(tables: Tables, symbols: Sequence[str], scope: Scope, on_symbols: OnSymbols) -> dict[str, int]:
     """Compute and replace the metrics of some symbols in a scope, batch by batch; return the rows written."""
-
-    def compute(batch: Sequence[str]) -> pd.DataFrame:
-        return metrics.symbol_metrics(tables.prices(batch, tables.window(scope, YEAR_LOOKBACK)), scope.sessions)
-
-    return _written(tables, "symbol_metrics", symbols, scope, compute, on_symbols)
+    return _written(tables, "symbol_metrics", symbols, scope, calculations.symbol_metrics, on_symbols)
 
 
 def due_symbols(tables: Tables, table: str, symbols: Sequence[str], scope: Scope, lookback: int) -> list[str]:
@@ -71,7 +59,7 @@ def _written(
     asset: str,
     symbols: Sequence[str],
     scope: Scope,
-    compute: Callable[[Sequence[str]], pd.DataFrame],
+    compute: Callable[[Tables, Scope, Sequence[str]], pd.DataFrame],
     on_symbols: OnSymbols,
 ) -> dict[str, int]:
     """Compute batch by batch and replace all rows in one transaction."""
@@ -80,7 +68,7 @@ def _written(
     width = max(CELLS // len(scope.sessions), -(-len(symbols) // BATCHES), 1)
     for start in range(0, len(symbols), width):
         batch, begun = list(symbols[start : start + width]), monotonic()
-        rows = compute(batch)
+        rows = compute(tables, scope, batch)
         frames.append(rows[rows["symbol"].isin(batch)])
         on_symbols(len(batch), f"{_span(batch)}: {len(scope.sessions)} sessions in {monotonic() - begun:.1f} s")
     ordered = pd.concat(frames, ignore_index=True).sort_values(["session", "symbol"], ignore_index=True)

@@ -90,6 +90,12 @@ class CalendarError(SigmaError):
     exit_code = 2
 
 
+class ExplainError(SigmaError):
+    """There is no such number to explain, or it is not clear which one is meant."""
+
+    exit_code = 2
+
+
 class StorageError(SigmaError):
     """The database cannot be used as it is."""
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.progress import Progress
 from sigma_assets.web.access.connections import Downloads
+from sigma_assets.web.explain import explain_router
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
 from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
@@ -89,6 +90,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         return _json(listed)
 
     router.include_router(report_router(queries, guards, problems))
+    router.include_router(explain_router(queries, guards, problems))
     router.include_router(numbers_router(queries, guards, problems))
 
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 import pandas as pd
 import pyarrow as pa
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from fastapi.testclient import TestClient
+from markupsafe import escape
+from playwright.sync_api import expect
 
 from sigma_assets.base.tokens import portfolio_token
+from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.numbers import NAMES, json_text, table_of, tidy_blocks, tidy_rows
 from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import FAMILIES, outgoing_columns
@@ -18,6 +23,7 @@ from sigma_assets.web.app import create_app
 from sigma_assets.web.numbers.router import ROWS
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World
+from sigma_assets_tests.web.browser import Site, free_port, served
 
 OPERATOR = "c2f1b6b0d1a84e5b9a7e3f60"
 CSV, ARROW = "text/csv", "application/vnd.apache.arrow.stream"
@@ -177,3 +183,88 @@ def test_openapi_has_every_column_with_its_meaning(client):
     for column in outgoing_columns("performance"):
         assert performance[column.name]["description"] == column.comment
     assert LAST.isoformat() not in json.dumps(described)
+
+
+def test_an_explanation_by_http_is_that_of_the_command(world, key, client):
+    path = f"/api/v1/portfolios/{key}/explain"
+    which = Which(LAST, ("AAPL",), "size")
+    found = explain(world.tables.database, world.settings, world.instance, key, "symbol_factors", "size_beta", which)
+
+    answer = client.get(
+        f"{path}/symbol_factors/beta", params={"symbol": "AAPL", "factor": "size", "session": str(LAST)}
+    )
+
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(json.dumps(found.as_dict()))
+    assert Explanation.__dataclass_fields__.keys() == answer.json().keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("nobody/explain/performance/beta", 404, "no portfolio has this id"),
+        ("KEY/explain/prices/beta", 404, "there is no table 'prices'"),
+        ("KEY/explain/performance/luck", 404, "performance has no number 'luck'"),
+        ("KEY/explain/performance/beta?session=2024-03-09", 404, "no row of 2024-03-09"),
+        ("KEY/explain/performance/beta?day=2024-03-11", 422, "day"),
+        ("KEY/explain/performance/beta?symbol=%3Cb%3E", 422, "symbol"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(key, client, path, code, said):
+    answer = client.get(f"/api/v1/portfolios/{path.replace('KEY', key)}")
+
+    assert answer.status_code == code
+    assert said in answer.json()["detail"]
+
+
+def test_a_link_leads_to_the_explanation_as_a_page(key, client):
+    """The same data, escaped, under the policy of all pages: no script and no style of its own."""
+    link = explain_link(key, "betas", "market_beta", LAST)
+    found = client.get(f"/api/v1{link.replace('/portfolio/', '/portfolios/')}").json()
+
+    page = client.get(link)
+
+    assert page.status_code == 200
+    assert repr(found["value"]) in page.text
+    assert escape(found["filled"]) in page.text
+    assert found["written"]["run_url"] in page.text
+    assert found["verdict"] in page.text
+    assert "Growth &amp; more" in page.text
+    assert "<script" not in page.text
+    assert "<style" not in page.text
+    assert " style=" not in page.text
+    assert client.get(link.replace("market_beta", "luck")).status_code == 404
+    assert client.get(explain_link("nobody", "betas", "market_beta", LAST)).status_code == 404
+
+
+def test_with_a_token_the_page_of_an_explanation_holds_no_data(world, key):
+    app = create_app(Settings(**vars(world.settings) | {"status_token": OPERATOR}), world.instance)
+    client = TestClient(app, base_url="http://127.0.0.1:3001")
+
+    known, unknown = (client.get(explain_link(each, "betas", "market_beta", LAST)) for each in (key, "nobody"))
+
+    assert known.text == unknown.text
+    assert "Growth" not in known.text
+    assert client.get(f"/api/v1/portfolios/{key}/explain/betas/market_beta").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", OPERATOR], ids=["open", "token"])
+def test_the_page_is_accessible_and_keeps_to_the_policy(world, key, browser, token):
+    """In a browser, on a phone: with a token the script brings the same page; a number that is not there says so."""
+    settings = Settings(**vars(world.settings) | {"status_token": token})
+    link = explain_link(key, "position_values", "market_value", LAST, symbols=["SPY"])
+    with served(create_app(settings, world.instance), free_port()) as base:
+        site = Site(world, browser, base)
+        page = site.open(f"{link}#token={token}", viewport={"width": 375, "height": 800}, color_scheme="dark")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("market_value:")
+        expect(page.get_by_role("heading", name="Made of")).to_be_visible()
+        expect(page.get_by_text("equal to the last bit")).to_be_visible()
+        findings = Axe().run(page).response["violations"]
+        assert [item["id"] for item in findings if item["impact"] in ("serious", "critical")] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert site.problems == []
+
+        page.goto(base + link.replace("SPY", "TSLA"))
+
+        expect(page.get_by_text("no row of TSLA")).to_be_visible()
+        page.context.close()

@@ -15,7 +15,8 @@ from sigma_assets_tests.web.pipeline import begin, complete
 STATUS = "/api/v1/onboarding/status/{portfolio_id}"
 REPORT = "/api/v1/portfolios/{portfolio_id}/report"
 NUMBERS = "/api/v1/portfolios/{portfolio_id}/{table}"
-PATHS = (STATUS, f"{STATUS}/logs", REPORT, NUMBERS, "/api/v1/portfolios", "/healthz")
+EXPLAIN = "/api/v1/portfolios/{portfolio_id}/explain/{table}/{column}"
+PATHS = (STATUS, f"{STATUS}/logs", REPORT, NUMBERS, EXPLAIN, "/api/v1/portfolios", "/healthz")
 REAL = ("done", "lost", "busy", "wait")
 TOKEN = "s3cret"
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray
 
 POSITION_KEYS = ("portfolio_id", "session", "lot_id")
@@ -163,3 +164,53 @@ def _with_factors(position_values: pd.DataFrame, symbol_factors: pd.DataFrame, m
     is_first = ~rows.duplicated(list(PORTFOLIO_KEYS)).to_numpy()
     groups = rows.loc[is_first, list(PORTFOLIO_KEYS)].reset_index(drop=True)
     return _Lots(rows, groups, np.cumsum(is_first) - 1)
+
+
+def _beta_formulas(factor: str) -> Formulas:
+    unknown = f"no {factor} beta of the symbol: too few returns in the window"
+    beta, coverage = f"{factor}_beta", f"{factor}_coverage"
+    covered = Formula(
+        f"|market value| of lots with a {factor} beta / |market value| of all open lots", "all market values are 0"
+    )
+    return {
+        "betas_by_position": {
+            beta: Formula(f"{{factors.{beta}}}", unknown),
+            f"{factor}_r_squared": Formula(f"{{factors.{factor}_r_squared}}", unknown),
+            f"{factor}_observations": Formula(f"{{factors.{factor}_observations}}", unknown),
+        },
+        "betas_by_portfolio": {
+            beta: Formula(f"{{weight}} x {{{beta}}}", "no lot has a weight and a beta", over="betas_by_position"),
+            coverage: covered,
+        },
+    }
+
+
+def _exposure_formulas(factor: str) -> Formulas:
+    exposure, beta = f"{factor}_exposure", f"{factor}_beta"
+    nothing = "no lot has a weight and a beta"
+    return {
+        "factor_exposures_by_position": {
+            exposure: Formula(
+                f"{{position.risk_weight}} x {{factors.{beta}}}", f"no {factor} beta of the symbol, or no weight"
+            )
+        },
+        "factor_exposures_by_portfolio": {
+            exposure: Formula(f"{{{exposure}}}", nothing, over="factor_exposures_by_position"),
+            f"{exposure}_usd": Formula(f"{{{exposure}}} x {{snapshot.equity}}", nothing),
+            f"{factor}_coverage": Formula(
+                f"|market value| of lots with a {factor} beta / |market value| of all open lots",
+                "all market values are 0",
+            ),
+        },
+    }
+
+
+def _formulas() -> Formulas:
+    found: Formulas = {"betas_by_position": {"weight": Formula("{position.risk_weight}")}}
+    for part in (*map(_beta_formulas, BETA_FACTORS), *map(_exposure_formulas, EXPOSURE_FACTORS)):
+        for table, formulas in part.items():
+            found.setdefault(table, {}).update(formulas)
+    return found
+
+
+FORMULAS = _formulas()

@@ -17,6 +17,7 @@ from sigma_assets.base.conventions import (
     STYLE_FACTORS,
     FactorModel,
 )
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 MEASURES = (
@@ -219,3 +220,28 @@ def _as_rows(table: FloatArray, days: SessionArray, symbols: npt.NDArray[np.obje
     rows.insert(0, "session", days.astype("datetime64[s]")[pair // n_symbols])
     rows.insert(1, "symbol", names.take(pair % n_symbols).array)
     return rows
+
+
+def _regression_formulas() -> dict[str, Formula]:
+    found: dict[str, Formula] = {}
+    for factor in FACTORS:
+        fit = REGRESSION_OF[factor]
+        few = f"too few returns in common with the factor's ETFs, or these did not move: {{{fit}_observations}} of them"
+        how = "ridge fit, alpha 1, on six ETFs" if fit == "style" else "least squares with intercept"
+        source = "Hoerl and Kennard 1970" if fit == "style" else ""
+        observations = f"{{{fit}_observations}} returns"
+        found[f"{factor}_beta"] = Formula(f"slope on {factor}, {how}, {observations}, capped at +-5", few, source)
+        found[f"{factor}_std_error"] = Formula(
+            f"standard error of the slope on {factor}, {how}, {observations}", few, source
+        )
+        found[f"{fit}_r_squared"] = Formula(f"1 - residual / total sum of squares, {how}, {observations}", few)
+        found[f"{fit}_observations"] = Formula(
+            f"count of returns in the window that the symbol and {fit} ETFs have", few
+        )
+    found["market_alpha"] = Formula(
+        "intercept of the market regression, {market_observations} returns", "too few returns"
+    )
+    return found
+
+
+FORMULAS: Formulas = {"symbol_factors": _regression_formulas()}

@@ -17,6 +17,7 @@ from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 PERIODS = ("return_mtd", "return_qtd", "return_ytd", "return_1y", "return_since_inception", "annualized_return")
@@ -165,3 +166,55 @@ def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
     if symbol not in history.symbols:
         return np.full(len(history.sessions), np.nan)
     return total_returns(history.of([symbol]))[:, 0]
+
+
+_OVER = "equity was not > 0 on a session of the period, or the portfolio is younger"
+_YEAR = "fewer than {model.min_observations} daily returns in the last {model.window} sessions: {observations}"
+_COMPARED = "fewer than {model.min_observations} sessions on which both have a return: {benchmark_observations}"
+_PERIOD = {
+    "return_mtd": "the end of the previous month", "return_qtd": "the end of the previous quarter",
+    "return_ytd": "the end of the previous year", "return_1y": "the same day 12 months earlier",
+    "return_since_inception": "inception",
+}  # fmt: skip
+_EMPYRICAL = "as in empyrical-reloaded"
+FORMULAS: Formulas = {
+    "performance": {
+        **{name: Formula(f"product of (1 + daily_return) since {words} - 1", _OVER) for name, words in _PERIOD.items()},
+        "annualized_return": Formula(
+            "(1 + {return_since_inception}) ^ (252 / sessions since inception) - 1",
+            "younger than {model.window} sessions",
+        ),
+        "volatility_1y": Formula("standard deviation of {observations} daily returns x sqrt(252)", _YEAR, _EMPYRICAL),
+        "sharpe_1y": Formula(
+            "mean of (daily return - {model.risk_free_rate} / 252) / standard deviation x sqrt(252)",
+            _YEAR,
+            "Sharpe 1994",
+        ),
+        "sortino_1y": Formula(
+            "mean of (daily return - {model.risk_free_rate} / 252) / root mean square of shortfalls x sqrt(252)",
+            _YEAR,
+            "Sortino and Price 1994",
+        ),
+        "drawdown": Formula("index / peak of the index so far - 1, index = product of (1 + daily_return)", _OVER),
+        "max_drawdown_1y": Formula("deepest fall of the index within the last {model.window} sessions", _OVER),
+        "money_weighted_return": Formula(
+            "rate at which initial equity, flows and equity {snapshot.equity} have no present value (XIRR)",
+            "no change of sign, or no time has passed",
+        ),
+        "observations": Formula("count of daily returns known in the last {model.window} sessions"),
+        "active_return": Formula("mean of (daily return - that of {benchmark}) x 252", _COMPARED, _EMPYRICAL),
+        "tracking_error": Formula("standard deviation of (daily return - that of {benchmark}) x sqrt(252)", _COMPARED),
+        "information_ratio": Formula("{active_return} / {tracking_error}", "no tracking error: {tracking_error}"),
+        "alpha": Formula("(1 + intercept of the regression on {benchmark}) ^ 252 - 1", _COMPARED, "Jensen 1968"),
+        "beta": Formula("covariance / variance of {benchmark}, {benchmark_observations} returns", _COMPARED),
+        "r_squared": Formula("{correlation} x {correlation}", _COMPARED),
+        "correlation": Formula("Pearson correlation with {benchmark}, {benchmark_observations} returns", _COMPARED),
+        "up_capture": Formula(
+            "annual return on the sessions on which {benchmark} rose / that of {benchmark}", _COMPARED
+        ),
+        "down_capture": Formula(
+            "annual return on the sessions on which {benchmark} fell / that of {benchmark}", _COMPARED
+        ),
+        "benchmark_observations": Formula("count of the last {model.window} sessions on which both have a return"),
+    }
+}

@@ -8,6 +8,7 @@ from sigma_assets.analytics.risk.volatility_measures import COLUMNS, NUMBERS, me
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, first_known_rows, first_return_rows
 from sigma_assets.base.conventions import VolatilityModel
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 _ROUNDING = 1e-12
@@ -140,3 +141,32 @@ def _as_rows(keys: dict[str, np.ndarray], numbers: FloatArray, model: Volatility
     rows |= numbers_of_rows
     rows["trend"] = trend(numbers_of_rows["trend_ratio"], model)
     return pd.DataFrame(rows)[[*keys, *COLUMNS]]
+
+
+_SHORT = "fewer returns known than the window needs, or too short a history"
+_MEASURES = {
+    "realized_21d": Formula("standard deviation of the last 21 returns x sqrt(252)", _SHORT),
+    "realized_63d": Formula("standard deviation of the last 63 returns x sqrt(252)", _SHORT),
+    "expected_21d": Formula(
+        "sqrt(mean of two variance forecasts): HAR-RV with non-negative coefficients on {observations} targets, and the mean"
+        " of the mean squared return x 252 of the last 21, 63 and 252 sessions",
+        "fewer than 60 targets that are fully known, or no mean of the last 63 sessions",
+        "Corsi 2009; Lawson and Hanson 1974; Bates and Granger 1969",
+    ),
+    "r_squared": Formula(
+        "1 - residual / total sum of squares of the HAR-RV regression", "no regression: see expected_21d"
+    ),
+    "observations": Formula(
+        "count of targets in the HAR-RV regression, at most 252", "fewer than 60 targets are known"
+    ),
+    "trend_ratio": Formula("{realized_21d} / {realized_63d}", "realized_63d is unknown or 0: {realized_63d}"),
+    "percentile": Formula(
+        "share of the last 252 daily values of realized_21d that are <= {realized_21d}",
+        "fewer than 126 values are known",
+    ),
+}
+FORMULAS: Formulas = {
+    "volatility_by_symbol": _MEASURES,
+    "volatility_by_portfolio": _MEASURES
+    | {"coverage": Formula("mean over the last 63 sessions of |weight| with a return / |weight|")},
+}

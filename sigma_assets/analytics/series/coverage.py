@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import SessionArray
 
 _SPANS_AT_ONCE = 4_096
@@ -113,3 +114,15 @@ def _matrix(available: pd.DataFrame, symbols: npt.NDArray, sessions: SessionArra
     inside = (rows >= 0) & (columns >= 0)
     matrix[rows[inside], columns[inside]] = True
     return matrix
+
+
+_KINDS = {"price_coverage": "a price", "factor_coverage": "factor betas", "metric_coverage": "metrics"}
+FORMULAS: Formulas = {
+    table: {
+        "needed": Formula("{present} + {stale} + {missing}"),
+        "present": Formula(f"count of symbols with {what} on this session, of {{needed}}"),
+        "stale": Formula(f"count of symbols without {what} on this session but on an earlier one, of {{needed}}"),
+        "missing": Formula(f"count of symbols without {what} up to this session, of {{needed}}"),
+    }
+    for table, what in _KINDS.items()
+}

@@ -5,6 +5,7 @@ import pandas as pd
 
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, first_return_rows, trailing_volatility
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray, last_known_close
 
 LOOKBACK_SESSIONS = 260
@@ -107,3 +108,32 @@ def _check_reach(history: PriceHistory, days: SessionArray) -> None:
                 f" {reference}; found none, and the history starts on {history.sessions[0]}, after earlier prices."
                 f" Read the prices from {LOOKBACK_SESSIONS} sessions before {days[0]} on"
             )
+
+
+_NO_REFERENCE = "no close on or before the reference day"
+
+FORMULAS: Formulas = {
+    "symbol_metrics": {
+        "close": Formula("{price.close}"),
+        **{
+            f"return_{period}": Formula(
+                f"product of total returns since {words} - 1, splits and dividends included", _NO_REFERENCE
+            )
+            for period, words in {
+                "1d": "the previous session",
+                "mtd": "the end of the previous month",
+                "ytd": "the end of the previous year",
+                "1m": "the same day 1 month earlier",
+                "3m": "the same day 3 months earlier",
+                "1y": "the same day 12 months earlier",
+            }.items()
+        },
+        "volatility_21d": Formula(
+            "standard deviation of the last 21 returns x sqrt(252)", "too few returns in the window"
+        ),
+        "volatility_63d": Formula(
+            "standard deviation of the last 63 returns x sqrt(252)", "too few returns in the window"
+        ),
+        "volume": Formula("{price.volume}", "the source has no volume"),
+    }
+}

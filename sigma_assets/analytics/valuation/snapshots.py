@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from sigma_assets.analytics.valuation.ledger import Ledger, sum_over_lots
 from sigma_assets.analytics.valuation.lots import Columns
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray
 
 
@@ -114,3 +115,51 @@ def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
         "top_3_weight": np.where(total > 0, sum_over_lots(largest[:3]), np.nan),
         "top_10_weight": np.where(total > 0, sum_over_lots(largest[:10]), np.nan),
     }
+
+
+_NO_EQUITY = "equity is not > 0: {equity}"
+_NOTHING = "nothing is held but cash: gross_exposure {gross_exposure}"
+
+FORMULAS: Formulas = {
+    "portfolio_snapshots": {
+        "equity": Formula("{portfolio.initial_equity_usd} + {cumulative_pnl} + {cumulative_capital_flow}"),
+        "daily_pnl": Formula("{equity} - {before.equity} - {capital_flow}"),
+        "daily_return": Formula("{daily_pnl} / {before.equity}", "equity before is not > 0: {before.equity}"),
+        "cumulative_pnl": Formula(
+            "{ledger.unrealized} + {ledger.realized} + {ledger.dividends} + {ledger.fees_interest_taxes}",
+            source="open lots (quantity x multiplier x price - cost), closed lots (exit - cost), dividends to date",
+        ),
+        "realized_pnl": Formula("{ledger.realized} - {ledger.realized_before}"),
+        "dividend_income": Formula("{ledger.dividends} - {ledger.dividends_before}"),
+        "price_pnl": Formula("{daily_pnl} - {dividend_income}"),
+        "cash": Formula("{equity} - {net_exposure} - {cash_equivalents}"),
+        "cash_equivalents": Formula("market value of {ledger.cash_lots} open lots of cash and money-market funds"),
+        "long_value": Formula("sum of the positive market values of {positions} open lots without cash equivalents"),
+        "short_value": Formula("sum of the negative market values of {positions} open lots without cash equivalents"),
+        "gross_exposure": Formula("{long_value} - {short_value}"),
+        "net_exposure": Formula("{long_value} + {short_value}"),
+        "leverage": Formula("{gross_exposure} / {equity}", _NO_EQUITY),
+        "positions": Formula("{long_positions} + {short_positions}"),
+        "long_positions": Formula("count of open lots with quantity > 0, cash equivalents left out"),
+        "short_positions": Formula("count of open lots with quantity < 0, cash equivalents left out"),
+        "lots_unpriced": Formula("count of open lots whose price is more than 5 sessions old or was never seen"),
+        "lots_stale": Formula("count of open lots whose price is older than this session"),
+        "hhi": Formula(
+            "10,000 x sum over symbols of (|market value| / {gross_exposure}) squared", _NOTHING, "Hirschman 1964"
+        ),
+        "effective_positions": Formula("10000 / {hhi}", _NOTHING),
+        "top_3_weight": Formula(
+            "|market value| of the 3 largest symbols / {gross_exposure}, netted by symbol", _NOTHING
+        ),
+        "top_10_weight": Formula(
+            "|market value| of the 10 largest symbols / {gross_exposure}, netted by symbol", _NOTHING
+        ),
+        "capital_flow": Formula("sum of the contributions and withdrawals since the session before"),
+        "cumulative_capital_flow": Formula("{before.cumulative_capital_flow} + {capital_flow}"),
+        "max_drawdown": Formula("least of index / peak so far - 1, index = product of (1 + daily_return), from 1 on"),
+        "time_weighted_return": Formula(
+            "(1 + {before.time_weighted_return}) x (1 + {daily_return}) - 1",
+            "equity was not > 0 on some session: the index has ended",
+        ),
+    }
+}

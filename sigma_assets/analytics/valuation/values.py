@@ -23,6 +23,7 @@ from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.lots import Columns, some
 from sigma_assets.analytics.valuation.snapshots import snapshot_columns
 from sigma_assets.base.conventions import OptionModel
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import PriceHistory, SessionArray
 
 Watched = Callable[[Iterable[Ledger]], Iterator[Ledger]]
@@ -161,3 +162,28 @@ def _frame(blocks: Sequence[Columns]) -> pd.DataFrame:
     return pd.DataFrame(
         {name: pd.Series(values, dtype="str" if values.dtype == object else None) for name, values in columns.items()}
     )
+
+
+_NO_EQUITY = "equity is not > 0: {snapshot.equity}"
+
+FORMULAS: Formulas = {
+    "position_values": {
+        "quantity": Formula("{lot.quantity} x {ledger.splits}"),
+        "price": Formula(
+            "close of the symbol on {price_session}; of a private lot, or without a close yet, the entry price"
+        ),
+        "market_value": Formula("{quantity} x {ledger.multiplier} x {price}"),
+        "cost_basis": Formula("{lot.quantity} x {ledger.multiplier} x {lot.entry_price}"),
+        "unrealized_pnl": Formula("{market_value} - {cost_basis}"),
+        "daily_pnl": Formula("{market_value} - {before.market_value} + {ledger.dividend}"),
+        "weight": Formula("{market_value} / {snapshot.equity}", _NO_EQUITY),
+        "risk_value": Formula(
+            "market value {market_value}; of an option delta x multiplier x quantity x close of the underlying",
+            "a private lot, or an option whose delta is unknown: its underlying has no price or no volatility",
+            "Black and Scholes 1973",
+        ),
+        "risk_weight": Formula(
+            "{risk_value} / {snapshot.equity}", "no risk_value, or equity is not > 0: {snapshot.equity}"
+        ),
+    }
+}

@@ -9,6 +9,7 @@ from sigma_assets.analytics.risk.held import PORTFOLIO_SESSION, HeldSymbols, hel
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import CorrelationModel
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 
@@ -85,3 +86,40 @@ def _kept(correlation: FloatArray, observations: IntArray, value: FloatArray, mi
         # Symbols are in alphabetical order: on a tie the last one is removed.
         worst = np.lexsort((-kept, value[kept], -unknown_pairs))[0]
         kept = np.delete(kept, worst)
+
+
+_ONE = "fewer than two symbols are in the matrix: {symbols_included}"
+
+FORMULAS: Formulas = {
+    "correlations_by_pair": {
+        "correlation": Formula(
+            "Pearson correlation of the {observations} returns that both have among the last {model.window};"
+            " repaired where the matrix was indefinite",
+            source="Higham 2002, with clipped eigenvalues and a unit diagonal",
+        ),
+        "observations": Formula("count of sessions of the last {model.window} on which both have a return"),
+    },
+    "correlations_by_portfolio": {
+        "mean_correlation": Formula("mean of the upper triangle, {symbols_included} symbols", _ONE),
+        "mean_abs_correlation": Formula(
+            "mean of |correlation| over the upper triangle, {symbols_included} symbols", _ONE
+        ),
+        "effective_bets": Formula(
+            "1 / (w'Cw), w = |market value| / sum of |market value|", "no symbol is in the matrix"
+        ),
+        "condition_number": Formula(
+            "largest / smallest eigenvalue of the matrix", "the matrix is singular, or there is none"
+        ),
+        "symbols_included": Formula(
+            "count of public symbols with |market value| >= {model.min_weight} of gross and >= {model.min_value_usd} USD and"
+            " {model.min_observations} returns in common"
+        ),
+        "symbols_excluded": Formula("count of public symbols held - {symbols_included}"),
+        "concentration": Formula("{share_of_gross}", "nothing is held", over="correlations_by_cluster"),
+    },
+    "correlations_by_cluster": {
+        "size": Formula("count of symbols joined by |correlation| >= {model.cluster_threshold}: {members}"),
+        "mean_correlation": Formula("mean correlation between {members}"),
+        "share_of_gross": Formula("|market value| of {members} / gross exposure"),
+    },
+}

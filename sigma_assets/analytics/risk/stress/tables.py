@@ -11,6 +11,7 @@ from sigma_assets.analytics.risk.stress.replays import Windows
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.base.conventions import MOST_SCENARIOS, RISK_FACTORS
+from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, SessionArray
 
 BETAS = tuple(f"{factor}_beta" for factor in RISK_FACTORS)
@@ -212,3 +213,27 @@ def _equity(positions: pd.DataFrame, item: npt.NDArray[np.intp], n_items: int) -
 def _sums(item: npt.NDArray[np.intp], values: FloatArray, n_items: int) -> FloatArray:
     """Return the sum of each portfolio-session, row by row: the rows of others cannot change the last bit."""
     return np.bincount(item, weights=values, minlength=n_items).astype(float)
+
+
+_STANDS = "nothing in the portfolio can move"
+
+FORMULAS: Formulas = {
+    "stress_tests_by_portfolio": {
+        "number": Formula("place of the scenario in its file"),
+        "pnl_usd": Formula("sum of the P&L of the lots in scenario {number}: see stress_tests_by_position"),
+        "pnl_share": Formula("{pnl_usd} / {snapshot.equity}", "equity is not > 0: {snapshot.equity}"),
+        "direct_share": Formula(
+            "|market value| that moves by an own beta or own prices / |market value| that can move", _STANDS
+        ),
+        "coverage": Formula("|market value| whose P&L is known / |market value| that can move", _STANDS),
+        "shock": Formula("return of the factor that the scenario sets, or of the market over a replay's sessions"),
+    },
+    "stress_tests_by_position": {
+        column: Formula(
+            "{position.risk_value} x (beta x shock; in a replay the own return, else market beta x the market's);"
+            " options are revalued by Black-Scholes",
+            "there is no such scenario, the lot has no beta and no prices in it, or it cannot move",
+        )
+        for column in PNL_COLUMNS
+    },
+}

@@ -1,0 +1,1 @@
+"""Why a stored number is what it is (SPEC 4.15)."""

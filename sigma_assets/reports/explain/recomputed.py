@@ -1,0 +1,80 @@
+"""A row computed again by the asset's own calculation, and what that calculation read."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from sigma_assets.assets import calculations
+from sigma_assets.assets.coverages import coverage_rows
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import FAMILIES
+
+
+class RecordingTables(Tables):
+    """The tables as an asset sees them; remembers what was read, so that inputs are what they are and not a second list.
+
+    Attributes
+    ----------
+    prices_read : the sessions over which prices were read, widest first and last.
+    tables_read : names of the tables of which rows were read.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        super().__init__(settings)
+        self.__dict__["database"] = database  # opened and checked by the caller
+        self.price_sessions: SessionArray | None = None
+        self.tables_read: set[str] = set()
+
+    def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
+        """Return the price history of some symbols."""
+        if self.price_sessions is None or len(sessions) > len(self.price_sessions):
+            self.price_sessions = sessions
+        return super().prices(symbols, sessions)
+
+    def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return portfolios, lots and flows."""
+        self.tables_read.add("lots")
+        return super().holdings(scope)
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a table in scope."""
+        self.tables_read.add(table)
+        return super().rows(table, scope, symbols, columns)
+
+
+def recomputed(tables: RecordingTables, table: str, scope: Scope, symbol: str | None) -> pd.DataFrame:
+    """Return the rows of a table in scope as its asset would store them now.
+
+    Parameters
+    ----------
+    symbol : of tables of symbols, which one.
+    """
+    if table in ("portfolio_snapshots", "position_values"):
+        return calculations.valued(tables, scope, [table])[table]
+    if table in COVERAGE:
+        return coverage_rows(tables, COVERAGE[table], scope)
+    if table in SYMBOLS:
+        rows = SYMBOLS[table](tables, Scope(scope.sessions), [symbol or ""])
+        return rows[rows["symbol"] == symbol].reset_index(drop=True)
+    asset = next(asset for asset, family in FAMILIES.items() if table in [each.name for each in family])
+    frames = PORTFOLIOS[asset](tables, scope)
+    return frames[[each.name for each in FAMILIES[asset]].index(table)]
+
+
+COVERAGE = {"price_coverage": "market_prices", "factor_coverage": "symbol_factors", "metric_coverage": "symbol_metrics"}
+SYMBOLS = {"symbol_factors": calculations.symbol_factors, "symbol_metrics": calculations.symbol_metrics}
+PORTFOLIOS: dict[str, Callable[[Tables, Scope], Sequence[pd.DataFrame]]] = {
+    "betas": calculations.betas,
+    "factor_exposures": calculations.factor_exposures,
+    "volatility": calculations.volatility,
+    "correlations": calculations.correlations,
+    "risk": calculations.risk,
+    "stress_tests": calculations.stress_tests,
+    "performance": calculations.performance,
+}

@@ -1,0 +1,170 @@
+"""The numbers that stand for the names of a formula."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.analytics.valuation.values import is_cash_equivalent
+from sigma_assets.assets import calculations
+from sigma_assets.assets.tables import Tables
+from sigma_assets.base.formulas import Formula
+from sigma_assets.prices.tables import splits_of
+from sigma_assets.runs.partitions import Scope
+
+Row = Mapping[str, Any]
+UNKNOWN = "unknown"
+
+
+class Terms:
+    """What the names of formulas are for one row: each kind is read when a formula asks for it."""
+
+    def __init__(self, tables: Tables, scope: Scope, table: str, row: Row) -> None:
+        self.tables, self.scope, self.table, self.row = tables, scope, table, row
+
+    def filled(self, formula: Formula) -> str:
+        """Return a formula with numbers for its names, each with all its digits; a sum with all that it adds."""
+        if not formula.over:
+            return formula.filled(lambda name: shown(self.value(name)))
+        rows = self.tables.rows(formula.over, self.scope).to_dict("records")
+        names = [name for name in formula.names if name in (rows[0] if rows else {})]
+        known = [row for row in rows if all(pd.notna(row[name]) for name in names)]
+        parts = [formula.filled(lambda name, row=row: shown(row[name])) for row in known]  # type: ignore[misc]
+        return " + ".join(parts) or f"nothing: there is no row of {formula.over}"
+
+    def value(self, name: str) -> Any:
+        """Return the number of a name; None if it is not known."""
+        kind, _, column = name.rpartition(".")
+        found = self.row if not kind else getattr(self, f"_{kind}")
+        value = found.get(column) if isinstance(found, Mapping) else getattr(found, column)
+        return None if value is None or (np.isscalar(value) and pd.isna(value)) else value
+
+    @cached_property
+    def _portfolio(self) -> Row:
+        return _first(self.tables.holdings(self.scope)[0])
+
+    @cached_property
+    def _lot(self) -> Row:
+        return _first(_where(self.tables.holdings(self.scope)[1], lot_id=self.row["lot_id"]))
+
+    @cached_property
+    def _snapshot(self) -> Row:
+        stored = self.tables.rows("portfolio_snapshots", self.scope)
+        return _first(stored if len(stored) else calculations.valued(self.tables, self.scope, ["portfolio_snapshots"])
+                      ["portfolio_snapshots"])  # fmt: skip
+
+    @cached_property
+    def _position(self) -> Row:
+        return _first(_where(self.tables.rows("position_values", self.scope), lot_id=self.row["lot_id"]))
+
+    @cached_property
+    def _factors(self) -> Row:
+        position = self.tables.rows("position_values", self.scope)
+        position = _where(position, lot_id=self.row["lot_id"])
+        if is_cash_equivalent(position).any():
+            return _Zeros()
+        symbol = str(self._position.get("risk_symbol"))
+        return _first(self.tables.rows("symbol_factors", Scope(self.scope.sessions), [symbol]))
+
+    @cached_property
+    def _risk(self) -> Row:
+        return _first(self.tables.rows("risk_by_portfolio", self.scope))
+
+    @cached_property
+    def _price(self) -> Row:
+        return _first(self.tables.rows("market_prices", Scope(self.scope.sessions), [self.row["symbol"]]))
+
+    @cached_property
+    def _model(self) -> Any:
+        settings = self.tables.settings
+        return settings.performance_model if self.table == "performance" else settings.correlation_model
+
+    @cached_property
+    def _before(self) -> Row:
+        """The same row of the session before; before the first one, where everything began."""
+        ledger, place = self._book
+        if place == 0 and self.table == "portfolio_snapshots":
+            start = ledger.initial_equity
+            return {"equity": start, "cumulative_capital_flow": 0.0, "time_weighted_return": 0.0}
+        rows = pd.DataFrame()
+        if place > 0:
+            scope = Scope(ledger.sessions[place - 1 : place], self.scope.portfolio_ids)
+            rows = calculations.valued(self.tables, scope, [self.table])[self.table]
+        if self.table == "position_values":
+            rows = _where(rows, lot_id=self.row["lot_id"]) if len(rows) else rows
+            return _first(rows) if len(rows) else {"market_value": self.row["cost_basis"]}
+        return _first(rows)
+
+    @cached_property
+    def _book(self) -> tuple[Ledger, int]:
+        """The portfolio's ledger, and where the session is in it."""
+        ledgers, _ = self.tables.ledgers(self.scope)
+        ledger = next(iter(ledgers))
+        return ledger, int(np.searchsorted(ledger.sessions, self.scope.sessions[0]))
+
+    @cached_property
+    def _ledger(self) -> Row:
+        ledger, place = self._book
+        if self.table == "position_values":
+            lot = int(np.flatnonzero(ledger.lots["lot_id"] == self.row["lot_id"])[0])
+            return {
+                "multiplier": float(ledger.lots["multiplier"][lot]),
+                "dividend": float(ledger.dividends[lot, place]),
+                "splits": self._splits(str(ledger.lots["risk_symbol"][lot] or self.row["symbol"])),
+            }
+        flows = self.tables.holdings(self.scope)[2]
+        pnl_flows = flows[(flows["kind"] != "external") & (flows["flow_date"].dt.date <= self.scope.last)]
+        open_now = ledger.is_open[:, place]
+        realized, dividends = ledger.realized.sum(axis=0), ledger.dividends.cumsum(axis=1).sum(axis=0)
+        return {
+            "unrealized": float((ledger.value[:, place] - ledger.lots["cost"])[open_now].sum()),
+            "realized": float(realized[place]),
+            "realized_before": float(realized[place - 1]) if place else 0.0,
+            "dividends": float(dividends[place]),
+            "dividends_before": float(dividends[place - 1]) if place else 0.0,
+            "fees_interest_taxes": float(pnl_flows["amount_usd"].sum()),
+            "cash_lots": int((open_now & ledger.lots["is_cash"]).sum()),
+        }
+
+    def _splits(self, symbol: str) -> float:
+        splits = splits_of(self.tables.database, symbol)
+        entry = pd.Timestamp(self._lot["entry_date"]).date()
+        return float(np.prod([factor for day, factor in splits.items() if entry < day <= self.scope.last]))
+
+
+class _Zeros(Mapping[str, Any]):
+    """Betas of cash: known, and 0."""
+
+    def __getitem__(self, name: str) -> float:
+        return 0.0
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def shown(value: Any) -> str:
+    """Return a value with all its digits; a negative number in brackets, so that it can be subtracted."""
+    if value is None or (np.isscalar(value) and pd.isna(value)):
+        return UNKNOWN
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, (float, np.floating)):
+        text = repr(float(value))
+        return f"({text})" if value < 0 else text
+    return str(value)
+
+
+def _where(rows: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    for name, value in values.items():
+        rows = rows[rows[name] == value]
+    return rows
+
+
+def _first(rows: pd.DataFrame) -> Row:
+    return rows.iloc[0].to_dict() if len(rows) else {}

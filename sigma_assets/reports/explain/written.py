@@ -1,0 +1,64 @@
+"""Which run wrote a partition, when, and by which version of the method."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from sigma_assets.base.conventions import METHOD_VERSIONS
+from sigma_assets.settings import Settings
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.methods import noted_methods
+from sigma_assets.storage.roster import read_roster
+
+COVERAGE_OF = {
+    "market_prices": "price_coverage",
+    "symbol_factors": "factor_coverage",
+    "symbol_metrics": "metric_coverage",
+}
+"""Runs over a portfolio write its symbols' rows through these."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The newest materialisation of what a number belongs to.
+
+    Attributes
+    ----------
+    at : ISO 8601, UTC.
+    code_version : of the method by which it was computed, in words.
+    """
+
+    run_id: str
+    run_url: str
+    at: str
+    code_version: str
+
+
+def written_by(
+    database: Database, settings: Settings, instance: dg.DagsterInstance, asset: str, portfolio_id: str, session: date
+) -> Written | None:
+    """Return the run that wrote an asset's rows of a session; None if Dagster knows of none."""
+    name = read_roster(database).name_of.get(portfolio_id)
+    day = session.isoformat()
+    keys = [(asset, f"{day}|{name}")]
+    if asset in COVERAGE_OF:
+        keys = [(asset, day), (COVERAGE_OF[asset], f"{day}|{name}")]
+    records: list[dg.EventLogRecord] = []
+    for each, partition in keys:
+        chosen = dg.AssetRecordsFilter(asset_key=dg.AssetKey(each), asset_partitions=[partition])
+        records += instance.fetch_materializations(chosen, limit=1).records
+    if not records:
+        return None
+    newest = max(records, key=lambda record: record.storage_id)
+    version = METHOD_VERSIONS[asset]
+    older_until = noted_methods(database).get(asset, (version, 0))[1]
+    is_old = newest.storage_id <= older_until
+    return Written(
+        run_id=newest.run_id,
+        run_url=f"{settings.dagster_link}/runs/{newest.run_id}",
+        at=datetime.fromtimestamp(newest.timestamp, UTC).isoformat(),
+        code_version=f"older than {version}: `sigma-assets run --outdated` computes it anew"
+        if is_old
+        else str(version),
+    )

@@ -1,0 +1,97 @@
+"""Explanations over HTTP: as JSON, and as a small page that a click on a number of the report leads to."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi.params import Depends
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from sigma_assets.base.errors import ExplainError
+from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.page import explanation_page
+from sigma_assets.web.models import NotFound, Problem
+from sigma_assets.web.numbers.router import Day, Symbol
+from sigma_assets.web.pages import FILES
+from sigma_assets.web.queries import Queries
+from sigma_assets.web.reports import PortfolioId, not_found
+
+HTML = {"text/html": {"schema": {"type": "string"}}}
+Name = Annotated[str, Path(pattern=r"^[a-z_0-9]{1,64}$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+
+
+class _ExplainQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    session: Day | None = Field(None, description="by default the last one that is stored")
+    symbol: list[Symbol] = Field([], max_length=2, description="of this symbol; twice for a pair")
+    factor: Word | None = None
+    scenario: Word | None = None
+    lot: Word | None = None
+    cluster: int | None = Field(None, ge=1, le=1_000)
+    format: Literal["json", "html"] = "json"
+
+    def which(self) -> Which:
+        """Return which row is meant."""
+        return Which(self.session, tuple(self.symbol), self.factor, self.scenario, self.lot, self.cluster)
+
+
+def explain_router(
+    queries: Queries, guards: Sequence[Depends], responses: dict[int | str, dict[str, Any]]
+) -> APIRouter:
+    """Return the routes of explanations."""
+    router = APIRouter()
+
+    def explained(portfolio_id: str, table: str, column: str, query: _ExplainQuery) -> Explanation:
+        key = ("explain", portfolio_id, table, column, query.which())
+        arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
+        found = queries.cache.get(key, lambda: _or_error(arguments))
+        if isinstance(found, ExplainError):
+            raise HTTPException(404, str(found)[:2000])
+        return found
+
+    @router.get(
+        "/api/v1/portfolios/{portfolio_id}/explain/{table}/{column}",
+        response_model=Explanation,
+        responses=responses | {404: {"model": NotFound | Problem}, 200: {"content": HTML}},
+        dependencies=guards,
+    )
+    def explanation(
+        portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
+    ) -> Response:
+        """Why a stored number is what it is: formula filled in, inputs, run, and the number computed again."""
+        if queries.portfolio(portfolio_id) is None:
+            return JSONResponse(not_found(portfolio_id).model_dump(mode="json"), 404)
+        found = explained(portfolio_id, table, column, query)
+        if query.format == "html":
+            return Response(explanation_page(found), media_type="text/html")
+        return JSONResponse(found.as_dict())
+
+    @router.get("/portfolio/{portfolio_id}/explain/{table}/{column}", include_in_schema=False)
+    def page(
+        request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
+    ) -> Response:
+        """Return the page of an explanation; without data where a token is needed, or where there is none to explain.
+
+        Its script then asks the API, with the token, and says what that answers.
+        """
+        shell = FILES["explain.html"]
+        if guards:
+            return shell.response(request)
+        try:
+            if queries.portfolio(portfolio_id) is None:
+                raise HTTPException(404)
+            return Response(explanation_page(explained(portfolio_id, table, column, query)), media_type="text/html")
+        except HTTPException as error:
+            return Response(shell.content, status_code=error.status_code, media_type="text/html")
+
+    return router
+
+
+def _or_error(arguments: tuple[Any, ...]) -> Explanation | ExplainError:
+    """Return the explanation, or why there is none: that is an answer, not a failure of the database."""
+    try:
+        return explain(*arguments)
+    except ExplainError as error:
+        return error

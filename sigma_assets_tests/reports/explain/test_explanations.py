@@ -1,0 +1,230 @@
+"""Every stored number is explained: computed again it is the same to the last bit, and its formula filled in is it, too."""
+
+import re
+import struct
+from collections.abc import Iterator
+from math import isclose
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.base.errors import ExplainError
+from sigma_assets.cli.explain import lines
+from sigma_assets.reports.explain.document import document
+from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
+from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.schema import TABLES as SCHEMA
+from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
+from sigma_assets_tests.verification.world import World
+
+COMPUTED = [table for table in FORMULAS if table not in INPUTS]
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory) -> Iterator[tuple[World, str]]:
+    yield from disposed(computed_world(tmp_path_factory.mktemp("computed")))
+
+
+@pytest.fixture
+def of(computed):
+    """Return a function that explains a number of the portfolio."""
+    world, key = computed
+
+    def explained(table: str, column: str, **which) -> Explanation:
+        which = {"session": LAST} | which
+        return explain(world.tables.database, world.settings, world.instance, key, table, column, Which(**which))
+
+    return explained
+
+
+def rows_of(computed, table: str) -> list[dict]:
+    """Return what the database has of the last session, read without `explain`."""
+    world, key = computed
+    stored = SCHEMA[table]
+    scope = Rows(LAST, LAST, (key,) if "portfolio_id" in stored.c else None)
+    rows = read_rows(world.tables.database, stored, scope)
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
+
+
+def which_of(row: dict) -> dict:
+    """Return what tells a row from the others."""
+    symbols = [row[name] for name in ("symbol", "other_symbol") if name in row]
+    chosen = {
+        "symbols": symbols,
+        "lot": row.get("lot_id"),
+        "factor": row.get("factor"),
+        "scenario": row.get("scenario"),
+    }
+    return chosen | {"cluster": row.get("cluster")}
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+def test_every_numeric_column_has_a_formula(table):
+    assert set(FORMULAS[table]) == {column.name for column in numeric_columns(SCHEMA[table])}
+
+
+def test_the_page_of_formulas_is_what_the_code_says():
+    page = Path(__file__).parents[3] / "docs" / "formulas.md"
+
+    assert page.read_text() == document(), "`make formulas` writes it anew"
+
+
+def test_an_explanation_in_words_has_all_of_it(of):
+    found = of("portfolio_snapshots", "leverage")
+    text = "\n".join(lines(found))
+
+    for part in (repr(found.value), found.meaning, found.filled, found.written.run_id, found.verdict, "lots ", "JPM"):
+        assert part in text
+
+
+@pytest.mark.parametrize("table", COMPUTED)
+def test_every_column_is_computed_again_to_the_last_bit(computed, of, table):
+    """Of the first and the last row; arithmetic formulas, with their numbers, are the number by Python's own arithmetic."""
+    rows = rows_of(computed, table)
+    assert rows
+    for column in FORMULAS[table]:
+        row = max((row for row in (rows[0], rows[-1])), key=lambda row, column=column: row[column] is not None)
+        found = of(table, column, **which_of(row))
+
+        assert found.value == row[column]
+        assert found.is_equal, f"{table}.{column}: {found.verdict}"
+        assert "equal to the last bit" in found.verdict
+        if row[column] is not None:
+            assert struct.pack("d", found.recomputed) == struct.pack("d", row[column])
+            _check_filled(found, table, column)
+        else:
+            assert found.unknown
+        assert found.inputs
+        assert found.written is not None
+        assert "{" not in found.filled + found.formula + (found.unknown or "")
+
+
+def _check_filled(found: Explanation, table: str, column: str) -> None:
+    if FORMULAS[table][column].is_arithmetic:
+        assert re.fullmatch(r"[-+/()\d.e x]*", found.filled), f"{table}.{column}: {found.filled}"
+        by_hand = eval(found.filled.replace(" x ", " * "))  # digits and operators alone, as was just checked
+        assert isclose(by_hand, found.value, rel_tol=1e-9, abs_tol=1e-6), f"{table}.{column}: {found.filled}"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "which", "meant"),
+    [
+        ("betas", "market_beta", {}, "betas_by_portfolio.market_beta"),
+        ("factor_exposures", "exposure", {"factor": "value"}, "factor_exposures_by_portfolio.value_exposure"),
+        ("symbol_factors", "beta", {"factor": "size", "symbols": ["AAPL"]}, "symbol_factors.size_beta"),
+        ("symbol_factors", "r_squared", {"factor": "size", "symbols": ["AAPL"]}, "symbol_factors.style_r_squared"),
+        ("correlations_by_pair", "correlation", {"symbols": ["SPY", "AAPL"]}, "correlations_by_pair.correlation"),
+    ],
+)
+def test_names_of_the_tidy_form_are_understood(of, table, column, which, meant):
+    found = of(table, column, **which)
+
+    assert f"{found.table}.{found.column}" == meant
+    assert found.is_equal
+
+
+def test_a_shock_of_a_lot_is_found_by_its_scenario(computed, of):
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
+    scenario = rows_of(computed, "stress_tests_by_portfolio")[0]
+
+    found = of("stress_tests_by_position", "pnl_usd", lot=lot["lot_id"], scenario=scenario["scenario"])
+
+    assert found.column == f"scenario_{scenario['number']:02d}_pnl_usd"
+    assert found.is_equal
+
+
+def test_inputs_have_source_load_time_and_age(of):
+    """JPM has a price of the day, NEWCO never had one."""
+    found = of("performance", "beta")
+    (spy,) = [each for each in found.inputs if (each.table, each.key) == ("market_prices", "SPY")]
+    absent = [each.key for each in found.inputs if each.values == "no price in the window"]
+
+    assert (spy.source, spy.sessions_old) == ("simulated", 0)
+    assert spy.loaded_at.startswith("20")
+    assert {"NEWCO"} <= set(absent)
+    assert {each.table for each in found.inputs} == {"lots", "cash_flows", "market_prices"}
+
+
+def test_the_run_and_the_code_version_are_told(computed, of):
+    world, _ = computed
+    runs = {run.run_id for run in world.instance.get_runs()}
+
+    found = of("volatility_by_portfolio", "realized_63d")
+
+    assert found.written.run_id in runs
+    assert found.written.run_url.endswith(f"/runs/{found.written.run_id}")
+    assert (found.written.code_version, found.code_version) == ("2", 2)
+
+
+def test_an_unknown_number_has_its_reason(computed, of):
+    """No return is known of NEWCO, which no price source knows; a private lot has no risk value."""
+    rows = {row["symbol"]: row for row in rows_of(computed, "position_values")}
+
+    found = of("position_values", "risk_value", lot=rows["FUND_ONE"]["lot_id"])
+
+    assert found.value is None
+    assert found.unknown.startswith("a private lot, or an option whose delta is unknown")
+    assert found.is_equal
+    with pytest.raises(ExplainError, match=r"no row of NEWCO .* fewer returns known"):
+        of("volatility_by_symbol", "realized_21d", symbols=["NEWCO"])
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "which", "said"),
+    [
+        ("prices", "close", {}, "there is no table 'prices'; there are market_prices"),
+        ("performance", "luck", {}, "performance has no number 'luck'; it has return_mtd"),
+        ("symbol_factors", "beta", {"symbols": ["AAPL"]}, "which factor\\? there are market"),
+        ("position_values", "weight", {"symbols": ["AAPL"]}, "2 rows on 2024-03-15: say which by --symbol, --lot"),
+        ("position_values", "weight", {"symbols": ["TSLA"]}, "no row of TSLA on 2024-03-15.*There are: AAPL"),
+        (
+            "performance",
+            "beta",
+            {"session": FIRST.replace(day=9)},
+            "no row of 2024-03-09; stored are the sessions from",
+        ),
+    ],
+)
+def test_what_cannot_be_explained_is_said_with_what_can(of, table, column, which, said):
+    with pytest.raises(ExplainError, match=said):
+        of(table, column, **which)
+
+
+def test_a_row_that_was_altered_is_told(computed, of):
+    """By the last bit of one number; nothing else has changed, and that is said, too."""
+    world, key = computed
+    table = SCHEMA["risk_by_portfolio"]
+    (row,) = rows_of(computed, table.name)
+    (bits,) = struct.unpack("q", struct.pack("d", row["var_95"]))
+    (altered,) = struct.unpack("d", struct.pack("q", bits + 1))
+    mine = sa.update(table).where(table.c.portfolio_id == key, table.c.session == LAST)
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(var_95=altered))
+
+    found = of("risk_by_portfolio", "var_95")
+
+    assert (found.is_equal, found.value, found.recomputed) == (False, altered, row["var_95"])
+    assert found.verdict.startswith(f"NOT EQUAL: {altered!r} is stored, {row['var_95']!r} computed again")
+    assert "none of its inputs is newer: the stored row was altered" in found.verdict
+    assert "--force" in found.verdict
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(var_95=row["var_95"]))
+
+
+def test_a_lot_that_was_corrected_since_is_told(computed, of):
+    """What was computed before is not equal any more, and the reason is named."""
+    world, _ = computed
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
+    table = SCHEMA["lots"]
+    mine = sa.update(table).where(table.c.lot_id == lot["lot_id"])
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(quantity=51.0))
+
+    found = of("position_values", "market_value", lot=lot["lot_id"])
+
+    assert not found.is_equal
+    assert "lots or flows were changed after it was computed" in found.verdict
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(quantity=50.0))
