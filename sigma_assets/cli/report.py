@@ -42,7 +42,7 @@ def report(portfolio_id: str, session: datetime | None, file: Path | None, as_js
     day = session.date() if session else None
     found = read_report(portfolio_id, day)
     if as_json:
-        click.echo(found.json())
+        click.echo(found.json(indent=2))
     elif file is not None:
         write_page(found, file)
         click.echo(f"{found.name}, {found.session or 'nothing computed yet'}: {file}")

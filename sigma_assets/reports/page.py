@@ -33,6 +33,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
     is_alone : with style and script inside and no links, to be kept as a file, whose own policy lets it ask for nothing;
         otherwise as the status server serves it.
     """
+    readings = histories.readings(report)
     named = {table.key: table for table in tables(report)}
     benchmark = report.benchmark
     parts: dict[str, Any] = {
@@ -43,7 +44,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         "figures": figures.figures(report),
         "zone_words": figures.zone_words(report),
         "ranges": charts.equity_ranges(report),
-        "readings": histories.readings(report),
+        "readings": readings,
         "equity_names": [
             ("Session", "day"),
             ("Equity, USD", "equity"),
@@ -51,7 +52,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
             ("Drawdown", "drawdown"),
             (f"{benchmark} drawdown", "benchmark"),
         ],
-        "equity_table": histories.equity(report),
+        "equity_table": histories.equity(report, readings),
         "volatility": charts.volatility_chart(report.volatility_history),
         "volatility_readings": histories.volatility_readings(report),
         "volatility_names": [

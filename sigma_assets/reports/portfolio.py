@@ -1,8 +1,9 @@
 """A portfolio's report: one set of data for the terminal, the page and the API. `reading` fills it from the database."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sigma_assets.reports.gaps import Gap
 
@@ -169,6 +170,10 @@ class PortfolioReport:
     heat_map: Correlations | None
     computed: tuple[Computed, ...] = ()
 
-    def json(self) -> str:
-        """Return the report as a JSON object; days as YYYY-MM-DD."""
-        return json.dumps(asdict(self), default=date.isoformat, allow_nan=False, indent=2)
+    def json(self, indent: int | None = None) -> str:
+        """Return the report as a JSON object, on one line unless indented; days as YYYY-MM-DD."""
+        return json.dumps(self, default=_plain, allow_nan=False, indent=indent)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else vars(value)

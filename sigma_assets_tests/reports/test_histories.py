@@ -111,7 +111,7 @@ def test_long_histories_are_thinned_and_end_today(book):
         assert history[-1]["session"] == sessions[-1]
         assert history[-1][column] == pytest.approx(399 / (1000 if column == "realized_21d" else 1))
         assert {sessions.index(row["session"]) % 2 for row in history} == {1}
-    table = histories.equity(report)
+    table = histories.equity(report, histories.readings(report))
     assert len(report.series) == 400
     assert len(table.rows) == 260 + len(month_ends(sessions[:140]))
     assert (table.rows[0][0], table.rows[-1][0]) == (str(sessions[-1]), "2023-01-31")

@@ -8,9 +8,11 @@ import sqlalchemy as sa
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import UpdateRequest, bring_up_to_date
+from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.providers.simulated.provider import SimulatedProvider
 from sigma_assets.storage import schema
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.reports.books import Book, blank
@@ -27,11 +29,18 @@ def _lots(*symbols: str, quantity: int = 100, price: float = 50.0) -> str:
     return HEADER + "".join(f"{symbol},{quantity},{price},{FIRST},,\n" for symbol in symbols)
 
 
-MANY = [f"SIM{number:04d}" for number in range(1, 201)]
+def _two_hundred() -> str:
+    """Return 200 lots; sixty of them are worth about 100,000 USD each, more than the heat map has room for."""
+    symbols = [f"SIM{number:04d}" for number in range(1, 201)]
+    source = SimulatedProvider(nyse_calendar(), LAST)
+    large = [_lots(symbol, quantity=round(100_000 / source.close(symbol, LAST))) for symbol in symbols[:60]]
+    return HEADER + "".join(text.removeprefix(HEADER) for text in (*large, _lots(*symbols[60:], quantity=10)))
+
+
 HOLDINGS = {
     "Gaps": (_lots("AAPL", "MSFT", "ZZZZ", "VFIAX"), 100_000.0),
     "One lot": (_lots("SPY"), 50_000.0),
-    "Two hundred": (_lots(*MANY[:30], quantity=1_000) + _lots(*MANY[30:])[len(HEADER) :], 6_000_000.0),
+    "Two hundred": (_two_hundred(), 6_000_000.0),
     "Empty": (HEADER + f"AAPL,1,100,{FIRST},2024-02-02,101\n", 1_000.0),
     "Under water": (_lots("TSLA", "NVDA", quantity=-50, price=10.0), 100.0),
     NASTY: (_lots("AAPL", "JPM", "SPY", "TLT"), 80_000.0),

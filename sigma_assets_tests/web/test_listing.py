@@ -5,8 +5,16 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.storage.schema import market_prices, portfolio_snapshots, price_loads
+from sigma_assets.reports.summaries import summaries
+from sigma_assets.storage.schema import (
+    market_prices,
+    performance,
+    portfolio_snapshots,
+    price_loads,
+    volatility_by_portfolio,
+)
 from sigma_assets_tests.web.pipeline import LAST, begin, complete
+from sigma_assets_tests.web.test_costs import counted
 
 PRICED = date(2025, 2, 3)
 
@@ -82,3 +90,34 @@ def test_long_lists_come_in_pages(embedded):
 
     assert second["total"] == 5
     assert [line["name"] for line in second["portfolios"]] == ["P2", "P3"]
+
+
+def test_numbers_of_many_portfolios_come_in_one_statement(embedded):
+    """Each on its own last session; what is not computed there is not known."""
+    for number in (1, 2, 3):
+        embedded.add_portfolio(f"P{number}", name=f"P{number}")
+    with embedded.database.begin() as connection:
+        blanks = {column.name: 0 for column in portfolio_snapshots.c if not column.nullable}
+        for number, last in ((1, LAST), (2, PRICED), (3, None)):
+            days = [] if last is None else [date(2025, 1, 30), last]
+            rows = [
+                blanks | {"portfolio_id": f"P{number}", "session": day, "equity": number + at, "daily_pnl": 0.5}
+                for at, day in enumerate(days)
+            ]
+            if rows:
+                connection.execute(sa.insert(portfolio_snapshots), rows)
+        key = {"portfolio_id": "P2", "session": PRICED}
+        connection.execute(sa.insert(volatility_by_portfolio), key | {"realized_63d": 0.25})
+        connection.execute(
+            sa.insert(performance),
+            key | {"benchmark": "SPY", "return_ytd": -0.5, "observations": 1, "benchmark_observations": 1},
+        )
+
+    with counted() as queries:
+        found = summaries(embedded.database, ["P1", "P2", "P3"])
+
+    assert len(queries) == 1
+    assert found.keys() == {"P1", "P2"}
+    assert (found["P1"].session, found["P1"].equity, found["P1"].volatility) == (LAST, 2.0, None)
+    assert (found["P2"].session, found["P2"].equity) == (PRICED, 3.0)
+    assert (found["P2"].volatility, found["P2"].return_ytd, found["P2"].var_99) == (0.25, -0.5, None)

@@ -19,10 +19,15 @@ STRONG_MONTH = 0.08
 AGO = {"1 month ago": 30, "1 year ago": 365}
 
 
-def equity(report: PortfolioReport) -> TextTable:
-    """Return equity and drawdown by session, newest first."""
-    listed = set(_listed([point.session for point in report.series]))
-    rows = tuple(row for row in readings(report)[::-1] if date.fromisoformat(row[0]) in listed)
+def equity(report: PortfolioReport, read: Sequence[tuple[str, ...]]) -> TextTable:
+    """Return equity and drawdown by session, newest first.
+
+    Parameters
+    ----------
+    read : what `readings` returns.
+    """
+    listed = {str(session) for session in _listed([point.session for point in report.series])}
+    rows = tuple(row for row in read[::-1] if row[0] in listed)
     columns = ("Session", "Equity, USD", f"{report.benchmark}, USD", "Drawdown", f"{report.benchmark} drawdown")
     note = "" if len(rows) == len(report.series) else f"The last {MOST_ROWS} sessions, before them ends of months."
     return TextTable("equity", "Equity and drawdown by session", columns, (), rows, note)
