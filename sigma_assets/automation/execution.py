@@ -115,20 +115,29 @@ class Update:
         older = outdated(self.instance, self.tables, inputs.roster)
         return inputs, {OUTDATED: self.request.bounded(older)}
 
+    def late(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
+        """Return the sessions whose run asks for prices once more, which corrects some of them, too."""
+        inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
+        ids = None if self.request.portfolio_ids is None else self._chosen(inputs)
+        late = late_sessions(
+            self.tables, self.price_source, inputs, datetime.now(UTC), portfolio_ids=ids, patient=False
+        )
+        return inputs, {PRICES_LATE: self.request.bounded(late)}
+
     def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
-        """Return what is there and would be different by now (SPEC 5), and prices that came late."""
+        """Return what is there and would be different by now (SPEC 5)."""
         request, tables = self.request, self.tables
         inputs = read_inputs(self.instance, tables, self.price_source, self.materialized)
-        known = set(inputs.sessions)
-        chosen = known if request.portfolio_ids is None else known.intersection(request.portfolio_ids)
+        chosen = self._chosen(inputs)
         behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
-        ids = None if request.portfolio_ids is None else chosen
-        late = late_sessions(tables, self.price_source, inputs, datetime.now(UTC), portfolio_ids=ids, patient=False)
         return inputs, {
-            PRICES_LATE: request.bounded(late),
             HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),
             PRICES_CORRECTED: request.bounded(after_changed_prices(inputs, tables, behind)),
         }
+
+    def _chosen(self, inputs: PlanInputs) -> set[str]:
+        known = set(inputs.sessions)
+        return known if self.request.portfolio_ids is None else known.intersection(self.request.portfolio_ids)
 
 
 def bring_up_to_date(
@@ -155,7 +164,7 @@ def bring_up_to_date(
     end_runs_of_dead_processes(instance)
     adopt_portfolios(instance, tables, "command")
     note_newer_methods(instance, tables.database)
-    looks = (update.outdated,) if request.outdated else (update.missing, update.changed)
+    looks = (update.outdated,) if request.outdated else (update.missing, update.late, update.changed)
     for needed in (update.missing,) if request.force else looks:
         done = [outcome for outcome in outcomes if not outcome.succeeded]
         while planned := _next(update, needed, done):

@@ -79,6 +79,19 @@ class TradingCalendar:
         return self.sessions[position].item()
 
 
+def entry_day_problem(day: date, today: date) -> tuple[str, str, str] | None:
+    """Return what is wrong with the day on which a lot was entered: code, what was expected, what is wrong; None if fine.
+
+    The one rule of files, trades, corrections and syncs.
+    """
+    if day > today:
+        return "ERR_POS_014", f"{today} or earlier", "in the future"
+    if day < FIRST_DAY:
+        remedy = "enter an older lot on that day, at its price of then"
+        return "ERR_POS_015", f"{FIRST_DAY} or later ({remedy})", "before 1990, where the calendar of sessions begins"
+    return None
+
+
 def today(now: datetime | None = None) -> date:
     """Return the date in New York, at an aware moment or now: what "today" means everywhere (SPEC 2)."""
     return (now or datetime.now(NEW_YORK)).astimezone(NEW_YORK).date()

@@ -10,6 +10,7 @@ import click
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.reports.numbers import NAMES, csv_text, json_text, tidy_rows
+from sigma_assets.reports.stored import SIMULATED
 from sigma_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def export(
         raise click.UsageError("parquet needs a file: -o FILE.parquet")
     first, last = day_range(start, end)
     frame = tidy_rows(open_database(), settings(), asset, portfolio_ids, first, last)
+    source = price_source_of(portfolio_ids)
+    frame.attrs["price_source"] = source  # kept in the metadata of Parquet; CSV and JSON have no place for it
+    if SIMULATED in source.split(", "):
+        click.echo("warning: prices are simulated; SIGMA_PRICES names real sources", err=True)
     try:
         _write(frame, form, output)
     except OSError as error:
@@ -78,3 +83,15 @@ def _write(frame: "pd.DataFrame", form: str, output: Path | None) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
     else:
         output.write_text(text, encoding="utf-8")
+
+
+def price_source_of(portfolio_ids: tuple[str, ...]) -> str:
+    """Return where the prices of portfolios (of all, by default) come from: names of sources, several with commas."""
+    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.storage.portfolios import portfolios
+
+    database = open_database()
+    chosen = portfolios(database, list(portfolio_ids) or None, include_removed=True)["portfolio_id"]
+    found = holdings_of(database, settings(), list(chosen))
+    names = {name for each in found.values() for name in each.price_source.split(", ") if name}
+    return ", ".join(sorted(names)) or settings().prices

@@ -214,4 +214,9 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
         for row in chosen.itertuples(index=False)
         if row.inception.date() > target
     ]
-    return [*late_starts, *([f"warning: {waiting}"] if waiting else [])], str(age)
+    told = [*late_starts, *([f"warning: {waiting}"] if waiting else [])]
+    if portfolio_ids and not price_source.is_asked():
+        told.append(
+            "the prices of other symbols have changed, too, or may have: `sigma-assets run` looks at all of them"
+        )
+    return told, str(age)

@@ -159,7 +159,7 @@ class PriceSource:
         ----------
         on_symbols : called with how many symbols are complete now, and a line about one of them.
         again : this is the whole universe. Read the last weeks' prices again, too, where that costs nothing: in files
-            that somebody may have corrected.
+            that somebody may have corrected. Of some symbols, that is done once the source has changed.
 
         Raises
         ------
@@ -185,8 +185,8 @@ class PriceSource:
         rows, requests, retries, waited = (
             (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
         )
-        if again:
-            corrected += self._recheck(symbols, sessions[-1].item(), fingerprint)
+        if again or not is_asked(database, fingerprint):
+            corrected += self._recheck(symbols, sessions[-1].item(), fingerprint, whole=again)
         if wanted and not self.knows_changes and sessions[-1].item() == self._last_session():
             self._refuse_unfinished(sessions[-1].item())
         unserved = sum(map(len, wanted.values())) - int(rows)
@@ -200,12 +200,12 @@ class PriceSource:
         )  # fmt: skip
         return loaded
 
-    def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str) -> int:
+    def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str, *, whole: bool) -> int:
         """Take over what was corrected in files; note that the universe was asked for, if it was up to the target."""
         database, corrected = self._database(), 0
         if isinstance(self.provider, ChangingContent):
             corrected = recheck_recent(database, self.settings.calendar, self.provider, symbols, last)
-        if not is_asked(database, fingerprint) and last >= self.target_session():
+        if whole and not is_asked(database, fingerprint) and last >= self.target_session():
             mark_asked(database, fingerprint)
         return corrected
 

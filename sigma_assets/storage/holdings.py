@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.base.calendar import entry_day_problem, today
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import bulk, schema
 from sigma_assets.storage.database import Database
@@ -102,6 +103,11 @@ def check_lot(lot_id: str, lot: Mapping[str, Any]) -> None:
     HoldingsError
         The exit lies before the entry or lacks its price or date, or a number makes no sense.
     """
+    if problem := entry_day_problem(lot["entry_date"], today()):
+        code, expected, message = problem
+        raise HoldingsError(
+            f"lot {lot_id} ({lot['symbol']}): entry date {lot['entry_date']} is {message}; expected {expected} [{code}]"
+        )
     if (lot["exit_date"] is None) != (lot["exit_price"] is None):
         raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit date and exit price go together; found only one")
     if lot["exit_date"] is not None and lot["exit_date"] < lot["entry_date"]:

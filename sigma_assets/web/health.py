@@ -32,6 +32,8 @@ LOOK_SECONDS = 300
 NEW = timedelta(hours=2)
 """A portfolio that is younger is still being onboarded."""
 
+_REMEDY = "`sigma-assets runs` says what was found; once that is mended, `sigma-assets run` makes it good"
+
 
 def health(instance: dg.DagsterInstance, database: Database, settings: Settings) -> Health:
     """Return what fails; anybody may ask, so the words name no host, path or user (our log does)."""
@@ -99,10 +101,9 @@ def _checks(instance: dg.DagsterInstance, database: Database) -> list[str]:
     for each in failed:
         logger.warning("health: %s", each)
     return [
-        f"checks: {check} of {asset} fails for {count:,} portfolio{'s' if count > 1 else ''};"
-        " `sigma-assets runs` says what was found"
+        f"checks: {check} of {asset} fails for {count:,} portfolio{'s' if count > 1 else ''}; {_REMEDY}"
         if any(each.portfolio_id for each in failed if (each.asset, each.check) == (asset, check))
-        else f"checks: {check} of {asset} fails; `sigma-assets runs` says what was found"
+        else f"checks: {check} of {asset} fails; {_REMEDY}"
         for (asset, check), count in counts.items()
     ]
 

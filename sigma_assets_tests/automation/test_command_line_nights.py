@@ -1,5 +1,6 @@
 """Nights from the command line alone: no daemon runs, and `sigma-assets run` finds what changed at the price source."""
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -93,6 +94,33 @@ def test_a_late_price_is_found_when_only_one_portfolio_is_asked_for(night: Night
     night.bring(night.portfolio_id)
 
     assert night.equity()[LAST] == 99_500.0
+
+
+def test_a_corrected_line_is_found_when_only_one_portfolio_is_asked_for(night: Night):
+    """And what other portfolios hold is left for `run` without a portfolio, which still finds it."""
+    night.bring()
+    night.set(CORRECTED, "FUND", 12.0)
+
+    night.bring(night.portfolio_id)
+
+    assert night.equity() == dict.fromkeys(night.equity(), 100_000.0) | {CORRECTED: 102_000.0}
+    assert not night.price_source.is_asked(), "the rest of the universe was not looked at"
+
+
+def test_a_file_that_is_written_anew_with_the_same_rows_is_no_news(night: Night):
+    """Every minute, by a cron job: the target session of the universe ran again each time. A changed line is news."""
+    night.bring()
+    before = night.price_source.fingerprint()
+    os.utime(night.file, ns=(1, 1))
+    assert night.price_source.fingerprint() == before
+    night.file.write_text(night.file.read_text() + "\n")
+    assert night.price_source.fingerprint() == before
+    assert night.price_source.is_asked()
+
+    night.set(CORRECTED, "FUND", 12.0)
+
+    assert night.price_source.fingerprint() != before
+    assert not night.price_source.is_asked()
 
 
 def test_a_symbol_that_another_source_knows_is_asked_for_again(night: Night, tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from fastapi.testclient import TestClient
 
 from sigma_assets.automation.alerts.message import alert_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
@@ -14,6 +15,7 @@ from sigma_assets.cli.main import cli
 from sigma_assets.runs.failed_checks import standing
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import read_roster
+from sigma_assets.web.app import create_app
 from sigma_assets.web.health import health
 from sigma_assets_tests.automation.world import World, lots
 
@@ -54,6 +56,13 @@ def unhealthy(world: World) -> list[str]:
     return [line for line in told.failing if line.startswith("checks:")]
 
 
+def over_http(world: World) -> tuple[int, list[str]]:
+    """Return how /healthz answers: its status, and what fails (no daemon runs here, so more than checks)."""
+    app = create_app(world.settings, world.instance, cache_seconds=0.0)
+    answer = TestClient(app, base_url="http://127.0.0.1:3001").get("/healthz")
+    return answer.status_code, answer.json()["failing"]
+
+
 def standing_checks(world: World) -> list[tuple[str, str, str]]:
     failed = standing(world.instance, lambda: read_roster(world.database).name_of)
     return [(each.asset, each.check, each.portfolio) for each in failed]
@@ -81,8 +90,12 @@ def test_scenario_14_a_failed_check_acts_and_the_next_good_run_heals_it(world, r
     assert all(materialized(world, asset) == set() for asset in DEPENDENT)
     assert standing_checks(world) == [("position_values", "values_add_up", "Growth book")]
     assert unhealthy(world) == [
-        "checks: values_add_up of position_values fails for 1 portfolio; `sigma-assets runs` says what was found"
+        "checks: values_add_up of position_values fails for 1 portfolio; `sigma-assets runs` says what was found;"
+        " once that is mended, `sigma-assets run` makes it good"
     ]
+    status, told = over_http(world)
+    assert status == 503
+    assert unhealthy(world)[0] in told
     (run,) = world.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
     alert = alert_of(world.instance, run.run_id, world.settings)
     (check,) = alert["checks"]
@@ -103,6 +116,7 @@ def test_scenario_14_a_failed_check_acts_and_the_next_good_run_heals_it(world, r
     assert all(materialized(world, asset) == {"growth-book", "sound-book"} for asset in names(PORTFOLIO_ASSETS))
     assert standing_checks(world) == []
     assert unhealthy(world) == []
+    assert not [line for line in over_http(world)[1] if line.startswith("checks:")]
 
 
 def test_whatever_is_materialised_has_been_checked(world):

@@ -82,6 +82,7 @@ def test_exports_take_a_portfolio_a_range_and_a_file(sigma, folder, portfolio_id
 
     assert answer.exit_code == 0, answer.stderr
     rows = pd.read_parquet(file)
+    assert rows.attrs["price_source"] == "simulated"
     assert set(rows["symbol"]) == {"AAPL", "MSFT", "SPY", "VFIAX"}
     assert rows["session"].nunique() == 1
 

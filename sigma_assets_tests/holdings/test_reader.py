@@ -157,6 +157,7 @@ def test_the_message_lists_fifty_problems_and_counts_the_rest():
         ({"entry_date": "2023-02-29"}, "ERR_POS_013"),
         ({"entry_date": "2026-01-09"}, "ERR_POS_014"),
         ({"entry_date": "1926-01-07"}, "ERR_POS_015"),
+        ({"entry_date": "1990-01-01"}, "ERR_POS_015"),
         ({"investment_class": "CRYPTO"}, "ERR_POS_016"),
         ({"investment_class": "PUBLIC", "investment_subtype": "ART"}, "ERR_POS_017"),
         ({"exit_date": "2024-01-01", "exit_price_per_share": "1"}, "ERR_POS_018"),
@@ -283,8 +284,8 @@ def test_trailing_zeros_are_not_decimals():
     assert read(row(quantity="1.00000000", entry_price_per_share="2.500000")).loc[0, "entry_price"] == 2.5
 
 
-@pytest.mark.parametrize("day", ["1926-01-08", "2026-01-08"])
-def test_a_lot_may_be_a_century_old_and_may_be_of_today(day):
+@pytest.mark.parametrize("day", ["1990-01-02", "2026-01-08"])
+def test_a_lot_may_be_as_old_as_the_calendar_and_may_be_of_today(day):
     assert read(row(entry_date=day))["entry_date"].to_list() == [pd.Timestamp(day)]
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.base.calendar import entry_day_problem
+from sigma_assets.base.errors import HoldingsError
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
-from sigma_assets.holdings.files.numerals import years_before
-
-MAX_AGE_YEARS = 100
 
 
 @dataclass(frozen=True)
@@ -126,15 +125,9 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
 
 
 def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArray[np.bool_]) -> Days:
-    earliest = years_before(today, MAX_AGE_YEARS)
-
-    def check(day: date) -> tuple[str, str, str] | None:
-        if day > today:
-            return "ERR_POS_014", f"{today} or earlier", "in the future"
-        if day < earliest:
-            return "ERR_POS_015", f"{earliest} or later", f"more than {MAX_AGE_YEARS} years ago"
-        return None
-
+    if entry_date is not None and (problem := entry_day_problem(entry_date, today)):
+        code, expected, message = problem
+        raise HoldingsError(f"entry date {entry_date}: {message}, expected {expected} [{code}]")
     if not cells.has("date"):
         if entry_date is None:
             cells.findings.doubts.append(
@@ -150,7 +143,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArr
             )
             return np.full(len(cells), np.datetime64(today), dtype="datetime64[D]")
         return np.full(len(cells), np.datetime64(entry_date), dtype="datetime64[D]")
-    days = cells.days("date", check)
+    days = cells.days("date", lambda day: entry_day_problem(day, today))
     empty = cells.is_empty("date")
     if entry_date is not None:
         return np.where(empty, np.datetime64(entry_date), days)

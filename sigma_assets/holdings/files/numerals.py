@@ -184,14 +184,6 @@ def date_orders(cells: Iterable[str]) -> tuple[int, int, str | None]:
     return month_first, day_first, open_cell
 
 
-def years_before(day: date, years: int) -> date:
-    """Return the same day a number of years earlier; 28 February where there is no 29th."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)
-
-
 def _day(year: str, month: str, day: str) -> date | None:
     century = 0 if len(year) == 4 else 2000
     try:

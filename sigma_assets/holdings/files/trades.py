@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
 from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
@@ -33,9 +34,7 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     """
     book = Book(tables[0], None)  # type: ignore[arg-type]
     for number, cells in enumerate(tables):
-        days = cells.days(
-            "date", lambda day: ("ERR_POS_014", f"{today} or earlier", "in the future") if day > today else None
-        )
+        days = cells.days("date", lambda day: entry_day_problem(day, today))
         for row in np.flatnonzero(cells.is_empty("date")):
             cells.missing("ERR_POS_012", int(row), "date", "a day as YYYY-MM-DD")
         if number == 0:

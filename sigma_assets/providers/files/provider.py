@@ -34,13 +34,14 @@ _Moved = Sequence[tuple[np.datetime64, np.datetime64]]
 
 @dataclass(frozen=True)
 class _Prices:
-    """All rows of all files, sorted by symbol and session, and where the rows of each symbol are."""
+    """All rows of all files, sorted by symbol and session, where the rows of each symbol are, and a digest of all that."""
 
     rows: pd.DataFrame
     sessions: SessionArray
     spans: Mapping[str, slice]
     moved: Mapping[str, _Moved]
     last_session: date
+    digest: str
 
 
 @dataclass
@@ -71,9 +72,12 @@ class FilesProvider:
         return self._current().last_session
 
     def content(self) -> str:
-        """Return a text that changes whenever a file does."""
-        stamps = sorted((str(file), *_stamp(file)) for file in _price_files(self.path))
-        return hashlib.sha256(repr((self.ignore, stamps)).encode()).hexdigest()
+        """Return a text that changes whenever the rows of the files do.
+
+        A file that is written anew every minute with the same rows, or with prices of a session that is not over, has the
+        same content: only other rows are worth asking for again.
+        """
+        return self._current().digest
 
     def daily_bars(self, wanted: Mapping[str, Sequence[date]]) -> Iterator[Bars]:
         """Yield the wanted rows in batches of `BATCH` symbols.
@@ -147,7 +151,10 @@ class FilesProvider:
         spans = {name: slice(int(bounds[code]), int(bounds[code + 1])) for code, name in enumerate(names)}
         sessions = rows["session"].to_numpy().astype("datetime64[D]")
         last = as_dates([last_complete_session(sessions, codes, self.complete_share)])[0]
-        return _Prices(rows[list(BAR_COLUMNS)], sessions, spans, moved, last)
+        rows = rows[list(BAR_COLUMNS)]
+        of_rows = pd.util.hash_pandas_object(rows, index=False, categorize=False).to_numpy().tobytes()
+        digest = hashlib.sha256(of_rows + repr(sorted(moved.items())).encode()).hexdigest()
+        return _Prices(rows, sessions, spans, moved, last, digest)
 
     def _later(self, session: date, count: int) -> date:
         """Return the session a number of sessions later, or the last one of the calendar."""
