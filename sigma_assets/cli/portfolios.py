@@ -99,7 +99,7 @@ def _check_flow_day(day: date, inception: date) -> None:
 @click.command()
 @portfolio_argument
 @json_option
-def positions(portfolio_id: str, as_json: bool) -> None:
+def lots(portfolio_id: str, as_json: bool) -> None:
     """List the lots of a portfolio, as entered."""
     rows = tables.lots(open_database(), [portfolio_id]).drop(columns=["portfolio_id"])
     days = {name: lambda day: str(day)[:10] for name in ("entry_date", "exit_date", "expiration_date")}

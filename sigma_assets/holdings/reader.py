@@ -13,7 +13,7 @@ from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
 from sigma_assets.holdings.files.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
-from sigma_assets.holdings.files.recognition import Found, find_table
+from sigma_assets.holdings.files.recognition import Found, find_table, starting_point
 from sigma_assets.holdings.files.table import Table, read_tables
 from sigma_assets.holdings.files.trades import FLOW_COLUMNS, read_trades
 
@@ -151,13 +151,19 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
 def mapping_of(content: bytes, file_name: str) -> str:
     """Return the mapping that a file is read by, as YAML: a starting point for one of the user's own.
 
+    Of a header that is not recognised it names what looks like our columns, and leaves the others to be filled in.
+
     Raises
     ------
     HoldingsError
-        The file has no table that is recognised; `problems` names what its header lacks.
+        The file has no header; `problems` says what it begins with.
     """
     problems: list[Problem] = []
     located = _locate(content, ReadOptions(), problems)
+    if located is None and (decoded := decode(content, [])) and len(content) <= MAX_BYTES:
+        guessed = starting_point(decoded[0], stated_delimiter(decoded[0]))
+        if guessed is not None:
+            return guessed
     if located is None:
         raise HoldingsError.of(file_name, problems)
     return as_document(located[2].source)

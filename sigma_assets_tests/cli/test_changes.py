@@ -1,10 +1,14 @@
 """Trades, corrections and syncs: the right lots afterwards, and exactly the touched sessions run again, without a daemon."""
 
 import json
+from collections import Counter
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.runs.watermark import MATERIALIZATION
 from sigma_assets.storage.database import Database
 from sigma_assets_tests.cli.files import HOLDINGS
 
@@ -190,3 +194,63 @@ def test_lots_in_the_order_of_their_content_whatever_the_order_of_the_file(sigma
 
     order = [[row["symbol"] for row in sorted(rows, key=lambda row: row["lot_id"])] for rows in (first, second)]
     assert order[0] == order[1] == ["AAPL", "MSFT", "VFIAX", "SPY"]
+
+
+SYNCED = (
+    "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+    "AAPL,100,180.5,2024-03-04\nMSFT,50,410,2024-03-04\nSPY,40,500.25,2024-03-06\nVFIAX,60,450,2024-03-04\n"
+    "MSFT,5,400,2024-03-14\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (("trade", "--symbol", "SPY", "--quantity", "10", "--price", "500", "--date", "2024-03-12"), "2024-03-12"),
+        (("close", "--symbol", "MSFT", "--price", "400", "--date", "2024-03-13"), "2024-03-13"),
+        (("correct", "SPY", "--price", "499"), "2024-03-06"),
+        (("flow", "2024-03-14", "1000"), "2024-03-14"),
+        (("sync", "synced.csv", "--yes"), "2024-03-14"),
+        (("rename", "Income"), None),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
+)
+def test_a_change_and_its_undoing_run_exactly_the_partitions_from_its_day_on(
+    sigma, portfolio, folder, words, first, monkeypatch
+):
+    """Counted in Dagster's event log: twelve assets x the sessions from the day on; a name touches none."""
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "home"))
+    (folder / "synced.csv").write_text(SYNCED)
+    assert sigma("run").exit_code == 0  # what other tests changed
+    command, *rest = (
+        _lot(sigma, portfolio, word) if word == "SPY" and words[0] == "correct" else word for word in words
+    )
+    sessions = [day for day in SESSIONS if first is not None and day >= first]
+    expected = {(asset, day): 1 for asset in names(PORTFOLIO_ASSETS) for day in sessions}
+
+    assert sigma(command, portfolio, *rest).exit_code == 0
+    changed = _materialised_by_a_run(sigma, folder)
+    back = ("rename", "Income", portfolio) if command == "rename" else ("undo", portfolio)
+    assert sigma(*back).exit_code == 0
+    undone = _materialised_by_a_run(sigma, folder)
+
+    assert (changed, undone) == (expected, expected)
+
+
+def _lot(sigma, portfolio, symbol: str) -> str:
+    rows = json.loads(sigma("lots", portfolio, "--json").stdout)
+    return next(row["lot_id"] for row in rows if row["symbol"] == symbol)
+
+
+def _materialised_by_a_run(sigma, folder) -> Counter:
+    """Return how often `run` materialises each asset and session of a portfolio."""
+    with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
+        known = {record.dagster_run.run_id for record in instance.get_run_records()}
+        assert sigma("run").exit_code == 0
+        counted = Counter()
+        for record in instance.get_run_records():
+            if record.dagster_run.run_id not in known:
+                for event in instance.all_logs(record.dagster_run.run_id, MATERIALIZATION):
+                    day, _, name = event.dagster_event.partition.partition("|")
+                    counted.update([(event.dagster_event.asset_key.to_user_string(), day)] if name else [])
+    return counted

@@ -33,7 +33,7 @@ def test_an_imported_portfolio_is_listed_with_what_was_typed(sigma, portfolio_id
 
 
 def test_positions_show_the_lots_as_entered(sigma, portfolio_id):
-    rows = json.loads(sigma("positions", portfolio_id, "--json").stdout)
+    rows = json.loads(sigma("lots", portfolio_id, "--json").stdout)
 
     assert {(row["symbol"], row["quantity"], row["entry_date"]) for row in rows} == {
         ("AAPL", 100.0, "2024-03-04"),

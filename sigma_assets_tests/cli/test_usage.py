@@ -51,7 +51,7 @@ def test_a_range_of_one_day_is_a_range(sigma, portfolio_id):
 @pytest.mark.parametrize(
     "words",
     [("export", "betas", "--portfolio"), ("export", "market_prices", "--portfolio"), ("runs", "--portfolio"),
-     ("positions",), ("check", "--portfolio"), ("missing", "--portfolio")],
+     ("lots",), ("check", "--portfolio"), ("missing", "--portfolio")],
 )  # fmt: skip
 def test_an_unknown_portfolio_is_an_error_not_an_empty_table(sigma, portfolio_id, words):
     refused(sigma(*words, "nobody"), "nobody", "`sigma-assets portfolios` lists")
@@ -89,7 +89,7 @@ def test_ids_can_be_copied_from_a_narrow_terminal(sigma, portfolio_id):
     """The command's console took its width when it was made: hence a terminal of our own."""
     paper = io.StringIO()
     rows = json.loads(sigma("portfolios", "--json").stdout)
-    lots = json.loads(sigma("positions", portfolio_id, "--json").stdout)
+    lots = json.loads(sigma("lots", portfolio_id, "--json").stdout)
 
     for records in (rows, lots):
         shown = [{name: value for name, value in record.items() if value is not None} for record in records]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.holdings.brokers.sources import HEADER
+from sigma_assets.holdings.brokers.sources import HEADER, read_mapping
 from sigma_assets.holdings.files.dialects import MAX_BYTES
-from sigma_assets.holdings.reader import LOT_COLUMNS, ReadOptions, read_file, read_holdings
+from sigma_assets.holdings.reader import LOT_COLUMNS, ReadOptions, mapping_of, read_file, read_holdings
 from sigma_assets.storage import schema
 
 TODAY = date(2026, 1, 8)
@@ -343,3 +343,48 @@ def test_any_cells_are_either_one_lot_per_row_or_a_list_of_problems(rows):
     else:
         assert np.isfinite(answer[["quantity", "entry_price"]].to_numpy()).all()
         assert len(answer) <= len(rows)
+
+
+def test_cash_entered_at_another_price_than_1_is_warned_of():
+    """1,000 of cash at 5.00 would lose 4,000 at its first close."""
+    content = (
+        b"Symbol,Quantity,Entry Price Per Share,Entry Date\nCASH_USD,1000,5,2024-01-05\nCASH_USD,10,1,2024-01-05\n"
+    )
+
+    (warning,) = read_file(content, "book.csv", date(2026, 1, 8)).warnings
+
+    assert warning.startswith("line 2: CASH_USD is cash, worth 1.00 each")
+    assert "was entered at 5: enter the amount as the quantity" in warning
+
+
+@pytest.mark.parametrize("kind", ["Entry Price,Entry Date", "Price,Basis"])
+def test_another_currency_is_refused_in_lots_and_positions(kind):
+    """150 EUR are not 150 USD."""
+    content = f"Symbol,Quantity,{kind},Currency\nAAPL,10,150,2024-01-05,USD\nSAP,10,150,2024-01-05,EUR\n".encode()
+
+    with pytest.raises(HoldingsError) as refused:
+        read_file(content, "book.csv", date(2026, 1, 8), ReadOptions(ignore_columns=frozenset({"*"})))
+
+    found = [(each.code, each.line, each.value) for each in refused.value.problems if each.line is not None]
+    assert found == [("ERR_POS_028", 3, "EUR")]
+
+
+def test_the_mapping_of_an_unknown_header_is_one_to_fill_in():
+    content = b"Wertpapier;Anzahl;Price;Kaufdatum\nAAPL;10;150,25;2024-01-05\n"
+
+    guessed = mapping_of(content, "depot.csv")
+    filled = read_mapping(
+        guessed.replace("symbol: '?'", "symbol: Wertpapier").replace("quantity: '?'", "quantity: Anzahl")
+        .replace("date: '?'", "date: Kaufdatum"), "my.yaml"
+    )  # fmt: skip
+
+    assert "line 1 names Wertpapier, Anzahl, Price, Kaufdatum" in guessed
+    (lot,) = read_file(content, "depot.csv", date(2026, 1, 8), ReadOptions(source=filled)).lots.to_dict("records")
+    assert (lot["symbol"], lot["quantity"], lot["entry_price"]) == ("AAPL", 10.0, 150.25)
+
+
+def test_a_file_without_a_header_is_told_to_add_one():
+    with pytest.raises(HoldingsError, match=r"expected a line with the names of the columns above the rows") as refused:
+        mapping_of(b"AAPL,10,150,2024-01-05\n", "book.csv")
+
+    assert "--show-mapping" not in str(refused.value)

@@ -63,7 +63,7 @@ _GENERIC = {
     "price": [
         "entry price per share", "entry price", "purchase price", "buy price", "cost per share", "cost/share",
         "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
-        "price paid", "cost price", "trade price", "price",
+        "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
     ],
     "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "cost", "book value"],
     "date": [

@@ -49,6 +49,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     """
     findings = cells.findings
     rows = _rows(cells)
+    check_currency(cells, rows)
     instruments = read_instruments(cells, rows)
     quantity = _quantities(cells, instruments, rows)
     price = _prices(cells, instruments, quantity, rows)
@@ -69,6 +70,16 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     if not allow_duplicates:
         _note_duplicates(cells, frame)
     return frame.reset_index(drop=True)
+
+
+def check_currency(cells: Cells, rows: npt.NDArray[np.bool_]) -> None:
+    """Note each of the rows whose currency is another than USD."""
+    texts = cells.texts("currency")
+    if {text.upper() for text in texts} <= {"", "USD"}:
+        return
+    for row, text in enumerate(texts):
+        if rows[row] and text and text.upper() != "USD":
+            cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
 def _rows(cells: Cells) -> npt.NDArray[np.bool_]:
@@ -116,6 +127,11 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
                     " counts from that day"
                 )
     price = np.where(instruments.is_cash & np.isnan(price), 1.0, price)
+    for row in np.flatnonzero(instruments.is_cash & (price > 0) & (price != 1.0) & rows):
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: {instruments.symbol[row]} is cash, worth 1.00 each unless a price source has a"
+            f" price, but was entered at {price[row]:,.8g}: enter the amount as the quantity, at a price of 1"
+        )
     name = "price" if cells.has("price") or not cells.has("cost") else "cost"
     for row in np.flatnonzero(np.isnan(price) & cells.is_empty(name) & rows):
         cells.missing("ERR_POS_008", int(row), name, "a price in USD, 0 for what was free")

@@ -11,11 +11,13 @@ from sigma_assets.holdings.brokers.sources import (
     OURS,
     REQUIRED,
     Source,
+    as_document,
     generic_source,
     known_sources,
     plain,
 )
 from sigma_assets.holdings.files.dialects import DELIMITERS, Record, records
+from sigma_assets.holdings.files.numerals import MONTH_FIRST, written_date, written_number
 
 MAX_COLUMNS = 200
 """A header beyond this is no holdings file; refused at once rather than name by name."""
@@ -121,31 +123,67 @@ def _names_of(source: Source, cells: list[str]) -> list[str]:
     return cells[2:] if is_header else []
 
 
+def starting_point(text: str, stated: str | None) -> str | None:
+    """Return a mapping to fill in, as YAML, for a table that is not recognised; None where no header is found."""
+    head = _head(text, stated or _likely_delimiter(text))
+    if not head:
+        return None
+    line, cells = _likely_header(head)
+    if not 1 < len(cells) <= MAX_COLUMNS or not _names_columns(cells):
+        return None
+    alike = _alike(cells)
+    columns = {name: alike.get(name, "?") for name in REQUIRED}
+    return (
+        f"# Put a column of the file for each `?`; line {line} names {', '.join(filter(None, cells))}.\n"
+        "# kind: lots (days of entry), positions (no days) or transactions (a column `action`);"
+        " docs/files-from-brokers.md.\n" + as_document(Source(name="my file", kind="lots", columns=columns))
+    )
+
+
+def _likely_delimiter(text: str) -> str:
+    return max(DELIMITERS, key=lambda sign: text[:10_000].count(sign))
+
+
+def _likely_header(head: list[Record]) -> Record:
+    """Return the widest of the first records, the earlier one of two."""
+    return max(head[:20], key=lambda record: (len(record[1]), -record[0]))
+
+
+def _names_columns(cells: list[str]) -> bool:
+    """Return whether a record can be a header: it holds no numbers and no days."""
+    return not any(cell and (written_number(cell) is not None or written_date(cell, MONTH_FIRST)) for cell in cells)
+
+
+def _alike(cells: list[str]) -> dict[str, str]:
+    """Return required field -> the column that looks like it."""
+    spellings = {plain(OUR_COLUMNS[name]): name for name in REQUIRED}
+    spellings |= {"ticker": "symbol", "shares": "quantity", "price": "price", "date": "date"}
+    found: dict[str, str] = {}
+    for cell in cells:
+        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.7)
+        near = near or [one for one in spellings if plain(cell) and (one in plain(cell).split())][:1]
+        if near:
+            found.setdefault(spellings[near[0]], cell)
+    return found
+
+
 def _no_header(head: list[Record], source: Source | None) -> Problem:
     """Return the one useful message about a file that is not understood."""
     if not head:
         return Problem("ERR_CSV_003", None, None, None, f"the header {HEADER} and one line per lot", "is empty")
     wanted = [OUR_COLUMNS[name] for name in REQUIRED]
-    spellings = {plain(name): name for name in wanted} | {
-        "ticker": "Symbol",
-        "shares": "Quantity",
-        "price": wanted[2],
-        "date": wanted[3],
-    }
-    line, cells = max(head[:20], key=lambda record: (len(record[1]), -record[0]))
+    line, cells = _likely_header(head)
     if len(cells) > MAX_COLUMNS:
         return Problem("ERR_CSV_006", line, None, None, f"the columns {HEADER}", f"has {len(cells):,} columns")
     if source is not None:
         expected = f"a header with the columns of the mapping {source.name!r}"
         return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")
-    alike = []
-    for cell in cells:
-        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.7)
-        near = near or [one for one in spellings if plain(cell) and (one in plain(cell).split())][:1]
-        if near:
-            alike.append(f"{cell[:40]!r} looks like {spellings[near[0]]}")
+    alike = [f"{cell[:40]!r} looks like {OUR_COLUMNS[name]}" for name, cell in _alike(cells).items()]
     names = {plain(cell) for cell in cells}
     missing = [name for name in wanted if plain(name) not in names]
+    if not _names_columns(cells):
+        expected = f"a line with the names of the columns above the rows, such as {','.join(wanted)}: add one"
+        return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")
     expected = f"a header with {', '.join(missing)}" + (f"; {', '.join(alike[:6])}" if alike else "")
     expected += ". For a file of another shape: `import FILE --show-mapping > my.yaml`, fill it in, `--mapping my.yaml`"
     return Problem("ERR_CSV_005", line, None, ",".join(cells), expected, "no header")

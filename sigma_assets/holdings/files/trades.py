@@ -12,7 +12,7 @@ from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
 from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
-from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, note_same_rows
+from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows
 from sigma_assets.holdings.files.numerals import NOTHING
 
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
@@ -62,7 +62,7 @@ def _trade_all(book: Book, days: Days) -> None:
     verbs = _verbs(cells, quantity)
     is_trade = np.array([verb in _TRADES for verb in verbs], dtype=bool)
     book.instruments = read_instruments(cells, is_trade)
-    _check_currency(cells, is_trade, book)
+    check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
     prices = _prices(cells, quantity, verbs, book.instruments, is_trade)
     by_day: dict[date, list[Trade]] = defaultdict(list)
@@ -121,12 +121,6 @@ def _verbs(cells: Cells, quantity: Floats) -> list[str]:
         if verb == "skip":
             cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no trade and no cash flow"))
     return verbs
-
-
-def _check_currency(cells: Cells, is_trade: np.ndarray, book: Book) -> None:
-    for row, text in enumerate(cells.texts("currency")):
-        if is_trade[row] and text and text.upper() != "USD":
-            cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
 def _prices(cells: Cells, quantity: Floats, verbs: list[str], instruments: Instruments, is_trade: np.ndarray) -> Floats:
