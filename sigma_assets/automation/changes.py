@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from sigma_assets.analytics.series.coverage import first_entries
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
 from sigma_assets.automation.inputs import PlanInputs
@@ -81,11 +82,12 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
     symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
     changed = tables.changed_prices(symbols, window, since=int(computed["prices_revision"].min()))
+    entries = first_entries(tables.holdings(scope)[1])
     touched = touched_sessions(
         changed,
         tables.prices(symbols, window),
         computed,
-        held=tables.risk_symbols(scope),
+        held={symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)},
         factor_etfs=set(tables.settings.factor_model.etfs),
         benchmark=tables.settings.performance_model.benchmark,
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),

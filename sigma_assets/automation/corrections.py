@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def touched_sessions(
     history: PriceHistory,
     computed: pd.DataFrame,
     *,
-    held: set[str],
+    held: Mapping[str, date],
     factor_etfs: set[str],
     reach: Reach,
     benchmark: str | None = None,
@@ -92,7 +93,7 @@ def touched_sessions(
     history : the prices of these symbols as they are now, to find each price's successor.
     computed : DataFrame with `session, prices_revision`
         What the portfolio has, and the newest load that it has seen; a session that has seen a change is not touched.
-    held : symbols that the portfolio lives on.
+    held : symbols that the portfolio lives on, each with the day of its first entry: earlier sessions read no price of it.
     factor_etfs : symbols that every portfolio's betas read.
     benchmark : symbol that its performance is measured against.
 
@@ -104,16 +105,15 @@ def touched_sessions(
     seen = computed["prices_revision"].to_numpy(dtype=np.int64)
     position = np.searchsorted(history.sessions, sessions)
     touched = {asset: np.zeros(len(sessions), dtype=bool) for asset in reach.windows}
-    for row in changed[changed["symbol"].isin(held | factor_etfs | {benchmark})].itertuples():
+    for row in changed[changed["symbol"].isin({*held, *factor_etfs, benchmark})].itertuples():
         start, carried = _span(history, row.symbol, row.session)
         stale = (seen < row.revision) & (position >= start)
-        roles = {
-            "is_held": row.symbol in held,
-            "is_factor": row.symbol in factor_etfs,
-            "is_benchmark": row.symbol == benchmark,
-        }
-        for asset, window in reach.of_symbol(**roles).items():
-            touched[asset] |= stale & (position <= max(carried, carried + window - 1))
+        is_held = sessions >= np.datetime64(held.get(row.symbol, date.max), "D")
+        roles = {"is_factor": row.symbol in factor_etfs, "is_benchmark": row.symbol == benchmark}
+        for reading in (True, False):
+            at_risk = stale & (is_held == reading)
+            for asset, window in reach.of_symbol(is_held=reading, **roles).items():
+                touched[asset] |= at_risk & (position <= max(carried, carried + window - 1))
     return {asset: sessions[mask] for asset, mask in touched.items() if mask.any()}
 
 

@@ -1,5 +1,7 @@
 """A late or corrected price touches exactly the sessions that read it."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,21 +39,47 @@ def numbers(touched: dict, asset: str) -> list[int]:
     return [day.item().day for day in touched[asset]]
 
 
+def test_a_price_touches_no_session_before_the_symbol_was_bought(history, computed):
+    """FUND was bought on the 8th: its price of the 5th is read by the windows of later sessions alone."""
+    bought = {"FUND": date(2026, 1, 8)}
+
+    touched = touched_sessions(changed("FUND", 5), history, computed, held=bought, factor_etfs=set(), reach=REACH)
+
+    assert "portfolio_snapshots" not in touched
+    assert numbers(touched, "betas") == [8, 9, 10]
+    assert numbers(touched, "volatility") == list(range(8, 15))
+
+
+def test_before_a_factor_etf_was_bought_its_prices_are_read_as_a_factor(history, computed):
+    bought = {"SPY": date(2026, 1, 8)}
+
+    touched = touched_sessions(changed("SPY", 5), history, computed, held=bought, factor_etfs={"SPY"}, reach=REACH)
+
+    assert numbers(touched, "betas") == list(range(5, 11))
+    assert numbers(touched, "volatility") == list(range(8, 15))
+
+
 def test_a_snapshot_depends_on_its_own_price_and_through_pnl_on_the_one_before(history, computed):
-    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+    touched = touched_sessions(
+        changed("FUND", 5), history, computed, held={"FUND": date.min}, factor_etfs=set(), reach=REACH
+    )
 
     assert numbers(touched, "portfolio_snapshots") == [5, 6]
 
 
 def test_a_price_is_carried_over_a_gap_until_the_next_one(history, computed):
-    touched = touched_sessions(changed("FUND", 11), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+    touched = touched_sessions(
+        changed("FUND", 11), history, computed, held={"FUND": date.min}, factor_etfs=set(), reach=REACH
+    )
 
     assert numbers(touched, "portfolio_snapshots") == [11, 12, 13, 14, 15]
 
 
 def test_windowed_assets_read_the_return_at_the_price_and_the_one_after(history, computed):
     """The return of the 5th is in 5 windows from the 5th on, that of the 6th in 5 from the 6th on."""
-    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+    touched = touched_sessions(
+        changed("FUND", 5), history, computed, held={"FUND": date.min}, factor_etfs=set(), reach=REACH
+    )
 
     assert numbers(touched, "betas") == list(range(5, 11))
     assert numbers(touched, "correlations") == list(range(5, 9))
@@ -59,19 +87,26 @@ def test_windowed_assets_read_the_return_at_the_price_and_the_one_after(history,
 
 
 def test_a_factor_etf_that_is_not_held_touches_betas_only(history, computed):
-    touched = touched_sessions(changed("SPY", 5), history, computed, held={"FUND"}, factor_etfs={"SPY"}, reach=REACH)
+    touched = touched_sessions(
+        changed("SPY", 5), history, computed, held={"FUND": date.min}, factor_etfs={"SPY"}, reach=REACH
+    )
 
     assert set(touched) == {"betas", "price_coverage"}
 
 
 def test_a_portfolio_that_does_not_hold_the_symbol_is_not_touched(history, computed):
-    assert touched_sessions(changed("FUND", 5), history, computed, held={"SPY"}, factor_etfs=set(), reach=REACH) == {}
+    assert (
+        touched_sessions(changed("FUND", 5), history, computed, held={"SPY": date.min}, factor_etfs=set(), reach=REACH)
+        == {}
+    )
 
 
 def test_rows_computed_after_the_price_came_are_not_touched(history, computed):
     computed.loc[computed.index >= 5, "prices_revision"] = 8
 
-    touched = touched_sessions(changed("FUND", 5), history, computed, held={"FUND"}, factor_etfs=set(), reach=REACH)
+    touched = touched_sessions(
+        changed("FUND", 5), history, computed, held={"FUND": date.min}, factor_etfs=set(), reach=REACH
+    )
 
     assert numbers(touched, "betas") == [5]
 
