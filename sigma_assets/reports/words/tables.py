@@ -30,7 +30,18 @@ def tables(report: PortfolioReport) -> list[TextTable]:
 
 
 def _holdings(report: PortfolioReport) -> TextTable:
-    columns = ("Symbol", "Quantity", "Price", "Priced on", "Value", "Weight", "Day's P&L", "P&L", "Beta", "Risk")
+    columns = (
+        "Symbol",
+        "Quantity",
+        "Price",
+        "Priced on",
+        "Value",
+        "Weight",
+        "Day's P&L",
+        "P&L",
+        "Market beta",
+        "Share of risk",
+    )
     rows = tuple(
         (
             each.symbol,
@@ -47,8 +58,6 @@ def _holdings(report: PortfolioReport) -> TextTable:
         for each in report.holdings
     )
     notes = [NOTHING_HELD if not rows else "Prices, values and P&L in USD; weight of equity."]
-    if rows and report.risk:
-        notes.append("Beta: to the market. Risk: share of the realised volatility (63 sessions).")
     if any(each.price_session is None for each in report.holdings):
         notes.append("Entry: no price was ever seen, so the entry price stands in.")
     if any(each.is_stale and each.price_session for each in report.holdings):
@@ -63,7 +72,7 @@ def _holdings(report: PortfolioReport) -> TextTable:
         rows,
         " ".join(notes),
         spare=("Weight", "Day's P&L"),
-        only_on_page=("Beta", "Risk"),
+        only_on_page=("Market beta", "Share of risk"),
         is_sortable=True,
     )
 
