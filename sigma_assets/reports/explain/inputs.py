@@ -48,6 +48,7 @@ def inputs_of(
     symbols : of which the row is about some; None = about the whole portfolio.
     lot_id : of which the row is about one.
     """
+    read = frozenset(tables.tables_read)  # by the calculation; what follows reads for the reader
     lots = tables.holdings(scope)[1]
     if lot_id is not None:
         lots = lots[lots["lot_id"] == lot_id]
@@ -56,7 +57,7 @@ def inputs_of(
     lots = lots[lots["entry_date"].dt.date <= scope.last]
     named = {*lots["symbol"], *lots["underlying_symbol"].dropna()} if symbols is None else set(symbols)
     found: list[Input] = []
-    if "lots" in tables.tables_read:
+    if "lots" in read:
         found += [_of_lot(lot) for lot in lots.to_dict("records")]
         flows = tables.holdings(scope)[2]
         flows = (
@@ -67,7 +68,7 @@ def inputs_of(
             for flow in flows.to_dict("records")
         ]
     for name in COMPUTED:
-        if name in tables.tables_read and name != table:
+        if name in read and name != table:
             found += _computed(tables, name, scope, named, lot_id)
     revision = 0
     if tables.price_sessions is not None:

@@ -147,6 +147,13 @@ def test_inputs_have_source_load_time_and_age(of):
     assert {each.table for each in found.inputs} == {"lots", "cash_flows", "market_prices"}
 
 
+def test_inputs_are_what_the_calculation_reads_and_no_more(of):
+    """Betas are made of values and symbol betas alone; a lot's value of that lot alone."""
+    assert {each.table for each in of("betas", "market_beta").inputs} == {"position_values", "symbol_factors"}
+    of_cash = of("position_values", "market_value", symbols=["CASH_USD"]).inputs
+    assert [each.table for each in of_cash].count("lots") == 1
+
+
 def test_the_run_and_the_code_version_are_told(computed, of):
     world, _ = computed
     runs = {run.run_id for run in world.instance.get_runs()}
