@@ -13,7 +13,7 @@ from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.analytics.series import metrics
 from sigma_assets.analytics.valuation.values import Watched, valuation
-from sigma_assets.assets.stress_inputs import moves_of, shock_history
+from sigma_assets.assets.stress_inputs import moves_of, prices_since_entry, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import LOOKBACK_MARGIN, YEAR_LOOKBACK, RiskModel, VolatilityModel
 from sigma_assets.runs.partitions import Scope
@@ -90,11 +90,12 @@ def stress_tests(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> S
     positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
     lots = tables.holdings(scope)[1]
     history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
+    since_entry = prices_since_entry(tables, scope, lots)
     moves, factors = moves_of(tables, scope, scenarios, history), tables.factors(scope, stress.BETAS)
 
     def compute(part: pd.DataFrame) -> Sequence[pd.DataFrame]:
         positions = part.reset_index(drop=True)
-        options = contracts(positions, lots, history, tables.settings.option_model)
+        options = contracts(positions, lots, history, since_entry, tables.settings.option_model)
         return stress.stress_tests(positions, factors, options, moves, scenarios)
 
     return in_parts(positions, compute)

@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 
 from sigma_assets.analytics.risk.stress.replays import Windows, replay_windows, window_returns
 from sigma_assets.analytics.risk.stress.scenarios import Replay, Scenarios
@@ -42,6 +43,14 @@ def shock_history(tables: Tables, scope: Scope, underlyings: set[str]) -> PriceH
     """Return the prices that shocks and options need."""
     symbols = {*tables.settings.factor_model.etfs, *underlyings}
     return tables.prices(sorted(symbols), tables.window(scope, DEVIATION_WINDOW + 1))
+
+
+def prices_since_entry(tables: Tables, scope: Scope, lots: pd.DataFrame) -> PriceHistory:
+    """Return the prices of the underlyings of options from the first entry on: what adjusts their strikes."""
+    options = lots[lots["underlying_symbol"].notna()]
+    first = min([options["entry_date"].min().date()] if len(options) else [], default=scope.first)
+    days = tables.calendar.between(tables.calendar.on_or_before(first), scope.last)
+    return tables.prices(sorted(set(options["underlying_symbol"])), days)
 
 
 def _windows(tables: Tables, scope: Scope, replays: tuple[Replay, ...], market: str) -> Windows:

@@ -278,7 +278,9 @@ def test_stress():
     moves = Moves(sessions, shocks, windows, nothing, nothing[:, 0], history.symbols)
     lots = books.book([], inception="2025-01-10").lots
 
-    found, _ = stress_tests(positions, factors, contracts(positions, lots, history, OptionModel()), moves, scenarios)
+    found, _ = stress_tests(
+        positions, factors, contracts(positions, lots, history, history, OptionModel()), moves, scenarios
+    )
 
     assert_results("stress_results", found.set_index("scenario")["pnl_usd"])
 

@@ -101,7 +101,7 @@ def _everything(holdings: Book, history: PriceHistory, sessions: np.ndarray) -> 
     positions = position_values(*holdings, history, sessions, options=options)
     factors = symbol_factors(history, sessions, FactorModel())
     model = CorrelationModel(min_value_usd=100.0)
-    terms = contracts(sorted_positions(positions), holdings.lots, history, options)
+    terms = contracts(sorted_positions(positions), holdings.lots, history, history, options)
     moves = moves_in(history, sessions, SCENARIOS)
     parts: dict[str, tuple[pd.DataFrame, ...]] = {
         "factors": (factors,),

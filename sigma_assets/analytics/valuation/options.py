@@ -12,10 +12,14 @@ import numpy.typing as npt
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import first_return_rows, trailing_volatility
 from sigma_assets.analytics.valuation.lots import Columns
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray, last_known_close
 
 DAYS_PER_YEAR = 365
 """Calendar days in the year of an option's life."""
+ADJUSTING_SHARE = 0.1
+"""A cash distribution above this share of the close before it is no ordinary dividend: strikes are reduced by it."""
+LEAST_STRIKE = 0.01
+"""What a strike is not reduced below, USD."""
 
 
 def black_scholes_price(
@@ -137,6 +141,38 @@ def realized_volatility(prices: PriceHistory, *, window: int) -> FloatArray:
     return trailing_volatility(total_returns(prices), every_row, window, first_return_rows(prices))
 
 
+def strike_reductions(
+    prices: PriceHistory, columns: npt.NDArray[np.intp], entered: SessionArray, days: SessionArray
+) -> FloatArray:
+    """Return how much strikes have been reduced since entry by large cash distributions, USD per share of then.
+
+    Contracts are adjusted for non-ordinary distributions by their whole amount (OCC, interpretive guidance on adjustment
+    for cash dividends and distributions); ordinary dividends change nothing. Later splits divide what was reduced.
+
+    Parameters
+    ----------
+    prices : of the underlyings, from the first entry on.
+    columns, entered : of shape (n_contracts,): each underlying's column in `prices`, and the day of entry.
+    days : of shape (n_sessions,), sessions of `prices`, ascending.
+
+    Returns
+    -------
+    float array of shape (n_contracts, n_sessions), >= 0
+    """
+    reduced = np.zeros((len(columns), len(days)))
+    before, _ = last_known_close(prices, before=True)
+    with np.errstate(invalid="ignore"):  # no close before: nothing to compare with
+        large = prices.dividend > ADJUSTING_SHARE * before / prices.split_factor
+    growth = np.cumprod(prices.split_factor, axis=0)
+    now = np.searchsorted(prices.sessions, days)
+    for row, column in zip(*np.nonzero(large), strict=True):
+        ex_day = prices.sessions[row]
+        holders = np.flatnonzero((columns == column) & (entered < ex_day))
+        per_share = prices.dividend[row, column] * growth[row, column] / growth[now, column]
+        reduced[holders] += np.where(days >= ex_day, per_share, 0.0)
+    return reduced
+
+
 def option_marks(
     lots: Columns,
     prices: PriceHistory,
@@ -155,14 +191,17 @@ def option_marks(
     volatility : of the underlyings; shape of `prices.close`.
     window : sessions wanted, as rows of `prices`.
     split_factor : float array of shape (n_lots, n_sessions)
-        Product of the underlying's splits since entry: contracts are multiplied by it, the strike is divided by it.
+        Product of the underlying's splits since entry: contracts are multiplied by it, the strike is divided by it, and
+        reduced by large distributions since entry.
     is_open : bool array of the same shape; nothing is modelled where a lot is not open.
     """
     days = prices.sessions[window]
     quote, quote_session = (each.T[lots["price_column"], window] for each in prices.last_known)
     spot, spot_session = (each.T[lots["action_column"], window] for each in prices.last_known)
     sigma = volatility.T[lots["action_column"], window]
-    strike = lots["strike_price"][:, None] / split_factor
+    reduced = strike_reductions(prices, lots["action_column"], lots["entry_date"], days)
+    divided = lots["strike_price"][:, None] / split_factor
+    strike = np.maximum(divided - reduced, LEAST_STRIKE)
     is_known = is_open & np.isfinite(spot) & np.isfinite(sigma)
     lot, _ = np.nonzero(is_known)
     years = (lots["expiration_date"][:, None] - days).astype(np.int64)[is_known] / DAYS_PER_YEAR
@@ -183,7 +222,8 @@ def option_marks(
     expired = np.searchsorted(days, last_day, side="right") - 1
     later_splits = split_factor[settled, at_exit] / split_factor[settled, expired]
     spot_then = np.asarray(spot[settled, expired], dtype=float) / later_splits
-    intrinsic = intrinsic_value(spot_then, strike[settled, at_exit], is_call=lots["is_call"][settled])
+    strike_then = np.maximum(divided[settled, at_exit] - reduced[settled, expired] / later_splits, LEAST_STRIKE)
+    intrinsic = intrinsic_value(spot_then, strike_then, is_call=lots["is_call"][settled])
     exit_price[settled] = np.where(np.isnan(spot_then), last[settled, at_exit], intrinsic)
     return Marks(
         price=np.where(is_modelled, model, last),

@@ -303,3 +303,62 @@ def test_the_first_model_value_needs_64_closes_of_the_underlying_and_no_more():
 
     assert found["is_modelled"].tolist() == [False, True]
     assert found["price"].iloc[0] == 2.0
+
+
+def falling_by(amount, at):
+    """Return closes that swing around 100 and fall by an amount on a day, as on an ex-date."""
+    closes = swinging()
+    row = DAYS.index(at)
+    closes[row:] = closes[row:] * (closes[row - 1] - amount) / closes[row - 1]
+    return closes
+
+
+def test_a_distribution_of_more_than_a_tenth_reduces_the_strike_by_its_amount():
+    """A special dividend of 15 on about 100: the strike of 100 becomes 85 from the ex-date on; before, it is 100."""
+    ex_date = DAYS[LOOK_BACK + 2]
+    closes = falling_by(15.0, ex_date)
+    special = market(closes, dividends={("UND", ex_date): 15.0})
+
+    position = positions(calls(), special)
+
+    def value(row, strike):
+        returns = np.diff(closes) / closes[:-1]
+        returns[DAYS.index(ex_date) - 1] += 15.0 / closes[DAYS.index(ex_date) - 1]  # total return
+        years = (np.datetime64(NEXT_YEAR) - np.datetime64(DAYS[row])).astype(int) / 365
+        deviation = np.std(returns[row - 63 : row], ddof=1) * math.sqrt(252 * years)
+        d1 = math.log(closes[row] / strike) / deviation + deviation / 2
+        cdf = [(1 + math.erf(d / math.sqrt(2))) / 2 for d in (d1, d1 - deviation)]
+        return closes[row] * cdf[0] - strike * cdf[1]
+
+    expected = [value(LOOK_BACK + day, 100.0 if day < 2 else 85.0) for day in range(1, 8)]
+    np.testing.assert_allclose(position["price"].tolist()[1:], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("dividend", "entered", "strike"),
+    [(9.0, ENTRY, 100.0), (15.0, ENTRY, 85.0), (15.0, DAYS[LOOK_BACK + 2], 100.0)],
+    ids=["an ordinary one changes nothing", "a large one", "before the entry it is in the strike already"],
+)
+def test_at_expiration_the_reduced_strike_settles_the_contract(dividend, entered, strike):
+    ex_date = DAYS[LOOK_BACK + 2]
+    closes = falling_by(dividend, ex_date)
+    closes[LOOK_BACK + 4] = 110.0
+    special = market(closes, dividends={("UND", ex_date): dividend})
+    holdings = calls(entry_date=entered, expiration_date=DAYS[LOOK_BACK + 4])
+
+    settled = snapshots(holdings, special)["realized_pnl"].sum()
+
+    assert settled == pytest.approx(100 * (110.0 - strike) - 500.0)
+
+
+def test_a_later_split_divides_what_a_distribution_reduced():
+    """100 - 15 = 85 per old share; after a 2-for-1 split two contracts at 42.5."""
+    ex_date, split = DAYS[LOOK_BACK + 2], DAYS[LOOK_BACK + 3]
+    closes = falling_by(15.0, ex_date)
+    closes[LOOK_BACK + 3 :] /= 2
+    closes[LOOK_BACK + 4] = 60.0
+    events = market(closes, dividends={("UND", ex_date): 15.0}, splits={("UND", split): 2.0})
+
+    settled = snapshots(calls(expiration_date=DAYS[LOOK_BACK + 4]), events)["realized_pnl"].sum()
+
+    assert settled == pytest.approx(200 * (60.0 - 42.5) - 500.0)

@@ -6,9 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.analytics.valuation.options import DAYS_PER_YEAR, black_scholes_price, realized_volatility
+from sigma_assets.analytics.valuation.options import (
+    DAYS_PER_YEAR,
+    LEAST_STRIKE,
+    black_scholes_price,
+    realized_volatility,
+    strike_reductions,
+)
 from sigma_assets.base.conventions import OPTION_MULTIPLIER, OptionModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
+
+_TERMS = ["underlying_symbol", "strike_price", "expiration_date", "option_type"]
 
 
 @dataclass(frozen=True)
@@ -52,18 +60,26 @@ class Contracts:
         )
 
 
-def contracts(positions: pd.DataFrame, lots: pd.DataFrame, history: PriceHistory, model: OptionModel) -> Contracts:
-    """Return the option lots among positions, at the terms of their sessions: strikes are divided by later splits.
+def contracts(
+    positions: pd.DataFrame,
+    lots: pd.DataFrame,
+    history: PriceHistory,
+    since_entry: PriceHistory,
+    model: OptionModel,
+) -> Contracts:
+    """Return the option lots among positions, at the terms of their sessions: strikes are divided by later splits and
+    reduced by later distributions, as in `option_marks`.
 
     Parameters
     ----------
     positions : rows of position_values, index 0, 1, 2, ...
     lots : rows of the table lots, those of the positions among them.
     history : prices of the underlyings from `model.volatility_window` + 1 sessions before the first position.
+    since_entry : prices of the underlyings from the first entry of an option lot to the last position.
     """
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
     terms = held[["session", "lot_id", "quantity", "price", "market_value"]].merge(
-        lots[["lot_id", "quantity", "underlying_symbol", "strike_price", "expiration_date", "option_type"]],
+        lots[["lot_id", "quantity", "entry_date", *_TERMS]],
         on="lot_id",
         how="left",
         validate="many_to_one",
@@ -84,9 +100,23 @@ def contracts(positions: pd.DataFrame, lots: pd.DataFrame, history: PriceHistory
         rows=held.index.to_numpy(dtype=np.intp)[known],
         per_price=np.where(price > 0, market_value / np.where(price > 0, price, 1.0), usual)[known],
         spot=spot[known],
-        strike=(terms["strike_price"].to_numpy(dtype=float) * entered / quantity)[known],
+        strike=_strikes(terms, terms["strike_price"].to_numpy(dtype=float) * entered / quantity, since_entry)[known],
         years=((expiration - days).astype(np.int64) / DAYS_PER_YEAR)[known],
         volatility=volatility[known],
         is_call=(terms["option_type"].to_numpy(dtype=object) == "CALL")[known],
         risk_free_rate=model.risk_free_rate,
     )
+
+
+def _strikes(terms: pd.DataFrame, divided: FloatArray, since_entry: PriceHistory) -> FloatArray:
+    """Return strikes, divided by splits already, reduced by the distributions between entry and each row's session."""
+    if terms.empty:
+        return divided
+    prices = since_entry.of(terms["underlying_symbol"].to_numpy(dtype=object))
+    lots = terms.drop_duplicates("lot_id")
+    columns = np.searchsorted(prices.symbols, lots["underlying_symbol"].to_numpy(dtype=object))
+    entered = lots["entry_date"].to_numpy().astype("datetime64[D]")
+    days, place = np.unique(terms["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+    reduced = strike_reductions(prices, columns, entered, days)
+    lot = pd.Index(lots["lot_id"]).get_indexer(terms["lot_id"])
+    return np.maximum(divided - reduced[lot, place], LEAST_STRIKE)

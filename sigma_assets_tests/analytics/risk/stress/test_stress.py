@@ -1,5 +1,6 @@
 """What scenarios do to portfolios: by hand, by identity, and with options revalued."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -41,7 +42,7 @@ def stressed(
     factors = factors.astype({"session": "datetime64[s]", "symbol": "str"})
     scenarios = Scenarios(shocks, replays)
     moves = moves_in(history, sessions, scenarios)
-    options = contracts(positions, holdings.lots, history, OptionModel())
+    options = contracts(positions, holdings.lots, history, history, OptionModel())
     return stress_tests(positions, factors, options, moves, scenarios)
 
 
@@ -245,3 +246,20 @@ def test_a_session_alone_and_lots_in_another_order_have_the_same_bits(lively):
     for found, expected in zip(alone, together, strict=True):
         day = history.sessions[-4]
         assert_same_bits(found, expected[expected["session"].to_numpy().astype("datetime64[D]") == day])
+
+
+def test_under_stress_a_strike_is_reduced_by_a_large_distribution_as_it_is_in_the_valuation():
+    """A distribution of 15 on 100: from the ex-date on the contract is worth what it is at a strike of 85."""
+    closes = [100.0 + (number % 2) for number in range(76)]
+    closes[74:] = [86.0, 85.0]
+    history = history_of({"SPY": [100.0] * 76, "UND": closes})
+    dividend = history.dividend.copy()
+    dividend[74, history.column("UND")] = 15.0
+    history = replace(history, dividend=dividend)
+    entry, expiration = str(history.sessions[70]), str(history.sessions[-1] + np.timedelta64(90, "D"))
+    holdings = book([option("L1", 1, 5.0, entry, expiration_date=expiration)], inception=entry)
+    positions = position_values(*holdings, history, history.sessions[72:], options=OptionModel())
+
+    terms = contracts(positions, holdings.lots, history, history, OptionModel())
+
+    assert terms.strike.tolist() == [100.0, 100.0, 85.0, 85.0]
