@@ -13,6 +13,7 @@ from sigma_assets.assets.checks.evaluation import ROW_COUNT, Checked, checked, s
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import METHOD_VERSIONS
+from sigma_assets.instance.partition_metadata import add_partition_metadata
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
@@ -93,8 +94,7 @@ def recorded(
         _materialize_sound(context, found, figures)
         context.instance.add_run_tags(context.run.run_id, {CHECKS_FAILED: "true"})
         raise failure_of(found.failed)
-    for key, (_, told) in figures.items():
-        context.add_asset_metadata(told, partition_key=key)
+    add_partition_metadata(context, {key: told for key, (_, told) in figures.items()})
     yield dg.MaterializeResult()
 
 
