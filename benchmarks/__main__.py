@@ -35,6 +35,8 @@ def _child(case: str, arguments: str) -> None:
         from benchmarks.naive import naive as measure
     elif case == "end_to_end":
         from benchmarks.end_to_end import end_to_end as measure
+    elif case == "floor":
+        from benchmarks.floor import floor as measure
     else:
         from benchmarks.cases import CASES
 
