@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test lint check dev bench bench-full same conformance canary format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full bench-versus same conformance canary format lock clean mutants
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -43,6 +43,11 @@ bench: .venv/test
 
 bench-full: .venv/test
 	$(BIN)/python -m benchmarks --full
+
+# This tree against another commit, alternately, and against Dagster's floor: make bench-versus REF=a275769
+bench-versus: .venv/test
+	@test -n "$(REF)" || { echo "make bench-versus REF=COMMIT: which commit to compare with?"; exit 2; }
+	$(BIN)/python -m benchmarks.versus --ref $(REF) $(VERSUS_ARGS)
 
 # Does this tree store and export the same numbers as another commit, to the last bit? make same REF=main
 same: .venv/test

@@ -37,6 +37,8 @@ def _child(case: str, arguments: str) -> None:
         from benchmarks.end_to_end import end_to_end as measure
     elif case == "night_workers":
         from benchmarks.night_workers import night_workers as measure
+    elif case == "floor":
+        from benchmarks.floor import floor as measure
     else:
         from benchmarks.cases import CASES
 

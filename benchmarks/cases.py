@@ -3,28 +3,28 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Measured, cpu_seconds, measured, peak_mb
 from benchmarks.worlds import World, add_portfolios, extra_symbols, load_prices, make_world
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 LOTS, SYMBOLS, YEAR = 13, 27, 254
 
 
-def onboarding(database: str, sessions: int = YEAR, through_dagster: bool = True) -> list[Measured]:
-    """One portfolio of 13 lots gets its whole history: a Dagster run, or the assets' bodies alone."""
+def onboarding(database: str, sessions: int = YEAR) -> list[Measured]:
+    """One portfolio of 13 lots gets its whole history in a Dagster run."""
     world = make_world(sessions, database)
     symbols = extra_symbols(SYMBOLS)
     load_prices(world, symbols)
     ids = add_portfolios(world, 1, symbols, LOTS, world.sessions[0].item())
     case = f"onboarding, {SYMBOLS} symbols x {sessions}, {database}"
-    return _measure(case, world, ids, through_dagster)
+    return _measure(case, world, ids)
 
 
-def nightly(
-    database: str, symbols: int, portfolios: int, lots: int = 30, through_dagster: bool = True
-) -> list[Measured]:
+def nightly(database: str, symbols: int, portfolios: int, lots: int = 30) -> list[Measured]:
     """One session of the whole universe and all portfolios, which were entered a year ago."""
     world = make_world(1, database)
     names = extra_symbols(symbols)
@@ -32,15 +32,15 @@ def nightly(
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
     ids = add_portfolios(world, portfolios, names, lots, entry)
     case = f"nightly, {symbols:,} symbols, {portfolios:,} portfolios, {database}"
-    universe = _measure(case, world, [], through_dagster)
-    return universe + _measure(case, world, ids, through_dagster)
+    universe = _measure(case, world, [])
+    return universe + _measure(case, world, ids)
 
 
-def universe(database: str, symbols: int, sessions: int = YEAR, through_dagster: bool = True) -> list[Measured]:
+def universe(database: str, symbols: int, sessions: int = YEAR) -> list[Measured]:
     """Factors and metrics of the whole universe from prices that are there."""
     world = make_world(sessions, database)
     load_prices(world, extra_symbols(symbols))
-    return _measure(f"universe, {symbols:,} symbols x {sessions:,}, {database}", world, [], through_dagster)
+    return _measure(f"universe, {symbols:,} symbols x {sessions:,}, {database}", world, [])
 
 
 def planner_tick(portfolios: int) -> list[Measured]:
@@ -49,8 +49,8 @@ def planner_tick(portfolios: int) -> list[Measured]:
     symbols = extra_symbols(SYMBOLS)
     load_prices(world, symbols)
     ids = add_portfolios(world, portfolios, symbols, LOTS, world.sessions[0].item())
-    _through_dagster(world, [], lambda *_: None)
-    _through_dagster(world, ids, lambda *_: None)
+    through_dagster(world, [], lambda *_: None)
+    through_dagster(world, ids, lambda *_: None)
     from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.cli.terminal.world import open_instance
     from sigma_assets.runs.watermark import Materialized
@@ -73,11 +73,11 @@ def disk(database: str = "sqlite", portfolios: int = 100, sessions: int = 4) -> 
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
     ids = add_portfolios(world, portfolios, symbols, 30, entry)
     days, sizes = world.sessions, _sizes if database == "sqlite" else _table_sizes
-    _through_dagster(replace(world, sessions=days[:1]), [], lambda *_: None)
-    _through_dagster(replace(world, sessions=days[:1]), ids, lambda *_: None)
+    through_dagster(replace(world, sessions=days[:1]), [], lambda *_: None)
+    through_dagster(replace(world, sessions=days[:1]), ids, lambda *_: None)
     before = sizes(world)
-    _through_dagster(replace(world, sessions=days[1:]), [], lambda *_: None)
-    _through_dagster(replace(world, sessions=days[1:]), ids, lambda *_: None)
+    through_dagster(replace(world, sessions=days[1:]), [], lambda *_: None)
+    through_dagster(replace(world, sessions=days[1:]), ids, lambda *_: None)
     case = f"disk, 300 symbols, {portfolios:,} portfolios x 30 lots, {database}"
     growth = {name: (size - before.get(name, 0)) / 1e6 / (sessions - 1) for name, size in sizes(world).items()}
     return [
@@ -135,9 +135,7 @@ def backfill(portfolios: int, sessions: int = YEAR, lots: int = 30) -> list[Meas
     symbols = extra_symbols(300)
     load_prices(world, symbols)
     ids = add_portfolios(world, portfolios, symbols, lots, world.sessions[0].item())
-    return _measure(
-        f"backfill, {portfolios:,} portfolios x {lots} lots x {sessions:,} sessions, sqlite", world, ids, True
-    )
+    return _measure(f"backfill, {portfolios:,} portfolios x {lots} lots x {sessions:,} sessions, sqlite", world, ids)
 
 
 CASES: dict[str, Callable[..., list[Measured]]] = {
@@ -150,13 +148,8 @@ CASES: dict[str, Callable[..., list[Measured]]] = {
 }
 
 
-def _measure(case: str, world: World, ids: Sequence[str], through_dagster: bool) -> list[Measured]:
+def _measure(case: str, world: World, ids: Sequence[str]) -> list[Measured]:
     job = "portfolios" if ids else "universe"
-    if not through_dagster:
-        lines: list[Measured] = []
-        with measured(case, f"{job}: our work alone", lines):
-            _bodies(world, ids)
-        return lines
     phases: list[Measured] = []
     started: dict[str, tuple[float, float]] = {}
     total: list[Measured] = []
@@ -165,12 +158,12 @@ def _measure(case: str, world: World, ids: Sequence[str], through_dagster: bool)
     def on_event(_: object, event: Any) -> None:
         nonlocal events
         events += 1
-        _note(case, event, started, phases)
+        note(case, event, started, phases)
 
     import sigma_assets.definitions  # noqa: F401  (a run worker has imported it before its run starts)
 
     with measured(case, f"{job}: the run", total) as line:
-        _through_dagster(world, ids, on_event)
+        through_dagster(world, ids, on_event)
         line.events = events
     for phase in phases:
         phase.rows = _rows(world, phase.phase.strip())
@@ -178,7 +171,8 @@ def _measure(case: str, world: World, ids: Sequence[str], through_dagster: bool)
     return [*total, *phases]
 
 
-def _note(case: str, event: Any, started: dict[str, tuple[float, float]], phases: list[Measured]) -> None:
+def note(case: str, event: Any, started: dict[str, tuple[float, float]], phases: list[Measured]) -> None:
+    """Add a line for each step that ends; raise RuntimeError where one fails."""
     if event.event_type_value == "STEP_START":
         started[event.step_key] = perf_counter(), cpu_seconds()
     elif event.event_type_value == "STEP_SUCCESS":
@@ -188,7 +182,10 @@ def _note(case: str, event: Any, started: dict[str, tuple[float, float]], phases
         raise RuntimeError(event.event_specific_data.error.to_string())
 
 
-def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., None]) -> None:
+def through_dagster(
+    world: World, ids: Sequence[str], on_event: Callable[..., None], definitions: "dg.Definitions | None" = None
+) -> None:
+    """Execute the run of all assets of some portfolios (of the universe if none) over the world's sessions."""
     from sigma_assets.automation.execution import execute
     from sigma_assets.automation.inputs import adopt_portfolios
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
@@ -200,24 +197,9 @@ def _through_dagster(world: World, ids: Sequence[str], on_event: Callable[..., N
         roster = adopt_portfolios(instance, world.tables, "command")
         assets = names(PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS)
         planned = PlannedRun(tuple(assets), world.sessions[0].item(), world.sessions[-1].item(), tuple(ids))
-        outcome = execute(defs, instance, roster, planned, "admin", on_event)
+        outcome = execute(definitions or defs, instance, roster, planned, "admin", on_event)
         if outcome is None or not outcome.succeeded:
             raise RuntimeError(f"the run over {planned.first} to {planned.last} failed")
-
-
-def _bodies(world: World, ids: Sequence[str]) -> None:
-    """Call the assets' functions one after the other, without Dagster: our reads, numerics, writes and checks."""
-    from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS
-    from sigma_assets.runs.tags import partition_key
-
-    name_of = world.tables.roster().name_of
-    names = [name_of[key] for key in ids] or [None]
-    keys = [partition_key(day, name) for name in names for day in world.sessions.tolist()]
-    resources = {"tables": world.tables, "price_source": world.source}
-    for asset in PORTFOLIO_ASSETS if ids else SYMBOL_ASSETS:
-        context = SimpleNamespace(partition_keys=keys, asset_key=asset.key, log_event=lambda event: None)
-        wanted = {name: resources[name] for name in asset.required_resource_keys if name in resources}
-        asset.op.compute_fn.decorated_fn(context, **wanted)
 
 
 def _rows(world: World, asset: str) -> int:

@@ -132,7 +132,7 @@ def _services(more: list[list[str]]) -> Iterator[Path]:
     module = ["--module-name", "sigma_assets.definitions"]
     commands = [
         *more,
-        [*python, "dagster", "api", "grpc", *module, "--host", "127.0.0.1", "--port", str(PORT)],
+        [*python, "sigma_assets.instance.code_server", *module, "--host", "127.0.0.1", "--port", str(PORT)],
         [*python, "dagster._daemon", "run", "--workspace", str(workspace)],
     ]
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ

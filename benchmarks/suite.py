@@ -1,6 +1,6 @@
 """Which cases are measured, and what is said about them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from benchmarks.measuring import Measured, exponent, in_child
 
@@ -11,10 +11,10 @@ def quick() -> Iterator[Section]:
     """A first look: one portfolio at its true size, everything else small."""
     yield _calculations(naive_sessions=4)
     for database in ("sqlite", "postgres"):
-        yield _with_share("onboarding", database=database)
+        yield _onboarding(database)
     yield in_child("end_to_end", by_sensor=False) + in_child("end_to_end", by_sensor=True), []
-    yield _with_share("universe", database="sqlite", symbols=300, sessions=60)
-    yield _with_share("nightly", database="postgres", symbols=300, portfolios=100)
+    yield in_child("universe", database="sqlite", symbols=300, sessions=60), []
+    yield in_child("nightly", database="postgres", symbols=300, portfolios=100), []
     yield in_child("planner_tick", portfolios=100), []
 
 
@@ -22,10 +22,10 @@ def full() -> Iterator[Section]:
     """Everything in SPEC section 8, then how cost grows."""
     yield _calculations(naive_sessions=20)
     for database in ("sqlite", "postgres"):
-        yield _with_share("onboarding", database=database)
+        yield _onboarding(database)
     yield in_child("end_to_end", by_sensor=False) + in_child("end_to_end", by_sensor=True), []
-    yield _with_share("universe", database="sqlite", symbols=1193)
-    yield _with_share("nightly", database="postgres", symbols=1193, portfolios=1000)
+    yield in_child("universe", database="sqlite", symbols=1193), []
+    yield in_child("nightly", database="postgres", symbols=1193, portfolios=1000), []
     yield in_child("planner_tick", portfolios=100) + in_child("planner_tick", portfolios=1000), []
     yield in_child("backfill", portfolios=19), []
     yield in_child("disk", database="sqlite") + in_child("disk", database="postgres"), []
@@ -56,18 +56,7 @@ def _calculations(naive_sessions: int) -> Section:
     return [*ours, *theirs], [f"the naive way takes {ratio:,.0f} times the CPU of ours for the same numbers"]
 
 
-def _with_share(case: str, **size: object) -> Section:
-    run, alone = in_child(case, **size), in_child(case, **size, through_dagster=False)
-    lines, remarks = _merged(run, alone)
-    return lines, remarks
-
-
-def _merged(run: Sequence[Measured], alone: Sequence[Measured]) -> Section:
-    """Return a run's lines with those of our work alone, and what Dagster adds to it."""
-    remarks = []
-    for work in alone:
-        job = work.phase.partition(":")[0]
-        whole = next(line for line in run if line.phase.startswith(f"{job}:"))
-        share = 1 - work.cpu / whole.cpu
-        remarks.append(f"{whole.case}, {job}: {work.cpu:.2f} s CPU of ours, {share:.0%} of the run is Dagster's")
-    return [*run, *alone], remarks
+def _onboarding(database: str) -> Section:
+    """An onboarding, and what Dagster alone takes for the same events."""
+    run, floor = in_child("onboarding", database=database), in_child("floor", database=database)[:1]
+    return [*run, *floor], [f"the run takes {run[0].cpu / floor[0].cpu:.2f} times the CPU of Dagster's floor"]

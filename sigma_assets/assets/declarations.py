@@ -14,6 +14,7 @@ from sigma_assets.assets.checks.evaluation import ROW_COUNT, Checked, checked, s
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import METHOD_VERSIONS
+from sigma_assets.instance.partition_metadata import add_partition_metadata
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
@@ -90,10 +91,11 @@ def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **
         _materialize_sound(context, found, figures)
         context.instance.add_run_tags(context.run.run_id, {CHECKS_FAILED: "true"})
         raise failure_of(found.failed)
-    for key, (_, told) in figures.items():
-        context.add_asset_metadata(told, partition_key=key)
+    told: dict[str, Mapping[str, Any]] = {key: figures_of_one for key, (_, figures_of_one) in figures.items()}
     if found.latest:
-        context.add_asset_metadata({LATEST: dg.MetadataValue.md(found.latest)}, partition_key=max(figures))
+        last = max(told)
+        told[last] = {**told[last], LATEST: dg.MetadataValue.md(found.latest)}
+    add_partition_metadata(context, told)
     yield dg.MaterializeResult()
 
 

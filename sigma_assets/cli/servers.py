@@ -76,7 +76,7 @@ def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[
     python = [sys.executable, "-m"]
     return {
         CODE_SERVER: [
-            *python, "dagster", "api", "grpc", "--module-name", "sigma_assets.definitions",
+            *python, "sigma_assets.instance.code_server", "--module-name", "sigma_assets.definitions",
             "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning",
         ],
         "webserver": [

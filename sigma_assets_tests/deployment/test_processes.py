@@ -204,7 +204,7 @@ def _start(deployment: Deployment, ports: dict[str, int], status_url: str) -> di
     file.write_text(yaml.safe_dump(workspace))
     commands = {
         "code server": [
-            "dagster", "api", "grpc", "--module-name", "sigma_assets.definitions",
+            "python", "-m", "sigma_assets.instance.code_server", "--module-name", "sigma_assets.definitions",
             "--host", "127.0.0.1", "--port", str(ports["code server"]),
         ],
         "daemon": ["dagster-daemon", "run", "--workspace", str(file)],

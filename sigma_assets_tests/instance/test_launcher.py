@@ -28,7 +28,6 @@ from sigma_assets.instance.worker_process import (
 from sigma_assets_tests.instance.waiting_location import waiting
 
 CHECKOUT = Path(__file__).parents[2]
-LOCATION_FILE = Path(__file__).with_name("waiting_location.py")
 SCRIPTS = Path(sys.executable).parent
 
 IN_PROCESS_RUN = """
@@ -86,7 +85,8 @@ def code_server(home) -> Iterator[tuple[subprocess.Popen, int]]:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    command = (SCRIPTS / "dagster", "api", "grpc", "--python-file", LOCATION_FILE, "--host", "localhost")
+    module = ("-m", "sigma_assets_tests.instance.waiting_location")
+    command = (sys.executable, "-m", "sigma_assets.instance.code_server", *module, "--host", "localhost")
     with process(*command, "--port", str(port), "--location-name", "waiting", home=home) as server:
         until(lambda: is_open(port), "code server listens")
         yield server, port

@@ -72,9 +72,11 @@ class Deployment:
         home: Path,
         prices: str = f"simulated:last={LAST}",
         dagster_yaml: Path = CHECKOUT / "dagster.yaml",
+        location: str = LOCATION,
         **variables: str,
     ) -> None:
         self.home = home
+        self.location = location
         self.port, self.web_port = free_port(), free_port()
         self.environment = {
             "DAGSTER_HOME": str(home),
@@ -201,7 +203,7 @@ class Deployment:
         workspace = ["--workspace", str(self.home / "workspace.yaml")]
         address = ["--host", "127.0.0.1", "--port"]
         return {
-            "code server": ["dagster", "api", "grpc", "-m", LOCATION, *address, str(self.port)],
+            "code server": ["sigma_assets.instance.code_server", "-m", self.location, *address, str(self.port)],
             "daemon": ["dagster._daemon", "run", *workspace],
             "webserver": ["dagster_webserver", *workspace, *address, str(self.web_port)],
         }[name]

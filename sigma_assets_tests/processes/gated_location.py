@@ -1,14 +1,17 @@
 """The real code location, except that a write can be held up: it waits, not yet committed, while its gate is shut.
 
 A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
-into `gates/<the same>.reached`. The gate `before_<asset>...` lies before the transaction: on SQLite, an open one keeps
-every other writer waiting. Loads of prices have the gate `kept.<asset>`, after a batch has been stored.
+into `gates/<the same>.reached`, and the modules that it has imported since it was forked into `gates/<the same>.modules`.
+The gate `before_<asset>...` lies before the transaction: on SQLite, an open one keeps every other writer waiting. Loads
+of prices have the gate `kept.<asset>`, after a batch has been stored.
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -21,6 +24,7 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.providers.base import Bars
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, settings
+from sigma_assets.storage.database import Database
 
 PATIENCE_SECONDS = 120
 
@@ -30,6 +34,9 @@ def wait_at(gate: str) -> None:
     shut = Path(os.environ["DAGSTER_HOME"]) / "gates" / gate
     if not shut.exists():
         return
+    from sigma_assets.instance import preloaded  # here: the fork server must import it after everything else
+
+    shut.with_name(f"{gate}.modules").write_text("\n".join(sorted({*sys.modules} - preloaded.MODULES)))
     reached = shut.with_name(f"{gate}.reached")
     reached.with_suffix(".draft").write_text(str(os.getpid()))
     reached.with_suffix(".draft").rename(reached)
@@ -46,7 +53,13 @@ class GatedTables(Tables):
     def __init__(self, configured: Settings) -> None:
         super().__init__(configured)
         self._gate: str | None = None
-        sa.event.listen(self.database._writes, "commit", self._before_commit)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, opened at first use: the fork server imports this module, and no connection may cross a fork."""
+        database = super().database
+        sa.event.listen(database._writes, "commit", self._before_commit)
+        return database
 
     def _before_commit(self, _: sa.Connection) -> None:
         if self._gate is not None:

@@ -152,8 +152,8 @@ def _add_portfolio(
     numbers |= _backtest_numbers(book, var_99, model)
     rows = np.arange(len(windows.sessions))[windows.rows(book.sessions)][wanted]
     places = windows.places(book.symbols)
-    filled = windows.filled[places][:, rows]
-    known = windows.known[places][:, rows]
+    cells = places[:, None], rows  # at once: one after the other copies the windows of every session
+    filled, known = windows.filled[cells], windows.known[cells]
     weight = book.weight[wanted].T
     recent = returns[:, -model.volatility_window :]
     contribution, volatility = volatility_contributions(weight, filled[..., -model.volatility_window :], recent)

@@ -1,0 +1,20 @@
+"""Dagster's code server with another source of processes."""
+
+from typing import Any
+
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._grpc.server import DagsterApiServer
+
+from sigma_assets.instance.run_workers import RunWorkers
+
+
+class WarmApiServer(DagsterApiServer):
+    """Dagster's code server, which asks our `RunWorkers` for processes where the original asks multiprocessing."""
+
+    def __init__(self, *, loadable_target_origin: LoadableTargetOrigin | None = None, **options: Any) -> None:
+        if loadable_target_origin is None or loadable_target_origin.module_name is None:
+            raise ValueError("a code server with warm run workers needs --module-name: what they are to have imported")
+        workers = RunWorkers(loadable_target_origin.module_name)
+        super().__init__(loadable_target_origin=loadable_target_origin, **options)
+        workers.settle(options["logger"])
+        self._mp_ctx = workers  # type: ignore[assignment]  # of a context, it asks for no more than they offer
