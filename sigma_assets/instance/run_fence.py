@@ -19,9 +19,11 @@ _ENDED = {
     dg.DagsterRunStatus.FAILURE: "was marked as failed",
     dg.DagsterRunStatus.SUCCESS: "has succeeded already",
 }
-_STATUS = sa.text("SELECT status FROM public.runs WHERE run_id = :run_id FOR SHARE")
+_STATUS = "SELECT status FROM {}.runs WHERE run_id = :run_id FOR SHARE"
 """Of the same database: whoever ends the run comes before this statement, or after the commit that follows it. Asked at
 the start of a transaction, a frozen worker would hold the row for as long as it is frozen."""
+_SCHEMA = "SELECT CAST(CAST(relnamespace AS regnamespace) AS text) FROM pg_class WHERE oid = CAST('runs' AS regclass)"
+"""Where Dagster's tables are: `public`, or what the search path of its role says."""
 
 
 class RunEndedError(dg.DagsterExecutionInterruptedError):
@@ -31,9 +33,15 @@ class RunEndedError(dg.DagsterExecutionInterruptedError):
 def fence_of(instance: dg.DagsterInstance, run_id: str) -> Fence:
     """Return the fence of a run: it raises RunEndedError once the run has been ended, or deleted, by somebody else."""
 
+    runs = instance.run_storage
+    place, query = None, sa.text("")
+    if isinstance(runs, PostgresRunStorage):
+        with runs.connect() as connection:
+            place, query = place_of(connection.engine.url), sa.text(_STATUS.format(connection.scalar(sa.text(_SCHEMA))))
+
     def fence(connection: sa.Connection) -> None:
-        if _is_beside_runs(connection, instance):
-            status = connection.execute(_STATUS, {"run_id": run_id}).scalar()
+        if place_of(connection.engine.url) == place:
+            status = connection.execute(query, {"run_id": run_id}).scalar()
             _refuse(run_id, None if status is None else dg.DagsterRunStatus(status))
         else:
             refuse_ended(instance, run_id)
@@ -45,15 +53,6 @@ def refuse_ended(instance: dg.DagsterInstance, run_id: str) -> None:
     """Raise RunEndedError if a run that this process executes has been ended by somebody else."""
     run = instance.get_run_by_id(run_id)
     _refuse(run_id, None if run is None else run.status)
-
-
-def _is_beside_runs(connection: sa.Connection, instance: dg.DagsterInstance) -> bool:
-    """Return whether Dagster's runs are in the database of a connection, in the schema where Dagster puts them."""
-    runs = instance.run_storage
-    if connection.dialect.name != "postgresql" or not isinstance(runs, PostgresRunStorage):
-        return False
-    address = sa.make_url(runs.postgres_url)
-    return place_of(address) == place_of(connection.engine.url) and "search_path" not in str(address.query)
 
 
 def _refuse(run_id: str, status: dg.DagsterRunStatus | None) -> None:
