@@ -22,7 +22,7 @@ def use_warm_workers(home: Path) -> list[list[str]]:
     Raises
     ------
     FileNotFoundError
-        redis-server is not installed (Debian: redis-server), or dagster-celery is not (`pip install sigma_assets[warm]`).
+        redis-server is not installed (Debian: redis-server), or dagster-celery is not (`pip install sigma_assets[celery]`).
     """
     redis, celery = shutil.which("redis-server"), Path(sys.executable).with_name("dagster-celery")
     if redis is None or not celery.exists():

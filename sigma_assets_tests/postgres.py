@@ -37,6 +37,7 @@ class PostgresServer:
         self.is_ours = not given
         self._process: subprocess.Popen[bytes] | None = None
         self._binaries: Path | None = None
+        self._addresses = ["127.0.0.1"]
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres")
         if given:
             self.url = sa.make_url(given).set(drivername="postgresql+psycopg2")
@@ -59,6 +60,19 @@ class PostgresServer:
         rules = self._folder / "data" / "pg_hba.conf"
         rules.write_text(f"host all {','.join(roles)} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
+    def listen_also_on(self, address: str, subnet: str) -> None:
+        """Restart the temporary server so that other hosts can reach it, too.
+
+        Parameters
+        ----------
+        subnet : addresses of the hosts that it trusts.
+        """
+        self.halt()
+        self._addresses.append(address)
+        with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {subnet} trust\n")
+        self.start()
+
     def start(self) -> None:
         """Start the temporary server and wait until it answers; from one thread always, since it dies with that."""
         self._starter.submit(self._start).result()
@@ -67,7 +81,7 @@ class PostgresServer:
         log = (self._folder / "log").open("ab")
         assert self._binaries is not None, "a server that was given is not ours to start"
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(self._addresses),
             "port": self.url.port,
             "unix_socket_directories": self._folder,
             "fsync": "off",

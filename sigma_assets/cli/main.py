@@ -36,6 +36,7 @@ COMMANDS = {
     "db": "sigma_assets.cli.installation:db",
     "token": "sigma_assets.cli.access:token",
     "serve": "sigma_assets.cli.servers:serve",
+    "worker": "sigma_assets.cli.worker:worker",
 }
 
 LINES = {
@@ -67,6 +68,7 @@ LINES = {
     "db": "Maintain the database: its schema, and what can be deleted.",
     "token": "Print a link to the status pages of one portfolio only.",
     "serve": "Start the status server: JSON API and pages.",
+    "worker": "Execute runs on this host, one of several.",
 }
 """What each command does, in one line of 80 columns, so that `--help` imports none of them."""
 

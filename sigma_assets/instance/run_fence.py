@@ -19,9 +19,11 @@ _ENDED = {
     dg.DagsterRunStatus.FAILURE: "was marked as failed",
     dg.DagsterRunStatus.SUCCESS: "has succeeded already",
 }
-_STATUS = "SELECT status FROM {schema}.runs WHERE run_id = :run_id FOR SHARE"
+_STATUS = "SELECT status FROM {}.runs WHERE run_id = :run_id FOR SHARE"
 """Of the same database: whoever ends the run comes before this statement, or after the commit that follows it. Asked at
 the start of a transaction, a frozen worker would hold the row for as long as it is frozen."""
+_SCHEMA = "SELECT CAST(CAST(relnamespace AS regnamespace) AS text) FROM pg_class WHERE oid = CAST('runs' AS regclass)"
+"""Where Dagster's tables are: `public`, or what the search path of its role says."""
 
 
 class RunEndedError(dg.DagsterExecutionInterruptedError):
@@ -31,12 +33,15 @@ class RunEndedError(dg.DagsterExecutionInterruptedError):
 def fence_of(instance: dg.DagsterInstance, run_id: str) -> Fence:
     """Return the fence of a run: it raises RunEndedError once the run has been ended, or deleted, by somebody else."""
 
-    schemas: list[str] = []
+    runs = instance.run_storage
+    place, query = None, sa.text("")
+    if isinstance(runs, PostgresRunStorage):
+        with runs.connect() as connection:
+            place, query = place_of(connection.engine.url), sa.text(_STATUS.format(connection.scalar(sa.text(_SCHEMA))))
 
     def fence(connection: sa.Connection) -> None:
-        if _is_beside_runs(connection, instance):
-            schemas[:] = schemas or [_schema_of_runs(instance)]
-            status = connection.execute(sa.text(_STATUS.format(schema=schemas[0])), {"run_id": run_id}).scalar()
+        if place_of(connection.engine.url) == place:
+            status = connection.execute(query, {"run_id": run_id}).scalar()
             _refuse(run_id, None if status is None else dg.DagsterRunStatus(status))
         else:
             refuse_ended(instance, run_id)
@@ -48,24 +53,6 @@ def refuse_ended(instance: dg.DagsterInstance, run_id: str) -> None:
     """Raise RunEndedError if a run that this process executes has been ended by somebody else."""
     run = instance.get_run_by_id(run_id)
     _refuse(run_id, None if run is None else run.status)
-
-
-def _schema_of_runs(instance: dg.DagsterInstance) -> str:
-    """Return where Dagster's search path finds its runs: `public`, or the schema that is named like the role."""
-    runs = instance.run_storage
-    assert isinstance(runs, PostgresRunStorage)
-    with runs.connect() as connection:
-        found = "SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class c ON c.relnamespace = pg_namespace.oid"
-        return str(connection.exec_driver_sql(f"{found} WHERE c.oid = 'runs'::regclass").scalar_one())
-
-
-def _is_beside_runs(connection: sa.Connection, instance: dg.DagsterInstance) -> bool:
-    """Return whether Dagster's runs are in the database of a connection."""
-    runs = instance.run_storage
-    if connection.dialect.name != "postgresql" or not isinstance(runs, PostgresRunStorage):
-        return False
-    address = sa.make_url(runs.postgres_url)
-    return place_of(address) == place_of(connection.engine.url)
 
 
 def _refuse(run_id: str, status: dg.DagsterRunStatus | None) -> None:

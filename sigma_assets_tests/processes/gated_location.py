@@ -2,8 +2,9 @@
 
 A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
 into `gates/<the same>.reached`, and the modules that it has imported since it was forked into `gates/<the same>.modules`.
-The gate `before_<asset>...` lies before the transaction: on SQLite, an open one keeps every other writer waiting. Loads
-of prices have the gate `kept.<asset>`, after a batch has been stored.
+A process whose id stands in the gate may pass although it is shut. The gate `before_<asset>...` lies before the
+transaction: on SQLite, an open one keeps every other writer waiting. Loads of prices have the gate `kept.<asset>`, after
+a batch has been stored.
 """
 
 import os
@@ -41,10 +42,17 @@ def wait_at(gate: str) -> None:
     reached.with_suffix(".draft").write_text(str(os.getpid()))
     reached.with_suffix(".draft").rename(reached)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while shut.exists():
+    while _is_shut(shut):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{shut} stayed shut")
         time.sleep(0.02)
+
+
+def _is_shut(gate: Path) -> bool:
+    try:
+        return gate.read_text() != str(os.getpid())
+    except FileNotFoundError:
+        return False
 
 
 class GatedTables(Tables):

@@ -152,6 +152,39 @@ def test_a_removed_portfolio_loses_its_run_and_its_partition(deployment: Deploym
     assert deployment.runs(portfolio_id)[0].status in (dg.DagsterRunStatus.CANCELED, FAILURE)
 
 
+def test_a_worker_that_was_frozen_while_its_run_was_given_away_writes_nothing(deployment: Deployment):
+    portfolio_id = deployment.add("frozen")
+    reached = deployment.shut("before_betas", portfolio_id)
+    worker = worker_at(deployment, "before_betas", portfolio_id)
+    os.kill(worker, signal.SIGSTOP)
+    (frozen,) = deployment.runs(portfolio_id)
+    with deployment.instance() as instance:
+        instance.report_run_failed(instance.get_run_by_id(frozen.run_id), "its worker is taken for dead")
+    (reached.with_name(reached.name.removesuffix(".reached"))).write_text(str(worker))  # it alone may pass
+    os.kill(worker, signal.SIGCONT)
+
+    until(lambda: "nothing more is written" in _step_failures(deployment, frozen.run_id), "the worker is refused")
+
+    with deployment.database.read() as connection:
+        query = sa.text("SELECT count(*) FROM betas_by_position WHERE portfolio_id = :portfolio_id")
+        assert connection.execute(query, {"portfolio_id": portfolio_id}).scalar_one() == 0
+    deployment.open(reached)
+    deployment.wait_until_done(portfolio_id, seconds=120)
+    with deployment.instance() as instance:
+        endings = instance.get_records_for_run(frozen.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    assert len(endings) == 1
+    first, *later = deployment.runs(portfolio_id)
+    assert first.status is FAILURE
+    assert [run.status for run in later] == [SUCCESS]
+
+
+def _step_failures(deployment: Deployment, run_id: str) -> str:
+    with deployment.instance() as instance:
+        records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    failed = [record.event_log_entry.get_dagster_event().step_failure_data for record in records]
+    return " ".join(failure.error.to_string() for failure in failed if failure.error is not None)
+
+
 def test_every_failed_run_is_told_once_although_the_receiver_was_down_all_the_time(deployment: Deployment):
     """Last in this file: all the tests above went on beside a sensor whose every tick failed."""
     with deployment.instance() as instance:

@@ -1,0 +1,1 @@
+"""Several hosts: workers with host names and addresses of their own, one PostgreSQL, one broker."""

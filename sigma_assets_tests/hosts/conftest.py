@@ -1,0 +1,43 @@
+"""Fixture: a deployment over three hosts, made once for all tests of this folder; without hosts they are skipped."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from sigma_assets_tests.conftest import fresh_database
+from sigma_assets_tests.hosts.deployment import Broker, HostsDeployment
+from sigma_assets_tests.hosts.network import NoHostsError, network
+from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostsDeployment]:
+    """Return a deployment without any process but its database and its broker; fails, not skips, where CI=true."""
+    try:
+        server = PostgresServer()
+        if not server.is_ours:
+            raise NoHostsError(
+                "the tests of several hosts start a PostgreSQL of their own: unset SIGMA_TEST_DATABASE_URL"
+            )
+        with network() as made:
+            yield from _deployed(tmp_path_factory, made, server)
+    except (NoHostsError, NoPostgresError) as error:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def _deployed(tmp_path_factory, made, server) -> Iterator[HostsDeployment]:
+    folder = tmp_path_factory.mktemp("hosts")
+    broker = Broker(folder, made.address)
+    if made.has_namespaces:
+        server.listen_also_on(made.address, made.subnet)
+    broker.start()
+    deployment = HostsDeployment(folder, made, server, fresh_database(server), broker)
+    try:
+        yield deployment
+    finally:
+        deployment.stop()
+        broker.stop()
+        server.stop()

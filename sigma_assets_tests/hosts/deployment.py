@@ -1,0 +1,154 @@
+"""A deployment over several hosts as deploy/celery/README.md describes it: one PostgreSQL, one broker, worker hosts."""
+
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import redis
+
+from sigma_assets_tests.hosts.network import Network, NoHostsError
+from sigma_assets_tests.postgres import PostgresServer
+from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, free_port, lots_of, until
+
+BROKER_PASSWORD = "broker-open-sesame"
+DEAD_AFTER_SECONDS = 31.0
+"""The least that the launcher takes."""
+SYMBOLS = ("AAPL", "MSFT", "NVDA", "XOM", "JNJ", "JPM", "PG", "KO", "WMT", "HD", "CVX", "MRK", "PEP", "COST", "DIS")
+
+
+class Broker:
+    """Redis with a password, over TLS, that can be stopped and started again; it keeps its queue in a file."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self._redis, openssl = shutil.which("redis-server"), shutil.which("openssl")
+        if self._redis is None or openssl is None:
+            raise NoHostsError("redis-server and openssl are needed (Debian: redis-server, openssl)")
+        self._folder, self._address, self._port = folder, address, free_port()
+        self._certificate, self._key = folder / "broker.pem", folder / "broker.key"
+        request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
+        files = ["-keyout", str(self._key), "-out", str(self._certificate)]
+        subprocess.run([*request, "-addext", f"subjectAltName=IP:{address}", *files], check=True, capture_output=True)
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        """Return its address as a worker gets it."""
+        tls = f"ssl_cert_reqs=required&ssl_ca_certs={self._certificate}"
+        return f"rediss://:{BROKER_PASSWORD}@{self._address}:{self._port}/0?{tls}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = {
+            "port": 0,
+            "tls-port": self._port,
+            "bind": self._address,
+            "tls-cert-file": self._certificate,
+            "tls-key-file": self._key,
+            "tls-auth-clients": "no",
+            "requirepass": BROKER_PASSWORD,
+            "dir": self._folder,
+            "appendonly": "yes",
+            "save": "",
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        with (self._folder / "broker.log").open("a") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", str(self._redis), *words], stdout=log, stderr=log
+            )
+        client = redis.Redis.from_url(self.url)
+        until(lambda: _answers(client), "the broker answers")
+        client.close()
+
+    def stop(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+            self._process = None
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.exceptions.ConnectionError:
+        return False
+
+
+class HostsDeployment(Deployment):
+    """Code server and daemon on this machine, workers on hosts of a network."""
+
+    def __init__(self, folder: Path, network: Network, server: PostgresServer, name: str, broker: Broker) -> None:
+        self.network, self.server, self.broker = network, server, broker
+        database = server.url.set(host=network.address, database=name, drivername="postgresql")
+        super().__init__(
+            folder / "home",
+            dagster_yaml=CHECKOUT / "deploy" / "celery" / "dagster.yaml",
+            SIGMA_DATABASE_URL=database.render_as_string(hide_password=False),
+            SIGMA_BROKER_URL=broker.url,
+        )
+        self.configure(run_launcher={"config": {"broker": broker.url, "dead_after_seconds": DEAD_AFTER_SECONDS}})
+
+    def start_workers(self, *hosts: str, checkout: Path = CHECKOUT) -> None:
+        """Start workers with one slot each on hosts, and wait until all take runs.
+
+        Call it from the thread that outlives them: a process ends with the thread that has started it.
+        """
+        environment = {**self._environment(), "PYTHONPATH": str(checkout), "PYTHONUNBUFFERED": "1"}
+        command = (sys.executable, "-m", "sigma_assets.cli.main", "worker", "--slots", "1")
+        before = {host: self.worker_log(host).count(" ready.") for host in hosts}
+        for host in hosts:
+            log = self.home / f"{host}.log"
+            self.network.host(host).start(*command, environment=environment, log=log, folder=self.home)
+        for host in hosts:
+            process = self.worker(host)
+            until(
+                lambda host=host, process=process: (
+                    process.poll() is not None or self.worker_log(host).count(" ready.") > before[host]
+                ),
+                f"the worker on {host} is ready",
+                seconds=240,
+            )
+            assert process.poll() is None, self.worker_log(host)
+
+    def worker(self, host: str) -> subprocess.Popen:
+        """Return the worker that was started last on a host."""
+        return self.network.host(host).processes[-1]
+
+    def worker_log(self, host: str) -> str:
+        """Return what the worker of a host wrote."""
+        log = self.home / f"{host}.log"
+        return log.read_text() if log.exists() else ""
+
+    def arrived(self, reached: Path) -> tuple[int, str]:
+        """Wait until a worker stands at a gate; return its process id, and its host."""
+        until(reached.exists, f"a worker is at {reached.name}", seconds=300)
+        with self.instance() as instance:
+            pid = int(reached.read_text())
+            beats = [instance.run_storage.heartbeats.last(run.run_id) for run in instance.get_runs()]
+            return pid, next(beat.host for beat in beats if beat is not None and beat.pid == pid)
+
+    def messages(self, run_id: str) -> list[tuple[str, str]]:
+        """Return type and text of a run's events, oldest first."""
+        with self.instance() as instance:
+            records = instance.get_records_for_run(run_id).records
+        entries = [record.event_log_entry for record in records]
+        return [(entry.dagster_event_type.value if entry.dagster_event_type else "", _text(entry)) for entry in entries]
+
+
+def _text(entry: dg.EventLogEntry) -> str:
+    event, error = entry.dagster_event, None
+    if event is not None and event.is_step_failure:
+        error = event.step_failure_data.error
+    elif event is not None and event.event_type is dg.DagsterEventType.ENGINE_EVENT:
+        error = event.engine_event_data.error
+    return f"{entry.message} {'' if error is None else error.to_string()}"
+
+
+def book(seed: int, first: date, lots: int = 10) -> pd.DataFrame:
+    """Return lots of different symbols, different for each seed."""
+    picked = [SYMBOLS[(seed + number) % len(SYMBOLS)] for number in range(lots)]
+    return lots_of({symbol: 10.0 + 7 * seed + 3 * number for number, symbol in enumerate(picked)}, first)

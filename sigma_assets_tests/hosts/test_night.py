@@ -1,0 +1,253 @@
+"""A night on three hosts: one is killed, one is cut off the network, the broker restarts; nothing is lost or doubled.
+
+Afterwards, on the same hosts: a cancellation, a broker that is away, a host that is drained, a host with other code.
+"""
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.runs.covers import RunCover
+from sigma_assets.storage.database import Database
+from sigma_assets.storage.schema import FAMILIES
+from sigma_assets_tests.conftest import fresh_database
+from sigma_assets_tests.deployment.deployment import copy_book
+from sigma_assets_tests.hosts.deployment import HostsDeployment, book
+from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, until
+
+SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+PORTFOLIOS = 8
+"""Each is a run of its own, besides that of the universe."""
+FIRST = date(2026, 1, 2)
+NAMES = ("host-a", "host-b", "host-c")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@dataclass
+class Night:
+    """What was seen.
+
+    Attributes
+    ----------
+    portfolios : each with a run of its own; the first one's host is killed, the second one's is cut off.
+    killed, cut : the hosts that were, and left : the one that was left alone.
+    stale_rows : rows that the cut-off worker's step had left when its run was over and nobody else had written any.
+    one_host : what one host computes from the same holdings.
+    """
+
+    hosts: HostsDeployment
+    portfolios: list[str]
+    killed: str = ""
+    cut: str = ""
+    left: str = ""
+    stale_rows: int = -1
+    one_host: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+
+    def runs(self, number: int) -> list[RunCover]:
+        """Return the runs of a portfolio, oldest first."""
+        return self.hosts.runs(self.portfolios[number])
+
+
+@pytest.fixture(scope="module")
+def night(hosts: HostsDeployment) -> Night:
+    """Let the night happen."""
+    portfolios = [hosts.add(f"number {number}", book(number, FIRST)) for number in range(PORTFOLIOS)]
+    found = Night(hosts, portfolios)
+    reached = [_shut(hosts, portfolio_id) for portfolio_id in portfolios[:2]]
+    hosts.configure(concurrency={"runs": {**_limits(hosts), "max_concurrent_runs": len(NAMES)}})
+    with ThreadPoolExecutor(1) as aside:
+        hosts.start_workers(*NAMES)
+        hosts.start("code server", "daemon")
+        (_, found.killed), (stale, found.cut) = hosts.arrived(reached[0]), hosts.arrived(reached[1])
+        (found.left,) = set(NAMES) - {found.killed, found.cut}
+        hosts.network.host(found.killed).kill()
+        hosts.network.host(found.cut).cut()
+        alone = aside.submit(_one_host, hosts)
+        hosts.broker.stop()
+        time.sleep(1.0)
+        hosts.broker.start()
+        until(lambda: found.runs(0)[0].status is FAILURE, "the killed host's run is given away", seconds=240)
+        hosts.open(reached[0])
+        until(lambda: found.runs(1)[0].status is FAILURE, "the cut host's run is given away", seconds=240)
+        _gate(reached[1]).write_text(str(stale))  # it alone may go on, to its write
+        hosts.network.host(found.cut).mend()
+        until(lambda: _is_refused(hosts, found.runs(1)[0].run_id), "the stale worker is refused", seconds=240)
+        found.stale_rows = _count(hosts.database, "betas_by_portfolio", portfolios[1])
+        hosts.open(reached[1])
+        hosts.start_workers(found.killed)
+        hosts.wait_until_done(*portfolios, seconds=400)
+        found.one_host = alone.result()
+    return found
+
+
+def test_each_portfolio_has_a_run_of_its_own(night: Night) -> None:
+    first_runs = [night.runs(number)[0] for number in range(PORTFOLIOS)]
+
+    assert len({run.run_id for run in first_runs}) == PORTFOLIOS
+    assert len({night.killed, night.cut, night.left}) == len(NAMES)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["killed", "cut off"])
+def test_a_lost_hosts_run_is_done_by_another_one(night: Night, number: int) -> None:
+    lost, *later = night.runs(number)
+    host = (night.killed, night.cut)[number]
+
+    assert lost.status is FAILURE
+    told = [text for kind, text in night.hosts.messages(lost.run_id) if kind == "PIPELINE_FAILURE"]
+    assert f"on {host} has not been heard of for" in told[0]
+    assert [run.status for run in later] == [SUCCESS]
+
+
+def test_what_no_host_lost_ran_once(night: Night) -> None:
+    """The broker's restart in the middle of it is nothing to them."""
+    statuses = [[run.status for run in night.runs(number)] for number in range(2, PORTFOLIOS)]
+
+    assert statuses == [[SUCCESS]] * (PORTFOLIOS - 2)
+
+
+def test_a_host_that_was_cut_off_wrote_nothing_after_its_work_was_given_away(night: Night) -> None:
+    events = [kind for kind, _ in night.hosts.messages(night.runs(1)[0].run_id)]
+    over = events.index("PIPELINE_FAILURE")
+
+    assert night.stale_rows == 0
+    assert events.count("PIPELINE_FAILURE") == 1
+    assert "ASSET_MATERIALIZATION" not in events[over:]
+    assert "PIPELINE_SUCCESS" not in events
+
+
+def test_the_numbers_are_those_of_one_host(night: Night) -> None:
+    assert _rows(night.hosts.database) == night.one_host
+    assert all(
+        night.one_host[table]
+        for table in ("position_values", "betas_by_position", "volatility_by_symbol", "performance")
+    )
+
+
+def test_cancelling_reaches_the_host_of_the_run(night: Night) -> None:
+    hosts = night.hosts
+    portfolio_id = hosts.add("to be canceled")
+    reached = _shut(hosts, portfolio_id)
+    hosts.arrived(reached)
+    (run,) = hosts.runs(portfolio_id)
+
+    with hosts.instance() as instance:
+        assert instance.run_launcher.terminate(run.run_id)
+
+    until(lambda: hosts.runs(portfolio_id)[0].status is CANCELED, "the run is canceled", seconds=120)
+    hosts.open(reached)
+    events = [kind for kind, _ in hosts.messages(run.run_id)]
+    assert "STEP_FAILURE" in events, "its own process stopped it, not the time limit for cancelling"
+    assert _count(hosts.database, "betas_by_portfolio", portfolio_id) == 0 or len(hosts.runs(portfolio_id)) > 1
+
+
+def test_a_run_waits_for_a_broker_that_is_away(night: Night) -> None:
+    hosts = night.hosts
+    hosts.broker.stop()
+    portfolio_id = hosts.add("without a broker")
+    until(lambda: _tells(hosts, portfolio_id, "cannot be reached"), "the run could not be handed over", seconds=120)
+
+    hosts.broker.start()
+
+    hosts.wait_until_done(portfolio_id, seconds=240)
+    assert [run.status for run in hosts.runs(portfolio_id)] == [SUCCESS]
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_run_and_takes_no_more(night: Night) -> None:
+    hosts = night.hosts
+    portfolio_id = hosts.add("is finished")
+    reached = _shut(hosts, portfolio_id)
+    _, host = hosts.arrived(reached)
+    worker = hosts.worker(host)
+
+    worker.terminate()
+    other = hosts.add("goes elsewhere")
+    hosts.wait_until_done(other, seconds=240)
+    assert worker.poll() is None
+    hosts.open(reached)
+
+    hosts.wait_until_done(portfolio_id, seconds=240)
+    assert [run.status for run in hosts.runs(portfolio_id)] == [SUCCESS]
+    assert worker.wait(120) == 0
+
+
+def test_a_host_with_other_code_refuses_and_leaves_the_run_to_others(night: Night, tmp_path: Path) -> None:
+    hosts = night.hosts
+    shutil.copytree(CHECKOUT / "sigma_assets", tmp_path / "sigma_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "sigma_assets" / "base" / "conventions.py").open("a") as file:
+        file.write("\n# another version\n")
+    for host in NAMES:
+        for worker in hosts.network.host(host).processes:
+            worker.terminate()
+            worker.wait(120)
+    hosts.start_workers("host-d", checkout=tmp_path)
+
+    portfolio_id = hosts.add("of another version")
+    assert hosts.worker("host-d").wait(240) == 0
+    assert _tells(hosts, portfolio_id, "the worker on host-d refuses run")
+    hosts.start_workers("host-a")
+
+    hosts.wait_until_done(portfolio_id, seconds=240)
+    assert [run.status for run in hosts.runs(portfolio_id)] == [SUCCESS]
+
+
+def _limits(hosts: HostsDeployment) -> dict[str, object]:
+    return dict(hosts._configuration()["concurrency"]["runs"])
+
+
+def _shut(hosts: HostsDeployment, portfolio_id: str) -> Path:
+    return hosts.shut("before_betas", portfolio_id)
+
+
+def _gate(reached: Path) -> Path:
+    return reached.with_name(reached.name.removesuffix(".reached"))
+
+
+def _is_refused(hosts: HostsDeployment, run_id: str) -> bool:
+    told = hosts.messages(run_id)
+    over = [kind for kind, _ in told].index("PIPELINE_FAILURE")
+    return any("nothing more is written" in text or "already in a failure state" in text for _, text in told[over:])
+
+
+def _tells(hosts: HostsDeployment, portfolio_id: str, words: str) -> bool:
+    return any(words in text for run in hosts.runs(portfolio_id) for _, text in hosts.messages(run.run_id))
+
+
+def _count(database: Database, table: str, portfolio_id: str) -> int:
+    query = sa.text(f"SELECT count(*) FROM {table} WHERE portfolio_id = :portfolio_id")
+    with database.read() as connection:
+        return connection.execute(query, {"portfolio_id": portfolio_id}).scalar_one()
+
+
+def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return every computed value of every portfolio, to the last bit; not which load of prices it was made after."""
+    dump = {}
+    with database.read() as connection:
+        for table in (table for family in FAMILIES.values() for table in family if "portfolio_id" in table.columns):
+            columns = [column for column in table.columns if not column.name.endswith("revision")]
+            dump[table.name] = sorted((tuple(row) for row in connection.execute(sa.select(*columns))), key=str)
+    return dump
+
+
+def _one_host(hosts: HostsDeployment) -> dict[str, list[tuple[object, ...]]]:
+    """Compute the same holdings in one process, in a database of its own."""
+    url = hosts.server.url.set(database=fresh_database(hosts.server), drivername="postgresql")
+    alone = Deployment(
+        hosts.home.parent / "alone",
+        dagster_yaml=CHECKOUT / "deploy" / "dagster.yaml",
+        SIGMA_DATABASE_URL=url.render_as_string(hide_password=False),
+    )
+    copy_book(hosts.database, alone.database)
+    done = alone.command("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        return _rows(alone.database)
+    finally:
+        alone.stop()
