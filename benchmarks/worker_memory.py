@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from sigma_assets.instance.run_workers import RunWorkers
+from sigma_assets.instance.warm.run_workers import RunWorkers
 
 WORKERS = 20
 MODULE = "sigma_assets.definitions"
@@ -22,7 +22,7 @@ def idle(answer: Connection, done: Connection) -> None:
     """Resolve the jobs as a worker does, say how long the process has run, and wait."""
     import importlib
 
-    importlib.import_module("sigma_assets.instance.preloaded")
+    importlib.import_module("sigma_assets.instance.warm.preloaded")
     importlib.import_module(MODULE).defs.get_repository_def().get_all_jobs()
     answer.send(sum(os.times()[:2]))
     done.recv()

@@ -12,7 +12,7 @@ def main() -> None:
     from dagster._cli.api import grpc_command
     from dagster._grpc import server
 
-    from sigma_assets.instance.warm_server import WarmApiServer
+    from sigma_assets.instance.warm.server import WarmApiServer
 
     server.DagsterApiServer = WarmApiServer  # type: ignore[assignment,misc]  # `grpc_command` makes one, by this name
     grpc_command.main(prog_name="python -m sigma_assets.instance.code_server")

@@ -1,6 +1,7 @@
 """What a command costs before it does anything: no library is imported that it does not use."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,24 @@ def test_no_command_loads_them_before_it_is_called(loaded, library):
 def test_commands_that_read_no_table_at_their_start_load_no_pandas(loaded, module):
     """Its 0.4 s and pyarrow's; what such a command needs, it loads when it is called."""
     assert {"pandas", "pyarrow"} & set(loaded[f"sigma_assets.cli.{module}"]) == set()
+
+
+def test_a_command_that_reads_our_tables_loads_neither_dagster_nor_alembic_nor_a_calendar(tmp_path):
+    """The whole of `portfolios`, not its start alone, on a database that has its tables."""
+    environment = os.environ | {"DAGSTER_HOME": str(tmp_path)}
+    program = f"""
+import json, sys
+from sigma_assets.cli.main import cli
+cli(["portfolios", "--json"], standalone_mode=False)
+print(json.dumps(sorted(name for name in {(*HEAVY, "alembic", "uvicorn")} if name in sys.modules)))
+"""
+    for _ in range(2):  # the first makes the tables
+        answer = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
+        )
+        assert answer.returncode == 0, answer.stderr
+
+    assert json.loads(answer.stdout.splitlines()[-1]) == ["numpy", "pandas", "pyarrow", "rich", "sqlalchemy"]
 
 
 def test_help_has_every_command_in_one_uncut_line():

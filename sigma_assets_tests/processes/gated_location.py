@@ -35,7 +35,7 @@ def wait_at(gate: str) -> None:
     shut = Path(os.environ["DAGSTER_HOME"]) / "gates" / gate
     if not shut.exists():
         return
-    from sigma_assets.instance import preloaded  # here: the fork server must import it after everything else
+    from sigma_assets.instance.warm import preloaded  # here: the fork server must import it after everything else
 
     shut.with_name(f"{gate}.modules").write_text("\n".join(sorted({*sys.modules} - preloaded.MODULES)))
     reached = shut.with_name(f"{gate}.reached")

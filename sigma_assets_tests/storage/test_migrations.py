@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage import migrations
@@ -60,6 +61,16 @@ def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:
 
     assert first == second == migrations.current(empty_database)
     migrations.check(empty_database)
+
+
+def test_the_schema_is_at_the_head_of_the_migrations_and_each_file_begins_with_its_version(database: Database) -> None:
+    """The version is read from the names of the files, without alembic: no command that finds it right waits for it."""
+    scripts = ScriptDirectory.from_config(config())
+
+    assert migrations.current(database) == scripts.get_current_head()
+    assert [script.path.rpartition("/")[2][:5] for script in scripts.walk_revisions()] == [
+        f"{script.revision}_" for script in scripts.walk_revisions()
+    ]
 
 
 def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, empty_database_url: str) -> None:

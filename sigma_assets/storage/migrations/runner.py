@@ -1,16 +1,16 @@
 """Run the migrations: no ini file, one transaction, one process at a time."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage.database import Database
 from sigma_assets.storage.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 VERSION_TABLE = "sigma_alembic_version"
 _LOCK = 0x5167_6D61_0001
@@ -33,7 +33,12 @@ def upgrade(db: Database) -> str:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             if not sa.inspect(connection).has_schema(SCHEMA):  # even IF NOT EXISTS needs a right that owners may lack
                 connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
-        _refuse_newer(db, _version(connection))
+        found = _version(connection)
+        if found == _newest():
+            return found
+        _refuse_newer(db, found)
+        from alembic import command  # half a second of a command that finds its schema as it should be
+
         alembic = config()
         alembic.attributes["connection"] = connection
         command.upgrade(alembic, "head")
@@ -64,8 +69,7 @@ def check(db: Database) -> None:
 
 
 def _refuse_newer(db: Database, found: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in _revisions():
         raise SchemaVersionError(
             f"{db.place} has schema {found}, newer than this code (schema {_newest()}):"
             " install the version of sigma_assets that upgraded it"
@@ -73,15 +77,24 @@ def _refuse_newer(db: Database, found: str | None) -> None:
 
 
 def _version(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one_or_none()
 
 
 def _newest() -> str:
-    return str(ScriptDirectory.from_config(config()).get_current_head())
+    return _revisions()[-1]
 
 
-def config() -> Config:
+def _revisions() -> list[str]:
+    """Return the versions of the schema, oldest first: the numbers that the files of the migrations begin with."""
+    return sorted(file.name.partition("_")[0] for file in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
+
+
+def config() -> "Config":
     """Return the configuration of alembic; what migrates sets `attributes["connection"]`."""
+    from alembic.config import Config
+
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     settings.set_main_option("file_template", "%%(rev)s_%%(slug)s")

@@ -21,7 +21,7 @@ from sigma_assets.instance.worker_process import process_identity
 
 logger = logging.getLogger(__name__)
 
-PRELOADED = "sigma_assets.instance.preloaded"
+PRELOADED = "sigma_assets.instance.warm.preloaded"
 """What the fork server imports after the code location. Nothing else may import it at its own start: it comes last."""
 UNKNOWN_EXIT = 255
 """Exit code of a worker that nobody saw end, because the fork server, its parent, ended before it."""

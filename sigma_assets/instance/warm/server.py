@@ -5,7 +5,7 @@ from typing import Any
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._grpc.server import DagsterApiServer
 
-from sigma_assets.instance.run_workers import RunWorkers
+from sigma_assets.instance.warm.run_workers import RunWorkers
 
 
 class WarmApiServer(DagsterApiServer):

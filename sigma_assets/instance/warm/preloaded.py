@@ -37,8 +37,8 @@ import upath.implementations.local
 
 import sigma_assets.instance.launcher
 import sigma_assets.instance.postgres
-import sigma_assets.instance.run_workers
 import sigma_assets.instance.sqlite.storage
+import sigma_assets.instance.warm.run_workers
 import sigma_assets.providers.massive.provider
 import sigma_assets.providers.simulated.provider
 import sigma_assets.storage.migrations.journal_triggers
