@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread, current_thread, main_thread
-from time import monotonic
+from time import monotonic, time
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from sqlalchemy.dialects.postgresql import insert
 
 from sigma_assets.base.errors import StorageError
@@ -126,6 +127,26 @@ class SilenceWatch:
             self._since = now
         self._last = now
         return min(silent, now - self._since) > self.dead_after
+
+
+def health(
+    run: dg.DagsterRun, instance: dg.DagsterInstance, heartbeats: Heartbeats, watch: SilenceWatch
+) -> CheckRunHealthResult:
+    """Judge a started run by how long ago the process that executes it showed a sign of life."""
+    beat = heartbeats.last(run.run_id)
+    silent = beat.age if beat is not None else _seconds_since_start(run, instance)
+    if not watch.is_dead(silent):
+        return CheckRunHealthResult(WorkerStatus.RUNNING, f"{beat or 'its worker'} was heard of {silent:.0f} s ago")
+    what = f"{beat} has" if beat is not None else "its worker began, but has"
+    return CheckRunHealthResult(
+        WorkerStatus.FAILED, f"the run's worker is lost: {what} not been heard of for {silent:.0f} s"
+    )
+
+
+def _seconds_since_start(run: dg.DagsterRun, instance: dg.DagsterInstance) -> float:
+    record = instance.get_run_record_by_id(run.run_id)
+    started = record.start_time if record is not None else None
+    return 0.0 if started is None else time() - started
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
+from sigma_assets.instance.heartbeats import DEAD_AFTER_SECONDS, SilenceWatch, health
+from sigma_assets.instance.postgres import heartbeats_of
 from sigma_assets.instance.worker_process import HOST_TAG, PID_TAG, STARTED_TAG, process_age_seconds, process_identity
 
 GRPC_TIMEOUT_SECONDS = 10
@@ -35,6 +37,8 @@ class MonitoredRunLauncher(dg.DefaultRunLauncher):
     Runs that execute inside another process (the command line) are judged by the tags of ``this_worker_tags``.
     """
 
+    _watch = SilenceWatch(DEAD_AFTER_SECONDS)
+
     @property
     def supports_check_run_worker_health(self) -> bool:
         """Run monitoring asks only launchers that say so."""
@@ -42,8 +46,10 @@ class MonitoredRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Judge the worker of a started run; where nothing can be known, leave it to the run's time limit."""
-        if PID_TAG in run.tags:
+        if PID_TAG in run.tags and run.tags[HOST_TAG] == socket.gethostname():
             return _health_of_tagged_process(run)
+        if PID_TAG in run.tags:
+            return self._health_elsewhere(run, f"process {run.tags[PID_TAG]} is on another host, {run.tags[HOST_TAG]}")
         if GRPC_INFO_TAG not in run.tags:
             return _running("was not launched here and carries no worker tags")
         server_knows_run = self._ask_code_server(run)
@@ -52,8 +58,13 @@ class MonitoredRunLauncher(dg.DefaultRunLauncher):
         if _code_server_host(run) in LOCAL_HOSTS:
             return self._health_of_launched_process(run)
         if server_knows_run is None:
-            return _running(f"code server on {_code_server_host(run)} does not answer")
+            return self._health_elsewhere(run, f"code server on {_code_server_host(run)} does not answer")
         return _failed(f"its code server on {_code_server_host(run)} no longer knows it")
+
+    def _health_elsewhere(self, run: dg.DagsterRun, reason: str) -> CheckRunHealthResult:
+        """Judge a worker on another host by its signs of life in PostgreSQL; on SQLite it is left to its time limit."""
+        heartbeats = heartbeats_of(self._instance)
+        return _running(reason) if heartbeats is None else health(run, self._instance, heartbeats, self._watch)
 
     def terminate(self, run_id: str) -> bool:
         """Cancel a run through its code server, or by an interrupt where the worker lives on this host without one."""
@@ -131,9 +142,7 @@ def end_runs_of_dead_processes(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _health_of_tagged_process(run: dg.DagsterRun) -> CheckRunHealthResult:
-    host, pid, started = (run.tags[tag] for tag in (HOST_TAG, PID_TAG, STARTED_TAG))
-    if host != socket.gethostname():
-        return _running(f"process {pid} is on another host, {host}")
+    pid, started = run.tags[PID_TAG], run.tags[STARTED_TAG]
     if process_identity(int(pid)) != started:
         return _failed(f"process {pid} has ended without finishing it")
     return _running(f"process {pid} is alive")

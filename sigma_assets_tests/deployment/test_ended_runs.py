@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import dagster as dg
 import pytest
+from dagster._core.launcher import WorkerStatus
 
 from sigma_assets.instance import heartbeats as module
 from sigma_assets.instance.heartbeats import Heartbeat, SilenceWatch
+from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets.instance.postgres import heartbeats_of
+from sigma_assets.instance.worker_process import HOST_TAG, this_worker_tags
 from sigma_assets_tests.deployment.deployment import Deployment, Hook, add_book
 
 Deed = Callable[[dg.DagsterInstance, dg.DagsterRun], object]
@@ -163,3 +166,31 @@ def test_only_silence_that_was_listened_to_counts() -> None:
     assert not look(1245.0, silent=5.0), "the worker shows a sign of life"
     assert not any(look(1245.0 + seconds, silent=float(seconds)) for seconds in range(5, 61, 5))
     assert look(1306.0, silent=61.0)
+
+
+def test_a_command_on_another_host_that_went_silent_is_noticed(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ids of another host cannot be looked at: its signs of life decide."""
+    now = [0.0]
+    monkeypatch.setattr(MonitoredRunLauncher, "_watch", SilenceWatch(60.0, clock=lambda: now[0]))
+    tags = {**this_worker_tags(), HOST_TAG: "elsewhere"}
+    with deployment.entered() as instance:
+        run = instance.add_run(dg.DagsterRun(job_name="portfolios", tags=tags, status=dg.DagsterRunStatus.STARTED))
+        heartbeats_of(instance).begin(run.run_id)
+
+        def judged(at: float) -> tuple[WorkerStatus, str | None]:
+            now[0] = at
+            health = instance.run_launcher.check_run_worker_health(run)
+            return health.status, health.msg
+
+        assert judged(0.0)[0] is WorkerStatus.RUNNING
+        with deployment.database.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE public.sigma_run_heartbeats SET beat_at = beat_at - interval '90 s', host = 'elsewhere'"
+            )
+        assert [judged(at)[0] for at in (20.0, 40.0, 60.0)] == [WorkerStatus.RUNNING] * 3
+        status, message = judged(61.0)
+
+    assert status is WorkerStatus.FAILED
+    assert "on elsewhere has not been heard of for" in str(message)

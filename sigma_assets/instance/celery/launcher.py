@@ -10,14 +10,13 @@ it needs neither a result backend nor remote control. Named in deploy/celery/dag
       config: {broker: {env: SIGMA_BROKER_URL}}
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any, Self
 
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from kombu.exceptions import OperationalError
@@ -25,7 +24,7 @@ from kombu.utils.url import maybe_sanitize_url
 
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.code_version import code_version
-from sigma_assets.instance.heartbeats import DEAD_AFTER_SECONDS, Heartbeats, SilenceWatch
+from sigma_assets.instance.heartbeats import DEAD_AFTER_SECONDS, Heartbeats, SilenceWatch, health
 from sigma_assets.instance.postgres import heartbeats_of
 from sigma_assets.storage.timeouts import SILENT_SECONDS
 
@@ -119,14 +118,7 @@ class HostsRunLauncher(CeleryRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Judge a started run by how long ago the process that executes it showed a sign of life."""
-        beat = self._heartbeats.last(run.run_id)
-        silent = beat.age if beat is not None else self._seconds_since_start(run)
-        if not self._watch.is_dead(silent):
-            return CheckRunHealthResult(WorkerStatus.RUNNING, f"{beat or 'its worker'} was heard of {silent:.0f} s ago")
-        what = f"{beat} has" if beat is not None else "its worker began, but has"
-        return CheckRunHealthResult(
-            WorkerStatus.FAILED, f"the run's worker is lost: {what} not been heard of for {silent:.0f} s"
-        )
+        return health(run, self._instance, self._heartbeats, self._watch)
 
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> str | None:
         """Say where a run was last, or why none may have begun with it."""
@@ -148,11 +140,6 @@ class HostsRunLauncher(CeleryRunLauncher):
                 " SQLite files cannot be shared by hosts. See deploy/celery/dagster.yaml"
             )
         return found
-
-    def _seconds_since_start(self, run: dg.DagsterRun) -> float:
-        record = self._instance.get_run_record_by_id(run.run_id)
-        started = record.start_time if record is not None else None
-        return 0.0 if started is None else time.time() - started
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
