@@ -158,6 +158,23 @@ def test_a_file_is_the_new_truth_and_says_what_it_changes_first(sigma, portfolio
     assert json.loads(sigma("sync", portfolio, "new.csv", "--dry-run", "--json").stdout)["changes"] == []
 
 
+def test_a_sync_says_that_cash_flows_stay_as_they_are(sigma, portfolio, folder):
+    (folder / "orders.csv").write_text(
+        "Date,Action,Symbol,Quantity,Price,Amount\n2024-03-04,buy,KO,5,60,-300\n2024-03-12,fee,,,,-7\n"
+    )
+    before = json.loads(sigma("flows", portfolio, "--json").stdout)
+
+    shown = sigma("sync", portfolio, "orders.csv", "--dry-run")
+    done = json.loads(sigma("sync", portfolio, "orders.csv", "--yes", "--json").stdout)
+
+    note = "cash flows stay as they are: the 1 in the file are not entered, `flow` records them"
+    assert shown.stdout.splitlines()[-1] == note
+    sigma("undo", portfolio)
+    assert (done["done"], done["flows"]) == (True, note)
+    assert json.loads(sigma("flows", portfolio, "--json").stdout) == before
+    assert "Cash flows stay as they are" in sigma("sync", "--help").stdout
+
+
 def test_undo_takes_back_the_last_change_and_nothing_more(sigma, portfolio):
     before = lots(sigma, portfolio)
     sigma("close", portfolio, "--symbol", "MSFT", "--price", "400", "--date", "2024-03-13")

@@ -33,6 +33,7 @@ FLEX_TRADES = _file("flex_trades.csv")
 FLEX_POSITIONS = _file("flex_positions.csv")
 TRADING_212 = _file("trading_212.csv")
 DEGIRO = _file("degiro.csv")
+WEBULL = _file("webull.csv")
 
 
 def read(text: str, **options) -> Holdings:
@@ -205,6 +206,65 @@ def test_trading_212_keeps_fractions_of_eight_decimals():
     ]  # fmt: skip
     assert flows_of(holdings) == [("2024-04-02", "external", 500.0)]
     assert any("1,000.00 USD up to 2024-03-12" in warning for warning in holdings.warnings)
+
+
+def test_webull_counts_what_was_filled_at_its_average_price():
+    """Not the limit, not the size of the order, not an order that was cancelled, and a spread by its legs."""
+    holdings = read(WEBULL)
+
+    assert holdings.source == "Webull orders"
+    assert lots_of(holdings) == [
+        ("AAPL", 40.0, 185.02, "2025-03-13", "2025-03-17", 190.01),
+        ("AAPL", 60.0, 185.02, "2025-03-13", None, None),
+        ("SPY250417C00580000", 2.0, 3.25, "2025-03-18", None, None),
+        ("SPY250417C00590000", -2.0, 2.0, "2025-03-18", None, None),
+    ]
+    assert [(each.line, each.reason) for each in holdings.skipped] == [
+        (3, "an order of which nothing was filled"),
+        (5, "an order of several legs; its legs have lines of their own"),
+    ]
+    assert not holdings.doubts
+
+
+def test_a_table_of_filled_orders_is_one_of_transactions():
+    text = (
+        "Symbol,Side,Filled Qty,Avg Price,Filled Time\n"
+        "AAPL,BUY,10,185.5,03/14/2025 09:31:05 EDT\nAAPL,SELL,4,190,03/18/2025 10:00:00 EDT\n"
+    )
+
+    holdings = read(text)
+
+    assert holdings.kind == "transactions"
+    assert lots_of(holdings) == [
+        ("AAPL", 4.0, 185.5, "2025-03-14", "2025-03-18", 190.0), ("AAPL", 6.0, 185.5, "2025-03-14", None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["Cost Basis Per Share", "Avg. Price", "Avg. Cost", "Cost Price", "Trade Price"])
+def test_the_usual_names_of_a_price_are_known(column):
+    (lot,) = lots_of(read(f"Ticker,Shares,{column},Purchase Date\nAAPL,10,185.25,2024-03-14\n"))
+
+    assert lot[:4] == ("AAPL", 10.0, 185.25, "2024-03-14")
+
+
+_TOTALLED = [
+    "Ticker,Shares,Avg. Cost,Cost Basis\nTOT,10,185.5,1855\nMSFT,1,300,300\n{},,,2155\n",
+    "Ticker,Shares,Avg. Cost\nTOT,10,185.5\nMSFT,1,300\n{},11,\n",
+    "Ticker,Shares,Avg. Cost\nTOT,10,185.5\nMSFT,1,300\n{},11,195.9\n",
+    "Name,Ticker,Shares,Avg. Cost\nTotal SE,TOT,10,185.5\nMicrosoft,MSFT,1,300\n{},,11,\n",
+    'Symbol,Description,Quantity,Average Cost,Total Cost\nTOT,Total,10,$185.50,"$1,855.00"\nMSFT,M,1,300,300\n'
+    '{},,,,"$2,155.00"\n',
+]
+
+
+@pytest.mark.parametrize("words", ["Total", "Totals", "TOTAL:", "Grand total", "Account Total", "Total value"])
+@pytest.mark.parametrize("text", _TOTALLED, ids=["cost", "quantity", "price", "name first", "a broker's"])
+def test_a_line_that_adds_up_the_others_is_listed_as_skipped(text, words):
+    """It names no holding, whatever it adds up; a name such as Total SE is one."""
+    holdings = read(text.format(words), entry_date=AS_OF)
+
+    assert [lot[:3] for lot in lots_of(holdings)] == [("TOT", 10.0, 185.5), ("MSFT", 1.0, 300.0)]
+    assert [(each.line, each.reason) for each in holdings.skipped] == [(4, "a total")]
 
 
 def test_degiro_in_dutch_needs_tickers_and_keeps_no_other_currency():

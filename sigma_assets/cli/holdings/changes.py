@@ -139,7 +139,10 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
 @reading_options
 @json_option
 def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Replace a portfolio's lots with those of a file of lots or transactions."""
+    """Replace a portfolio's lots with those of a file of lots or transactions.
+
+    Cash flows stay as they are, those of the file are not entered; `flow` records them.
+    """
     from sigma_assets.holdings.changes import plan_sync
 
     asks = sys.stdin.isatty() and not (yes or as_json)
@@ -151,11 +154,13 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
         )
     database = open_database()
     changes = plan_sync(_held(database, portfolio_id), _as_lots(holdings.lots))
+    note = _about_flows(len(holdings.flows))
     if dry_run or not changes.lots:
-        record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": False}
-        return show_one(record, as_json=as_json, sentence="\n".join(changes.words) or "nothing to change")
+        record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": False, "flows": note}
+        words = changes.words or ["no lot to change"]
+        return show_one(record, as_json=as_json, sentence="\n".join([*words, note]))
     if asks:
-        click.echo("\n".join(changes.words), err=True)
+        click.echo("\n".join([*changes.words, note]), err=True)
         click.confirm(f"Make these {len(changes.words):,} changes?", default=True, abort=True, err=True)
     _do(
         database,
@@ -163,7 +168,13 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
         changes,
         as_json=as_json,
         summary=f"sync with {file.name}: {len(changes.words):,} changes",
+        flows=note,
     )
+
+
+def _about_flows(in_file: int) -> str:
+    stay = "cash flows stay as they are"
+    return f"{stay}: the {in_file:,} in the file are not entered, `flow` records them" if in_file else stay
 
 
 @click.command()
@@ -193,12 +204,19 @@ def rename(portfolio_id: str, name: str, as_json: bool) -> None:
 
 
 def _do(
-    database: Database, portfolio_id: str, changes: "Changes", *, as_json: bool, summary: str | None = None
+    database: Database,
+    portfolio_id: str,
+    changes: "Changes",
+    *,
+    as_json: bool,
+    summary: str | None = None,
+    flows: str | None = None,
 ) -> None:
     words = summary or "; ".join(changes.words)
     apply_edit(database, portfolio_id, words, lots=changes.lots, seen=changes.seen)
     record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": True}
-    show_one(record, as_json=as_json, sentence="\n".join(changes.words))
+    record |= {"flows": flows} if flows else {}
+    show_one(record, as_json=as_json, sentence="\n".join([*changes.words, *([flows] if flows else [])]))
 
 
 def _held(database: Database, portfolio_id: str) -> "dict[str, Lot]":

@@ -59,7 +59,10 @@ KINDS = ("lots", "positions", "transactions")
 
 _GENERIC = {
     "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
-    "quantity": ["quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts"],
+    "quantity": [
+        "quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts",
+        "filled qty", "filled quantity",
+    ],
     "price": [
         "entry price per share", "entry price", "purchase price", "buy price", "cost per share", "cost/share",
         "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
@@ -68,7 +71,7 @@ _GENERIC = {
     "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "cost", "book value"],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
-        "date purchased", "open date", "opened", "transaction date", "date",
+        "date purchased", "open date", "opened", "transaction date", "filled time", "date",
     ],
     "exit_date": ["exit date", "sell date", "sale date", "date sold", "close date", "closed"],
     "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],

@@ -1,5 +1,6 @@
 """The columns of a table as text, and the lines that are not in it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,12 @@ from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import extend, uniform_columns
 
 _AT_ONCE = 5_000
+_TOTAL = re.compile(
+    r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
+    r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
+    re.IGNORECASE,
+)
+"""The first words of a line that adds up the lines above it."""
 
 
 @dataclass
@@ -238,9 +245,25 @@ class _Builder:
             present = {cell.lower() for cell in column}
             kept = next((one for one in self.source.keep[1] if one in present), None)
             reasons |= {row: f"not one of the rows {kept}" for row, cell in enumerate(column) if cell.lower() != kept}
+        if not self.source.is_strict:
+            reasons |= dict.fromkeys(_totals(columns), "a total")
         if not reasons:
             return self._lines, columns
         for row, reason in reasons.items():
             skipped.append((self._lines[row], _line([column[row] for column in columns]), reason))
         rows = np.array([row for row in range(len(self._lines)) if row not in reasons], dtype=int)
         return [self._lines[row] for row in rows], [[column[row] for row in rows] for column in columns]
+
+
+def _totals(columns: list[list[str]]) -> list[int]:
+    """Return the rows whose first filled cell says that they are a total."""
+    rows = set()
+    for place, column in enumerate(columns):
+        words = {cell for cell in set(column) if _TOTAL.fullmatch(cell)}
+        if words:
+            rows |= {
+                row
+                for row, cell in enumerate(column)
+                if cell in words and not any(before[row] for before in columns[:place])
+            }
+    return sorted(rows)
