@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from sigma_assets.reports import forms
 from sigma_assets.reports.charts import report as charts
+from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.words import figures, histories
-from sigma_assets.reports.words.table import NOTHING_HELD
+from sigma_assets.reports.words.table import NOTHING_HELD, Source
 from sigma_assets.reports.words.tables import tables
 
 TEMPLATES = "templates"
@@ -41,6 +42,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         "bars": {key: charts.bars(table.measures) for key, table in named.items() if table.measures},
         "small_lines": charts.small_lines(named["exposures"].lines),
         "headline": figures.headline(report),
+        "headline_sources": figures.HEADLINE,
         "figures": figures.figures(report),
         "zone_words": figures.zone_words(report),
         "ranges": charts.equity_ranges(report),
@@ -70,6 +72,24 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
     }
     if is_alone:
         parts |= {"style": Markup(style()), "script": Markup(script()), "policy": policy()}
+
+    def explained(source: Source | None, text: str) -> str:
+        """Return the address of the page that explains a number; empty in a file, and where there is no number."""
+        if is_alone or source is None or report.session is None or text == forms.UNKNOWN:
+            return ""
+        return explain_link(
+            report.portfolio_id,
+            source.table,
+            source.column,
+            report.session,
+            symbols=[source.symbol] if source.symbol else [],
+            factor=source.factor,
+            scenario=source.scenario,
+            lot=source.lot,
+            cluster=source.cluster,
+        )
+
+    parts["explained"] = explained
     return _environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts).lstrip()
 
 

@@ -82,6 +82,8 @@ class Holding:
         option and its underlying share one, by risk weight, in which both contributions are linear.
     risk_share : volatility_contribution / realized_63d; likewise.
     es_contribution : share of equity; likewise.
+    lot_id : of its only lot; None where there are several.
+    has_own_risk : whether its contributions are a row of `risk_by_position`, shared with no other symbol.
     """
 
     symbol: str
@@ -98,6 +100,8 @@ class Holding:
     volatility_contribution: float | None
     risk_share: float | None
     es_contribution: float | None
+    lot_id: str | None
+    has_own_risk: bool
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,8 @@ def _holding(symbol: str, lots: Sequence[dict[str, Any]], betas: dict, risks: di
         volatility_contribution=share("volatility_contribution"),
         risk_share=share("share"),
         es_contribution=share("es_contribution"),
+        lot_id=lots[0]["lot_id"] if len(lots) == 1 else None,
+        has_own_risk=own is not None and own == risk.get("weight") and lots[0]["risk_symbol"] == symbol,
     )
 
 

@@ -1,6 +1,6 @@
 """The figures of a report: some numbers with a label each, and the returns beside those of the benchmark."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from sigma_assets.reports.forms import (
     word,
 )
 from sigma_assets.reports.portfolio import PortfolioReport
-from sigma_assets.reports.words.table import TextTable
+from sigma_assets.reports.words.table import Source, TextTable
+from sigma_assets.storage.schema import FAMILIES
 
 Form = Callable[[Any], str]
 PERIODS = {
@@ -33,10 +34,17 @@ ZONES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """Some figures with a title: (label, text) each."""
+    """Some figures with a title.
+
+    Attributes
+    ----------
+    lines : (label, text) each.
+    sources : the stored number of each line; None for a word.
+    """
 
     title: str
     lines: tuple[tuple[str, str], ...]
+    sources: tuple[Source | None, ...]
 
 
 def headline(report: PortfolioReport) -> tuple[tuple[str, str], ...]:
@@ -48,6 +56,15 @@ def headline(report: PortfolioReport) -> tuple[tuple[str, str], ...]:
         ("Day", signed_percent(day[1])),  # type: ignore[arg-type]
         ("Volatility, per year", percent(report.volatility.get("realized_63d"))),  # type: ignore[arg-type]
     )
+
+
+HEADLINE = (
+    Source("portfolio_snapshots", "equity"),
+    Source("portfolio_snapshots", "daily_pnl"),
+    Source("portfolio_snapshots", "daily_return"),
+    Source("volatility", "realized_63d"),
+)
+"""The stored numbers of the headline."""
 
 
 def returns(report: PortfolioReport) -> TextTable:
@@ -64,7 +81,9 @@ def returns(report: PortfolioReport) -> TextTable:
         else f"Time-weighted. {report.benchmark}: total return, of longer periods from the close of the first session."
     )
     columns = ("Period", "Portfolio", report.benchmark)
-    return TextTable("returns", f"Return against {report.benchmark}", columns, ("Period",), rows, note)
+    sources = tuple((None, Source("performance", period), None) for period in PERIODS)
+    title = f"Return against {report.benchmark}"
+    return TextTable("returns", title, columns, ("Period",), rows, note, sources=sources)
 
 
 def zone_words(report: PortfolioReport) -> str:
@@ -77,12 +96,12 @@ def figures(report: PortfolioReport) -> list[Figures]:
     day = {"daily_return": report.snapshot.get("daily_return"), **report.performance}
     risk = report.betas | report.volatility | report.correlations
     return [
-        _figures("Equity and P&L, USD", report.snapshot, _EQUITY),
-        _figures("Return", day, _RETURN),
-        _figures(f"Against {report.benchmark}, 1 year", report.performance, _AGAINST),
-        _figures("Exposure, USD", report.snapshot, _EXPOSURE),
-        _figures("Volatility and betas", risk, _VOLATILITY),
-        _figures("A bad day", report.risk, _BAD_DAY),
+        _figures("Equity and P&L, USD", report.snapshot, _EQUITY, "portfolio_snapshots"),
+        _figures("Return", day, _RETURN, "portfolio_snapshots", "performance"),
+        _figures(f"Against {report.benchmark}, 1 year", report.performance, _AGAINST, "performance"),
+        _figures("Exposure, USD", report.snapshot, _EXPOSURE, "portfolio_snapshots"),
+        _figures("Volatility and betas", risk, _VOLATILITY, "volatility", "betas", "correlations"),
+        _figures("A bad day", report.risk, _BAD_DAY, "risk"),
     ]
 
 
@@ -147,5 +166,13 @@ _BAD_DAY: dict[str, tuple[str, Form]] = {
 }
 
 
-def _figures(title: str, row: Mapping[str, Any], forms: Mapping[str, tuple[str, Form]]) -> Figures:
-    return Figures(title, tuple((label, form(row.get(name))) for name, (label, form) in forms.items()))
+def _figures(title: str, row: Mapping[str, Any], forms: Mapping[str, tuple[str, Form]], *assets: str) -> Figures:
+    lines = tuple((label, form(row.get(name))) for name, (label, form) in forms.items())
+    return Figures(
+        title, lines, tuple(_source(name, assets) if form is not word else None for name, (_, form) in forms.items())
+    )
+
+
+def _source(column: str, assets: Sequence[str]) -> Source:
+    """Return the stored number of a figure: the first of the assets whose own table has the column."""
+    return next(Source(asset, column) for asset in assets if column in FAMILIES[asset][0].c)

@@ -9,7 +9,7 @@ from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.reports.forms import UNKNOWN, factor_name, percent, ratio, usd, word
 from sigma_assets.reports.histories import month_ends
 from sigma_assets.reports.portfolio import PortfolioReport
-from sigma_assets.reports.words.table import NOTHING_HELD, TextTable
+from sigma_assets.reports.words.table import NOTHING_HELD, Source, TextTable
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_ROWS = 260
@@ -115,6 +115,13 @@ def exposures(report: PortfolioReport) -> TextTable:
         note,
         spare=tuple(AGO),
         lines=lines if len(history) > 1 else (),
+        sources=tuple(
+            (
+                *(None, Source("factor_exposures", "exposure", factor=each.factor), *(None for _ in AGO)),
+                *(Source("factor_exposures", name, factor=each.factor) for name in ("exposure_usd", "coverage")),
+            )
+            for each in report.factor_exposures
+        ),
     )
 
 

@@ -1,8 +1,21 @@
 """What a table of texts is, for terminal and page alike."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NOTHING_HELD = "Nothing is held on this session."
+
+
+class Source(NamedTuple):
+    """The stored number that a text shows, as `explain` names it."""
+
+    table: str
+    column: str
+    symbol: str | None = None
+    factor: str | None = None
+    scenario: str | None = None
+    lot: str | None = None
+    cluster: int | None = None
 
 
 @dataclass(frozen=True)
@@ -21,6 +34,7 @@ class TextTable:
     lines : numbers of each row over time that the page draws as a line, too.
     tints : number of each cell that the page tints, -1 to 1; None = not tinted.
     is_sortable : whether the page offers to sort it.
+    sources : stored number behind each text, in the shape of `rows`; None where it is none, or of several.
     """
 
     key: str
@@ -36,3 +50,4 @@ class TextTable:
     lines: tuple[tuple[float | None, ...], ...] = ()
     tints: tuple[tuple[float | None, ...], ...] = ()
     is_sortable: bool = False
+    sources: tuple[tuple[Source | None, ...], ...] = ()

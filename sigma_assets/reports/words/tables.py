@@ -18,7 +18,7 @@ from sigma_assets.reports.forms import (
 from sigma_assets.reports.portfolio import Holding, PortfolioReport
 from sigma_assets.reports.words.figures import returns
 from sigma_assets.reports.words.histories import exposures, months
-from sigma_assets.reports.words.table import NOTHING_HELD, TextTable
+from sigma_assets.reports.words.table import NOTHING_HELD, Source, TextTable
 
 
 def tables(report: PortfolioReport) -> list[TextTable]:
@@ -74,7 +74,26 @@ def _holdings(report: PortfolioReport) -> TextTable:
         spare=("Weight", "Day's P&L"),
         only_on_page=("Market beta", "Share of risk"),
         is_sortable=True,
+        sources=tuple(_of_holding(each) for each in report.holdings),
     )
+
+
+def _of_holding(holding: Holding) -> tuple[Source | None, ...]:
+    """Return the stored numbers of a holding's row: of one lot, since sums over lots are stored nowhere."""
+    lot = holding.lot_id
+    if lot is None:
+        return (None,) * 10
+    value = {
+        column: Source("position_values", column, lot=lot)
+        for column in ("quantity", "price", "market_value", "weight", "daily_pnl", "unrealized_pnl")
+    }
+    beta = Source("betas_by_position", "market_beta", lot=lot)
+    share = Source("risk_by_position", "share", symbol=holding.symbol) if holding.has_own_risk else None
+    price = value["price"] if holding.price_session is not None else None
+    return (
+        None, value["quantity"], price, None, value["market_value"], value["weight"], value["daily_pnl"],
+        value["unrealized_pnl"], beta, share,
+    )  # fmt: skip
 
 
 def _priced_on(holding: Holding) -> str:
@@ -121,7 +140,15 @@ def _contributions(report: PortfolioReport) -> TextTable:
     )
     measures = tuple(each.volatility_contribution for each in holdings)
     note = "Market beta; contributions to realised volatility (63 sessions, per year) and to the shortfall (95 %) of a day."
-    return _table(report, "contributions", "Where risk comes from, by holding", columns, rows, note, measures)
+    shown = ("volatility_contribution", "share", "es_contribution")
+    sources = tuple(
+        (
+            *(None, None, Source("betas_by_position", "market_beta", lot=each.lot_id) if each.lot_id else None),
+            *(Source("risk_by_position", name, symbol=each.symbol) if each.has_own_risk else None for name in shown),
+        )
+        for each in holdings
+    )
+    return _table(report, "contributions", "Where risk comes from, by holding", columns, rows, note, measures, sources)
 
 
 def _factors(report: PortfolioReport) -> TextTable:
@@ -136,7 +163,12 @@ def _factors(report: PortfolioReport) -> TextTable:
     )
     columns = ("Factor", "Beta", "Std error", "Variance")
     measures = tuple(row["variance_share"] for row in _rows(report.risk_by_factor))
-    return _table(report, "factors", "Where risk comes from, by factor", columns, rows, note, measures)
+    shown = ("beta", "std_error", "variance_share")
+    sources = tuple(
+        (None, *(Source("risk_by_factor", name, factor=str(row["factor"])) for name in shown))
+        for row in _rows(report.risk_by_factor)
+    )
+    return _table(report, "factors", "Where risk comes from, by factor", columns, rows, note, measures, sources)
 
 
 def _stress(report: PortfolioReport) -> TextTable:
@@ -147,7 +179,12 @@ def _stress(report: PortfolioReport) -> TextTable:
     columns = ("Scenario", "P&L, USD", "Of equity", "Coverage")
     note = "Coverage: share of market value whose P&L is known."
     measures = tuple(row["pnl_usd"] for row in _rows(report.stress_tests))
-    return _table(report, "stress", "What if", columns, rows, note, measures)
+    shown = ("pnl_usd", "pnl_share", "coverage")
+    sources = tuple(
+        (None, *(Source("stress_tests", name, scenario=str(row["scenario"])) for name in shown))
+        for row in _rows(report.stress_tests)
+    )
+    return _table(report, "stress", "What if", columns, rows, note, measures, sources)
 
 
 def _clusters(report: PortfolioReport) -> TextTable:
@@ -167,7 +204,13 @@ def _clusters(report: PortfolioReport) -> TextTable:
         note = "No holdings move together: no correlation reaches 0.7."
     else:
         note = "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
-    return TextTable("clusters", "Correlation clusters", columns, ("Cluster", "Members"), rows, note)
+    shown = ("mean_correlation", "share_of_gross")
+    sources = tuple(
+        (None, None, *(Source("correlations_by_cluster", name, cluster=int(str(row["cluster"]))) for name in shown))
+        for row in _rows(report.clusters)
+    )
+    title = "Correlation clusters"
+    return TextTable("clusters", title, columns, ("Cluster", "Members"), rows, note, sources=sources)
 
 
 def _table(
@@ -178,9 +221,11 @@ def _table(
     rows: tuple[tuple[str, ...], ...],
     note: str,
     measures: tuple[float | None, ...],
+    sources: tuple[tuple[Source | None, ...], ...],
 ) -> TextTable:
     nothing = "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
-    return TextTable(key, title, columns, columns[:1], rows, note if rows else nothing, measures=measures)
+    words = note if rows else nothing
+    return TextTable(key, title, columns, columns[:1], rows, words, measures=measures, sources=sources)
 
 
 def _rows(rows: Iterable[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
