@@ -286,3 +286,37 @@ def test_the_list_tells_each_portfolio_in_a_line(site, real):
     expect(row.get_by_role("cell").nth(2)).to_have_text(number(snapshot["daily_return"], "+.2%"))
     expect(row.get_by_role("cell").nth(3)).to_have_text(number(performance["return_ytd"], "+.2%"))
     assert int(row.get_by_role("cell").nth(5).inner_text()) > 0
+
+
+@pytest.mark.parametrize("name", ["Gaps", "Under water"])
+def test_every_linked_number_has_an_explanation_that_gives_that_number(site, real, name):
+    """By the API behind the links: the value's leading digits are those that the page shows."""
+    page = open_report(site, real, name)
+    links = page.locator("a.number-link").evaluate_all(
+        "all => all.map(each => [each.pathname + each.search, each.textContent])"
+    )
+    client = real.world.client()
+
+    assert len(links) > 60
+    for address, text in links:
+        answer = client.get(f"/api/v1{address.replace('/portfolio/', '/portfolios/', 1)}")
+        assert answer.status_code == 200, (address, answer.text)
+        found = answer.json()
+        assert found["is_equal"] is True, address
+        shown = float(text.replace("−", "-").replace("+", "").replace(",", "").replace("%", "").strip())
+        value = found["value"] * (100 if "%" in text else 1)
+        decimals = len(text.replace("%", "").strip().partition(".")[2])
+        assert shown == pytest.approx(value, abs=0.51 * 10.0**-decimals), address
+
+
+def test_a_click_on_a_number_explains_it_and_the_keyboard_does_too(site, real):
+    page = open_report(site, real, "Gaps")
+    (snapshot,) = real.rows(schema.portfolio_snapshots, "Gaps")
+
+    page.locator(".headline a.number-link").first.focus()
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/explain/portfolio_snapshots/equity?session=*")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("equity")
+    assert repr(snapshot["equity"]) in page.content()
+    assert "equal to the last bit" in page.content()
