@@ -27,7 +27,7 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import lots, portfolios, price_coverage
 
 LAST = date(2026, 1, 8)

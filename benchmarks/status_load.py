@@ -112,7 +112,7 @@ def _configure(home: Path, database_url: str) -> None:
 
 def _import_portfolios(count: int) -> list[str]:
     from sigma_assets.settings import settings
-    from sigma_assets.storage.database import Database
+    from sigma_assets.storage.connection.database import Database
     from sigma_assets.storage.migrations import upgrade
     from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 

@@ -53,7 +53,7 @@ def make_world(sessions: int, database: str = "sqlite") -> World:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     from sigma_assets.cli.terminal.world import open_market
     from sigma_assets.settings import settings
-    from sigma_assets.storage.database import Database
+    from sigma_assets.storage.connection.database import Database
     from sigma_assets.storage.migrations import upgrade
 
     upgrade(Database(settings().database))

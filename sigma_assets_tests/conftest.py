@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 
 os.environ.setdefault("SIGMA_FIRST_SESSION", "2010-01-01")

@@ -62,12 +62,12 @@ _CORRELATION = [
     "analytics/risk/test_risk_independence.py",
 ]
 _STORAGE = [
-    "storage/test_rows.py",
+    "storage/frames/test_rows.py",
     "cli/test_prices.py",
     "prices/test_gaps.py",
     "storage/test_holdings.py",
     "storage/test_portfolios.py",
-    "storage/test_database.py",
+    "storage/connection/test_database.py",
 ]
 TESTS: dict[str, list[str]] = {
     "analytics/series/returns.py": ["analytics/series/test_returns.py", "verification/test_methodology.py"],
@@ -116,13 +116,13 @@ TESTS: dict[str, list[str]] = {
     "analytics/valuation/lots.py": [*_VALUATION, "analytics/valuation/test_valuation_options.py"],
     "analytics/valuation/options.py": [*_OPTIONS, *_VALUATION],
     "analytics/series/suspicion.py": ["analytics/series/test_suspicion.py"],
-    "storage/rows.py": [*_STORAGE, "verification/test_checks.py"],
+    "storage/frames/rows.py": [*_STORAGE, "verification/test_checks.py"],
     "prices/tables.py": _STORAGE,
     "prices/history.py": _STORAGE,
     "prices/gaps.py": ["prices/test_gaps.py", *_STORAGE],
     "storage/holdings.py": ["storage/test_holdings.py", *_STORAGE],
-    "storage/columns.py": ["storage/test_columns.py", *_STORAGE],
-    "storage/contract.py": ["storage/test_columns.py", "verification/test_checks.py"],
+    "storage/frames/columns.py": ["storage/frames/test_columns.py", *_STORAGE],
+    "storage/contract.py": ["storage/frames/test_columns.py", "verification/test_checks.py"],
     "automation/planner.py": ["automation/test_planner.py"],
 }
 """Which tests answer for a file, quickest first."""
@@ -162,7 +162,7 @@ EXPLAINED = {
         "is_above = (_surplus(counts, years, equity, middle) >= 0) == rises",
         ">=",
     ): "from which side a root is reached that a step hits exactly",
-    ("storage/rows.py", "few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE", "<="): "which lock 64 portfolios take",
+    ("storage/frames/rows.py", "few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE", "<="): "which lock 64 portfolios take",
 }
 """File, line, token -> why changing the token changes no result, so that no test can notice."""
 

@@ -18,11 +18,11 @@ from sigma_assets.prices.changes import changed_prices, first_sessions, portfoli
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.methods import refuse_newer_methods
 from sigma_assets.storage.migrations import check
 from sigma_assets.storage.roster import Roster, read_roster
-from sigma_assets.storage.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import FAMILIES, TABLES
 
 logger = logging.getLogger(__name__)

@@ -10,18 +10,18 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.changes import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.housekeeping import drop_partitions
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing
-from sigma_assets.automation.late import late_sessions
-from sigma_assets.automation.methods import note_newer_methods, outdated
 from sigma_assets.automation.planner import Needs, PlannedRun
+from sigma_assets.automation.reasons.changes import after_changed_holdings, after_changed_prices
+from sigma_assets.automation.reasons.late import late_sessions
+from sigma_assets.automation.reasons.methods import note_newer_methods, outdated
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.base.errors import StorageError
+from sigma_assets.instance.health.worker_process import this_worker_tags
 from sigma_assets.instance.in_process import execute_run, origin_of
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
-from sigma_assets.instance.worker_process import this_worker_tags
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.tags import (
@@ -34,7 +34,7 @@ from sigma_assets.runs.tags import (
     PRICES_LATE,
 )
 from sigma_assets.runs.watermark import Materialized
-from sigma_assets.storage.patience import patience
+from sigma_assets.storage.connection.patience import patience
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import dagster as dg
 
 from sigma_assets.automation.inputs import PlanInputs
-from sigma_assets.instance.looks import has_open_backfill
+from sigma_assets.instance.health.looks import has_open_backfill
 from sigma_assets.runs.covers import RunCover, abandoned_runs, runs, write_down
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import MAX_RETRIES, PORTFOLIO_JOB

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from sigma_assets.runs.covers import RunCover, run_pages
 from sigma_assets.runs.watermark import MATERIALIZATION
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import FAMILIES, PACKED

@@ -7,13 +7,13 @@ from functools import cache
 import dagster as dg
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.changes import PriceLook, after_changed_holdings, after_changed_prices
 from sigma_assets.automation.housekeeping import tidy
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing, unstarted
 from sigma_assets.automation.jobs import portfolios_job, symbols_job
-from sigma_assets.automation.late import late_sessions
-from sigma_assets.automation.methods import note_newer_methods
 from sigma_assets.automation.planner import Needs
+from sigma_assets.automation.reasons.changes import PriceLook, after_changed_holdings, after_changed_prices
+from sigma_assets.automation.reasons.late import late_sessions
+from sigma_assets.automation.reasons.methods import note_newer_methods
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
 from sigma_assets.base.calendar import NEW_YORK

@@ -11,7 +11,7 @@ import click
 from sigma_assets.base.calendar import as_dates, today
 from sigma_assets.base.errors import SigmaError
 from sigma_assets.cli.pipeline import execute_with_progress
-from sigma_assets.cli.report import print_report, read_report, write_page
+from sigma_assets.cli.reading.report import print_report, read_report, write_page
 from sigma_assets.cli.terminal.printing import console, program, table
 from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.providers.base import PriceProvider

@@ -8,7 +8,7 @@ from sigma_assets.cli.terminal.printing import json_option, show, show_one
 from sigma_assets.cli.terminal.world import open_database, open_instance, prepare_home
 from sigma_assets.settings import settings as current_settings
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 
 
 @click.command()

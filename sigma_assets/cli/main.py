@@ -22,12 +22,12 @@ COMMANDS = {
     "undo": "sigma_assets.cli.holdings.changes:undo",
     "run": "sigma_assets.cli.pipeline:run",
     "missing": "sigma_assets.cli.pipeline:missing",
-    "runs": "sigma_assets.cli.history:runs",
-    "status": "sigma_assets.cli.history:status",
-    "check": "sigma_assets.cli.checks:check",
-    "report": "sigma_assets.cli.report:report",
-    "explain": "sigma_assets.cli.explain:explain",
-    "export": "sigma_assets.cli.export:export",
+    "runs": "sigma_assets.cli.reading.history:runs",
+    "status": "sigma_assets.cli.reading.history:status",
+    "check": "sigma_assets.cli.reading.checks:check",
+    "report": "sigma_assets.cli.reading.report:report",
+    "explain": "sigma_assets.cli.reading.explain:explain",
+    "export": "sigma_assets.cli.reading.export:export",
     "classify": "sigma_assets.cli.classes:classify",
     "prices": "sigma_assets.cli.prices:prices",
     "settings": "sigma_assets.cli.installation:settings",
@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
         except SigmaError as error:
             raise ExpectedError(error) from error
         except Exception as error:
-            from sigma_assets.storage.failures import full_disk
+            from sigma_assets.storage.connection.failures import full_disk
 
             if (full := full_disk(error)) is None:
                 raise

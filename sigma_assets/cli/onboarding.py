@@ -10,7 +10,7 @@ from sigma_assets.base.errors import ProviderError
 from sigma_assets.providers.registry import Surroundings, make_provider
 from sigma_assets.runs.tags import CREATED_BY, Range, run_tags
 from sigma_assets.settings import settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
 
 

@@ -86,7 +86,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Update, UpdateRequest
-    from sigma_assets.automation.methods import note_newer_methods
+    from sigma_assets.automation.reasons.methods import note_newer_methods
     from sigma_assets.runs.tags import OUTDATED
     from sigma_assets.runs.watermark import Materialized
 

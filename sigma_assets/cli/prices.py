@@ -9,7 +9,7 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.cli.terminal.options import day_range, range_options
 from sigma_assets.cli.terminal.printing import console, json_option, show
 from sigma_assets.cli.terminal.world import open_database, open_market
-from sigma_assets.storage.rows import stored_range
+from sigma_assets.storage.frames.rows import stored_range
 from sigma_assets.storage.schema import market_prices
 
 

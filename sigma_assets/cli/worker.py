@@ -25,7 +25,7 @@ def worker(slots: int) -> None:
     from sigma_assets.assets.tables import Tables
     from sigma_assets.definitions import defs
     from sigma_assets.instance.celery.worker import run_worker
-    from sigma_assets.storage.patience import patience
+    from sigma_assets.storage.connection.patience import patience
 
     Tables(configured).opened().dispose()  # refuses an older or newer schema now, not in the first run
 

@@ -8,11 +8,11 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
-from sigma_assets.instance.heartbeats import beating
+from sigma_assets.instance.health.heartbeats import beating
+from sigma_assets.instance.health.run_fence import fence_of, refuse_ended
 from sigma_assets.instance.postgres import heartbeats_of
-from sigma_assets.instance.run_fence import fence_of, refuse_ended
-from sigma_assets.storage.fence import fenced
-from sigma_assets.storage.patience import patience
+from sigma_assets.storage.connection.fence import fenced
+from sigma_assets.storage.connection.patience import patience
 
 
 def run_executor(seconds: float) -> dg.ExecutorDefinition:

@@ -2,7 +2,7 @@
 
 The stock launcher answers UNKNOWN whenever the Kubernetes API gives an error or knows no job, and run monitoring takes
 that for dead: an upgrade of the control plane would fail every run, and each would be done twice. Here the process that
-executes the run decides then (`instance.heartbeats`). Named in deploy/kubernetes/dagster.yaml::
+executes the run decides then (`instance.health.heartbeats`). Named in deploy/kubernetes/dagster.yaml::
 
     run_launcher: {module: sigma_assets.instance.kubernetes, class: MonitoredK8sRunLauncher}
 """
@@ -15,7 +15,7 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_k8s import K8sRunLauncher
 
 from sigma_assets.base.errors import SettingsError
-from sigma_assets.instance.heartbeats import BEAT_SECONDS, DEAD_AFTER_SECONDS, SilenceWatch
+from sigma_assets.instance.health.heartbeats import BEAT_SECONDS, DEAD_AFTER_SECONDS, SilenceWatch
 from sigma_assets.instance.postgres import heartbeats_of
 
 FRESH_SECONDS = 3 * BEAT_SECONDS

@@ -20,9 +20,15 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
-from sigma_assets.instance.heartbeats import DEAD_AFTER_SECONDS, SilenceWatch, health
+from sigma_assets.instance.health.heartbeats import DEAD_AFTER_SECONDS, SilenceWatch, health
+from sigma_assets.instance.health.worker_process import (
+    HOST_TAG,
+    PID_TAG,
+    STARTED_TAG,
+    process_age_seconds,
+    process_identity,
+)
 from sigma_assets.instance.postgres import heartbeats_of
-from sigma_assets.instance.worker_process import HOST_TAG, PID_TAG, STARTED_TAG, process_age_seconds, process_identity
 
 GRPC_TIMEOUT_SECONDS = 10
 START_TOLERANCE_SECONDS = 2.0

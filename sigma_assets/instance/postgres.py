@@ -25,12 +25,12 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, Po
 from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
-from sigma_assets.instance.heartbeats import Heartbeats
+from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.instance.planned_checks import planned_for_the_run
-from sigma_assets.storage.database import CONNECT_SECONDS, place_of, postgres_url
-from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
-from sigma_assets.storage.patience import persistently
-from sigma_assets.storage.timeouts import set_timeouts
+from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
+from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.timeouts import set_timeouts
 
 IDLE_CONNECTIONS = 2
 """Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
@@ -117,7 +117,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
     Dagster opens a connection for each statement: 800 in a run of twelve assets, half of its time. SQLAlchemy 2.1 reads
     `postgresql://` as psycopg 3, which Dagster cannot use, and refuses `postgres://`.
 
-    A server that is away is waited for as long as the process has patience (`storage.patience`): a run's worker a
+    A server that is away is waited for as long as the process has patience (`storage.connection.patience`): a run's worker a
     minute and more, others a few seconds. Dagster's own tries end after six.
     """
 

@@ -8,9 +8,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.providers.base import Unserved
-from sigma_assets.storage import bulk
-from sigma_assets.storage.columns import checked_columns
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.columns import checked_columns
 from sigma_assets.storage.schema import price_gaps
 from sigma_assets.storage.schema import symbols as symbols_table
 

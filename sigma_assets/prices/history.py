@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.errors import StorageError
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
-from sigma_assets.storage import bulk
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.schema import market_prices
 
 _WHOLE_READ_SHARE = 0.8

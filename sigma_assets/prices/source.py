@@ -18,7 +18,7 @@ from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload
 from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.calendar import TradingCalendar
-from sigma_assets.storage import bulk
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import lock_key
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.rows import lock_key
 from sigma_assets.storage.schema import market_prices, price_gaps, price_sources, provider_calls
 from sigma_assets.storage.schema import symbols as symbols_table
 

@@ -14,8 +14,8 @@ from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.late_actions import late_actions
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, PriceProvider
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import market_prices
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from sigma_assets.prices.gaps import missing_prices, remember_renamed, remember_
 from sigma_assets.prices.history import price_history
 from sigma_assets.prices.universe import held_symbols, universe
 from sigma_assets.providers.base import BAR_COLUMNS
-from sigma_assets.storage import bulk
-from sigma_assets.storage.columns import checked_columns
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import lock_key
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.columns import checked_columns
+from sigma_assets.storage.frames.rows import lock_key
 from sigma_assets.storage.schema import market_prices, price_loads
 
 __all__ = [

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.storage import bulk
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.schema import lots
 from sigma_assets.storage.selection import selected
 

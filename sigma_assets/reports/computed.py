@@ -8,7 +8,7 @@ from sigma_assets.reports.portfolio import Computed
 from sigma_assets.runs.phases import PHASES
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
 
 CODE_VERSION = "dagster/code_version"

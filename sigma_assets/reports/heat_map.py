@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from sigma_assets.reports.portfolio import Correlations, Holding, Row
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import correlations_by_pair
 
 MOST_SYMBOLS = 24

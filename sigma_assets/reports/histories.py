@@ -13,7 +13,7 @@ from sigma_assets.analytics.performance.benchmark import benchmark_beside
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.prices.history import price_history
 from sigma_assets.reports.portfolio import Point, Row
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 
 MOST_SESSIONS = 260
 """Sessions of a history besides that of equity: a year of them, or evenly spaced ones of a longer time."""

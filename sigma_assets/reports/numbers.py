@@ -12,7 +12,7 @@ from sigma_assets.storage.schema import FAMILIES, INTERNAL
 if TYPE_CHECKING:  # what `export --help` need not wait for
     import pandas as pd
 
-    from sigma_assets.storage.database import Database
+    from sigma_assets.storage.connection.database import Database
 
 ALLOCATION = "allocation"
 """A query, not an asset: positions by the classes that `classify` has read."""
@@ -58,8 +58,8 @@ def tidy_rows(
     from sigma_assets.analytics.factors import exposures, regression
     from sigma_assets.analytics.risk.stress import tables as stress
     from sigma_assets.storage.classifications import stored_classes
+    from sigma_assets.storage.frames.rows import Rows, read_rows
     from sigma_assets.storage.portfolios import portfolios
-    from sigma_assets.storage.rows import Rows, read_rows
 
     portfolios(database, portfolio_ids)
     table = TABLES["position_values" if name == ALLOCATION else table_of(name)]
@@ -104,7 +104,7 @@ def tidy_blocks(
 
     The first block comes whether or not it has rows: it has the columns. So memory does not grow with the history.
     """
-    from sigma_assets.storage.rows import stored_range
+    from sigma_assets.storage.frames.rows import stored_range
 
     table = TABLES["position_values" if name == ALLOCATION else table_of(name)]
     stored = stored_range(database, table, portfolio_id if "portfolio_id" in table.c else None)

@@ -18,7 +18,7 @@ from sigma_assets.reports.portfolio import Exposure, Holding, Month, PortfolioRe
 from sigma_assets.reports.stored import Holdings, holdings_of
 from sigma_assets.reports.warnings import carried_prices, general_gaps, not_stored
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import (
     betas_by_portfolio,
     betas_by_position,

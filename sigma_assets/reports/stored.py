@@ -23,7 +23,7 @@ from sigma_assets.reports.gaps import (
     outdated,
 )
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import (
     correlations_by_portfolio,
     factor_coverage,

@@ -6,7 +6,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import performance, portfolio_snapshots, risk_by_portfolio, volatility_by_portfolio
 
 

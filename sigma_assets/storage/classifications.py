@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import classifications
 
 

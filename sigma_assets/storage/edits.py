@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.selection import require_active
 
 Row = dict[str, Any]

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from sigma_assets.base.calendar import entry_day_problem, today
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.storage import bulk, schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage import schema
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.selection import require_active, selected
 
 LOT_COLUMNS = tuple(column.name for column in schema.lots.columns if column.name not in ("lot_id", "portfolio_id"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import SchemaVersionError
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import method_versions
 
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.storage import bulk, schema
-from sigma_assets.storage.columns import checked_columns
-from sigma_assets.storage.database import Database
+from sigma_assets.storage import schema
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.columns import checked_columns
 from sigma_assets.storage.holdings import LOT_COLUMNS, changed_holdings, close_lot, correct_lot, holdings_revisions
 from sigma_assets.storage.roster import add_partition
 from sigma_assets.storage.selection import require_active, selected

@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import PortfolioNotFoundError
-from sigma_assets.storage import bulk, schema
+from sigma_assets.storage import schema
+from sigma_assets.storage.frames import bulk
 
 
 def require_active(connection: sa.Connection, portfolio_id: str) -> None:

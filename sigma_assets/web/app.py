@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.web import pages
 from sigma_assets.web.access.connections import ImpatientConnection
 from sigma_assets.web.access.hosts import MAX_HEADER_BYTES, Doorkeeper

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from sigma_assets.base.errors import SchemaVersionError, StorageError
-from sigma_assets.instance.looks import last_looks
+from sigma_assets.instance.health.looks import last_looks
 from sigma_assets.runs.failed_checks import standing
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import check
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios

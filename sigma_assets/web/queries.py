@@ -8,7 +8,7 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
-from sigma_assets.automation.methods import OlderNumbers
+from sigma_assets.automation.reasons.methods import OlderNumbers
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.gaps import Gap
 from sigma_assets.reports.stored import Holdings, holdings_of
@@ -16,7 +16,7 @@ from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.history import History
 from sigma_assets.runs.progress import Progress
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.schema import portfolios
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache

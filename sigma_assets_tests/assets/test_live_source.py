@@ -20,7 +20,7 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.history import stories
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, read_settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.providers.loopback import Loopback, Reply, Request, as_json

@@ -17,7 +17,7 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.tags import Range, run_tags
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_cash_flow, add_portfolio
 

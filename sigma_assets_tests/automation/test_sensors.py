@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.storage.runs.schema import RunsTable
 
-from sigma_assets.automation.changes import PriceLook
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.automation.late import sessions_to_ask_again
+from sigma_assets.automation.reasons.changes import PriceLook
+from sigma_assets.automation.reasons.late import sessions_to_ask_again
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.instance.in_process import origin_of
 from sigma_assets.prices.tables import price_history, write_prices

@@ -22,8 +22,8 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.patience import patience
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.connection.patience import patience
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 from sigma_assets.storage.schema import PACKED, TABLES, metadata, portfolios
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.runs.watermark import MATERIALIZATION
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.cli.files import HOLDINGS
 
 SESSIONS = ["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12",

@@ -16,7 +16,7 @@ from sigma_assets.prices.storing import stored_bars
 from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 
 CALENDAR = nyse_calendar()

@@ -20,7 +20,7 @@ from sigma_assets.automation.execution import Outcome, UpdateRequest, bring_up_t
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.postgres import PostgresServer
 from sigma_assets_tests.storage.builders import add

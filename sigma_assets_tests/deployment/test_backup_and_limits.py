@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import price_coverage
 from sigma_assets_tests.deployment.conftest import Finished, SmallDisk, database_with_roles
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, configured, role_url

@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 
-from sigma_assets.instance import heartbeats as module
-from sigma_assets.instance.heartbeats import Heartbeat, SilenceWatch
+from sigma_assets.instance.health import heartbeats as module
+from sigma_assets.instance.health.heartbeats import Heartbeat, SilenceWatch
+from sigma_assets.instance.health.worker_process import HOST_TAG, this_worker_tags
 from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets.instance.postgres import heartbeats_of
-from sigma_assets.instance.worker_process import HOST_TAG, this_worker_tags
 from sigma_assets_tests.deployment.deployment import Deployment, Hook, add_book
 
 Deed = Callable[[dg.DagsterInstance, dg.DagsterRun], object]

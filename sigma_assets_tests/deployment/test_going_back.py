@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.base.errors import SchemaVersionError, StorageError
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.conftest import drop_database
 from sigma_assets_tests.deployment.conftest import Finished, database_with_roles
 from sigma_assets_tests.deployment.deployment import (

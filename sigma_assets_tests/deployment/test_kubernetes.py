@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 from dagster._core.launcher import WorkerStatus
 
-from sigma_assets.instance.heartbeats import TABLE, SilenceWatch
+from sigma_assets.instance.health.heartbeats import TABLE, SilenceWatch
 from sigma_assets.instance.postgres import heartbeats_of
 from sigma_assets_tests.automation.receivers import served
 from sigma_assets_tests.deployment.deployment import CHECKOUT, Deployment, configured

@@ -21,7 +21,7 @@ import yaml
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.deployment.conftest import database_with_roles
 from sigma_assets_tests.deployment.deployment import (
     CHECKOUT,

@@ -15,7 +15,7 @@ from sigma_assets.automation.jobs import PORTFOLIO_ASSETS
 from sigma_assets.runs.covers import runs
 from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book

@@ -9,7 +9,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations.runner import VERSION_TABLE
 from sigma_assets_tests.deployment.deployment import CHECKOUT, configured
 

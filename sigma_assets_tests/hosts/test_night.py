@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.runs.covers import RunCover
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.conftest import fresh_database
 from sigma_assets_tests.deployment.deployment import copy_book

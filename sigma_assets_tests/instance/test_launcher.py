@@ -17,14 +17,14 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster._core.workspace.load_target import GrpcServerTarget
 
-from sigma_assets.instance.launcher import MonitoredRunLauncher
-from sigma_assets.instance.worker_process import (
+from sigma_assets.instance.health.worker_process import (
     PID_TAG,
     STARTED_TAG,
     process_age_seconds,
     process_identity,
     this_worker_tags,
 )
+from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets_tests.instance.waiting_location import waiting
 
 CHECKOUT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ SCRIPTS = Path(sys.executable).parent
 
 IN_PROCESS_RUN = """
 import dagster as dg
-from sigma_assets.instance.worker_process import this_worker_tags
+from sigma_assets.instance.health.worker_process import this_worker_tags
 from sigma_assets_tests.instance.waiting_location import waiting
 
 with dg.DagsterInstance.get() as instance:

@@ -6,9 +6,9 @@ import numpy as np
 
 from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
 from sigma_assets.prices.tables import write_prices
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, replace_rows
 from sigma_assets.storage.portfolios import remove_portfolio
-from sigma_assets.storage.rows import Rows, replace_rows
 from sigma_assets.storage.schema import market_prices, price_coverage
 from sigma_assets_tests.storage.builders import EVENING, add, bars, coverage
 

@@ -10,7 +10,7 @@ from sigma_assets.prices.gaps import missing_prices, remember_unserved
 from sigma_assets.prices.source_state import is_asked, mark_asked, price_age, reopen_gaps, reserve_call
 from sigma_assets.prices.tables import write_prices
 from sigma_assets.providers.base import Unserved
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import symbols as symbols_table
 from sigma_assets_tests.storage.builders import EVENING, bars
 

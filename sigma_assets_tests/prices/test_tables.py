@@ -18,7 +18,7 @@ from sigma_assets.prices.tables import (
     write_prices,
 )
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.storage.builders import EVENING, bars, dump
 from sigma_assets_tests.storage.test_rows import explain
 
@@ -152,7 +152,7 @@ def test_a_history_of_nothing_is_empty(database: Database) -> None:
 def test_six_processes_that_write_lose_nothing(database: Database, database_url: str) -> None:
     """Each writes ten loads of its own; revisions are one to sixty without a hole, whoever came first."""
     program = (
-        "import sys; from sigma_assets.storage.database import Database\n"
+        "import sys; from sigma_assets.storage.connection.database import Database\n"
         "from sigma_assets.prices.tables import write_prices\n"
         "from sigma_assets_tests.storage.builders import EVENING, bars\n"
         "db = Database(sys.argv[1])\n"

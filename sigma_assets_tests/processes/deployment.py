@@ -21,7 +21,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 from sigma_assets.storage.roster import read_roster
 

@@ -25,7 +25,7 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.providers.base import Bars
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 
 PATIENCE_SECONDS = 120
 

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.instance.worker_process import process_age_seconds
+from sigma_assets.instance.health.worker_process import process_age_seconds
 from sigma_assets.runs.watermark import Materialized
-from sigma_assets.storage.patience import BRIEF_SECONDS
+from sigma_assets.storage.connection.patience import BRIEF_SECONDS
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import drop_database, fresh_database

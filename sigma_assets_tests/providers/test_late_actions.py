@@ -14,7 +14,7 @@ from sigma_assets.prices.storing import reload, store_bars, stored_bars
 from sigma_assets.prices.tables import latest_revision, missing_prices
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.providers.loopback import Loopback
 from sigma_assets_tests.providers.massive.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split

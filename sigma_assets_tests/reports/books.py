@@ -11,8 +11,8 @@ from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.settings import Settings
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import Rows, replace_rows
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, replace_rows
 
 DAYS = (date(2025, 1, 29), date(2025, 1, 30), date(2025, 1, 31))
 EQUITIES = (1000.0, 1100.5, 1234567.5)

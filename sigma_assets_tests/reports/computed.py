@@ -11,7 +11,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
 from sigma_assets.settings import Settings
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.verification.world import FIRST_SESSION, World
 

@@ -15,7 +15,7 @@ from sigma_assets.reports.words.tables import tables
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import schema
 from sigma_assets.storage.classifications import replace_classes
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.reports.books import DAYS, Book, blank, write_everything
 

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
-from sigma_assets.cli.report import print_report, sparkline
+from sigma_assets.cli.reading.report import print_report, sparkline
 from sigma_assets.reports.charts.report import bars, equity_chart
 from sigma_assets.reports.charts.scales import MOST_POINTS, round_steps, thinned
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import Point
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.reports.books import DAYS, EQUITIES, Book, write_everything
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, replace_rows
 from sigma_assets.storage.portfolios import (
     add_cash_flow,
     changed_holdings,
@@ -18,7 +19,6 @@ from sigma_assets.storage.portfolios import (
     lots,
     remove_portfolio,
 )
-from sigma_assets.storage.rows import Rows, replace_rows
 from sigma_assets_tests.storage.builders import add, coverage
 
 SESSIONS = ["2026-01-02", "2026-01-05", "2026-01-06", "2026-01-07"]

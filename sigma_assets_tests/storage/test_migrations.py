@@ -13,9 +13,9 @@ from alembic.script import ScriptDirectory
 
 from sigma_assets.base.errors import SchemaVersionError
 from sigma_assets.storage import migrations
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.migrations.runner import VERSION_TABLE, config
-from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import SCHEMA, correlations_by_pair, metadata
 
 
@@ -75,7 +75,8 @@ def test_the_schema_is_at_the_head_of_the_migrations_and_each_file_begins_with_i
 
 def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, empty_database_url: str) -> None:
     program = (
-        "import sys; from sigma_assets.storage.database import Database; from sigma_assets.storage import migrations;"
+        "import sys; from sigma_assets.storage import migrations;"
+        "from sigma_assets.storage.connection.database import Database;"
         "print(migrations.upgrade(Database(sys.argv[1])))"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, StorageError
 from sigma_assets.prices.tables import held_symbols, universe, write_prices
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import (
     LOT_COLUMNS,
     NewPortfolio,

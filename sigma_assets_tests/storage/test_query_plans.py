@@ -6,8 +6,8 @@ from datetime import date
 import sqlalchemy as sa
 
 from sigma_assets.base.calendar import nyse_calendar
-from sigma_assets.storage import bulk
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.schema import market_prices
 
 SYMBOLS, SESSIONS = 1_193, 1_260

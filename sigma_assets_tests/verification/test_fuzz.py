@@ -18,7 +18,7 @@ from sigma_assets.cli.main import cli
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
 from sigma_assets.storage import portfolios as tables
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.verification.world import World
 

@@ -15,10 +15,10 @@ from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
-from sigma_assets.storage.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, TABLES
 
 FILE = "sigma.sqlite"

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
 from sigma_assets.settings import Settings, read_settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import lots, portfolio_partitions, portfolios
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.web.browser import Site, free_port, open_browser, served

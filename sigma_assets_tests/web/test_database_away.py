@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sigma_assets.storage import migrations
-from sigma_assets.storage import patience as waiting
+from sigma_assets.storage.connection import patience as waiting
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 from sigma_assets_tests.web.conftest import TEAM, World, configured_world

@@ -13,7 +13,7 @@ from sigma_assets.assets.latest import latest_table
 from sigma_assets.assets.tables import Tables, rows_of
 from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.storage.rows import Rows
+from sigma_assets.storage.frames.rows import Rows
 from sigma_assets.storage.schema import FAMILIES
 
 ROW_COUNT = "dagster/partition_row_count"

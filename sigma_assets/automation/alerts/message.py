@@ -12,7 +12,7 @@ from sigma_assets.runs.failed_checks import failed_checks_of
 from sigma_assets.runs.history import story_of
 from sigma_assets.runs.tags import SYMBOL_JOB
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster, read_roster
 

@@ -14,7 +14,7 @@ from sigma_assets.cli.terminal.options import DAY, portfolio_argument
 from sigma_assets.cli.terminal.printing import json_option, show_one
 from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.storage import portfolios as tables
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.edits import apply_edit, rename_portfolio, undo_edit
 
 if TYPE_CHECKING:

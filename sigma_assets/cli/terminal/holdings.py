@@ -34,7 +34,7 @@ def older_numbers(portfolio_ids: Collection[str]) -> "dict[str, list[Gap]]":
     database = open_database()
     if not has_older_numbers(database):
         return {}
-    from sigma_assets.automation.methods import OlderNumbers
+    from sigma_assets.automation.reasons.methods import OlderNumbers
 
     with open_instance() as instance:
         many = len(portfolio_ids) > 1

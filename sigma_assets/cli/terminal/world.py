@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sigma_assets.base.errors import SettingsError, SigmaError
 from sigma_assets.settings import Settings, settings
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.failures import full_disk
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.connection.failures import full_disk
 from sigma_assets.storage.migrations import check, upgrade
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The launcher of several hosts: Dagster's launcher for Celery, except that Celery is only asked to carry messages.
 
-Whether a run lives is told by the process that executes it (`instance.heartbeats`); a run is canceled in Dagster's
+Whether a run lives is told by the process that executes it (`instance.health.heartbeats`); a run is canceled in Dagster's
 storage, where that process sees it on whatever host it is. So the broker may be away, or restart, while runs go on, and
 it needs neither a result backend nor remote control. Named in deploy/celery/dagster.yaml::
 
@@ -24,9 +24,9 @@ from kombu.utils.url import maybe_sanitize_url
 
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.code_version import code_version
-from sigma_assets.instance.heartbeats import DEAD_AFTER_SECONDS, Heartbeats, SilenceWatch, health
+from sigma_assets.instance.health.heartbeats import DEAD_AFTER_SECONDS, Heartbeats, SilenceWatch, health
 from sigma_assets.instance.postgres import heartbeats_of
-from sigma_assets.storage.timeouts import SILENT_SECONDS
+from sigma_assets.storage.connection.timeouts import SILENT_SECONDS
 
 EXECUTE_RUN = "sigma_assets.execute_run"
 QUEUE = "dagster"

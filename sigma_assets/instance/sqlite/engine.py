@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, ExceptionContext
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.failures import storage_error
+from sigma_assets.storage.connection.failures import storage_error
 
 BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 16_384

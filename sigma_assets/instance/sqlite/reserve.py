@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.failures import full_disk
+from sigma_assets.storage.connection.failures import full_disk
 
 BYTES = 1_000_000
 """Enough for the end of a run, with its error, in the write-ahead logs of two files with pages of 16 kB."""

@@ -17,7 +17,7 @@ import dagster as dg
 from dagster._grpc.types import ExecuteExternalJobArgs
 from dagster._serdes import deserialize_value
 
-from sigma_assets.instance.worker_process import process_identity
+from sigma_assets.instance.health.worker_process import process_identity
 
 logger = logging.getLogger(__name__)
 

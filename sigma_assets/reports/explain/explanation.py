@@ -19,9 +19,9 @@ from sigma_assets.reports.explain.written import Written, written_by
 from sigma_assets.reports.numbers import known_symbols, table_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import stored_range
 from sigma_assets.storage.portfolios import portfolios
-from sigma_assets.storage.rows import stored_range
 from sigma_assets.storage.schema import TABLES as SCHEMA
 
 Number = float | int | None

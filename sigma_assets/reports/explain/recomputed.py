@@ -10,7 +10,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.settings import Settings
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import noted_methods
 from sigma_assets.storage.roster import read_roster
 

@@ -55,7 +55,7 @@ FAMILIES: dict[str, tuple[sa.Table, ...]] = {
 """Tables of each asset; the first one is what `export ASSET` prints unless told otherwise."""
 
 PACKED = {correlations_by_pair: correlation_matrices}
-"""Table as everybody sees it -> the table of the database that holds its rows (`storage/matrices.py`)."""
+"""Table as everybody sees it -> the table of the database that holds its rows (`storage/frames/matrices.py`)."""
 
 TABLES: dict[str, sa.Table] = {**metadata.tables, **packed.tables}
 """Every table by its name."""

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.cli.explain import lines
+from sigma_assets.cli.reading.explain import lines
 from sigma_assets.reports.explain.document import document
 from sigma_assets.reports.explain.explanation import Explanation, Which, explain
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
-from sigma_assets.storage.rows import Rows, read_rows
+from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World

@@ -4,7 +4,7 @@ import pandas as pd
 import sqlalchemy as sa
 from alembic import op
 
-from sigma_assets.storage.matrices import packed
+from sigma_assets.storage.frames.matrices import packed
 
 revision = "0008"
 down_revision = "0007"

@@ -5,7 +5,7 @@ import sqlite3
 import psycopg2
 import pytest
 
-from sigma_assets.storage.failures import is_away, is_transient, storage_error
+from sigma_assets.storage.connection.failures import is_away, is_transient, storage_error
 
 
 @pytest.mark.parametrize("code", ["SQLITE_IOERR", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_WRITE"])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sigma_assets.storage.failures import DATABASE_ERRORS, is_away, is_transient
+from sigma_assets.storage.connection.failures import DATABASE_ERRORS, is_away, is_transient
 
 logger = logging.getLogger("database_patience")
 """Outside `sigma_assets`, whose lines go into the log of the run: into the very database that is away."""

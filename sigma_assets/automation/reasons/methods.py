@@ -17,7 +17,7 @@ from sigma_assets.reports.gaps import Gap
 from sigma_assets.reports.warnings import older_method
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.runs.watermark import MATERIALIZATION
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import note_methods, noted_methods
 from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import price_coverage

@@ -8,10 +8,10 @@ import numpy as np
 
 from sigma_assets.analytics.series.coverage import first_entries
 from sigma_assets.assets.tables import Tables
-from sigma_assets.automation.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
 from sigma_assets.automation.inputs import PlanInputs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.planner import Needs
+from sigma_assets.automation.reasons.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope

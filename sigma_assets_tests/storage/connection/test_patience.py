@@ -3,8 +3,8 @@
 import psycopg2
 import pytest
 
-from sigma_assets.storage import patience as module
-from sigma_assets.storage.patience import BRIEF_SECONDS, Patience, patience, persistently
+from sigma_assets.storage.connection import patience as module
+from sigma_assets.storage.connection.patience import BRIEF_SECONDS, Patience, patience, persistently
 
 AWAY = psycopg2.OperationalError("could not connect to server: Connection refused")
 REFUSED = psycopg2.OperationalError('password authentication failed for user "sigma"')

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.automation.corrections import Reach, differing_sessions, touched_sessions
+from sigma_assets.automation.reasons.corrections import Reach, differing_sessions, touched_sessions
 from sigma_assets.base.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")

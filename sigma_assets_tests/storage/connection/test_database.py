@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.postgres import PostgresServer
 
 SECRET = "hunter2secret"

@@ -10,8 +10,8 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres import PostgresRunStorage
 
-from sigma_assets.storage.database import place_of
-from sigma_assets.storage.fence import Fence
+from sigma_assets.storage.connection.database import place_of
+from sigma_assets.storage.connection.fence import Fence
 
 _ENDED = {
     dg.DagsterRunStatus.CANCELING: "is being canceled",

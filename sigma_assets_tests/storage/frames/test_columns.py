@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.columns import checked_columns
 from sigma_assets.storage.contract import broken_promises
+from sigma_assets.storage.frames.columns import checked_columns
 from sigma_assets.storage.schema import correlations_by_pair, market_prices, price_loads
 
 BEYOND_FLOATS = 2**53 + 1

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.failures import DATABASE_ERRORS, storage_error
-from sigma_assets.storage.fence import ask_fence
-from sigma_assets.storage.patience import persistently
+from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.connection.fence import ask_fence
+from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.timeouts import set_timeouts, with_timeouts
 from sigma_assets.storage.schema import SCHEMA
-from sigma_assets.storage.timeouts import set_timeouts, with_timeouts
 
 CONNECT_SECONDS = "5"
 """One try to reach a server that does not even refuse: within the patience of a command or a server."""

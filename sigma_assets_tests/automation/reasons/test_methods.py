@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
-from sigma_assets.automation.methods import OlderNumbers, note_newer_methods, outdated
+from sigma_assets.automation.reasons.methods import OlderNumbers, note_newer_methods, outdated
 from sigma_assets.base import conventions
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import SchemaVersionError
-from sigma_assets.storage.database import Database
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import note_methods, noted_methods, refuse_newer_methods
 from sigma_assets.storage.migrations import upgrade
 from sigma_assets.web.app import create_app

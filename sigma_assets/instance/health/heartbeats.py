@@ -20,15 +20,15 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from sqlalchemy.dialects.postgresql import insert
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.instance.worker_process import process_identity
-from sigma_assets.storage.failures import DATABASE_ERRORS
+from sigma_assets.instance.health.worker_process import process_identity
+from sigma_assets.storage.connection.failures import DATABASE_ERRORS
 
 logger = logging.getLogger("run_heartbeats")
 """Outside `sigma_assets`, whose lines go into the log of the run: into the database that may be away."""
 
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 60.0
-"""Silence after which a run's work is given away: longer than the server keeps a lost connection (`storage.timeouts`)."""
+"""Silence after which a run's work is given away: longer than the server keeps a lost connection (`SILENT_SECONDS`)."""
 
 _metadata = sa.MetaData()
 TABLE = sa.Table(

@@ -76,8 +76,8 @@ def _stored_scopes(
     A few months at a time: what a check reads at once stays small, however long the history is.
     """
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+    from sigma_assets.storage.frames.rows import stored_range
     from sigma_assets.storage.portfolios import portfolios
-    from sigma_assets.storage.rows import stored_range
     from sigma_assets.storage.schema import FAMILIES
 
     active = list(portfolios(tables.database)["portfolio_id"])

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.matrices import packed, unpacked
-from sigma_assets.storage.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.frames.matrices import packed, unpacked
+from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.schema import correlation_matrices, correlations_by_pair
 
 JANUARY = Rows(date(2026, 1, 1), date(2026, 1, 31))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 SILENT_SECONDS = 30
 """A host that has lost its network is given up after this long, and its open transaction is rolled back. It must be less
-than what a run's worker may be silent for (`instance.heartbeats`): before its work is given away, its locks are free."""
+than what a run's worker may be silent for (`DEAD_AFTER_SECONDS`): before its work is given away, its locks are free."""
 
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 _OF_CLIENT = {

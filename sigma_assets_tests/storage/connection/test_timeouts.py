@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.instance.postgres import SharedPostgresStorage
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.timeouts import SILENT_SECONDS
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.connection.timeouts import SILENT_SECONDS
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 

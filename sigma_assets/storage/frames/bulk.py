@@ -17,7 +17,7 @@ import pyarrow.csv
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from sigma_assets.storage.columns import ColumnValues
+from sigma_assets.storage.frames.columns import ColumnValues
 
 ROWS_AT_ONCE = 25_000
 """Rows held as Python objects or text at one time: bounds memory, and is past where speed still grows."""

@@ -12,8 +12,8 @@ import pytest
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import schema
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
 from sigma_assets_tests.storage.builders import coverage, dump
 
 JANUARY = Rows(date(2026, 1, 1), date(2026, 1, 31))
@@ -217,7 +217,7 @@ def test_a_writer_that_is_killed_leaves_the_old_rows(database: Database, databas
     replace_rows(database, {TABLE: coverage(["a"], ["2026-01-02"])}, JANUARY)
     before = dump(database, TABLE)
     program = (
-        "import sys, time; from sigma_assets.storage.database import Database\n"
+        "import sys, time; from sigma_assets.storage.connection.database import Database\n"
         "with Database(sys.argv[1]).begin() as connection:\n"
         "    connection.exec_driver_sql('DELETE FROM price_coverage')\n"
         "    print('deleted', flush=True); time.sleep(600)"

@@ -12,10 +12,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage import bulk
-from sigma_assets.storage.columns import ColumnValues, checked_columns
-from sigma_assets.storage.database import Database
-from sigma_assets.storage.matrices import packed, unpacked
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.columns import ColumnValues, checked_columns
+from sigma_assets.storage.frames.matrices import packed, unpacked
 from sigma_assets.storage.schema import PACKED
 
 LOCKED_ONE_BY_ONE = 64

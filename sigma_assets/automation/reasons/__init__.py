@@ -1,0 +1,1 @@
+"""Why something that is there must be run again."""

@@ -1,0 +1,1 @@
+"""Whether the process behind a run lives, and may still write."""

@@ -1,0 +1,1 @@
+"""DataFrames in and out of tables, many rows at once."""

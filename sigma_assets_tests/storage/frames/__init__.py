@@ -1,0 +1,1 @@
+"""Tests of DataFrames in and out of tables."""
