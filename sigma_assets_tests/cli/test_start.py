@@ -51,7 +51,9 @@ def test_no_command_loads_them_before_it_is_called(loaded, library):
     assert [module for module, libraries in loaded.items() if library in libraries] == []
 
 
-@pytest.mark.parametrize("module", ["access", "installation", "servers", "pipeline", "reading.checks", "reading.history"])
+@pytest.mark.parametrize(
+    "module", ["access", "installation", "servers", "pipeline", "reading.checks", "reading.history"]
+)
 def test_commands_that_read_no_table_at_their_start_load_no_pandas(loaded, module):
     """Its 0.4 s and pyarrow's; what such a command needs, it loads when it is called."""
     assert {"pandas", "pyarrow"} & set(loaded[f"sigma_assets.cli.{module}"]) == set()

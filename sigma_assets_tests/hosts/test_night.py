@@ -3,7 +3,9 @@
 Afterwards, on the same hosts: a cancellation, a broker that is away, a host that is drained, a host with other code.
 """
 
+import os
 import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 
 from sigma_assets.runs.covers import RunCover
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import fresh_database
 from sigma_assets_tests.deployment.deployment import copy_book
 from sigma_assets_tests.hosts.deployment import HostsDeployment, book
@@ -148,6 +150,23 @@ def test_cancelling_reaches_the_host_of_the_run(night: Night) -> None:
     assert _count(hosts.database, "betas_by_portfolio", portfolio_id) == 0 or len(hosts.runs(portfolio_id)) > 1
 
 
+def test_a_process_that_is_killed_on_a_host_that_lives_is_noticed_at_once(night: Night) -> None:
+    """As the system does that has no memory left."""
+    hosts = night.hosts
+    portfolio_id = hosts.add("out of memory")
+    reached = _shut(hosts, portfolio_id)
+    pid, host = hosts.arrived(reached)
+    hosts.open(reached)
+
+    os.kill(pid, signal.SIGKILL)
+
+    hosts.wait_until_done(portfolio_id, seconds=240)
+    first, *later = hosts.runs(portfolio_id)
+    told = [text for kind, text in hosts.messages(first.run_id) if kind == "PIPELINE_FAILURE"]
+    assert f"the process that executed it on {host} was killed" in told[0]
+    assert [run.status for run in later] == [SUCCESS]
+
+
 def test_a_run_waits_for_a_broker_that_is_away(night: Night) -> None:
     hosts = night.hosts
     hosts.broker.stop()
@@ -230,7 +249,9 @@ def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """Return every computed value of every portfolio, to the last bit; not which load of prices it was made after."""
     dump = {}
     with database.read() as connection:
-        for table in (table for family in FAMILIES.values() for table in family if "portfolio_id" in table.columns):
+        for table in (
+            table for table in metadata.sorted_tables if {"portfolio_id", "session"} <= {*table.columns.keys()}
+        ):
             columns = [column for column in table.columns if not column.name.endswith("revision")]
             dump[table.name] = sorted((tuple(row) for row in connection.execute(sa.select(*columns))), key=str)
     return dump

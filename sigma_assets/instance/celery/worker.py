@@ -4,12 +4,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+from billiard.exceptions import WorkerLostError
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import task_failure, worker_process_init
 from dagster._cli.api import _execute_run_command_body
 
 from sigma_assets.base.errors import SettingsError
@@ -47,6 +48,7 @@ def run_worker(slots: int, warm: Callable[[dg.DagsterInstance], object]) -> None
             warm(opened)
 
     worker_process_init.connect(ready, weak=False)
+    task_failure.connect(_report_lost, weak=False)
     name = f"sigma@{socket.gethostname()}"
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=INFO")
     app.worker_main(["worker", f"--hostname={name}", f"--concurrency={slots}", "--pool=prefork", *quiet])
@@ -67,6 +69,20 @@ def worker_app(app: Celery) -> Celery:
         os.kill(os.getppid(), signal.SIGTERM)  # its supervisor starts it again, perhaps with the right code by then
 
     return app
+
+
+def _report_lost(exception: BaseException, kwargs: Mapping[str, str], **_: Any) -> None:
+    """Fail the run of a child that was killed, at once: its host lives, and need not fall silent to be found out."""
+    if not isinstance(exception, WorkerLostError):
+        return
+    with dg.DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(kwargs["run_id"])
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(
+                run,
+                f"the process that executed it on {socket.gethostname()} was killed: {exception}. If the host is short of"
+                " memory, start its worker with fewer slots",
+            )
 
 
 def _refuse(instance: dg.DagsterInstance, run_id: str, code: str) -> None:
