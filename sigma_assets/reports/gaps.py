@@ -88,8 +88,11 @@ def gaps_of(stored: StoredPortfolio) -> list[Gap]:
     held = {lot.risk_symbol for lot in stored.lots if lot.risk_symbol is not None}
     lost = outdated(stored)
     no_volatility = held - stored.with_volatility if stored.has_volatility is not None else set()
-    lacking = sorted(stored.unpriced | lost.keys() | stored.without_factors | stored.without_metrics | no_volatility)
-    found = [_of_symbol(symbol, stored, lost, no_volatility) for symbol in lacking]
+    lacking: set[str] = (
+        set(stored.unpriced) | lost.keys() | stored.without_factors | stored.without_metrics | no_volatility
+    )
+    lacking -= without_quotes(stored)
+    found = [_of_symbol(symbol, stored, lost, no_volatility) for symbol in sorted(lacking)]
     return found + _of_portfolio(stored, held, no_volatility)
 
 
@@ -101,6 +104,12 @@ def outdated(stored: StoredPortfolio) -> dict[str, int]:
         for symbol, age in ages.items()
         if age is not None and age > RECENT and symbol not in stored.unpriced
     }
+
+
+def without_quotes(stored: StoredPortfolio) -> set[str]:
+    """Return the cash equivalents among the symbols: worth 1.00 without a price, their return and betas known to be 0."""
+    held = {lot.risk_symbol for lot in stored.lots}
+    return {lot.symbol for lot in stored.lots if lot.risk_symbol is None} - held
 
 
 def lots_without_price(stored: StoredPortfolio) -> int:

@@ -21,6 +21,7 @@ from sigma_assets.reports.gaps import (
     gaps_of,
     lots_without_price,
     outdated,
+    without_quotes,
 )
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
@@ -165,7 +166,7 @@ class _Reader:
         if stored is None:
             far = tuple(entry_price_gaps(entered.shares))
             return Holdings(None, total, total, entered.positions, 0, 0, source, newest, far)
-        lost = stored.unpriced | outdated(stored).keys()
+        lost = (stored.unpriced | outdated(stored).keys()) - without_quotes(stored)
         return Holdings(
             session=stored.session,
             symbols=total,

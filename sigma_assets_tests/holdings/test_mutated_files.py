@@ -111,6 +111,19 @@ def test_cut_at_once_or_line_by_line_a_file_is_the_same(batch, monkeypatch):
     assert taken > TRIES // BATCHES // 10
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t", b"\xc2\xa0"])
+@pytest.mark.parametrize("place", [b"\n%sAAPL,150", b"\nAAPL%s,150", b"\nAAPL,150%s"])
+def test_blanks_around_a_cell_do_not_count_where_a_line_is_cut_with_others(place, blank):
+    """Found among 100,000 mutated files: a tab at the start of a line was taken for a part of the symbol."""
+    row = place.replace(b"%s", blank) + b",2024-01-05,10"
+    text = b"Symbol,Entry Price Per Share,Entry Date,Quantity" + row + b"\nMSFT,150,2024-01-05,10\n"
+
+    lots = read_file(text, "download.csv", TODAY, ReadOptions()).lots
+
+    assert list(lots["symbol"]) == ["AAPL", "MSFT"]
+    assert list(lots["entry_price"]) == [150.0, 150.0]
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a_mutated_file_is_read_whole_or_refused_with_what_is_wrong(batch):
     chance = random.Random(batch)

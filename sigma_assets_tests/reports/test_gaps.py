@@ -89,6 +89,18 @@ def test_an_asset_that_was_not_computed_is_no_gap_of_the_data():
     assert gaps_of(replace(KNOWN, has_volatility=None, with_volatility=frozenset())) == []
 
 
+def test_a_money_market_fund_without_quotes_lacks_nothing():
+    """It is worth 1.00, and its return and betas are known to be 0 (SPEC 2): to ask for another symbol would be wrong."""
+    fund = HeldLot("SPAXX", None, None, 0.0)
+    of_fund = frozenset({"SPAXX"})
+    stored = replace(
+        KNOWN, lots=(*KNOWN.lots, fund), unpriced=of_fund, without_factors=of_fund, without_metrics=of_fund
+    )
+
+    assert gaps_of(stored) == []
+    assert lots_without_price(stored) == 0
+
+
 def test_private_lots_need_no_price():
     """They live on no symbol."""
     private = HeldLot("HOUSE", None, None, 0.0)

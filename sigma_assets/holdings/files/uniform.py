@@ -1,5 +1,6 @@
 """The columns of a plain table, cut many lines at a time: for long files, which mostly are plain."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from sigma_assets.holdings.files.recognition import Found
 
 _AT_ONCE = 500_000
 """Characters that are cut at once."""
+_BLANK = re.compile(r"[^\S\n]")
+"""What `strip` takes off, besides line breaks."""
 
 
 def uniform_columns(text: str, found: Found) -> tuple[str, list[list[str]]] | None:
@@ -41,7 +44,7 @@ def uniform_columns(text: str, found: Found) -> tuple[str, list[list[str]]] | No
         stop = end if stop < 0 else stop
         chunk = lines[start:stop]
         cells = chunk.replace("\n", found.delimiter).split(found.delimiter)
-        if len(chunk.split()) != len(cells) // width:  # there are blanks besides the line breaks
+        if _BLANK.search(chunk):
             cells = list(map(str.strip, cells))
         parts = [cells[place::width] for place in range(width)]
         first = set(parts[0])
