@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import date
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 from benchmarks.cases import LOTS, YEAR
@@ -47,15 +47,15 @@ def night_workers(portfolios: int, workers: int, symbols: int = 300, lots: int =
         assert process.stdin is not None
         process.stdin.write(f"{GO}\n")
         process.stdin.flush()
-    for process in processes:
-        _expect(process, DONE)
+    own = sum(float(_expect(process, DONE)) for process in processes)
     line = Measured(
         f"night, {portfolios:,} portfolios x {lots} lots, postgres", f"{workers} workers, {len(planned)} runs"
     )
     line.wall, line.cpu = perf_counter() - wall, cpu_seconds() - cpu
+    server = Measured(line.case, "  of it PostgreSQL", cpu=line.cpu - own)
     for process in processes:
         process.communicate()
-    return [line]
+    return [line, server]
 
 
 def _start(planned: dict[str, Any]) -> "subprocess.Popen[str]":
@@ -63,11 +63,13 @@ def _start(planned: dict[str, Any]) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _expect(process: "subprocess.Popen[str]", word: str) -> None:
+def _expect(process: "subprocess.Popen[str]", word: str) -> str:
+    """Wait for a worker's word; return what it says with it."""
     assert process.stdout is not None
-    said = process.stdout.readline().strip()
+    said, _, more = process.stdout.readline().strip().partition(" ")
     if said != word:
         raise RuntimeError(f"a worker said {said!r}; expected {word!r}")
+    return more
 
 
 def _work(arguments: str) -> None:
@@ -88,10 +90,12 @@ def _work(arguments: str) -> None:
         _tell(READY)
         if sys.stdin.readline().strip() != GO:
             sys.exit(1)
+        before = process_time()
         outcome = execute(defs, instance, roster, PlannedRun(**values), "admin", lambda *_: None)
         if outcome is None or not outcome.succeeded:
             sys.exit("the run failed")
-    _tell(DONE)
+        used = process_time() - before
+    _tell(f"{DONE} {used:.3f}")
     sleep(0.1)
 
 
