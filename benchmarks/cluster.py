@@ -38,8 +38,8 @@ def night(parts: Parts, portfolios: int, workers: int, cores: int, *, most_cells
     workers : processes, each with a core of its own.
     cores : of the database server.
     """
-    runs = max(math.ceil(portfolios / most_cells), workers)
-    rounds = math.ceil(runs / workers)
+    rounds = math.ceil(math.ceil(portfolios / most_cells) / workers)
+    runs = rounds * workers
     work = rounds * (parts.start + parts.fixed + math.ceil(portfolios / runs) * parts.per_portfolio)
     database = portfolios * parts.postgres / cores
     return parts.universe + max(work, database), "PostgreSQL" if database > work else "the workers"

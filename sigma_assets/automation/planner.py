@@ -142,8 +142,9 @@ def _parts(run: PlannedRun, calendar: SessionArray, workers: int) -> Iterable[Pl
     top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
     height = bottom - top + 1
     width = max(len(run.portfolio_ids), 1)
-    share = -(-width // max(min(workers, width * height // MIN_CELLS), 1))
-    step = max(min(share, MAX_CELLS // height), 1)
+    equal = max(min(workers, width * height // MIN_CELLS), 1)
+    fewest = -(-width // max(MAX_CELLS // height, 1))
+    step = -(-width // (-(-fewest // equal) * equal))  # as many parts for each worker, or some would wait for others
     rows = max(min(height, MAX_CELLS // step if run.portfolio_ids else MAX_UNIVERSE_SESSIONS), 1)
     for left in range(0, width, step):
         for start in range(top, bottom + 1, rows):

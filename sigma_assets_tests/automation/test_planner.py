@@ -111,6 +111,16 @@ def test_a_night_is_divided_evenly_among_the_workers_but_not_into_crumbs():
         assert [key for run in planned for key in run.portfolio_ids] == order
 
 
+def test_more_portfolios_than_fit_into_a_run_each_are_as_many_runs_for_every_worker():
+    """Eleven thousand on four workers: not three runs of 3,667, for which one worker would have nothing to do."""
+    order = [f"P{number}" for number in range(11_000)]
+    missing = {(key, "betas"): CALENDAR[:1] for key in order}
+
+    planned = plan_runs(missing, assets=["betas"], order=order, calendar=CALENDAR, workers=4)
+
+    assert [len(run.portfolio_ids) for run in planned] == [2_750] * 4
+
+
 def test_of_the_runs_of_a_session_the_largest_starts_first():
     """The last run to end should be a short one."""
     order = [f"P{number}" for number in range(7)]
