@@ -14,7 +14,8 @@ from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
-from sigma_assets_tests.analytics.books import assert_same_bits, book
+from sigma_assets_tests.analytics.books import assert_same_bits, book, lot
+from sigma_assets_tests.analytics.histories import random_history
 from sigma_assets_tests.analytics.histories import tail as later_part
 from sigma_assets_tests.analytics.risk.worlds import FACTORS, risk_of, world
 
@@ -147,6 +148,23 @@ def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):
 
         for found, expected in zip(alone, together, strict=True):
             assert_same_bits(found, expected[expected["session"].to_numpy().astype("datetime64[D]") == day[0]])
+
+
+def test_a_volatility_takes_a_window_of_63_returns():
+    """Of 64 prices there are 63 returns, of 63 there are 62: the volatility begins with the 64th price."""
+    history = random_history(70, 1, seed=8)
+    history = replace(history, close=pd.DataFrame(history.close).ffill().bfill().to_numpy())
+    first = str(history.sessions[0])
+    holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
+
+    by_portfolio, _, _ = risk_of(holdings, history, history.sessions)
+
+    close = pd.Series(history.close[:, history.column("S00")])
+    weight = 10 * close / (10_000 - 1_000 + 10 * close)
+    expected = close.pct_change().rolling(63).std() * weight * np.sqrt(252)
+    found = by_portfolio.set_index("session")["realized_63d"].reindex(history.sessions.astype("datetime64[s]"))
+    assert found.notna().tolist() == [False] * 63 + [True] * (len(history.sessions) - 63)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_later_prices_change_nothing_and_earlier_ones_than_the_windows_neither(with_gaps):

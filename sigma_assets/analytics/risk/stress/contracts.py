@@ -91,14 +91,15 @@ def contracts(
     place = history.rows(days), np.searchsorted(underlyings.symbols, underlying)
     quantity, entered = terms["quantity"].to_numpy(dtype=float), terms["quantity_entered"].to_numpy(dtype=float)
     price, market_value = terms["price"].to_numpy(dtype=float), terms["market_value"].to_numpy(dtype=float)
-    usual = quantity * OPTION_MULTIPLIER  # of a contract that is worth nothing, whose own multiplier does not show
+    per_price = quantity * OPTION_MULTIPLIER  # of a contract that is worth nothing, whose own multiplier does not show
+    np.divide(market_value, price, out=per_price, where=price > 0)
     expiration = terms["expiration_date"].to_numpy().astype("datetime64[D]")
     spot = underlyings.last_known[0][place]
     volatility = realized_volatility(underlyings, window=model.volatility_window)[place]
     known = np.isfinite(spot) & np.isfinite(volatility)
     return Contracts(
         rows=held.index.to_numpy(dtype=np.intp)[known],
-        per_price=np.where(price > 0, market_value / np.where(price > 0, price, 1.0), usual)[known],
+        per_price=per_price[known],
         spot=spot[known],
         strike=_strikes(terms, terms["strike_price"].to_numpy(dtype=float) * entered / quantity, since_entry)[known],
         years=((expiration - days).astype(np.int64) / DAYS_PER_YEAR)[known],

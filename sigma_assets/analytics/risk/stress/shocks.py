@@ -52,7 +52,7 @@ def _deviation(factor: str, history: PriceHistory, sessions: SessionArray, facto
     windows = np.lib.stride_tricks.sliding_window_view(padded, DEVIATION_WINDOW)[history.rows(sessions)]
     known = np.isfinite(windows)
     count = known.sum(axis=1)
+    freedom = np.where(count >= DEVIATION_MIN, count - 1.0, np.nan)
     mean = np.where(known, windows, 0.0).sum(axis=1) / np.maximum(count, 1)
     squares = np.where(known, (windows - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    deviation = np.sqrt(squares / np.maximum(count - 1, 1) * MOVE_WINDOW)
-    return np.where(count >= DEVIATION_MIN, deviation, np.nan)
+    return np.sqrt(squares / freedom * MOVE_WINDOW)

@@ -211,6 +211,21 @@ def test_short_puts_lose_more_than_their_delta_says():
     assert (by_portfolio["direct_share"] == 1.0).all()
 
 
+def test_a_put_that_is_worth_nothing_is_worth_what_it_is_exercised_for_after_a_fall():
+    """UND at 100 hardly moves: three puts at 50 with ten days to go are worth 0. At UND 40 each pays 10 on 100 shares."""
+    path = 100 * np.cumprod(np.r_[1.0, 1 + 0.001 * np.where(np.arange(69) % 2, 1.0, -1.0)])
+    history = history_of({"SPY": [100.0] * 70, "UND": 100 * path / path[-1]})
+    first, last = str(history.sessions[0]), history.sessions[-1]
+    terms = {"strike_price": 50.0, "option_type": "PUT", "expiration_date": str(last + 10)}
+    holdings = book([option("L1", 3, 0.1, first, **terms)], inception=first)
+
+    by_portfolio, _ = stressed(holdings, history, {"UND": {"market": 1.0}}, Shock("fall", "market", "move", -0.60))
+
+    (position,) = position_values(*holdings, history, history.sessions[-1:], options=OptionModel()).to_dict("records")
+    assert (position["price"], position["market_value"]) == (0.0, 0.0)
+    assert by_portfolio["pnl_usd"].iloc[0] == pytest.approx(3 * 100 * (50 - 40), rel=1e-9)
+
+
 def test_two_deviations_are_those_of_the_spreads_moves_over_63_sessions():
     history = random_history(400, 2, seed=4)
     sessions = history.sessions[-3:]
@@ -220,6 +235,22 @@ def test_two_deviations_are_those_of_the_spreads_moves_over_63_sessions():
     returns = pd.DataFrame(history.close, columns=history.symbols).pct_change(fill_method=None)
     spread = (returns["IWM"] - returns["SPY"]).rolling(252).std().iloc[-3:] * np.sqrt(63)
     np.testing.assert_allclose(moves[0], 2 * spread, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("returns", "is_known"), [(125, False), (126, True), (127, True)])
+def test_a_deviation_takes_half_a_window_of_returns(returns, is_known):
+    """Of those there are: with 126 or 127 in the last 252 sessions, n - 1 of them are free."""
+    full = random_history(400, 2, seed=4)
+    closes = pd.DataFrame(full.close, columns=full.symbols).ffill()[["SPY", "IWM"]].iloc[-returns - 1 :]
+    history = history_of({symbol: [np.nan] * 150 + closes[symbol].tolist() for symbol in closes})
+    shock = Shock("s", "size_spread", "deviations", 1.0)
+
+    ((move,),) = shock_moves((shock,), history, history.sessions[-1:], FactorModel(), DURATION)
+
+    daily = closes.pct_change().dropna()
+    expected = (daily["IWM"] - daily["SPY"]).std(ddof=1) * np.sqrt(63)
+    assert np.isfinite(move) == is_known
+    assert not is_known or move == pytest.approx(expected, rel=1e-10)
 
 
 def test_a_scenario_that_is_not_known_on_a_session_has_no_row():
