@@ -132,12 +132,12 @@ def test_a_bad_file_is_refused_and_nothing_is_touched(desk, reload):
     assert desk.rewritten() == set()
 
 
-def night(desk: Desk, last, *, again: bool = True):
+def night(desk: Desk, last, *, again: bool = True, symbols=("AAA", "BBB")):
     """Load what is missing up to a session, as the universe's nightly run does."""
     settings = Settings(home=desk.home, prices=f"files:{desk.file}")
     source = PriceSource(settings, Tables(settings).opened)
     days = CALENDAR.between(DAYS[0], last)
-    return source.load_missing(["AAA", "BBB"], days, lambda *_: None, again=again)
+    return source.load_missing(list(symbols), days, lambda *_: None, again=again)
 
 
 def test_the_next_night_notices_a_line_of_the_last_weeks_that_was_corrected(desk, caplog):
@@ -161,11 +161,13 @@ def test_rows_that_came_from_another_source_are_left_to_it(desk):
     assert desk.stored("AAA")[RECENT] == 77.0
 
 
-def test_a_run_for_some_portfolios_does_not_read_files_again(desk):
+def test_a_run_for_some_portfolios_notices_the_corrected_lines_of_their_symbols_alone(desk):
     desk.correct("AAA", RECENT, close=60.0)
 
-    assert night(desk, DAYS[-1], again=False).corrected == 0
+    assert night(desk, DAYS[-1], again=False, symbols=["BBB"]).corrected == 0
     assert np.isclose(desk.stored("AAA")[RECENT], 10.0 + DAYS.index(RECENT))
+    assert night(desk, DAYS[-1], again=False).corrected == 1
+    assert desk.stored("AAA")[RECENT] == 60.0
 
 
 def test_only_a_load_up_to_the_last_session_has_asked_for_all_that_changed(desk):

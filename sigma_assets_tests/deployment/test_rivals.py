@@ -17,7 +17,7 @@ from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
-from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.storage.schema import FAMILIES, PACKED
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book
 from sigma_assets_tests.deployment.rival import IN_POOL
 
@@ -25,7 +25,7 @@ OTHER_MODEL = {"SIGMA_FACTOR_WINDOW": "45", "SIGMA_CORRELATION_MIN_VALUE_USD": "
 """Settings under which factors, and what is made of them, and correlations come out differently."""
 OF_FACTORS = ("betas", "factor_exposures", "stress_tests")
 FACTORS = ("symbol_factors", *(table.name for asset in OF_FACTORS for table in FAMILIES[asset]))
-CORRELATIONS = tuple(table.name for table in FAMILIES["correlations"])
+CORRELATIONS = tuple(PACKED.get(table, table).name for table in FAMILIES["correlations"])
 SHARED = {"factor_coverage": "symbol_factors", "metric_coverage": "symbol_metrics"}
 """Assets that first write rows which no portfolio owns."""
 WAIT_SECONDS = 200
