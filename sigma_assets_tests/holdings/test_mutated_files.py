@@ -1,6 +1,6 @@
 """Whatever becomes of a file on its way, a reader answers with all of it or with what is wrong: never a traceback or a part.
 
-`SIGMA_FUZZ=100000 pytest` on this file tries so many files instead of a few.
+`SIGMA_FUZZ=100000 pytest --timeout=0` on this file tries so many files instead of a few.
 """
 
 import os
