@@ -1,6 +1,6 @@
 """Which cases are measured, and what is said about them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.measuring import Measured, exponent, in_child
 
