@@ -203,9 +203,8 @@ def through_dagster(
 
 
 def _rows(world: World, asset: str) -> int:
-    from sigma_assets.storage.schema import FAMILIES
+    from sigma_assets.storage.schema import FAMILIES, metadata
 
+    stored = [table.name for table in FAMILIES[asset] if table.name in metadata.tables]  # others are made by exports
     with world.tables.database.read() as connection:
-        return sum(
-            connection.exec_driver_sql(f"SELECT count(*) FROM {table.name}").scalar_one() for table in FAMILIES[asset]
-        )
+        return sum(connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in stored)

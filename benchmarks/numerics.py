@@ -27,6 +27,7 @@ def numerics(sessions: int = YEAR, symbols: int = SYMBOLS) -> list[Measured]:
 def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
     """Return a world with one portfolio, and what its calculations read."""
     world = make_world(sessions)
+    from sigma_assets.assets.stress_inputs import moves_of, shock_history
     from sigma_assets.runs.partitions import Scope
 
     names = extra_symbols(symbols)
@@ -36,7 +37,15 @@ def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
     history = world.tables.prices(
         sorted({*names, *world.tables.factor_etfs}), world.tables.window(scope, world.tables.lookback)
     )
-    return world, {"history": history, "valuation": world.tables.valuation_inputs(scope), "sessions": scope.sessions}
+    underlyings = set(world.tables.holdings(scope)[1]["underlying_symbol"].dropna())
+    shock_prices = shock_history(world.tables, scope, underlyings)
+    moves = moves_of(world.tables, scope, world.tables.settings.scenarios, shock_prices)
+    return world, {
+        "history": history,
+        "valuation": world.tables.valuation_inputs(scope),
+        "sessions": scope.sessions,
+        "shocks": (shock_prices, moves),
+    }
 
 
 def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured]:
@@ -44,6 +53,8 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     from sigma_assets.analytics.performance import performance as performances
     from sigma_assets.analytics.risk import attribution, volatility
     from sigma_assets.analytics.risk.correlation import correlations as correlation
+    from sigma_assets.analytics.risk.stress import tables as stress
+    from sigma_assets.analytics.risk.stress.contracts import contracts
     from sigma_assets.analytics.series import metrics
     from sigma_assets.analytics.valuation import values as valuation
     from sigma_assets.analytics.valuation.ledger import ledgers
@@ -70,5 +81,13 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     prices = inputs["valuation"][3]
     books = lambda: ledgers(*inputs["valuation"], options=options)  # noqa: E731  # a generator is used up once
     timed("risk", lambda: attribution.risk(books(), prices, RiskModel(), settings.factor_model))
+
+    def stressed() -> Any:
+        shock_prices, moves = inputs["shocks"]
+        held = stress.sorted_positions(positions)
+        terms = contracts(held, inputs["valuation"][1], shock_prices, options)
+        return stress.stress_tests(held, factors, terms, moves, settings.scenarios)
+
+    timed("stress_tests", stressed)
     timed("performance", lambda: performances.performance(books(), prices, settings.performance_model))
     return parts

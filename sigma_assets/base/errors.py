@@ -35,13 +35,21 @@ class Problem:
         place = source if self.line is None else f"{source}:{self.line}"
         found = self.message if self.value is None else f"found {shown(self.value)}"
         column = "" if self.column is None else f"column {self.column}: "
-        return f"{place}: {column}{found}, expected {self.expected} [{self.code}]"
+        return _one_line(f"{place}: {column}{found}, expected {self.expected} [{self.code}]")
 
 
 def shown(value: str) -> str:
     """Return a value in quotes, without control characters and not longer than a line allows."""
     text = ascii(value) if not value.isprintable() else repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}... ({len(value):,} characters)"
+
+
+def _one_line(text: str) -> str:
+    """Return a text in which names of a file stand as they are, but for line breaks and control characters."""
+    if text.isprintable():
+        return text
+    words = " ".join(text.split())
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in words)
 
 
 def listing(lines: Sequence[str], total: int | None = None) -> str:

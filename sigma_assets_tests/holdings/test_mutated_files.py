@@ -1,6 +1,6 @@
 """Whatever becomes of a file on its way, a reader answers with all of it or with what is wrong: never a traceback or a part.
 
-`SIGMA_FUZZ=100000 pytest` on this file tries so many files instead of a few.
+`SIGMA_FUZZ=100000 pytest --timeout=0` on this file tries so many files instead of a few.
 """
 
 import os
@@ -122,6 +122,21 @@ def test_blanks_around_a_cell_do_not_count_where_a_line_is_cut_with_others(place
 
     assert list(lots["symbol"]) == ["AAPL", "MSFT"]
     assert list(lots["entry_price"]) == [150.0, 150.0]
+
+
+@pytest.mark.parametrize("name", ["Purchase\nDate", "Purchase\x1cDate", "Purchase\u00a0Date"])
+def test_a_column_whose_name_goes_on_in_the_next_line_is_named_in_one(name):
+    """Found among 100,000 mutated files: the message broke where the header did."""
+    content = f'Ticker,Shares,Purchase Price,"{name}"\nAAPL,10,150,someday\n'.encode()
+
+    refusal = holdings_or_refusal(content, ReadOptions())
+
+    assert isinstance(refusal, HoldingsError)
+    assert [problem.describe("download.csv") for problem in refusal.problems] == [
+        "download.csv:"
+        + f"{2 + name.count(chr(10))}: column Purchase Date: found 'someday', expected a day as YYYY-MM-DD"
+        " [ERR_POS_013]"
+    ]
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
