@@ -1,0 +1,112 @@
+"""How fast a report and stored numbers are served: clients that ask every two seconds, of a portfolio of many years.
+
+`python -m benchmarks.reading_load` onboards one portfolio of 13 lots with ten years of history on simulated prices, then
+lets 50 clients ask the status server. Target: 99 of 100 answers of the API within 50 ms, a page within 100 ms.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from benchmarks.status_load import SERVE, SYMBOLS, _base, _configure
+from benchmarks.worlds import ROOT, temporary_postgres
+
+ASKED = {
+    "status": "/api/v1/onboarding/status/{}",
+    "numbers, a year": "/api/v1/portfolios/{}/portfolio_snapshots?start={start}",
+    "numbers, a page of 1,000 rows": "/api/v1/portfolios/{}/position_values?limit=1000",
+    "report as data": "/api/v1/portfolios/{}/report",
+    "report as a page": "/portfolio/{}",
+    "list": "/api/v1/portfolios",
+}
+
+
+def main() -> None:
+    """Prepare an installation, ask, and print what the clients saw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between two questions of a client")
+    parser.add_argument("--years", type=int, default=10)
+    parser.add_argument("--postgres", action="store_true", help="everything on a PostgreSQL server of our own")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        _configure(Path(home), temporary_postgres() if chosen.postgres else "")
+        portfolio_id, start = _onboarded(chosen.years)
+        server = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, stderr=subprocess.DEVNULL)
+        try:
+            paths = {name: path.format(portfolio_id, start=start) for name, path in ASKED.items()}
+            _warm_up(paths.values())
+            seen = asyncio.run(_ask(paths, chosen))
+        finally:
+            server.kill()
+            server.wait()
+    for name, seconds in seen.items():
+        p50, p99 = np.percentile(np.array(seconds) * 1000, [50, 99])
+        sys.stdout.write(f"{name}: {len(seconds)} answers, p50 {p50:.0f} ms, p99 {p99:.0f} ms\n")
+
+
+def _onboarded(years: int) -> tuple[str, str]:
+    """Return a portfolio with its whole history, and the day a year before its last session."""
+    last = time.gmtime()
+    os.environ["SIGMA_FIRST_SESSION"] = f"{last.tm_year - years}-01-04"
+    lots = "\n".join(f"{symbol},100,100.00,{last.tm_year - years}-02-01" for symbol in SYMBOLS)
+    file = Path(os.environ["DAGSTER_HOME"]) / "book.csv"
+    file.write_text(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{lots}\n")
+    _command("db", "upgrade")
+    said = _command("import", str(file), "--name", "Book", "--equity", "1000000", "--yes")
+    portfolio_id = said.strip().splitlines()[-1]
+    _command("run", "--portfolio", portfolio_id)
+    return portfolio_id, f"{last.tm_year - 1}-{last.tm_mon:02d}-01"
+
+
+def _command(*arguments: str) -> str:
+    command = [sys.executable, "-W", "ignore", "-m", "sigma_assets.cli.main", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _warm_up(paths: object) -> None:
+    deadline = time.monotonic() + 60
+    for path in paths:  # type: ignore[attr-defined]
+        while True:
+            try:
+                httpx.get(f"{_base()}{path}", timeout=30).raise_for_status()
+                break
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+
+async def _ask(paths: dict[str, str], chosen: argparse.Namespace) -> dict[str, list[float]]:
+    """Let each client ask one thing after the other, at moments of its own, for some seconds."""
+    seen: dict[str, list[float]] = {name: [] for name in paths}
+    until = time.monotonic() + chosen.seconds
+    names = list(paths)
+
+    async def client(number: int) -> None:
+        await asyncio.sleep(random.random() * chosen.every)
+        async with httpx.AsyncClient(base_url=_base(), timeout=30) as http:
+            while time.monotonic() < until:
+                name = names[number % len(names)]
+                begun = time.perf_counter()
+                (await http.get(paths[name])).raise_for_status()
+                seen[name].append(time.perf_counter() - begun)
+                number += 1
+                await asyncio.sleep(chosen.every)
+
+    await asyncio.gather(*(client(number) for number in range(chosen.clients)))
+    return seen
+
+
+if __name__ == "__main__":
+    main()
