@@ -91,12 +91,20 @@ def _work(arguments: str) -> None:
         if sys.stdin.readline().strip() != GO:
             sys.exit(1)
         before = process_time()
-        outcome = execute(defs, instance, roster, PlannedRun(**values), "admin", lambda *_: None)
-        if outcome is None or not outcome.succeeded:
-            sys.exit("the run failed")
+        outcome = execute(defs, instance, roster, PlannedRun(**values), "admin", _on_event)
+        if outcome is None:
+            sys.exit("another run does the same")
+        if not outcome.succeeded:
+            sys.exit(f"run {outcome.run_id} failed")
         used = process_time() - before
     _tell(f"{DONE} {used:.3f}")
     sleep(0.1)
+
+
+def _on_event(_: object, event: Any) -> None:
+    """Show why something failed."""
+    if event.is_failure:
+        sys.stderr.write(f"{event.event_type_value}: {event.message}\n{event.event_specific_data}\n")
 
 
 def _tell(word: str) -> None:

@@ -20,7 +20,7 @@ from sigma_assets.prices.tables import (
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.storage.builders import EVENING, bars, dump
-from sigma_assets_tests.storage.test_rows import explain
+from sigma_assets_tests.storage.frames.test_rows import explain
 
 CALENDAR = nyse_calendar(last_day=date(2026, 12, 31))
 TABLES = (schema.market_prices, schema.price_loads, schema.price_gaps, schema.symbols)

@@ -1,7 +1,9 @@
 """What went wrong in the database: worth another try or not, and what a person should do about it."""
 
 import errno
+import shutil
 import sqlite3
+from pathlib import Path
 
 import psycopg2
 import sqlalchemy as sa
@@ -22,6 +24,9 @@ _UNREACHABLE_FOR_GOOD = (
 server that restarts, and a network that is cut, look over TLS."""
 
 _FULL = ("too many connections", "too many clients", "remaining connection slots")
+
+LEAST_ROOM = 64 << 10
+"""Bytes; with less, SQLite cannot make its write-ahead log and the index of it."""
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
@@ -75,7 +80,16 @@ def storage_error(error: BaseException, place: str, secret: str | None) -> Stora
     reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0].strip()
     if secret:
         reason = reason.replace(secret, "***")
-    return StorageError(f"{place}: {reason}. {_next_step(cause, reason)}. What was being written is rolled back")
+    step = DISK_IS_FULL if _is_without_room(cause, place) else _next_step(cause, reason)
+    return StorageError(f"{place}: {reason}. {step}. What was being written is rolled back")
+
+
+def _is_without_room(cause: BaseException, place: str) -> bool:
+    """Return whether SQLite could not make one of its files, or write to it, on a disk that has no room left."""
+    if not isinstance(cause, sqlite3.Error) or _sqlite_name(cause) not in {"CANTOPEN", "IOERR"}:
+        return False
+    folder = Path(place.removeprefix("SQLite ")).parent
+    return folder.is_dir() and shutil.disk_usage(folder).free < LEAST_ROOM
 
 
 def full_disk(error: BaseException) -> StorageError | None:

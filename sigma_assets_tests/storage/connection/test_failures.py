@@ -1,5 +1,6 @@
 """What a failing database is said to need."""
 
+import shutil
 import sqlite3
 
 import psycopg2
@@ -16,6 +17,18 @@ def test_a_file_that_cannot_grow_sends_people_to_the_disk(code: str) -> None:
 
     assert not is_transient(error)
     assert "SQLite x: disk I/O error. The disk is full or failing" in str(storage_error(error, "SQLite x", None))
+
+
+@pytest.mark.parametrize(("free", "step"), [(0, "The disk is full: free"), (10**9, "Make the folder readable")])
+def test_a_file_that_cannot_be_made_is_a_full_disk_where_nothing_is_free(
+    free: int, step: str, tmp_path, monkeypatch
+) -> None:
+    """On a full disk SQLite cannot make its write-ahead log, and says no more than that it cannot open a file."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - free, free))
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorname = "SQLITE_CANTOPEN"
+
+    assert step in str(storage_error(error, f"SQLite {tmp_path / 'sigma.sqlite'}", None))
 
 
 @pytest.mark.parametrize(
