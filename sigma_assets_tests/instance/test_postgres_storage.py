@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 
 import dagster as dg
 import pytest
@@ -120,3 +123,37 @@ def test_a_server_that_refuses_is_a_clear_error_without_the_password(address: st
         SharedPostgresStorage(wrong)
 
     assert "hunter2secret" not in str(refused.value)
+
+
+def test_two_runs_that_first_meet_a_pool_at_the_same_moment_both_go_on(address: str, tmp_path: Path) -> None:
+    """The first night with two workers: both note the pool's limit. Dagster's own way fails the second run."""
+    (tmp_path / "dagster.yaml").write_text(
+        f"""
+storage:
+  custom: {{module: sigma_assets.instance.postgres, class: SharedPostgresStorage, config: {{postgres_url: '{address}'}}}}
+concurrency: {{pools: {{granularity: op, default_limit: 1}}}}
+telemetry: {{enabled: false}}
+"""
+    )
+    pools, together = [f"pool {number}" for number in range(60)], Barrier(2)
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as first,
+        dg.DagsterInstance.from_config(str(tmp_path)) as second,
+    ):
+
+        def begin(instance: dg.DagsterInstance) -> list[bool]:
+            noted = []
+            for pool in pools:
+                together.wait()
+                noted.append(instance.event_log_storage.initialize_concurrency_limit_to_default(pool))
+            return noted
+
+        with ThreadPoolExecutor(2) as threads:
+            noted = list(threads.map(begin, (first, second)))
+        keys = first.event_log_storage.get_concurrency_keys()
+        limits = {first.event_log_storage.get_concurrency_info(pool).slot_count for pool in pools}
+        first.event_log_storage.wipe()
+
+    assert noted == [[True] * 60] * 2
+    assert set(pools) <= keys
+    assert limits == {1}
