@@ -85,6 +85,19 @@ class PooledPostgresEventLogStorage(PostgresEventLogStorage):
         """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
         super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Note the limit of a pool, unless another run does at the same moment.
+
+        Of two runs that begin together, and find no limit, PostgreSQL refuses the second one; Dagster then goes on in the
+        transaction that has failed with that, which would cost the run.
+        """
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except sa.exc.InternalError:
+            if concurrency_key not in self.get_concurrency_keys():
+                raise
+            return True
+
     def dispose(self) -> None:
         """Stop watching and close the idle connections."""
         super().dispose()

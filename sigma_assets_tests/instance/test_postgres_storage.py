@@ -135,7 +135,7 @@ concurrency: {{pools: {{granularity: op, default_limit: 1}}}}
 telemetry: {{enabled: false}}
 """
     )
-    pools, together = [f"pool {number}" for number in range(60)], Barrier(2)
+    pools, together = [f"pool {number}" for number in range(60)], Barrier(2, timeout=20)
     with (
         dg.DagsterInstance.from_config(str(tmp_path)) as first,
         dg.DagsterInstance.from_config(str(tmp_path)) as second,
