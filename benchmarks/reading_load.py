@@ -22,7 +22,7 @@ from benchmarks.worlds import ROOT, temporary_postgres
 
 ASKED = {
     "status": "/api/v1/onboarding/status/{}",
-    "numbers, a year": "/api/v1/portfolios/{}/portfolio_snapshots?start={start}",
+    "numbers, a year": "/api/v1/portfolios/{}/portfolio_snapshots?start={start}&limit=300",
     "numbers, a page of 1,000 rows": "/api/v1/portfolios/{}/position_values?limit=1000",
     "report as data": "/api/v1/portfolios/{}/report",
     "report as a page": "/portfolio/{}",
