@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -74,9 +75,9 @@ def _command(*arguments: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _warm_up(paths: object) -> None:
+def _warm_up(paths: Iterable[str]) -> None:
     deadline = time.monotonic() + 60
-    for path in paths:  # type: ignore[attr-defined]
+    for path in paths:
         while True:
             try:
                 httpx.get(f"{_base()}{path}", timeout=30).raise_for_status()

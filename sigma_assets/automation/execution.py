@@ -23,7 +23,7 @@ from sigma_assets.instance.health.worker_process import this_worker_tags
 from sigma_assets.instance.in_process import execute_run, origin_of
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
 from sigma_assets.prices.source import PriceSource
-from sigma_assets.runs.covers import RunCover, runs
+from sigma_assets.runs.covers import runs
 from sigma_assets.runs.tags import (
     CREATED_BY,
     FORCED,
@@ -175,7 +175,8 @@ def bring_up_to_date(
             elif not end_runs_of_dead_processes(instance):
                 on_wait(inputs.busy)
                 sleep(1.0)
-    drop_partitions(instance, tables.roster(), *_wanted(update))
+    roster, active = tables.roster(), set(portfolios(tables.database)["portfolio_id"])
+    drop_partitions(instance, roster, active, runs(instance, roster, in_flight=True))
     return outcomes
 
 
@@ -192,12 +193,6 @@ def _next(
         inputs = replace(inputs, in_flight=[run for run in inputs.in_flight if run.portfolio_ids])
     ready = [run for run in reconcile(inputs, needs, calendar, night).runs if not _settled(run, done)]
     return inputs, ready[0] if ready else None
-
-
-def _wanted(update: Update) -> tuple[set[str], list[RunCover]]:
-    roster = update.tables.roster()
-    active = set(portfolios(update.tables.database)["portfolio_id"])
-    return active, runs(update.instance, roster, in_flight=True)
 
 
 def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:

@@ -100,7 +100,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SigmaError as error:
             raise ExpectedError(error) from error
-        except Exception as error:
+        except Exception as error:  # a full disk shows as whatever met it; anything else is raised as it is
             from sigma_assets.storage.connection.failures import full_disk
 
             if (full := full_disk(error)) is None:

@@ -70,7 +70,7 @@ class FencedExecutor(dg.Executor):
         with beating(heartbeats_of(instance), run_id), fenced(fence_of(instance, run_id)):
             try:
                 yield from self._inner.execute(plan_context, execution_plan)
-            except Exception:
+            except Exception:  # whatever it is: of a run that is no longer ours only that is said
                 refuse_ended(instance, run_id)
                 raise
         refuse_ended(instance, run_id)

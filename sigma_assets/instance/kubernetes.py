@@ -7,16 +7,14 @@ executes the run decides then (`instance.health.heartbeats`). Named in deploy/ku
     run_launcher: {module: sigma_assets.instance.kubernetes, class: MonitoredK8sRunLauncher}
 """
 
-import time
 from typing import Any
 
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_k8s import K8sRunLauncher
 
-from sigma_assets.base.errors import SettingsError
-from sigma_assets.instance.health.heartbeats import BEAT_SECONDS, DEAD_AFTER_SECONDS, SilenceWatch
-from sigma_assets.instance.postgres import heartbeats_of
+from sigma_assets.instance.health.heartbeats import BEAT_SECONDS, DEAD_AFTER_SECONDS, SilenceWatch, judged, silence
+from sigma_assets.instance.postgres import required_heartbeats
 
 FRESH_SECONDS = 3 * BEAT_SECONDS
 """While a run was heard of so recently, Kubernetes is not asked: an API server that is away costs half a minute a run."""
@@ -36,29 +34,14 @@ class MonitoredK8sRunLauncher(K8sRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Judge by when the run's process was last heard of; then by its job; without an answer, by the silence."""
-        heartbeats = heartbeats_of(self._instance)
-        if heartbeats is None:
-            raise SettingsError(
-                "dagster.yaml: MonitoredK8sRunLauncher needs the storage sigma_assets.instance.postgres:"
-                " SharedPostgresStorage; pods cannot share SQLite files. See deploy/kubernetes/dagster.yaml"
-            )
-        beat = heartbeats.last(run.run_id)
-        silent = beat.age if beat is not None else self._seconds_since_start(run)
-        is_dead = self._watch.is_dead(silent)  # asked at each look, so that only silence that was listened to counts
+        heartbeats = required_heartbeats(self._instance, type(self).__name__, "kubernetes")
+        beat, silent = silence(run, self._instance, heartbeats)
+        by_silence = judged(beat, silent, self._watch)
         if silent < FRESH_SECONDS:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, f"{beat or 'its worker'} was heard of {silent:.0f} s ago")
+            return by_silence
         answer = super().check_run_worker_health(run)
         if answer.status is not WorkerStatus.UNKNOWN:
             return answer
         reason = (answer.msg or "no reason given").strip().splitlines()[0]
-        who = str(beat or "its worker")
-        if is_dead:
-            lost = f"the run's worker is lost: {who} has not been heard of for {silent:.0f} s, and Kubernetes says: {reason}"
-            return CheckRunHealthResult(WorkerStatus.FAILED, lost)
-        alive = f"{who} was heard of {silent:.0f} s ago, although Kubernetes says: {reason}"
-        return CheckRunHealthResult(WorkerStatus.RUNNING, alive)
-
-    def _seconds_since_start(self, run: dg.DagsterRun) -> float:
-        record = self._instance.get_run_record_by_id(run.run_id)
-        started = record.start_time if record is not None else None
-        return 0.0 if started is None else time.time() - started
+        link = "although" if by_silence.status is WorkerStatus.RUNNING else "and"
+        return CheckRunHealthResult(by_silence.status, f"{by_silence.msg}, {link} Kubernetes says: {reason}")

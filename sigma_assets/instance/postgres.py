@@ -25,6 +25,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, Po
 from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
@@ -170,6 +171,23 @@ def heartbeats_of(instance: dg.DagsterInstance) -> Heartbeats | None:
     """Return the signs of life of an instance's runs; None on SQLite, where all processes are on one host."""
     runs = instance.run_storage
     return runs.heartbeats if isinstance(runs, BeatingPostgresRunStorage) else None
+
+
+def required_heartbeats(instance: dg.DagsterInstance, launcher: str, folder: str) -> Heartbeats:
+    """Return the signs of life of an instance's runs, for a launcher of several hosts.
+
+    Raises
+    ------
+    SettingsError
+        The instance is on SQLite; names the folder below deploy/ whose dagster.yaml is right.
+    """
+    found = heartbeats_of(instance)
+    if found is None:
+        raise SettingsError(
+            f"dagster.yaml: {launcher} needs the storage sigma_assets.instance.postgres: SharedPostgresStorage;"
+            f" SQLite files cannot be shared by hosts. See deploy/{folder}/dagster.yaml"
+        )
+    return found
 
 
 def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:

@@ -25,7 +25,7 @@ from kombu.utils.url import maybe_sanitize_url
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.code_version import code_version
 from sigma_assets.instance.health.heartbeats import DEAD_AFTER_SECONDS, Heartbeats, SilenceWatch, health
-from sigma_assets.instance.postgres import heartbeats_of
+from sigma_assets.instance.postgres import required_heartbeats
 from sigma_assets.storage.connection.timeouts import SILENT_SECONDS
 
 EXECUTE_RUN = "sigma_assets.execute_run"
@@ -133,13 +133,7 @@ class HostsRunLauncher(CeleryRunLauncher):
 
     @property
     def _heartbeats(self) -> Heartbeats:
-        found = heartbeats_of(self._instance)
-        if found is None:
-            raise SettingsError(
-                "dagster.yaml: HostsRunLauncher needs the storage sigma_assets.instance.postgres: SharedPostgresStorage;"
-                " SQLite files cannot be shared by hosts. See deploy/celery/dagster.yaml"
-            )
-        return found
+        return required_heartbeats(self._instance, type(self).__name__, "celery")
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

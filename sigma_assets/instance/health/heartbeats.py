@@ -133,8 +133,17 @@ def health(
     run: dg.DagsterRun, instance: dg.DagsterInstance, heartbeats: Heartbeats, watch: SilenceWatch
 ) -> CheckRunHealthResult:
     """Judge a started run by how long ago the process that executes it showed a sign of life."""
+    return judged(*silence(run, instance, heartbeats), watch)
+
+
+def silence(run: dg.DagsterRun, instance: dg.DagsterInstance, heartbeats: Heartbeats) -> tuple[Heartbeat | None, float]:
+    """Return the last sign of life of a started run, if there is one, and the seconds of silence since it or the start."""
     beat = heartbeats.last(run.run_id)
-    silent = beat.age if beat is not None else _seconds_since_start(run, instance)
+    return beat, beat.age if beat is not None else _seconds_since_start(run, instance)
+
+
+def judged(beat: Heartbeat | None, silent: float, watch: SilenceWatch) -> CheckRunHealthResult:
+    """Judge a run by its silence; to be called at each look, since only silence that was listened to counts."""
     if not watch.is_dead(silent):
         return CheckRunHealthResult(WorkerStatus.RUNNING, f"{beat or 'its worker'} was heard of {silent:.0f} s ago")
     what = f"{beat} has" if beat is not None else "its worker began, but has"

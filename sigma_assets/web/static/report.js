@@ -1,34 +1,8 @@
-// The report where a token is asked for: fetch it with the token and put it in the place of this page.
-// It comes from our own server, which escapes what is in it; scripts in it would not run.
+// The report where a token is asked for.
 
 import { enliven } from "/static/report-page.js";
-import { AnswerError, askForToken, byId, connectionLost, connectionThere, getText, setText } from "/static/api.js";
+import { showFetched } from "/static/fetched.js";
 
-const RETRY_MS = 2000;
 const id = location.pathname.split("/")[2];
 
-async function load() {
-  try {
-    const text = await getText(`/api/v1/portfolios/${id}/report?format=html`);
-    const page = new DOMParser().parseFromString(text, "text/html");
-    document.replaceChild(document.adoptNode(page.documentElement), document.documentElement);
-    enliven(document);
-  } catch (error) {
-    if (!(error instanceof AnswerError) || error.status >= 500) {
-      connectionLost();
-      setTimeout(load, RETRY_MS);
-      return;
-    }
-    connectionThere();
-    if (error.status === 401) {
-      setText(byId("lead"), "");
-      askForToken(load);
-      return;
-    }
-    setText(byId("name"), "Portfolio not found");
-    setText(byId("lead"), error.message);
-    document.title = "Portfolio not found";
-  }
-}
-
-load();
+showFetched(`/api/v1/portfolios/${id}/report?format=html`, "Portfolio not found", () => enliven(document));
