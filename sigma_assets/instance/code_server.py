@@ -5,9 +5,15 @@
 A worker runs the code that was there when the code server started; new code needs a new code server, as for sensors.
 """
 
+import signal
+
 
 def main() -> None:
     """Serve until a signal comes."""
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # started by a script with `&`; Dagster makes SIGTERM the same
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # here, not above: multiprocessing has each worker import this module, too
     from dagster._cli.api import grpc_command
     from dagster._grpc import server

@@ -28,6 +28,7 @@ import sigma_assets.instance.event_batching  # noqa: F401  (batched events in ev
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.instance.planned_checks import planned_for_the_run
+from sigma_assets.instance.pool_queue import PoolQueue
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.connection.patience import persistently
@@ -50,7 +51,7 @@ and the server would wait for runs that have ended when it is told to stop. So i
 Outcome = TypeVar("Outcome")
 
 
-class PooledPostgresEventLogStorage(PostgresEventLogStorage):
+class PooledPostgresEventLogStorage(PoolQueue, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:

@@ -181,13 +181,23 @@ def test_every_process_stops_cleanly_when_asked(team: Team) -> None:
     for name in ("daemon", "webserver", "status", "code server"):
         team.processes[name].send_signal(signal.SIGTERM)
 
-    codes = {name: process.wait(STOP_SECONDS) for name, process in team.processes.items()}
+    codes = {name: _stopped(process, name, team.deployment.home) for name, process in team.processes.items()}
 
     assert set(codes.values()) <= {0, -signal.SIGTERM}, codes
     gc.collect()  # each `deployment.database` of the tests above was a pool of this process, until it is collected
     database = team.deployment.database
     _until(lambda: not _others_connected(database), "no connection is left", team.deployment.home)
     database.dispose()
+
+
+def _stopped(process: subprocess.Popen[bytes], name: str, home: Path) -> int:
+    """Return the exit code; a process that does not stop says in its log what each of its threads is doing."""
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait()
+        pytest.fail(f"{name} did not stop within {STOP_SECONDS} s:\n{(home / f'{name}.log').read_text()[-20000:]}")
 
 
 def _others_connected(database: Database) -> bool:
@@ -215,12 +225,15 @@ def _start(deployment: Deployment, ports: dict[str, int], status_url: str) -> di
     }  # fmt: skip
     more = {"status": {"SIGMA_DATABASE_URL": status_url, "SIGMA_STATUS_PORT": str(ports["status"])}}
     processes = {}
+    always = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONFAULTHANDLER": "1", **deployment.environment}
     for name, (program, *rest) in commands.items():
-        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **deployment.environment, **more.get(name, {})}
+        environment = {**always, **more.get(name, {})}
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's `&` starts them
         with (deployment.home / f"{name}.log").open("wb") as log:
             processes[name] = subprocess.Popen(
                 [str(SCRIPTS / program), *rest], env=environment, cwd=deployment.home, stdout=log, stderr=log
             )
+        signal.signal(signal.SIGINT, before)
         if name == "code server":
             _until(lambda: _listens(ports["code server"]), "the code server listens", deployment.home)
     for name in ("webserver", "status"):

@@ -18,3 +18,12 @@ class WarmApiServer(DagsterApiServer):
         super().__init__(loadable_target_origin=loadable_target_origin, **options)
         workers.settle(options["logger"])
         self._mp_ctx = workers  # type: ignore[assignment]  # of a context, it asks for no more than they offer
+
+    def _check_for_orphaned_runs(self) -> None:
+        """Fail the runs whose workers have died. What hinders it, such as a full disk, is logged, and a second later it is
+        tried again: an exception would end Dagster's thread, and the server would wait for ever when it is told to stop.
+        """
+        try:
+            super()._check_for_orphaned_runs()
+        except Exception:
+            self._logger.exception("cannot tell which run workers have died; tried again in a second")

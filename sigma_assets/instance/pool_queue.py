@@ -1,0 +1,22 @@
+"""The queue of a pool, such as the price source's: whoever waits gets the slot that is free.
+
+In Dagster's own way a step looks whether a slot is free, and queues up if none is. If the slot becomes free in between,
+nobody gives it to that step, and its run waits until it is ended for taking too long.
+"""
+
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._utils.concurrency import ConcurrencyClaimStatus
+
+
+class PoolQueue(SqlEventLogStorage):
+    """An event log whose waiting steps ask for the free slot again, each time they look."""
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Claim a slot of a pool for a step, or queue up for it."""
+        claim = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if claim.is_assigned or not self.has_unassigned_slots(concurrency_key):
+            return claim
+        self.assign_pending_steps([concurrency_key])  # to the first in the queue, which need not be this one
+        return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
