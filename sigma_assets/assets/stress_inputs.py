@@ -28,7 +28,7 @@ def moves_of(tables: Tables, scope: Scope, scenarios: Scenarios, history: PriceH
     windows = _windows(tables, scope, scenarios.replays, factors.market)
     own = np.full((len(windows.first), len(symbols)), np.nan)
     for number in range(len(own)):
-        own[number] = _own_returns(tables, scope, symbols, windows, number)
+        own[number] = _own_returns(tables, symbols, windows, number)
     return Moves(
         sessions=scope.sessions,
         shocks=shock_moves(scenarios.shocks, history, scope.sessions, factors, tables.settings.rates_duration),
@@ -69,7 +69,7 @@ def _windows(tables: Tables, scope: Scope, replays: tuple[Replay, ...], market: 
     return windows
 
 
-def _own_returns(tables: Tables, scope: Scope, symbols: list[str], windows: Windows, number: int) -> FloatArray:
+def _own_returns(tables: Tables, symbols: list[str], windows: Windows, number: int) -> FloatArray:
     first, last = windows.first[number], windows.last[number]
     sessions = tables.calendar.between(first.item(), last.item())
     return window_returns(tables.prices(symbols, tables.window(Scope(sessions), STALE_SESSIONS_LIMIT)), first)

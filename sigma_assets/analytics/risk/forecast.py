@@ -79,7 +79,7 @@ def _regression_forecast(
     variance: FloatArray, rows: RowArray, model: VolatilityModel
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the forecast of variance, R^2 and observations of the regression that ends at each row."""
-    series = _series(variance, rows, model)
+    series = _series(variance, model)
     usable = np.isfinite(series).all(axis=0)
     filled = np.where(usable, series, 0.0)
     sums = trailing_sum(filled[_LEFT] * filled[_RIGHT], model.max_targets, rows - model.horizon)
@@ -108,7 +108,7 @@ def _regression_forecast(
     )
 
 
-def _series(variance: FloatArray, rows: RowArray, model: VolatilityModel) -> FloatArray:
+def _series(variance: FloatArray, model: VolatilityModel) -> FloatArray:
     """Return one, day, week, month and target of every session: shape (5, n_sessions, n_columns)."""
     every = np.arange(len(variance))
     target = np.full(variance.shape, np.nan)

@@ -173,10 +173,10 @@ def known_sources() -> tuple[Source, ...]:
     )
 
 
-def generic_source(header: Sequence[str], sample: Iterable[Sequence[str]]) -> Source | None:
+def generic_source(header: Sequence[str]) -> Source | None:
     """Return a mapping for a table with the usual names of columns, None if it has no symbol and quantity.
 
-    It is about transactions if it has a column of actions in which the first rows say buy and sell.
+    It is about transactions if it has a column of actions, such as buy and sell, and none of exit dates.
     """
     source = Source("a table", "lots", _GENERIC, actions=_actions(_GENERIC_ACTIONS, "the generic table"))
     found = source.positions_of(header)

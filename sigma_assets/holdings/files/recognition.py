@@ -90,9 +90,9 @@ def _known(head: list[Record], delimiter: str) -> Found | None:
 
 
 def _generic(head: list[Record], delimiter: str) -> Found | None:
-    for place, (line, cells) in enumerate(head):
+    for line, cells in head:
         if 1 < len(cells) <= MAX_COLUMNS:
-            source = generic_source(cells, [row for _, row in head[place + 1 : place + 50]])
+            source = generic_source(cells)
             if source is not None:
                 return Found(source, line, cells, delimiter)
     return None
