@@ -57,7 +57,7 @@ ACTIONS = (
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
 
-_GENERIC = {
+USUAL_NAMES = {
     "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
     "quantity": [
         "quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts",
@@ -68,10 +68,11 @@ _GENERIC = {
         "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
         "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
     ],
-    "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "cost", "book value"],
+    "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
-        "date purchased", "open date", "opened", "transaction date", "filled time", "date",
+        "date purchased", "open date", "opened", "transaction date", "filled time", "bought", "bought on", "purchased",
+        "date",
     ],
     "exit_date": ["exit date", "sell date", "sale date", "date sold", "close date", "closed"],
     "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],
@@ -178,7 +179,7 @@ def generic_source(header: Sequence[str]) -> Source | None:
 
     It is about transactions if it has a column of actions, such as buy and sell, and none of exit dates.
     """
-    source = Source("a table", "lots", _GENERIC, actions=_actions(_GENERIC_ACTIONS, "the generic table"))
+    source = Source("a table", "lots", USUAL_NAMES, actions=_actions(_GENERIC_ACTIONS, "the generic table"))
     found = source.positions_of(header)
     if "symbol" not in found or "quantity" not in found:
         return None

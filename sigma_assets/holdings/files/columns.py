@@ -48,21 +48,24 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
 
 def _check_header(table: Table, findings: Findings) -> None:
     """Report required columns that are missing, and columns that occur twice."""
-    needed = [
-        ("symbol",),
-        ("quantity",),
-        ("price", "amount" if table.source.kind == "transactions" else "cost", "value", "closing"),
-    ]
+    prices = {
+        "transactions": ("price", "amount"),
+        "positions": ("price", "cost", "value", "closing"),
+        "lots": ("price", "cost"),
+    }
+    needed = [("symbol",), ("quantity",), prices[table.source.kind]]
     if table.source.kind == "transactions":
         needed.append(("date",))
+    names = [plain(name) for name in table.names]
     for alternatives in needed:
         if not any(name in table.cells for name in alternatives):
             column, expected = (
                 table.label(alternatives[0]),
                 f"all of {', '.join(OUR_COLUMNS[name] for name in REQUIRED)}",
             )
+            if column == table.label("price") and "cost" in names:
+                expected = "the column Cost to be named Cost Per Share or Total Cost: of which is it?"
             findings.problems.append(Problem("ERR_CSV_004", table.header_line, column, None, expected, "missing"))
-    names = [plain(name) for name in table.names]
     for label in dict.fromkeys(table.labels.values()):
         if names.count(plain(label)) > 1:
             problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "found twice")

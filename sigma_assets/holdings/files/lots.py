@@ -113,11 +113,17 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
     """Return entry prices: the total cost is exact where a broker rounds the average; without a cost, the file's price."""
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
-    if cells.table.source.kind == "positions":
-        size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
+    size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
+    if cells.has("cost"):
         from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
         is_rounded = np.abs(from_cost - price) <= _ROUNDED
+        for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
+            cells.findings.warnings.append(
+                f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
+                f" that makes {from_cost[row]:,.8g} each: the price is used"
+            )
         price = np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
+    if cells.table.source.kind == "positions":
         for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
             price = np.where(used, np.round(total, PLACES), price)

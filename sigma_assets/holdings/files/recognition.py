@@ -10,6 +10,7 @@ from sigma_assets.holdings.brokers.sources import (
     OUR_COLUMNS,
     OURS,
     REQUIRED,
+    USUAL_NAMES,
     Source,
     as_document,
     generic_source,
@@ -155,13 +156,14 @@ def _names_columns(cells: list[str]) -> bool:
 
 
 def _alike(cells: list[str]) -> dict[str, str]:
-    """Return required field -> the column that looks like it."""
-    spellings = {plain(OUR_COLUMNS[name]): name for name in REQUIRED}
-    spellings |= {"ticker": "symbol", "shares": "quantity", "price": "price", "date": "date"}
+    """Return required field -> the column that looks like it, where none has its name."""
+    names = {plain(cell) for cell in cells}
+    absent = [field for field in REQUIRED if plain(OUR_COLUMNS[field]) not in names]
+    spellings = {name: field for field in absent for name in (plain(OUR_COLUMNS[field]), *USUAL_NAMES[field])}
     found: dict[str, str] = {}
     for cell in cells:
-        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.7)
-        near = near or [one for one in spellings if plain(cell) and (one in plain(cell).split())][:1]
+        near = difflib.get_close_matches(plain(cell), spellings, n=1, cutoff=0.75)
+        near = near or [one for one in spellings if one in plain(cell).split()][:1]
         if near:
             found.setdefault(spellings[near[0]], cell)
     return found

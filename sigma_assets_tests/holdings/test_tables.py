@@ -1,0 +1,76 @@
+"""Tables that people keep themselves: dated lots under the usual names of columns."""
+
+from datetime import date
+
+import pytest
+
+from sigma_assets.base.errors import HoldingsError
+from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
+
+TODAY = date(2026, 1, 8)
+
+
+def read(text: str) -> Holdings:
+    return read_file(text.encode(), "book.csv", TODAY, ReadOptions())
+
+
+def prices(holdings: Holdings) -> dict[str, float]:
+    return dict(zip(holdings.lots["symbol"], holdings.lots["entry_price"], strict=True))
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(HoldingsError) as refused:
+        read(text)
+    return str(refused.value)
+
+
+def test_the_total_cost_of_dated_lots_is_divided_by_their_shares():
+    """A contract is 100 shares; a short has the sign of its quantity on both sides."""
+    holdings = read(
+        "Ticker,Shares,Cost Basis,Purchase Date\n"
+        "AAPL,10,1800,2025-03-04\nMSFT,-2,-800,2025-03-04\nGIFT,5,0,2025-03-04\nAAPL250117C00200000,2,1000,2024-12-04\n"
+    )
+
+    assert prices(holdings) == {"AAPL": 180, "MSFT": 400, "GIFT": 0, "AAPL250117C00200000": 5}
+
+
+@pytest.mark.parametrize("header", ["Symbol,Qty,Total Cost,Bought on", "Symbol,Qty,Price,Bought on"])
+def test_a_lot_without_cost_and_without_price_is_refused(header):
+    assert "book.csv:3: column" in refusal(f"{header}\nAAPL,10,1800,2025-03-04\nXOM,1,,2025-03-04\n")
+
+
+def test_todays_value_is_not_what_a_dated_lot_cost():
+    said = refusal("Symbol,Qty,Market Value,Bought on\nAAPL,10,1800,2025-03-04\n")
+
+    assert "column Entry Price Per Share: missing" in said
+
+
+def test_a_cost_that_may_be_of_a_share_or_of_the_lot_is_refused_with_both_names():
+    said = refusal("Symbol,Qty,Cost,Bought on\nAAPL,10,180,2025-03-04\n")
+
+    assert "expected the column Cost to be named Cost Per Share or Total Cost: of which is it?" in said
+
+
+def test_a_price_that_contradicts_the_total_cost_is_used_and_said():
+    holdings = read("Symbol,Qty,Price,Cost Basis,Bought on\nAAPL,3,33.33,100,2025-03-04\nMSFT,3,40,100,2025-03-04\n")
+
+    assert prices(holdings) == {"AAPL": 33.33333333, "MSFT": 40}
+    assert holdings.warnings == [
+        "line 3: MSFT has a price of 40 and a total cost that makes 33.333333 each: the price is used"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "alike"),
+    [
+        ("Symbl,Quantity,Entry Price Per Share,Entry Date", "'Symbl' looks like Symbol. "),
+        ("Symbol,Quanty,Entry Prise,Entry Date",
+         "'Quanty' looks like Quantity, 'Entry Prise' looks like Entry Price Per Share. "),
+        ("Name,ISIN,Pieces,Value", "Entry Date. "),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_missing_column_is_named_and_nothing_else(header, alike):
+    said = refusal(f"{header}\nAAPL,10,180,2025-03-04\n")
+
+    assert f"{alike}For a file of another shape" in said
+    assert said.count("looks like") == alike.count("looks like")
