@@ -55,9 +55,9 @@ def test_a_price_that_contradicts_the_total_cost_is_used_and_said():
     holdings = read("Symbol,Qty,Price,Cost Basis,Bought on\nAAPL,3,33.33,100,2025-03-04\nMSFT,3,40,100,2025-03-04\n")
 
     assert prices(holdings) == {"AAPL": 33.33333333, "MSFT": 40}
-    assert holdings.warnings == [
-        "line 3: MSFT has a price of 40 and a total cost that makes 33.333333 each: the price is used"
-    ]
+    assert holdings.warnings == (
+        "line 3: MSFT has a price of 40 and a total cost that makes 33.333333 each: the price is used",
+    )
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     if cells.has("cost"):
-        from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
-        is_rounded = np.abs(from_cost - price) <= _ROUNDED
-        for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
-            cells.findings.warnings.append(
-                f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
-                f" that makes {from_cost[row]:,.8g} each: the price is used"
-            )
-        price = np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
+        price = _of_total_cost(cells, instruments, np.round(cells.numbers("cost", code) / size, PLACES), price, rows)
     if cells.table.source.kind == "positions":
         for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
@@ -144,6 +137,19 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
     return price
+
+
+def _of_total_cost(
+    cells: Cells, instruments: Instruments, from_cost: Floats, price: Floats, rows: npt.NDArray[np.bool_]
+) -> Floats:
+    """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
+    is_rounded = np.abs(from_cost - price) <= _ROUNDED
+    for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
+            f" that makes {from_cost[row]:,.8g} each: the price is used"
+        )
+    return np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
 
 
 def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArray[np.bool_]) -> Days:
