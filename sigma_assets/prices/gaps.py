@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.providers.base import Unserved
+from sigma_assets.providers.base import FINAL_REASONS, Unserved
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import checked_columns
@@ -16,6 +16,9 @@ from sigma_assets.storage.schema import symbols as symbols_table
 
 _STATUS_OF = {"unknown_symbol": "unknown", "delisted": "delisted"}
 """Reasons that speak of a symbol as a whole."""
+_FINAL = ", ".join(f"'{reason}'" for reason in FINAL_REASONS)
+_WAITS = f"(next_try > :today OR (next_try IS NULL AND reason IN ({_FINAL})))"
+"""A gap that is not worth asking for today."""
 
 
 def missing_prices(
@@ -23,7 +26,9 @@ def missing_prices(
 ) -> dict[str, list[date]]:
     """Return, per symbol, the sessions without a price that a source should be asked for today, ascending.
 
-    Left out: gaps and symbols that a source could not serve, until their `next_try`; for ever where that is null.
+    Left out: gaps and unknown symbols that a source could not serve, until their `next_try`; for ever where the source
+    named the day of a listing or its end (`next_try` null), and all after the end. A session whose split or dividend
+    may stand in the row of a later one comes with that one.
     """
     names = np.array(sorted(set(symbols)), dtype=object)
     days = np.unique(np.array(list(sessions), dtype="datetime64[D]"))
@@ -42,14 +47,38 @@ def missing_prices(
         open_names = np.setdiff1d(open_names, _complete(connection, parameters, len(days)))
         known = np.zeros((len(open_names), len(days)), dtype=bool)
         parameters["symbols"] = bulk.as_list_parameter(connection, open_names)
-        for table, condition in (("market_prices", ""), ("price_gaps", "AND (next_try IS NULL OR next_try > :today)")):
+        for table, condition in (("market_prices", ""), ("price_gaps", f"AND {_WAITS}")):
             _mark(connection, known, open_names, days, table, condition, parameters)
+        _mark_after_the_end(connection, known, open_names, days, parameters)
         listed = days.tolist()
-        return {
+        wanted = {
             name: [listed[position] for position in np.flatnonzero(~row)]
             for name, row in zip(open_names, known, strict=True)
             if not row.all()
         }
+        return _with_carriers(connection, wanted)
+
+    return db.in_snapshot(read)
+
+
+def open_gaps(db: Database, symbols: Iterable[str], before: date, today: date) -> dict[str, list[date]]:
+    """Return, per symbol, the gaps before a day that a source should be asked for again today, ascending."""
+    names = sorted(set(symbols))
+
+    def read(connection: sa.Connection) -> dict[str, list[date]]:
+        query = (
+            f"SELECT symbol, session FROM price_gaps WHERE session < :before AND NOT {_WAITS}"
+            f" AND {bulk.among(connection, 'symbol', 'symbols')}"
+            f" ORDER BY {bulk.ordered(connection, price_gaps, ('symbol', 'session'))}"
+        )
+        parameters = {
+            "symbols": bulk.as_list_parameter(connection, names),
+            "before": before.isoformat(),
+            "today": today.isoformat(),
+        }
+        rows = bulk.fetch_frame(connection, query, parameters, [price_gaps.c.symbol, price_gaps.c.session])
+        wanted = {symbol: [day.date() for day in days] for symbol, days in rows.groupby("symbol")["session"]}
+        return _with_carriers(connection, wanted)
 
     return db.in_snapshot(read)
 
@@ -125,10 +154,49 @@ _without_price = (
 
 def _ruled_out(connection: sa.Connection, parameters: Mapping[str, object]) -> np.ndarray:
     query = (
-        "SELECT symbol FROM symbols WHERE status IN ('unknown', 'delisted')"
-        f" AND (next_try IS NULL OR next_try > :today) AND {bulk.among(connection, 'symbol', 'symbols')}"
+        "SELECT symbol FROM symbols WHERE status = 'unknown' AND next_try > :today"
+        f" AND {bulk.among(connection, 'symbol', 'symbols')}"
     )
     return bulk.fetch(connection, query, parameters, {"symbol": sa.Text()})["symbol"]
+
+
+def _mark_after_the_end(
+    connection: sa.Connection, known: np.ndarray, names: np.ndarray, days: np.ndarray, parameters: Mapping[str, object]
+) -> None:
+    """Set in `known` the days from the end of a delisted symbol on, also those that nobody asked for."""
+    query = (
+        "SELECT g.symbol, min(g.session) AS session FROM symbols s JOIN price_gaps g ON g.symbol = s.symbol"
+        " WHERE s.status = 'delisted' AND (s.next_try IS NULL OR s.next_try > :today) AND g.reason = 'delisted'"
+        f" AND {bulk.among(connection, 's.symbol', 'symbols')} GROUP BY g.symbol"
+    )
+    ends = bulk.fetch(connection, query, parameters, {"symbol": sa.Text(), "session": sa.Date()})
+    for symbol, end in zip(ends["symbol"], ends["session"].astype("datetime64[D]"), strict=True):
+        known[names == symbol, np.searchsorted(days, end) :] = True
+
+
+def _with_carriers(connection: sa.Connection, wanted: Mapping[str, Sequence[date]]) -> dict[str, list[date]]:
+    """Return the wanted sessions, and with each that lies just before a stored split or dividend the rest up to it.
+
+    A source that had no price on the session of a split or a dividend has put it into the next row. If it has one by
+    now, that row must be asked for again, too: else the action would count twice.
+    """
+    following = "(SELECT min(q.session) FROM market_prices q WHERE q.symbol = g.symbol AND q.session > g.session)"
+    query = (
+        "SELECT m.symbol, m.session, n.session AS gap FROM market_prices m JOIN"
+        f" (SELECT g.symbol, g.session, {following} AS carrier FROM price_gaps g WHERE g.reason = 'no_bar'"
+        f" AND {bulk.among(connection, 'g.symbol', 'symbols')}) n ON m.symbol = n.symbol AND m.session = n.carrier"
+        " WHERE m.split_factor <> 1 OR m.dividend <> 0"
+    )
+    parameters = {"symbols": bulk.as_list_parameter(connection, wanted)}
+    found = pd.DataFrame(
+        bulk.fetch(connection, query, parameters, {"symbol": sa.Text(), "session": sa.Date(), "gap": sa.Date()})
+    )
+    complete = {symbol: list(days) for symbol, days in wanted.items()}
+    for (symbol, carrier), rows in found.groupby(["symbol", "session"]):
+        gaps = {day.date() for day in rows["gap"]}
+        if gaps.intersection(complete[symbol]):
+            complete[symbol] = sorted({*complete[symbol], *gaps, carrier.date()})
+    return complete
 
 
 def _complete(connection: sa.Connection, parameters: Mapping[str, object], count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from sigma_assets.base.errors import ProviderError, ProviderUnavailableError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.completeness import Answers, answers_for, ask_again_today
+from sigma_assets.prices.gaps import open_gaps
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider
@@ -158,8 +159,9 @@ class PriceSource:
         Parameters
         ----------
         on_symbols : called with how many symbols are complete now, and a line about one of them.
-        again : this is the whole universe. Read the last weeks' prices again, too, where that costs nothing: in files
-            that somebody may have corrected. Of some symbols, that is done once the source has changed.
+        again : this is the whole universe. Ask for what was missing before these sessions, too, once that is due; and
+            read the last weeks' prices again, where that costs nothing: in files that somebody may have corrected. Of
+            some symbols, that is done once the source has changed.
 
         Raises
         ------
@@ -171,6 +173,8 @@ class PriceSource:
         if reopen_gaps(database, fingerprint, today(), datetime.now(UTC)):
             logger.info("the price source has changed: what it lacked before is asked for again")
         wanted = price_tables.missing_prices(database, list(symbols), sessions, today())
+        if again:
+            wanted = _joined(wanted, self._old_gaps(symbols, sessions[0].item()))
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
         costs, corrected = [], 0
@@ -200,6 +204,13 @@ class PriceSource:
         )  # fmt: skip
         return loaded
 
+    def _old_gaps(self, symbols: Sequence[str], before: date) -> dict[str, list[date]]:
+        """Return what lacked before a session and may be there by now; of files, only once they have changed."""
+        database = self._database()
+        if self.knows_changes and is_asked(database, self.fingerprint()):
+            return {}
+        return open_gaps(database, symbols, before, today())
+
     def _recheck(self, symbols: Sequence[str], last: date, fingerprint: str, *, whole: bool) -> int:
         """Take over what was corrected in files; note that the universe was asked for, if it was up to the target."""
         database, corrected = self._database(), 0
@@ -224,6 +235,10 @@ class PriceSource:
         except ProviderError as error:
             error.add_note(f"asked {self.provider.name} for {len(wanted)} symbols; batches received before are kept")
             raise
+
+
+def _joined(one: Mapping[str, Sequence[date]], other: Mapping[str, Sequence[date]]) -> dict[str, list[date]]:
+    return {symbol: sorted({*one.get(symbol, ()), *other.get(symbol, ())}) for symbol in sorted({*one, *other})}
 
 
 def _answered(bars: Bars) -> Counter[str]:

@@ -20,13 +20,16 @@ WINDOW_SECONDS = 60.0
 def reopen_gaps(db: Database, fingerprint: str, today: date, now: datetime) -> bool:
     """Let everything that was remembered as missing be asked for again, if the source has changed; return whether it had.
 
+    The first source of a database is not a change of one.
+
     Parameters
     ----------
     fingerprint : of the source as it is now; the same as at the last call leaves everything as it is.
     """
 
     def write(connection: sa.Connection) -> bool:
-        if _stored(connection) == fingerprint:
+        before = _stored(connection)
+        if before == fingerprint:
             return False
         is_new = connection.execute(sa.select(market_prices.c.symbol).limit(1)).first() is None
         for table, which in ((price_gaps, sa.true()), (symbols_table, symbols_table.c.status != "active")):
@@ -35,7 +38,7 @@ def reopen_gaps(db: Database, fingerprint: str, today: date, now: datetime) -> b
         connection.execute(sa.delete(price_sources))
         row = {"name": _CURRENT, "fingerprint": fingerprint, "changed_at": bulk.utc(now), "is_asked": is_new}
         connection.execute(sa.insert(price_sources), row)
-        return True
+        return before is not None
 
     with db.read() as connection:
         if _stored(connection) == fingerprint:

@@ -10,13 +10,11 @@ import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.providers.actions import NO_ACTION, Action, Statement
-from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
+from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved, later
 from sigma_assets.providers.http import Meter
 
 LATE_DAYS = 7
 """A price that is missing so soon after its session is expected late (fund prices) and asked for daily."""
-RECENT_DAYS = 90
-"""Up to this age a hole is asked for weekly, then no more: vendors correct young history."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,9 @@ class SymbolLedger:
     """Collects the rows of one symbol, session by session in ascending order.
 
     A split or a dividend on a session that never gets a price would be lost, and with it the return across it. So it
-    moves to the next priced session, if that follows without a gap in what was asked for; the session that it came
-    from is then closed (`next_try` None), since a late row of it would count the action twice. A split that cannot be
-    read (NaN) blocks its session and those after it: every return and quantity across it would be wrong.
+    moves to the next priced session, if that follows without a gap in what was asked for; whoever asks for the session
+    that it came from again must ask for the one that it moved to, too, or the action would count twice. A split that
+    cannot be read (NaN) blocks its session and those after it: every return and quantity across it would be wrong.
 
     Parameters
     ----------
@@ -117,7 +115,7 @@ class SymbolLedger:
     def _settle_carried(self, session: date) -> None:
         for day, absence in self._waiting:
             detail = f"{absence.detail}; its split or dividend is in the row of {session}"
-            self._unserved.append((day, replace(absence, reason="no_bar", detail=detail, next_try=None)))
+            self._unserved.append((day, replace(absence, reason="no_bar", detail=detail, next_try=later(self._as_of))))
         self._waiting, self._carried = [], NO_ACTION
 
     def _checked(self, session: date, quotes: list[Quote], absence: Absence | None) -> Quote | Absence:
@@ -141,7 +139,7 @@ def missing(session: date, as_of: date, said: str) -> Absence:
     age = (as_of - session).days
     if age <= LATE_DAYS:
         return Absence("late", said, as_of + timedelta(days=1))
-    return Absence("no_bar", said, as_of + timedelta(days=7) if age <= RECENT_DAYS else None)
+    return Absence("no_bar", said, later(as_of))
 
 
 def make_bars(

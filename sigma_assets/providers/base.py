@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 import pandas as pd
@@ -15,7 +15,13 @@ BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "s
 RECENT_SESSIONS = 20
 """A symbol without a price for so many sessions is not expected to have one on the next."""
 
+ASK_AGAIN_DAYS = 7
+"""Five sessions: no source is trusted longer with what it said it does not have."""
+
 Reason = Literal["unknown_symbol", "not_yet_listed", "delisted", "late", "no_bar", "rejected", "not_covered"]
+
+FINAL_REASONS: tuple[Reason, ...] = ("not_yet_listed", "delisted")
+"""Reasons that a source can state with a day, so that there is nothing to wait for; any other gap is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Unserved:
     reason : one of `Reason`; `unknown_symbol` and `delisted` speak of the symbol as a whole, from now on; `not_covered`
         says that the source does not offer it by its nature or plan, so that another source may.
     detail : what the source said, for people.
-    next_try : first day on which asking again makes sense; None = never.
+    next_try : first day on which asking again makes sense, `ASK_AGAIN_DAYS` from now at the latest; None = never, which
+        counts with `FINAL_REASONS` alone: the source named the day of the listing, or of its end.
     """
 
     symbol: str
@@ -70,6 +77,11 @@ class ChangingContent(Protocol):
 
     def content(self) -> str:
         """Return a text that is different whenever the source has other rows than before."""
+
+
+def later(as_of: date) -> date:
+    """Return the day on which a source is asked again for what it does not have."""
+    return as_of + timedelta(days=ASK_AGAIN_DAYS)
 
 
 class PriceProvider(Protocol):

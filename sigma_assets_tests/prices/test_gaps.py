@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from sigma_assets.prices.gaps import open_gaps
 from sigma_assets.prices.tables import (
     missing_prices,
     remember_renamed,
@@ -52,14 +53,62 @@ def test_sessions_between_those_asked_for_do_not_count(database: Database) -> No
 
 
 @pytest.mark.parametrize(
-    ("next_try", "asked_again"), [(None, False), (TUESDAY + timedelta(1), False), (TUESDAY, True), (MONDAY, True)]
+    ("next_try", "asked_again"), [(TUESDAY + timedelta(1), False), (TUESDAY, True), (MONDAY, True)]
 )
-def test_a_gap_is_asked_for_again_from_its_day(database: Database, next_try: date | None, asked_again: bool) -> None:
-    remember_unserved(database, [Answer("LATE", (MONDAY,), "late", next_try)], "test", EVENING)
+@pytest.mark.parametrize("reason", ["late", "no_bar", "rejected", "not_covered", "unknown_symbol", "delisted"])
+def test_a_gap_is_asked_for_again_from_its_day(
+    database: Database, reason: str, next_try: date | None, asked_again: bool
+) -> None:
+    remember_unserved(database, [Answer("LATE", (MONDAY,), reason, next_try)], "test", EVENING)
 
     missing = missing_prices(database, ["LATE"], [MONDAY], TUESDAY)
 
     assert missing == ({"LATE": [MONDAY]} if asked_again else {})
+    assert open_gaps(database, ["LATE", "ELSE"], TUESDAY, TUESDAY) == missing
+    assert open_gaps(database, ["LATE"], MONDAY, TUESDAY) == open_gaps(database, ["ELSE"], TUESDAY, TUESDAY) == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_final"),
+    [
+        ("delisted", True),
+        ("not_yet_listed", True),
+        ("no_bar", False),
+        ("not_covered", False),
+        ("unknown_symbol", False),
+    ],
+)
+def test_for_ever_closed_is_only_what_the_source_named_a_day_of(
+    database: Database, reason: str, is_final: bool
+) -> None:
+    """Before, a hole of 90 days and more was never asked for again: a vendor that filled it was not heard."""
+    remember_unserved(database, [Answer("GONE", (MONDAY,), reason, None)], "test", EVENING)
+
+    assert missing_prices(database, ["GONE"], [MONDAY], date(2036, 1, 8)) == ({} if is_final else {"GONE": [MONDAY]})
+
+
+def test_of_a_delisted_symbol_what_came_before_its_end_is_asked_for(database: Database) -> None:
+    """It was ruled out as a whole: a portfolio that held it earlier than all others never got its prices."""
+    remember_unserved(database, [Answer("GONE", (MONDAY,), "delisted")], "test", EVENING)
+
+    assert missing_prices(database, ["GONE"], DAYS, TUESDAY) == {"GONE": [FRIDAY]}
+
+
+def test_a_session_before_a_stored_split_is_asked_for_with_the_row_that_has_it(database: Database) -> None:
+    """The split may be of the halted session: if its price came alone, the split would count twice."""
+    rows = bars({name: {"2025-12-31": 8.0, "2026-01-06": 4.0, "2026-01-07": 4.0} for name in ("HALT", "CALM", "DONE")})
+    rows.loc[(rows["symbol"] != "CALM") & (rows["session"] == "2026-01-06"), "split_factor"] = 2.0
+    write_prices(database, rows, "test", EVENING)
+    halted = [Answer(name, (FRIDAY, MONDAY), "no_bar", TUESDAY) for name in ("HALT", "CALM")]
+    later = [Answer("DONE", (FRIDAY, MONDAY), "no_bar", TUESDAY + timedelta(1))]
+    remember_unserved(database, [*halted, *later], "test", EVENING)
+
+    missing = missing_prices(database, ["HALT", "CALM", "DONE"], [MONDAY], TUESDAY)
+
+    assert missing == {"HALT": [FRIDAY, MONDAY, TUESDAY], "CALM": [MONDAY]}
+    assert open_gaps(database, ["HALT", "CALM", "DONE"], TUESDAY, TUESDAY) == {
+        "HALT": [FRIDAY, MONDAY, TUESDAY], "CALM": [FRIDAY, MONDAY],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -68,7 +117,8 @@ def test_a_gap_is_asked_for_again_from_its_day(database: Database, next_try: dat
 def test_a_symbol_that_is_gone_is_not_asked_for_on_new_days(
     database: Database, reason: str, status: str | None
 ) -> None:
-    remember_unserved(database, [Answer("GONE", (FRIDAY,), reason)], "test", EVENING)
+    next_try = TUESDAY + timedelta(1) if status == "unknown" else None
+    remember_unserved(database, [Answer("GONE", (FRIDAY,), reason, next_try)], "test", EVENING)
 
     assert [row[1] for row in dump(database, schema.symbols)["symbols"]] == ([status] if status else [])
     assert missing_prices(database, ["GONE"], DAYS, TUESDAY) == ({} if status else {"GONE": [MONDAY, TUESDAY]})

@@ -23,7 +23,7 @@ def remember(database: Database) -> None:
     gaps = [
         Unserved("AAA", (MONDAY,), "no_bar", "no row", date(2027, 6, 1)),
         Unserved("NEW", (MONDAY,), "not_yet_listed", "first row later", None),
-        Unserved("ZZZ", (MONDAY, TUESDAY), "unknown_symbol", "no rows", None),
+        Unserved("ZZZ", (MONDAY, TUESDAY), "unknown_symbol", "no rows", date(2027, 6, 1)),
     ]
     remember_unserved(database, gaps, "files", EVENING)
 
@@ -32,7 +32,7 @@ def test_gaps_are_asked_again_once_the_source_has_changed_and_only_then(database
     remember(database)
     assert missing_prices(database, WANTED, [MONDAY], TODAY) == {}
 
-    assert reopen_gaps(database, "one", TODAY, EVENING)
+    assert not reopen_gaps(database, "one", TODAY, EVENING), "the first source of a database is no change of one"
     assert missing_prices(database, WANTED, [MONDAY], TODAY) == {name: [MONDAY] for name in WANTED}
 
     remember(database)

@@ -62,15 +62,15 @@ def test_rows_have_the_types_of_the_protocol_even_when_there_are_none():
 
 @pytest.mark.parametrize(
     ("age", "reason", "next_try"),
-    [(0, "late", 1), (7, "late", 1), (8, "no_bar", 7), (90, "no_bar", 7), (91, "no_bar", None)],
+    [(0, "late", 1), (7, "late", 1), (8, "no_bar", 7), (90, "no_bar", 7), (91, "no_bar", 7), (3000, "no_bar", 7)],
 )
-def test_a_missing_price_is_asked_for_daily_then_weekly_then_no_more(age, reason, next_try):
+def test_a_missing_price_is_asked_for_daily_then_weekly(age, reason, next_try):
     as_of = date(2025, 3, 14)
 
     absence = missing(as_of - timedelta(days=age), as_of, "no bar")
 
     assert absence.reason == reason
-    assert absence.next_try == (None if next_try is None else as_of + timedelta(days=next_try))
+    assert absence.next_try == as_of + timedelta(days=next_try)
 
 
 @pytest.mark.parametrize("close", [0.0, -1.0, math.inf, -math.inf])

@@ -108,7 +108,7 @@ def test_a_symbol_that_nobody_knows_is_remembered_with_everybodys_words(routed):
 
     assert list(found) == [("NOPE", day) for day in WEEK]
     gap = found["NOPE", WEEK[0]]
-    assert (gap.reason, gap.next_try) == ("unknown_symbol", WEEK[4] + timedelta(days=30))
+    assert (gap.reason, gap.next_try) == ("unknown_symbol", WEEK[4] + timedelta(days=7))
     assert "no such symbol in the reference data" in gap.detail
     assert "No data found, symbol may be delisted" in gap.detail
 

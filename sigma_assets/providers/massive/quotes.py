@@ -11,6 +11,7 @@ from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, Quote, missing
+from sigma_assets.providers.base import later
 from sigma_assets.providers.massive.api import (
     BeforeEndOfDayError,
     MassiveApi,
@@ -19,7 +20,7 @@ from sigma_assets.providers.massive.api import (
     number,
     session_of,
 )
-from sigma_assets.providers.massive.standing import ASK_AGAIN_DAYS, Standing, look_up
+from sigma_assets.providers.massive.standing import Standing, look_up
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class MassiveQuotes:
         except BeforeEndOfDayError as error:
             return {}, self._unpublished(session, str(error))
         except OutsidePlanError as error:
+            self._plan_start = self._later_plan_start(session) or self._plan_start
             return {}, self._outside_plan(str(error))
         quotes: dict[str, list[Quote]] = defaultdict(list)
         for record in records:
@@ -173,7 +175,7 @@ class MassiveQuotes:
         return self._as_of - timedelta(days=round(365.25 * years) - 1)
 
     def _outside_plan(self, said: str) -> Absence:
-        return Absence("not_covered", said, self._as_of + timedelta(days=ASK_AGAIN_DAYS))
+        return Absence("not_covered", said, later(self._as_of))
 
     def _unpublished(self, session: date, said: str) -> Absence:
         return Absence("late", said, max(session, self._as_of) + timedelta(days=1))
@@ -188,11 +190,10 @@ def to_ticker(symbol: str) -> str:
 
 def not_offered(symbol: str, as_of: date) -> Absence | None:
     """Return why the source has no prices of this kind of instrument, without asking it; None if it may have."""
-    again = as_of + timedelta(days=ASK_AGAIN_DAYS)
     if _FUND.fullmatch(symbol):  # Nasdaq's convention: a fifth letter X is a mutual fund
-        return Absence("not_covered", "massive has no mutual funds", again)
+        return Absence("not_covered", "massive has no mutual funds", later(as_of))
     if _OPTION.fullmatch(symbol):
-        return Absence("not_covered", "option contracts are not asked for at massive", again)
+        return Absence("not_covered", "option contracts are not asked for at massive", later(as_of))
     return None
 
 

@@ -1,13 +1,11 @@
 """What Massive says of a symbol that has no bars where some were wanted: unknown, delisted, young, or renamed."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from sigma_assets.providers.bars import Absence, missing
+from sigma_assets.providers.base import later
 from sigma_assets.providers.massive.api import MassiveApi, NotFoundError
-
-ASK_AGAIN_DAYS = 30
-"""An unknown symbol may be listed one day; a plan may grow."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class Standing:
     def absence(self, session: date, as_of: date) -> Absence:
         """Return why a session has no bar."""
         if not self.known:
-            again = as_of + timedelta(days=ASK_AGAIN_DAYS)
-            return Absence("unknown_symbol", "no such symbol in the reference data, listed or delisted", again)
+            said = "no such symbol in the reference data, listed or delisted"
+            return Absence("unknown_symbol", said, later(as_of))
         if self.delisted is not None and session >= self.delisted:
             return Absence("delisted", f"delisted on {self.delisted}", None)
         if self.listed is not None and session < self.listed:

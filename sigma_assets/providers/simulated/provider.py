@@ -11,7 +11,7 @@ from sigma_assets.base.calendar import TradingCalendar, as_dates
 from sigma_assets.base.errors import ProviderError, SettingsError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.providers.asked import asked_sessions
-from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved
+from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved, later
 from sigma_assets.providers.simulated.market import BarPath, Market, stream
 from sigma_assets.providers.simulated.universe import EXTRA_SYMBOL, INSTRUMENTS, RENAMES, Instrument, extra_stock
 
@@ -88,7 +88,7 @@ class SimulatedProvider:
             instrument = self._instrument(symbol)
             if instrument is None:
                 detail = "the simulated market has no such symbol"
-                unserved.append(Unserved(symbol, tuple(as_dates(asked)), "unknown_symbol", detail, None))
+                unserved.append(Unserved(symbol, tuple(as_dates(asked)), "unknown_symbol", detail, later(last)))
                 continue
             path = market.path(instrument)
             rows, reasons = _served(market, path, instrument, asked, last)
@@ -111,7 +111,7 @@ class SimulatedProvider:
             "not_yet_listed": (f"listed on {max(instrument.listed or ORIGIN, ORIGIN)}", None),
             "delisted": (f"last traded on {instrument.last_traded}", None),
             "late": ("published a session late" if instrument.kind == "MUTUAL_FUND" else f"data ends on {last}", after),
-            "no_bar": ("did not trade", None),
+            "no_bar": ("did not trade", later(last)),
         }
         for reason, (detail, next_try) in told.items():
             if (reasons == reason).any():

@@ -11,7 +11,7 @@ from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
-from sigma_assets.providers.base import Bars
+from sigma_assets.providers.base import Bars, later
 from sigma_assets.providers.http import Caller, Failures, Meter, Reserve
 from sigma_assets.providers.yahoo.history import YahooHistory, fetch, import_yfinance
 
@@ -22,7 +22,6 @@ CALLS_PER_MINUTE = 60
 PERIODS = {"1mo": 28, "3mo": 88, "6mo": 180, "1y": 364, "2y": 729, "5y": 1825, "10y": 3651}
 """Periods that Yahoo offers, with the days that each covers for certain."""
 LATEST_PROBE = "SPY"
-ASK_AGAIN_DAYS = 30
 QUIET_DAYS = 14
 """A symbol without a trade for so long has left the market."""
 
@@ -127,7 +126,7 @@ class YahooProvider:
 
     def _absence(self, history: YahooHistory, session: date) -> Absence:
         """Return why a session has no bar, in Yahoo's words or by its age."""
-        again = self._as_of + timedelta(days=ASK_AGAIN_DAYS)
+        again = later(self._as_of)
         if history.is_unknown:
             return Absence("unknown_symbol", f"yahoo: {history.refusal}", again)
         if history.refusal is not None:

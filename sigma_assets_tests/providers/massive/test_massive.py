@@ -1,7 +1,7 @@
 """Massive serves as-traded closes with splits and dividends, in the fewest calls."""
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
@@ -105,14 +105,14 @@ def test_a_split_dated_on_a_weekend_takes_effect_on_monday(massive, market, cloc
     assert rows["split_factor"].tolist() == [1 / 3]
 
 
-def test_a_split_on_a_session_without_a_bar_moves_to_the_next_bar_and_its_session_is_closed(massive, market, clock):
+def test_a_split_on_a_session_without_a_bar_moves_to_the_next_bar(massive, market, clock):
     market.prices("AAA", {WEEK[0]: 100.0, WEEK[2]: 48.0})
     market.splits = [split("AAA", "2025-03-11", 1, 2)]
 
     batches = list(provider_at(massive, clock).daily_bars({"AAA": WEEK[:3]}))
 
     assert batches[0].rows["split_factor"].tolist() == [1.0, 2.0]
-    assert gaps(batches)["AAA", WEEK[1]].next_try is None
+    assert gaps(batches)["AAA", WEEK[1]].next_try == TODAY + timedelta(days=7)
     assert "in the row of 2025-03-12" in gaps(batches)["AAA", WEEK[1]].detail
 
 

@@ -237,6 +237,19 @@ def test_history_beyond_the_plan_is_not_covered_and_the_rest_is_served(massive, 
     assert len(massive.paths(HISTORY)) == 3
 
 
+def test_where_the_plan_begins_is_learned_once_from_whole_markets_too(massive, market, clock):
+    """Each of the sessions before it cost a call; asked for again every week, they would have cost 40 of them."""
+    market.history_from = WEEK[4] - timedelta(days=729)
+    old = sessions_between("2023-01-03", "2023-03-14")[:40]
+    many = {f"S{number}": old for number in range(60)}
+
+    batches = list(provider_at(massive, clock).daily_bars(many))
+
+    assert {gap.reason for gap in gaps(batches).values()} == {"not_covered"}
+    assert len(gaps(batches)) == 60 * 40
+    assert len(massive.paths("/v2/aggs")) == 1
+
+
 def test_the_key_never_shows_in_errors_or_logs(massive, market, clock, aaa, caplog):
     massive.fault(HISTORY, *[as_json({"status": "ERROR", "error": f"bad {KEY}"}, 500)] * 5)
 

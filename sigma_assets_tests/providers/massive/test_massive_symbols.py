@@ -13,7 +13,7 @@ def load(massive, clock, wanted):
     return list(provider_at(massive, clock).daily_bars(wanted))
 
 
-def test_an_unknown_symbol_is_remembered_for_a_month_and_takes_no_other_with_it(massive, market, clock):
+def test_an_unknown_symbol_is_remembered_for_five_sessions_and_takes_no_other_with_it(massive, market, clock):
     market.prices("AAA", dict.fromkeys(WEEK, 10.0))
 
     batches = load(massive, clock, {"AAA": WEEK, "NOPE": WEEK})
@@ -21,7 +21,7 @@ def test_an_unknown_symbol_is_remembered_for_a_month_and_takes_no_other_with_it(
     assert list(closes(batches, "AAA")) == WEEK
     gap = gaps(batches)["NOPE", WEEK[0]]
     assert (gap.reason, gap.sessions) == ("unknown_symbol", tuple(WEEK))
-    assert gap.next_try == TODAY + timedelta(days=30)
+    assert gap.next_try == TODAY + timedelta(days=7)
 
 
 def test_an_empty_answer_for_a_listed_symbol_is_not_taken_for_an_unknown_one(massive, market, clock):
@@ -94,7 +94,7 @@ def test_a_rename_is_followed_in_the_whole_market_of_a_night(massive, market, cl
     assert batches[0].renamed == {"FB": "META"}
 
 
-def test_a_hole_in_a_history_is_asked_for_weekly_while_young_and_then_no_more(massive, market, clock):
+def test_a_hole_in_a_history_is_asked_for_weekly_however_old(massive, market, clock):
     sessions = sessions_between("2024-06-03", "2025-03-14")
     old, young = sessions[3], date(2025, 2, 12)
     market.prices("AAA", {session: 10.0 for session in sessions if session not in (old, young)})
@@ -102,7 +102,7 @@ def test_a_hole_in_a_history_is_asked_for_weekly_while_young_and_then_no_more(ma
     found = gaps(load(massive, clock, {"AAA": sessions}))
 
     assert {day: (gap.reason, gap.next_try) for (_, day), gap in found.items()} == {
-        old: ("no_bar", None),
+        old: ("no_bar", TODAY + timedelta(days=7)),
         young: ("no_bar", TODAY + timedelta(days=7)),
     }
     assert not massive.paths("/v3/reference/tickers")

@@ -152,7 +152,7 @@ def test_one_stock_skips_a_session_each_september():
 def test_unknown_symbols_and_option_contracts_are_not_served(symbol):
     (unknown,) = unserved(MARKET, symbol, [LAST])
 
-    assert (unknown.reason, unknown.sessions, unknown.next_try) == ("unknown_symbol", (LAST,), None)
+    assert (unknown.reason, unknown.sessions, unknown.next_try) == ("unknown_symbol", (LAST,), date(2026, 1, 15))
 
 
 def test_any_extra_stock_is_served_and_has_a_path_of_its_own():

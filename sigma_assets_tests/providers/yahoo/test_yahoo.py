@@ -180,14 +180,14 @@ def test_a_bar_of_a_holiday_is_left_out_and_named(yahoo, market, clock, caplog):
     assert "no NYSE session: 2025-01-09" in caplog.text
 
 
-def test_an_unknown_symbol_is_remembered_for_a_month_and_takes_no_other_with_it(yahoo, market, clock):
+def test_an_unknown_symbol_is_remembered_for_five_sessions_and_takes_no_other_with_it(yahoo, market, clock):
     market.listings["AAA"] = Listing(dict.fromkeys(WEEK, 10.0))
 
     batches = load(yahoo, clock, market, {"NOPE": WEEK, "AAA": WEEK})
 
     assert list(closes(batches, "AAA")) == WEEK
     gap = gaps(batches)["NOPE", WEEK[0]]
-    assert (gap.reason, gap.next_try) == ("unknown_symbol", WEEK[4] + timedelta(days=30))
+    assert (gap.reason, gap.next_try) == ("unknown_symbol", WEEK[4] + timedelta(days=7))
     assert "No data found, symbol may be delisted" in gap.detail
 
 
