@@ -82,12 +82,11 @@ def run(
 @click.option("--outdated", is_flag=True, help="Show what an older method computed, not what is missing.")
 @json_option
 def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> None:
-    """Show which sessions are missing, per portfolio and asset."""
+    """Show which sessions are missing or out of date, per portfolio and asset."""
     prepare_home()
     _known(portfolio_ids)
     from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.automation.reasons.methods import note_newer_methods
-    from sigma_assets.runs.tags import OUTDATED
     from sigma_assets.runs.watermark import Materialized
 
     tables, price_source = open_market()
@@ -96,7 +95,8 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
         update = Update(instance, tables, price_source, UpdateRequest(portfolio_ids or None), materialized)
         note_newer_methods(instance, tables.database)
         inputs, needs = update.outdated() if outdated else update.missing()
-    found = needs[OUTDATED] if outdated else inputs.missing
+        if not outdated:
+            needs = {**needs, **update.changed()[1]}
     word = "outdated" if outdated else "missing"
     rows = [
         {
@@ -106,7 +106,9 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
             "first": str(days[0]),
             "last": str(days[-1]),
             "target": inputs.target,
+            "reason": reason,
         }
+        for reason, found in needs.items()
         for (portfolio_id, asset), days in found.items()
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]

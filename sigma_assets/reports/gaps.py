@@ -96,6 +96,18 @@ def gaps_of(stored: StoredPortfolio) -> list[Gap]:
     return found + _of_portfolio(stored, held, no_volatility)
 
 
+def holdings_changed(first: date) -> Gap:
+    """Return what is to be known of numbers that were computed before a change of lots or cash flows.
+
+    Parameters
+    ----------
+    first : the first session that the change touches.
+    """
+    reason = f"its lots or cash flows were changed after the numbers from {first} on had been computed"
+    remedy = "they come with the next run: `sigma-assets run`, or the daemon's"
+    return Gap(None, "numbers of its present holdings", reason, remedy)
+
+
 def outdated(stored: StoredPortfolio) -> dict[str, int]:
     """Return the symbols whose newest price is too old to be carried on, with its age in sessions."""
     ages = {lot.risk_symbol: lot.sessions_old for lot in stored.lots if lot.risk_symbol is not None}

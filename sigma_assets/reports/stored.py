@@ -19,12 +19,14 @@ from sigma_assets.reports.gaps import (
     StoredPortfolio,
     entry_price_gaps,
     gaps_of,
+    holdings_changed,
     lots_without_price,
     outdated,
     without_quotes,
 )
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.holdings import changed_holdings
 from sigma_assets.storage.schema import (
     correlations_by_portfolio,
     factor_coverage,
@@ -58,6 +60,7 @@ class Holdings:
     lots, lots_without_price : open lots.
     price_source : where its prices come from, several with commas; what the settings name while there are none.
     newest_price : last session on which any symbol that it holds has a price.
+    changed_from : first session whose numbers are of before a change of its lots or cash flows; None = there is none.
     """
 
     session: date | None
@@ -69,6 +72,7 @@ class Holdings:
     price_source: str
     newest_price: date | None
     gaps: tuple[Gap, ...]
+    changed_from: date | None = None
 
     @property
     def summary(self) -> str:
@@ -119,7 +123,14 @@ def holdings_of(
     """
     with database.read() as connection:
         found = _Reader(connection, settings, portfolio_ids, uncomputed or {}).read()
-    return {key: replace(each, gaps=(*each.gaps, *(older or {}).get(key, ()))) for key, each in found.items()}
+    changed = {
+        row.portfolio_id: row.first_session.date() for row in changed_holdings(database, portfolio_ids).itertuples()
+    }
+    for key, each in found.items():
+        more = [holdings_changed(changed[key])] if key in changed else []
+        gaps = (*each.gaps, *more, *(older or {}).get(key, ()))
+        found[key] = replace(each, gaps=gaps, changed_from=changed.get(key))
+    return found
 
 
 @dataclass

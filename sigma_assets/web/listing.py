@@ -102,7 +102,8 @@ def _line(
     summary: Summary | None,
 ) -> PortfolioLine:
     snapshots = there.get(portfolio.portfolio_id)
-    missing = _missing(queries, portfolio, target, snapshots, lacking.get(portfolio.portfolio_id, ()))
+    assets = lacking.get(portfolio.portfolio_id, ())
+    missing = _missing(queries, portfolio, target, snapshots, assets, holdings.changed_from)
     run = newest.get(portfolio.portfolio_id)
     return PortfolioLine(
         portfolio_id=portfolio.portfolio_id,
@@ -131,6 +132,7 @@ def _missing(
     target: date | None,
     snapshots: _Snapshots | None,
     assets: Sequence[str],
+    changed_from: date | None,
 ) -> str:
     def due(last: date) -> int:
         stop = int(np.searchsorted(queries.sessions, np.datetime64(last), side="right"))
@@ -144,6 +146,7 @@ def _missing(
         f"{', '.join(assets)} on {snapshots.last}" if assets else "",
         f"{_sessions(late)} after {snapshots.last}" if late > 0 else "",
         f"{_sessions(holes, 'earlier ')}" if holes > 0 else "",
+        f"changed holdings from {changed_from} on" if changed_from else "",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -92,6 +92,30 @@ def test_a_purchase_has_effect_from_its_day_on(sigma, portfolio, edits, touched)
     assert touched() == "2024-03-14"
 
 
+def test_until_a_change_is_computed_nothing_is_called_up_to_date(sigma, portfolio, edits):
+    assert sigma("run").exit_code == 0
+    assert json.loads(sigma("missing", "--json").stdout) == []
+
+    edits("trade", "--symbol", "SPY", "--quantity", "10", "--price", "500", "--date", "2024-03-14")
+    missing = json.loads(sigma("missing", "--json").stdout)
+    status = json.loads(sigma("status", portfolio, "--json").stdout)
+    report = json.loads(sigma("report", portfolio, "--json").stdout)
+
+    assert {row["asset"] for row in missing} == set(names(PORTFOLIO_ASSETS))
+    assert {(row["reason"], row["first"], row["last"], row["missing"]) for row in missing} == {
+        ("holdings changed", "2024-03-14", "2024-03-15", 2)
+    }
+    assert status["state"] == "behind"
+    assert {row["of"] - row["sessions done"] for row in status["assets"]} == {2}
+    for warnings in (status["warnings"], report["warnings"]):
+        (warning,) = [each for each in warnings if each["lacks"] == "numbers of its present holdings"]
+        assert "the numbers from 2024-03-14 on" in warning["reason"]
+
+    assert sigma("run").exit_code == 0
+    assert json.loads(sigma("missing", "--json").stdout) == []
+    assert json.loads(sigma("status", portfolio, "--json").stdout)["state"] == "up to date"
+
+
 def test_a_part_of_a_lot_is_a_lot_of_its_own_so_its_positions_change_from_the_entry_on(
     sigma, portfolio, edits, touched
 ):

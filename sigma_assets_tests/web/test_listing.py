@@ -10,6 +10,7 @@ from sigma_assets.storage.schema import (
     market_prices,
     performance,
     portfolio_snapshots,
+    price_coverage,
     price_loads,
     volatility_by_portfolio,
 )
@@ -73,6 +74,22 @@ def test_each_portfolio_says_where_it_stands(world):
     assert lines["running"]["run_url"] == f"http://127.0.0.1:3000/runs/{run_id}"
     for _ in events:
         pass
+
+
+def test_a_portfolio_whose_holdings_changed_is_behind_until_that_is_computed(world):
+    world.add_portfolio("changed-id", name="changed")
+    complete(world.instance, ["changed-id"], last=PRICED)
+    _written(world, "changed-id", PRICED)
+    assert _list(world)["changed"]["state"] == "current"
+
+    columns = {column.name: 0 for column in price_coverage.c if not column.nullable}
+    computed = columns | {"portfolio_id": "changed-id", "session": PRICED, "holdings_revision": 999}
+    with world.database.begin() as connection:
+        connection.execute(sa.insert(price_coverage), computed)
+    line = _list(world)["changed"]
+
+    assert (line["state"], line["missing"]) == ("behind", "changed holdings from 2025-02-03 on")
+    assert "without numbers of its present holdings" in line["gaps"]
 
 
 def test_an_installation_without_portfolios_lists_none(world):

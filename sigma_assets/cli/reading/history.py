@@ -80,19 +80,22 @@ def status(portfolio_id: str, as_json: bool) -> None:
     tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
-        inputs, _ = Update(instance, tables, price_source, UpdateRequest((portfolio_id,)), materialized).missing()
+        update = Update(instance, tables, price_source, UpdateRequest((portfolio_id,)), materialized)
+        inputs, needs = update.missing()
+        needs = {**needs, **update.changed()[1]}
         last = stories(instance, inputs.roster, tables.calendar, portfolio_id=portfolio_id, limit=1)
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 
     total = len(inputs.sessions[portfolio_id])
-    rows = [
-        {"asset": asset, "sessions done": total - len(inputs.missing.get((portfolio_id, asset), ())), "of": total}
+    due = {
+        asset: {day for found in needs.values() for day in found.get((portfolio_id, asset), ())}
         for asset in names(PORTFOLIO_ASSETS)
-    ]
+    }
+    rows = [{"asset": asset, "sessions done": total - len(days), "of": total} for asset, days in due.items()]
     done = all(row["sessions done"] == total for row in rows)
     state = "running" if portfolio_id in inputs.busy else "up to date" if done else "behind"
     record = {"portfolio_id": portfolio_id, "state": state, "target": inputs.target, "assets": rows}
-    uncomputed = [str(row["asset"]) for row in rows if row["sessions done"] != total]
+    uncomputed = [asset for asset in due if (portfolio_id, asset) in inputs.missing]
     found = holdings_of(
         tables.database, tables.settings, [portfolio_id], {portfolio_id: uncomputed}, older_numbers([portfolio_id])
     )
