@@ -27,7 +27,7 @@ def numerics(sessions: int = YEAR, symbols: int = SYMBOLS) -> list[Measured]:
 def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
     """Return a world with one portfolio, and what its calculations read."""
     world = make_world(sessions)
-    from sigma_assets.assets.stress_inputs import moves_of, shock_history
+    from sigma_assets.assets.stress_inputs import moves_of, prices_since_entry, shock_history
     from sigma_assets.runs.partitions import Scope
 
     names = extra_symbols(symbols)
@@ -37,14 +37,14 @@ def in_memory(sessions: int, symbols: int) -> tuple[World, dict[str, Any]]:
     history = world.tables.prices(
         sorted({*names, *world.tables.factor_etfs}), world.tables.window(scope, world.tables.lookback)
     )
-    underlyings = set(world.tables.holdings(scope)[1]["underlying_symbol"].dropna())
-    shock_prices = shock_history(world.tables, scope, underlyings)
+    lots = world.tables.holdings(scope)[1]
+    shock_prices = shock_history(world.tables, scope, set(lots["underlying_symbol"].dropna()))
     moves = moves_of(world.tables, scope, world.tables.settings.scenarios, shock_prices)
     return world, {
         "history": history,
         "valuation": world.tables.valuation_inputs(scope),
         "sessions": scope.sessions,
-        "shocks": (shock_prices, moves),
+        "shocks": (shock_prices, prices_since_entry(world.tables, scope, lots), moves),
     }
 
 
@@ -83,9 +83,9 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     timed("risk", lambda: attribution.risk(books(), prices, RiskModel(), settings.factor_model))
 
     def stressed() -> Any:
-        shock_prices, moves = inputs["shocks"]
+        shock_prices, since_entry, moves = inputs["shocks"]
         held = stress.sorted_positions(positions)
-        terms = contracts(held, inputs["valuation"][1], shock_prices, options)
+        terms = contracts(held, inputs["valuation"][1], shock_prices, since_entry, options)
         return stress.stress_tests(held, factors, terms, moves, settings.scenarios)
 
     timed("stress_tests", stressed)

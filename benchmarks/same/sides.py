@@ -23,23 +23,26 @@ NOBODY = "http://127.0.0.1:9"
 """Where no webserver listens, so that an import asks none for a run."""
 CALL = "import sys; from {module} import {attribute} as main; sys.argv[0] = '{command}'; sys.exit(main())"
 EXPORTS = """
-import contextlib, io, json, sys
+import contextlib, csv, io, json, sys
 from {module} import {attribute} as main
 printed = {{}}
 for asset in json.loads(sys.argv[1]):
     sys.argv = ["{command}", "export", asset]
-    stdout, code = io.StringIO(), 0
-    with contextlib.redirect_stdout(stdout):
+    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
             main()
         except SystemExit as ended:
             code = ended.code
+    if code not in (0, None, 1):
+        sys.exit(f"export {{asset}} ended with {{code}}: {{stderr.getvalue()}}")
     if code:
-        sys.exit(f"export {{asset}} ended with {{code}}")
+        stdout = io.StringIO()
+        csv.writer(stdout).writerows([["refused"], [stderr.getvalue()]])
     printed[asset] = stdout.getvalue()
 json.dump(printed, sys.stdout)
 """
-"""All exports in one process: importing the package takes longer than an export."""
+"""All exports in one process: importing the package takes longer than an export. A refusal is what that export prints."""
 
 
 @dataclass

@@ -108,7 +108,7 @@ def _valuation(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, 
     mine, both = context.asset_key, {portfolio_snapshots.key, position_values.key}
     asked = both.intersection(context.run.asset_selection or both) | {mine}
     names = sorted(key.to_user_string() for key in asked)
-    return tables.valuation(mine.to_user_string(), scope, context.run.run_id, names, _watched(progress, scope))
+    return tables.valuation(mine.to_user_string(), scope, names, _watched(progress, scope))
 
 
 class InParts:

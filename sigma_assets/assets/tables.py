@@ -34,7 +34,6 @@ class Tables:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.calendar = settings.calendar
-        self._valued: dict[tuple[str, str], pd.DataFrame] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -57,12 +56,13 @@ class Tables:
 
     def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the portfolios of the scope, their lots and their cash flows."""
+        portfolios = portfolio_tables.portfolios(self.database, list(scope.portfolio_ids), include_removed=True)
+        return portfolios, *self.lots_and_flows(scope)
+
+    def lots_and_flows(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the lots and the cash flows of the scope's portfolios."""
         ids = list(scope.portfolio_ids)
-        return (
-            portfolio_tables.portfolios(self.database, ids, include_removed=True),
-            portfolio_tables.lots(self.database, ids),
-            portfolio_tables.cash_flows(self.database, ids),
-        )
+        return portfolio_tables.lots(self.database, ids), portfolio_tables.cash_flows(self.database, ids)
 
     @property
     def factor_etfs(self) -> list[str]:
@@ -96,20 +96,10 @@ class Tables:
             self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
         )
 
-    def valuation(
-        self, table: str, scope: Scope, run_id: str, asked: Collection[str], watched: Watched
-    ) -> pd.DataFrame:
-        """Return what the portfolios of a run's scope are worth: the rows of one of the tables that it asks for.
-
-        The first of them to be wanted reads the inputs and computes all, from one pass over the ledgers; the others are
-        kept until they are wanted, and no longer than this process works on this run. Wanted again, when a step is
-        retried, a table is computed again.
-        """
-        if (run_id, table) not in self._valued:
-            inputs = self.valuation_inputs(scope)
-            frames = valuation(*inputs, options=self.settings.option_model, tables=asked, watched=watched)
-            self._valued = {(run_id, name): rows for name, rows in frames.items()}
-        return self._valued.pop((run_id, table))
+    def valuation(self, table: str, scope: Scope, asked: Collection[str], watched: Watched) -> pd.DataFrame:
+        """Return what the portfolios of the scope are worth: the rows of `table`, one of those that are asked for."""
+        inputs = self.valuation_inputs(scope)
+        return valuation(*inputs, options=self.settings.option_model, tables=[table], watched=watched)[table]
 
     def valuation_inputs(
         self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0

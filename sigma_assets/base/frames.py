@@ -72,6 +72,36 @@ class PriceHistory:
             raise KeyError(f"sessions outside {self.sessions[0]} to {self.sessions[-1]}, or not sessions")
         return positions
 
+    def covers(self, symbols: Iterable[str], sessions: SessionArray) -> bool:
+        """Return whether these symbols are all in this history, and these sessions, at least one, too."""
+        is_within = self.sessions[0] <= sessions[0] and sessions[-1] <= self.sessions[-1]
+        return bool(is_within) and {*symbols} <= {*self.symbols}
+
+    def part(self, symbols: Iterable[str], sessions: SessionArray) -> "PriceHistory":
+        """Return the history of some of its symbols over consecutive sessions of it, as if nothing else had been read."""
+        wanted = np.array(sorted({*symbols}), dtype=object)
+        columns = np.searchsorted(self.symbols, wanted)
+        first, last = self.rows(sessions[[0, -1]])
+        end = last + 1
+        before = self.prior_close, self.prior_session
+        if first:
+            close, session = self.last_known
+            before = close[first - 1], session[first - 1]
+
+        def chosen(matrix: FloatArray) -> FloatArray:
+            return np.ascontiguousarray(matrix[first:end, columns])
+
+        return PriceHistory(
+            sessions=self.sessions[first:end],
+            symbols=wanted,
+            close=chosen(self.close),
+            split_factor=chosen(self.split_factor),
+            dividend=chosen(self.dividend),
+            volume=chosen(self.volume),
+            prior_close=before[0][columns],
+            prior_session=before[1][columns],
+        )
+
     def of(self, symbols: Iterable[str]) -> "PriceHistory":
         """Return the history of exactly these symbols; without any price or corporate action where this one has none.
 

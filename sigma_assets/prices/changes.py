@@ -40,6 +40,18 @@ def changed_prices(
     return db.in_snapshot(read)
 
 
+def inputs_written(db: Database) -> tuple[int, ...]:
+    """Return what is another one as soon as anybody has loaded prices, changed lots or flows, or removed a portfolio.
+
+    Loads become visible in the order of their numbers (`write_prices`), changes of holdings need not: so these are counted.
+    """
+    query = (
+        "SELECT (SELECT coalesce(max(revision), 0) FROM price_loads), (SELECT count(*) FROM holdings_changes),"
+        " (SELECT coalesce(max(change_id), 0) FROM holdings_changes), (SELECT count(deleted_at) FROM portfolios)"
+    )
+    return db.in_snapshot(lambda connection: tuple(connection.exec_driver_sql(query).one()))
+
+
 def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str]) -> list[str]:
     """Return the active portfolios that may have been computed from prices older than loads after `since`, sorted.
 

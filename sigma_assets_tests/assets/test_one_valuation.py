@@ -10,6 +10,7 @@ import pytest
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.assets import portfolios
 from sigma_assets.assets.coverages import price_coverage
+from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.holdings.reader import read_holdings
@@ -26,13 +27,13 @@ HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,170,2024-
 CALCULATIONS = {"portfolio_snapshots": portfolio_snapshots, "position_values": position_values}
 
 
-class CountedTables(Tables):
-    """The tables, and how often the inputs of a valuation were read."""
+class CountedTables(RunTables):
+    """The tables of a run, and how often any run read the inputs of a valuation."""
 
     reads = 0
 
     def valuation_inputs(self, scope: Scope):
-        self.reads += 1
+        CountedTables.reads += 1
         return super().valuation_inputs(scope)
 
 
@@ -42,7 +43,8 @@ class World:
     def __init__(self, home: Path) -> None:
         settings = read_settings({"DAGSTER_HOME": str(home), "SIGMA_PRICES": f"simulated:last={LAST}"})
         upgrade(Database(settings.database))
-        self.tables = CountedTables(settings)
+        self.tables = Tables(settings)
+        CountedTables.reads = 0
         lots = read_holdings(HOLDINGS, "holdings.csv", LAST)
         new = NewPortfolio("Once", "taxable", 50_000.0, date(2024, 3, 11))
         self.portfolio_id = add_portfolio(self.tables.database, new, lots)
@@ -56,7 +58,10 @@ class World:
         definitions = dg.Definitions(
             assets=every,
             jobs=[dg.define_asset_job("some", ["price_coverage", *assets])],
-            resources={"tables": self.tables, "price_source": PriceSource(self.tables.settings, self.tables.opened)},
+            resources={
+                "tables": dg.ResourceDefinition(lambda _: CountedTables(self.tables)),
+                "price_source": PriceSource(self.tables.settings, self.tables.opened),
+            },
         )
         covered = Range(FIRST, LAST, (self.portfolio_id,))
         tags = run_tags(covered, self.roster, source="admin", max_runtime_seconds=600)
@@ -82,7 +87,7 @@ def world(tmp_path: Path) -> World:
 def test_a_run_of_both_tables_reads_and_values_once(world: World):
     assert world.run(*CALCULATIONS).success
 
-    assert world.tables.reads == 1
+    assert CountedTables.reads == 1
     assert len(world.stored("position_values")) == 4
     for table in CALCULATIONS:
         pd.testing.assert_frame_equal(world.stored(table), world.computed(table), check_dtype=False, check_exact=True)
@@ -95,7 +100,7 @@ def test_the_next_run_values_anew(world: World):
 
     assert world.run("position_values").success
 
-    assert world.tables.reads == 2
+    assert CountedTables.reads == 2
     pd.testing.assert_frame_equal(
         world.stored("position_values"), world.computed("position_values"), check_dtype=False, check_exact=True
     )

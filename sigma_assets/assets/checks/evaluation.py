@@ -10,10 +10,10 @@ import pandas as pd
 
 from sigma_assets.assets.checks.domain import ERROR, DomainCheck, checks_of
 from sigma_assets.assets.latest import latest_table
-from sigma_assets.assets.tables import Tables, rows_of
+from sigma_assets.assets.run_tables import RunTables
+from sigma_assets.assets.tables import Tables
 from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.storage.frames.rows import Rows
 from sigma_assets.storage.schema import FAMILIES
 
 ROW_COUNT = "dagster/partition_row_count"
@@ -32,32 +32,6 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "performance": ("return_ytd", "drawdown"),
 }
 """Columns of an asset's first table, one row per partition, that Dagster plots over its partitions."""
-
-
-class _ReadOnce(Tables):
-    """The tables as the checks of one asset see them: what several of them want to see is read once.
-
-    Made for one round of checks and dropped with it, so nothing that it keeps can grow old.
-    """
-
-    def __init__(self, tables: Tables) -> None:
-        super().__init__(tables.settings)
-        self.__dict__["database"] = tables.database
-        self._rows: dict[tuple[str, Rows], pd.DataFrame] = {}
-        self._symbols: dict[tuple[str, ...], list[str]] = {}
-
-    def symbols(self, scope: Scope) -> list[str]:
-        if scope.portfolio_ids not in self._symbols:
-            self._symbols[scope.portfolio_ids] = super().symbols(scope)
-        return self._symbols[scope.portfolio_ids]
-
-    def rows(
-        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        key = table, rows_of(scope, symbols)
-        if key not in self._rows:
-            self._rows[key] = super().rows(table, scope, symbols)
-        return self._rows[key] if columns is None else self._rows[key][list(columns)]
 
 
 @dataclass(frozen=True)
@@ -165,11 +139,10 @@ def specs_of(asset: str) -> list[dg.AssetCheckSpec]:
 
 def checked(asset: str, tables: Tables, scope: Scope) -> Checked:
     """Check what is stored in a scope, all of it as it is at one moment."""
-    return tables.database.at_one_moment(lambda: _checked(asset, tables, scope))
+    return RunTables.over(tables).at_one_moment(lambda stored: _checked(asset, stored, scope))
 
 
-def _checked(asset: str, tables: Tables, scope: Scope) -> Checked:
-    stored = _ReadOnce(tables)
+def _checked(asset: str, stored: Tables, scope: Scope) -> Checked:
     found = {check: list(check.find(stored, scope)) for check in checks_of(asset)}
     portfolios = stored.holdings(scope)[0] if scope.portfolio_ids else pd.DataFrame({"portfolio_id": [], "name": []})
     names = dict(zip(portfolios["portfolio_id"], portfolios["name"], strict=True))

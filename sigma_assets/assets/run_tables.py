@@ -1,0 +1,119 @@
+"""The tables as the steps of one run see them: what many of them want to see is read once, as long as it stays true."""
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from sigma_assets.analytics.valuation.values import Watched, valuation
+from sigma_assets.assets.tables import Tables, rows_of
+from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.prices.changes import inputs_written
+from sigma_assets.runs.partitions import Scope
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows
+
+Found = TypeVar("Found")
+
+
+class RunTables(Tables):
+    """The tables during one run in one process, or during one round of checks; dropped with it, and so is all it keeps.
+
+    Kept are lots, cash flows and symbols of the scope, and the largest price history that was read, of which smaller ones
+    are parts. They are dropped as soon as anybody has written prices, lots or flows. The rows of a valuation are kept
+    until they are wanted; those of stored tables only within `at_one_moment`, where nobody can change them.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.settings)
+        self._tables = tables
+        self._written: tuple[int, ...] = ()
+        self._kept: dict[Hashable, Any] = {}
+        self._history: PriceHistory | None = None
+        self._valued: dict[str, pd.DataFrame] = {}
+        self._rows: dict[tuple[str, Rows], pd.DataFrame] | None = None
+
+    @classmethod
+    def over(cls, tables: Tables) -> "RunTables":
+        """Return these tables themselves if they keep what they read, else ones that do."""
+        return tables if isinstance(tables, cls) else cls(tables)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of the tables that these are made of."""
+        return self._tables.database
+
+    def at_one_moment(self, work: Callable[["RunTables"], Found]) -> Found:
+        """Do work that sees the database as it is at one moment, and reads each table once; again when interrupted."""
+
+        def frozen() -> Found:
+            self._forget_what_changed()
+            self._rows = {}
+            return work(self)
+
+        try:
+            return self.database.at_one_moment(frozen)
+        finally:
+            self._rows = None
+
+    def lots_and_flows(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the lots and the cash flows of the scope's portfolios."""
+        read = super().lots_and_flows
+        lots, flows = self._once(("holdings", scope.portfolio_ids), lambda: read(scope))
+        return lots.copy(deep=False), flows.copy(deep=False)
+
+    def symbols(self, scope: Scope) -> list[str]:
+        """Return the symbols of the scope."""
+        read = super().symbols
+        return list(self._once(("symbols", scope.portfolio_ids), lambda: read(scope)))
+
+    def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
+        """Return the price history of some symbols over consecutive sessions: read, or a part of one that was."""
+        self._forget_what_changed()
+        kept = self._history
+        if kept is None or not kept.covers(symbols, sessions):
+            history = super().prices(symbols, sessions)
+            for matrix in (history.close, history.split_factor, history.dividend, history.volume):
+                matrix.flags.writeable = False  # whoever wrote into it would change what others read
+            if kept is None or history.close.size >= kept.close.size:
+                self._history = history
+            return history
+        return kept.part(symbols, sessions)
+
+    def valuation(self, table: str, scope: Scope, asked: Collection[str], watched: Watched) -> pd.DataFrame:
+        """Return what the portfolios of the scope are worth: the rows of one of the tables that the run asks for.
+
+        The first of them to be wanted reads the inputs and computes all, from one pass over the ledgers; the others are
+        kept until they are wanted. Wanted again, when a step is retried, a table is computed again.
+        """
+        if table not in self._valued:
+            inputs = self.valuation_inputs(scope)
+            self._valued = valuation(*inputs, options=self.settings.option_model, tables=asked, watched=watched)
+        return self._valued.pop(table)
+
+    def rows(
+        self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a table in scope, all columns or some."""
+        if self._rows is None:
+            return super().rows(table, scope, symbols, columns)
+        key = table, rows_of(scope, symbols)
+        if key not in self._rows:
+            self._rows[key] = super().rows(table, scope, symbols)
+        return self._rows[key] if columns is None else self._rows[key][list(columns)]
+
+    def _once(self, key: Hashable, read: Callable[[], Found]) -> Found:
+        self._forget_what_changed()
+        if key not in self._kept:
+            self._kept[key] = read()
+        found: Found = self._kept[key]
+        return found
+
+    def _forget_what_changed(self) -> None:
+        """Drop what was read from inputs that have changed since; asked before each reading, so what is kept is no older."""
+        if self._rows is not None:
+            return
+        written = inputs_written(self.database)
+        if written != self._written:
+            self._kept, self._history, self._written = {}, None, written
