@@ -54,7 +54,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        database.dispose()
+        app.state.queries.close()
         if instance is None:
             dagster.dispose()
 
