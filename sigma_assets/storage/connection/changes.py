@@ -33,7 +33,7 @@ class Changes:
             with self._engine.connect() as connection:
                 return str(connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
         file = self._engine.url.database
-        if not file or file == ":memory:":
+        if not file or file.startswith((":memory:", "file:")):
             return object()
         with self._lock:
             if self._kept is None:
