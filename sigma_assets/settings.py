@@ -159,6 +159,12 @@ class Settings:
     status_port: int = _setting(
         "SIGMA_STATUS_PORT", 3001, "port of the status server", read.whole_number(1, read.MAX_PORT)
     )
+    status_processes: int = _setting(
+        "SIGMA_STATUS_PROCESSES",
+        1,
+        "processes of the status server, which share its port: more serve more readers at once",
+        read.whole_number(1, 64),
+    )
     status_token: str = _setting(
         "SIGMA_STATUS_TOKEN", "", "bearer token that the status server requires", read.token, secret=True
     )

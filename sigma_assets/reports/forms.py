@@ -59,4 +59,4 @@ def _known(value: Any, form: str) -> str:
     if value is None:
         return UNKNOWN
     text = form.format(value)
-    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")  # nothing has no sign
+    return text if text.strip("+-0.,%") else text.lstrip("+-")  # nothing has no sign

@@ -20,9 +20,17 @@ TABLES = {table.name: table for tables in FAMILIES.values() for table in tables}
 NAMES = (*FAMILIES, *(name for name in TABLES if name not in FAMILIES), ALLOCATION)
 """What can be asked for: an asset (its first table) or one of its tables."""
 PAIR = "other_symbol"
+TIDIED = ("factor_exposures_by_portfolio",)
+"""Tables whose rows become several in tidy form."""
 BLOCK_ROWS = 10_000
 """Rows that are read at once, about: what a reader of a long history waits for, and what it costs in memory."""
 MOST_SESSIONS = 4096
+ONE_ROW = [
+    name
+    for name, table in TABLES.items()
+    if [column.name for column in table.primary_key] == ["portfolio_id", "session"] and name not in TIDIED
+]
+"""Tables with a row per portfolio and session; of others the first session tells how many there are."""
 
 
 def table_of(name: str) -> str:
@@ -116,7 +124,7 @@ def tidy_blocks(
         day = begin if begin <= end else end
         yield tidy_rows(database, settings, name, [portfolio_id], day, day, symbols).iloc[:0]
         return
-    place, count = 0, 1
+    place, count = 0, min(block_rows, MOST_SESSIONS) if table.name in ONE_ROW else 1
     while place < len(sessions):
         block = sessions[place : place + count]
         rows = tidy_rows(database, settings, name, [portfolio_id], block[0].item(), block[-1].item(), symbols)

@@ -5,13 +5,14 @@ from itertools import chain
 from time import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.params import Depends
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.progress import Progress
-from sigma_assets.web.access.connections import Downloads
+from sigma_assets.web.access.downloads import Downloads, named_file
+from sigma_assets.web.cache import Answer
 from sigma_assets.web.explain import explain_router
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
@@ -66,10 +67,13 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         responses=problems | unknown,
         dependencies=guards,
     )
-    def onboarding_status(portfolio_id: PortfolioId, query: Annotated[_StatusQuery, Query()]) -> Response:
+    def onboarding_status(
+        request: Request, portfolio_id: PortfolioId, query: Annotated[_StatusQuery, Query()]
+    ) -> Response:
         """Where the onboarding of a portfolio stands; with debug, its detail and log lines too."""
-        code, body = cache.get(("status", portfolio_id, query.debug), lambda: answers.status(portfolio_id, query.debug))
-        return Response(body, status_code=code, media_type="application/json")
+        key = "status", portfolio_id, query.debug
+        answer = cache.get(key, lambda: answers.status(portfolio_id, query.debug), queries.version)
+        return _json(not_found(portfolio_id), 404) if answer is None else answer.response(request)
 
     @router.get(
         "/api/v1/onboarding/status/{portfolio_id}/logs",
@@ -82,12 +86,14 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         return answers.logs(portfolio_id, query.format)
 
     @router.get("/api/v1/portfolios", response_model=PortfolioList, responses=problems, dependencies=guards)
-    def portfolio_list(query: Annotated[_ListQuery, Query()]) -> Response:
+    def portfolio_list(request: Request, query: Annotated[_ListQuery, Query()]) -> Response:
         """The active portfolios: state, last session, what is missing."""
-        listed = cache.get(
-            ("list", query.offset, query.limit), lambda: list_portfolios(queries, query.offset, query.limit)
-        )
-        return _json(listed)
+
+        def listed() -> Answer:
+            return Answer(list_portfolios(queries, query.offset, query.limit).model_dump_json().encode())
+
+        answer: Answer = cache.get(("list", query.offset, query.limit), listed, queries.version)
+        return answer.response(request)
 
     router.include_router(report_router(queries, guards, problems))
     router.include_router(explain_router(queries, guards, problems))
@@ -107,11 +113,11 @@ class _Answers:
         self.queries = queries
         self.downloads = Downloads()
 
-    def status(self, portfolio_id: str, debug: bool) -> tuple[int, str]:
-        """Return status code and body."""
+    def status(self, portfolio_id: str, debug: bool) -> Answer | None:
+        """Return the status; None if there is no such portfolio."""
         portfolio = self.queries.portfolio(portfolio_id)
         if portfolio is None:
-            return 404, not_found(portfolio_id).model_dump_json()
+            return None
         progress = self.queries.progress(portfolio)
         uncomputed = {portfolio_id: self.queries.uncomputed(progress)}
         holdings = self.queries.holdings([portfolio_id], uncomputed)[portfolio_id]
@@ -126,7 +132,7 @@ class _Answers:
             waiting=self.queries.waiting(progress),
             debug_logs=self._debug_lines(progress) if debug else None,
         )
-        return 200, view.model_dump_json()
+        return Answer(view.model_dump_json().encode(), is_lasting=view.status == "completed")
 
     def logs(self, portfolio_id: str, form: str) -> Response:
         """Return the download."""
@@ -136,10 +142,7 @@ class _Answers:
         lines = self._lines(portfolio)
         body = (f"{line.text}\n" for line in lines) if form == "txt" else _json_array(lines)
         media_type = "text/plain; charset=utf-8" if form == "txt" else "application/json"
-        answer = self.downloads.response(body, media_type, f"onboarding-{portfolio_id}.{form}")
-        if answer is None:
-            raise HTTPException(503, "too many logs are being read; try again in a moment", {"Retry-After": "5"})
-        return answer
+        return self.downloads.response(body, media_type, named_file(f"onboarding-{portfolio_id}.{form}"))
 
     def _lines(self, portfolio: PortfolioFacts) -> Iterator[LogLine]:
         runs = self.queries.progress(portfolio).runs

@@ -1,6 +1,7 @@
 """The status server: a read-only HTTP API over Dagster's storage and our tables, and three pages (SPEC 7)."""
 
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from sigma_assets.settings import Settings
+from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.web import pages
 from sigma_assets.web.access.connections import ImpatientConnection
@@ -48,13 +49,14 @@ def create_app(
     instance : Dagster's instance; by default the one of DAGSTER_HOME, with connections kept open between requests.
     cache_seconds : how old an answer may be.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     database = Database(settings.database)
     dagster = instance or _own_instance()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        database.dispose()
+        app.state.queries.close()
         if instance is None:
             dagster.dispose()
 
@@ -81,17 +83,24 @@ def create_app(
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal comes, with as many processes as the settings say; one that dies is replaced."""
     import uvicorn
 
-    sys.setswitchinterval(SWITCH_SECONDS)
+    several = settings.status_processes > 1
     uvicorn.run(
-        create_app(settings),
+        "sigma_assets.web.app:configured_app" if several else create_app(settings),
+        factory=several,
+        workers=settings.status_processes,
         host=settings.status_host,
         port=settings.status_port,
         log_level="warning",
         **SERVER_OPTIONS,
     )
+
+
+def configured_app() -> FastAPI:
+    """Return the application of one process of several, as the environment configures it."""
+    return create_app(read_settings(os.environ))
 
 
 def _own_instance() -> dg.DagsterInstance:

@@ -1,5 +1,6 @@
 """Explanations over HTTP: as JSON, and as a small page that a click on a number of the report leads to."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.reports.explain.explanation import Explanation, Which, explain
 from sigma_assets.reports.explain.page import explanation_page
+from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem
 from sigma_assets.web.numbers.router import Day, Symbol
 from sigma_assets.web.pages import FILES
@@ -43,10 +45,10 @@ def explain_router(
     """Return the routes of explanations."""
     router = APIRouter()
 
-    def explained(portfolio_id: str, table: str, column: str, query: _ExplainQuery) -> Explanation:
-        key = ("explain", portfolio_id, table, column, query.which())
+    def explained(portfolio_id: str, table: str, column: str, query: _ExplainQuery, form: str) -> Answer:
+        key = ("explain", portfolio_id, table, column, query.which(), form)
         arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
-        found = queries.cache.get(key, lambda: _or_error(arguments))
+        found = queries.cache.get(key, lambda: _or_error(form, arguments), queries.version)
         if isinstance(found, ExplainError):
             raise HTTPException(404, str(found)[:2000])
         return found
@@ -58,15 +60,12 @@ def explain_router(
         dependencies=guards,
     )
     def explanation(
-        portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
+        request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
     ) -> Response:
         """Why a stored number is what it is: formula filled in, inputs, run, and the number computed again."""
         if queries.portfolio(portfolio_id) is None:
             return JSONResponse(not_found(portfolio_id).model_dump(mode="json"), 404)
-        found = explained(portfolio_id, table, column, query)
-        if query.format == "html":
-            return Response(explanation_page(found), media_type="text/html")
-        return JSONResponse(found.as_dict())
+        return explained(portfolio_id, table, column, query, query.format).response(request)
 
     @router.get("/portfolio/{portfolio_id}/explain/{table}/{column}", include_in_schema=False)
     def page(
@@ -82,16 +81,20 @@ def explain_router(
         try:
             if queries.portfolio(portfolio_id) is None:
                 raise HTTPException(404)
-            return Response(explanation_page(explained(portfolio_id, table, column, query)), media_type="text/html")
+            answer = explained(portfolio_id, table, column, query, "html")
+            return answer.response(request, **{"Cache-Control": "private, no-cache"})
         except HTTPException as error:
             return Response(shell.content, status_code=error.status_code, media_type="text/html")
 
     return router
 
 
-def _or_error(arguments: tuple[Any, ...]) -> Explanation | ExplainError:
+def _or_error(form: str, arguments: tuple[Any, ...]) -> Answer | ExplainError:
     """Return the explanation, or why there is none: that is an answer, not a failure of the database."""
     try:
-        return explain(*arguments)
+        found = explain(*arguments)
     except ExplainError as error:
         return error
+    if form == "html":
+        return Answer(explanation_page(found).encode(), "text/html; charset=utf-8")
+    return Answer(json.dumps(found.as_dict(), allow_nan=False).encode())

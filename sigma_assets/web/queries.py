@@ -1,6 +1,6 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sigma_assets.automation.reasons.methods import OlderNumbers
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.instance.changes import DagsterChanges
 from sigma_assets.reports.gaps import Gap
 from sigma_assets.reports.stored import Holdings, holdings_of
 from sigma_assets.runs.facts import PortfolioFacts
@@ -26,7 +27,7 @@ AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dagster
 
 
 class Queries:
-    """Reads, each of them as the databases are now; nothing that may change is remembered longer than a second."""
+    """Reads, each of them as the databases are now; what may have changed is remembered no longer than a second."""
 
     def __init__(
         self, settings: Settings, instance: dg.DagsterInstance, database: Database, cache_seconds: float = CACHE_SECONDS
@@ -36,8 +37,22 @@ class Queries:
         self.database = database
         self.sessions: SessionArray = settings.calendar.sessions
         self.cache = ShortCache(cache_seconds)
+        self._dagster_changes = DagsterChanges(instance)
         self._older_numbers = OlderNumbers(instance, database)
         self.history = History(instance, self.roster, settings.calendar, self.cache.get)
+
+    def version(self) -> Hashable:
+        """Return a value that is equal to an earlier one only if all that an answer is made of is as it was."""
+        return self.tables_version(), self._dagster_changes.version()
+
+    def tables_version(self) -> Hashable:
+        """Return the same for what is made of our tables alone."""
+        return self.settings.current_session(), self.database.version()
+
+    def close(self) -> None:
+        """Close the connections to our tables, and those that watch Dagster's."""
+        self.database.dispose()
+        self._dagster_changes.close()
 
     def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
         """Return a portfolio, removed ones included; None if there is none with this id."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
+from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound
 from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
@@ -34,8 +35,9 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
     router = APIRouter()
     html: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
-    def rendered(portfolio_id: str, form: str) -> str | None:
-        return queries.cache.get(("report", portfolio_id, form), lambda: _rendered(queries, portfolio_id, form))
+    def rendered(portfolio_id: str, form: str) -> Answer | None:
+        key = "report", portfolio_id, form
+        return queries.cache.get(key, lambda: _rendered(queries, portfolio_id, form), queries.version)
 
     @router.get(
         "/api/v1/portfolios/{portfolio_id}/report",
@@ -43,22 +45,22 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
         responses=responses | {404: {"model": NotFound}} | html,
         dependencies=guards,
     )
-    def report(portfolio_id: PortfolioId, query: Annotated[_ReportQuery, Query()]) -> Response:
+    def report(request: Request, portfolio_id: PortfolioId, query: Annotated[_ReportQuery, Query()]) -> Response:
         """What is stored of a portfolio on its last session: fractions (0.01 is 1 %), USD, volatility per year."""
-        body = rendered(portfolio_id, query.format)
-        if body is None:
+        answer = rendered(portfolio_id, query.format)
+        if answer is None:
             return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type="application/json")
-        return Response(body, media_type="application/json" if query.format == "json" else "text/html")
+        return answer.response(request)
 
     @router.get("/portfolio/{portfolio_id}", include_in_schema=False)
     def page(request: Request, portfolio_id: PortfolioId) -> Response:
         """Return the page of a portfolio; without data where a token is needed."""
         if guards:
             return FILES["report.html"].response(request)
-        body = rendered(portfolio_id, "html")
-        if body is None:
+        answer = rendered(portfolio_id, "html")
+        if answer is None:
             return Response(FILES["report.html"].content, status_code=404, media_type="text/html")
-        return Response(body, media_type="text/html")
+        return answer.response(request, **{"Cache-Control": "private, no-cache"})
 
     return router
 
@@ -68,7 +70,7 @@ def not_found(portfolio_id: str) -> NotFound:
     return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
 
 
-def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
+def _rendered(queries: Queries, portfolio_id: str, form: str) -> Answer | None:
     portfolio = queries.portfolio(portfolio_id)
     if portfolio is None:
         return None
@@ -82,4 +84,6 @@ def _rendered(queries: Queries, portfolio_id: str, form: str) -> str | None:
         instance=queries.instance,
         older=older,
     )
-    return found.json() if form == "json" else report_page(found, is_alone=False)
+    if form == "json":
+        return Answer(found.json().encode(), "application/json")
+    return Answer(report_page(found, is_alone=False).encode(), "text/html; charset=utf-8")

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.tokens import portfolio_token
 from sigma_assets.web.access import connections
-from sigma_assets.web.access.connections import AT_ONCE, Downloads
+from sigma_assets.web.access.downloads import AT_ONCE, Downloads, named_file
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.web.browser import free_port, served
 
@@ -133,23 +133,28 @@ def test_a_request_that_never_arrives_whole_ends_its_connection(embedded, monkey
                 assert answer_of(connection).startswith(b"HTTP/1.1") == bool(before or b"POST" in sent)
 
 
+class Endless:
+    """A server with a log that never ends."""
+
+    def __init__(self) -> None:
+        self.downloads = Downloads(most_waiting=10, wait_seconds=0.5)
+        self.app, self.port = FastAPI(), free_port()
+
+        @self.app.get("/log")
+        def log() -> Response:
+            lines = (f"line {n} {'x' * 200}\n" for n in count())
+            return self.downloads.response(lines, "text/plain", named_file("log.txt"))
+
+        @self.app.get("/list")
+        def listed() -> str:
+            return "everything"
+
+
 @pytest.fixture
-def endless() -> Iterator[tuple[int, Downloads]]:
-    """Return the port of a server with a log that never ends."""
-    app, downloads = FastAPI(), Downloads()
-
-    @app.get("/log")
-    def log() -> Response:
-        return downloads.response((f"line {n} {'x' * 200}\n" for n in count()), "text/plain", "log.txt") or Response(
-            "", 503
-        )
-
-    @app.get("/list")
-    def listed() -> str:
-        return "everything"
-
-    with served(app, free_port()) as base:
-        yield int(base.rpartition(":")[2]), downloads
+def endless() -> Iterator[Endless]:
+    site = Endless()
+    with served(site.app, site.port):
+        yield site
 
 
 def ask(port: int, path: str) -> socket.socket:
@@ -160,25 +165,38 @@ def ask(port: int, path: str) -> socket.socket:
 
 
 def test_fifty_readers_of_logs_who_do_not_read_leave_room_for_others(endless):
-    """Version 0.1 served them all at once, and the list took 44 s."""
-    port, _ = endless
+    """Version 0.1 served them all at once, and the list took 44 s. Who gets no place in time learns why, and when to ask."""
     with ExitStack() as open_ones:
-        readers = [open_ones.enter_context(ask(port, "/log")) for _ in range(50)]
+        readers = [open_ones.enter_context(ask(endless.port, "/log")) for _ in range(50)]
         heads = [reader.recv(12) for reader in readers]
         assert sorted(heads) == [b"HTTP/1.1 200"] * AT_ONCE + [b"HTTP/1.1 503"] * (50 - AT_ONCE)
+        refused = answer_of(readers[heads.index(b"HTTP/1.1 503")])
+        assert b"retry-after: 10" in refused.lower()
+        assert b"downloads are under way" in refused
 
-        with ask(port, "/list") as other:
+        with ask(endless.port, "/list") as other:
             assert b"everything" in answer_of(other)
 
 
+def test_a_download_waits_for_its_turn(endless):
+    """The ninth is served once one of eight has gone, and not refused."""
+    endless.downloads._wait_seconds = 120
+    with ExitStack() as open_ones:
+        readers = [open_ones.enter_context(ask(endless.port, "/log")) for _ in range(AT_ONCE)]
+        assert [reader.recv(12) for reader in readers] == [b"HTTP/1.1 200"] * AT_ONCE
+        ninth = open_ones.enter_context(ask(endless.port, "/log"))
+
+        readers[0].close()
+
+        assert ninth.recv(12) == b"HTTP/1.1 200"
+
+
 def test_who_does_not_read_for_long_loses_its_place(endless, monkeypatch):
-    port, downloads = endless
     monkeypatch.setattr(connections, "WRITE_SECONDS", 1)
+    endless.downloads._wait_seconds = 120  # a place that does not come back fails by the test's time-out
     with ExitStack() as open_ones:
         for _ in range(AT_ONCE):
-            open_ones.enter_context(ask(port, "/log")).recv(12)
+            open_ones.enter_context(ask(endless.port, "/log")).recv(12)
 
-        for _ in range(
-            AT_ONCE
-        ):  # the places come back one by one; a place that does not come fails by the test's time-out
-            assert downloads._places.acquire(timeout=120)
+        for _ in range(AT_ONCE):
+            assert open_ones.enter_context(ask(endless.port, "/log")).recv(12) == b"HTTP/1.1 200"

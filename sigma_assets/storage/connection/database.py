@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import local
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
+from sigma_assets.storage.connection.changes import Changes
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
@@ -48,6 +49,7 @@ class Database:
         engine = _sqlite_engine(self._url) if self.dialect == "sqlite" else _postgres_engine(self._url)
         self._writes = engine.execution_options(sigma_writes=True)
         self._reads = engine.execution_options(postgresql_readonly=True)
+        self._changes = Changes(self._reads)
         self._moment = local()
 
     def __repr__(self) -> str:
@@ -119,8 +121,17 @@ class Database:
             return work(frozen)
         return self._repeated(self._reads, work)
 
+    def version(self) -> Hashable:
+        """Return a value that is equal to an earlier one only if nothing was committed in between, by any process.
+
+        On PostgreSQL other databases of the server count, too.
+        """
+        with self._named_errors():
+            return persistently(self._changes.version, self.place)
+
     def dispose(self) -> None:
         """Close every idle connection."""
+        self._changes.close()
         self._writes.dispose()
 
     def _repeated(self, engine: sa.Engine, work: Callable[[sa.Connection], Outcome]) -> Outcome:

@@ -3,17 +3,26 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
 from fastapi.params import Depends
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from sigma_assets.reports.numbers import ALLOCATION, NAMES, known_symbols, table_of, takes_symbols, tidy_blocks
+from sigma_assets.reports.numbers import (
+    ALLOCATION,
+    BLOCK_ROWS,
+    NAMES,
+    known_symbols,
+    table_of,
+    takes_symbols,
+    tidy_blocks,
+)
 from sigma_assets.storage.classifications import stored_classes
 from sigma_assets.storage.schema import outgoing_columns
-from sigma_assets.web.access.connections import Downloads
+from sigma_assets.web.access.downloads import Downloads, named_file
+from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem
 from sigma_assets.web.numbers.renderings import ARROW, CSV, JSON, RENDERINGS, accepted
 from sigma_assets.web.queries import Queries
@@ -25,6 +34,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 10_000
 """Rows of one page; without a limit the answer is a stream of all."""
 MOST_SYMBOLS = 100
+WHOLE_ROWS = 5_000
+"""An answer of no more rows is made whole, once for all who ask; one of more is a download that takes a place."""
 PATH = "/api/v1/portfolios/{portfolio_id}/{table}"
 
 
@@ -98,6 +109,7 @@ def numbers_router(
 
     @router.get(PATH, response_model=list[rows], responses=responses | described, dependencies=guards)
     def numbers(
+        request: Request,
         portfolio_id: PortfolioId,
         table: Table,
         query: Annotated[_NumbersQuery, Query()],
@@ -108,25 +120,51 @@ def numbers_router(
         Fractions (0.01 is 1 %), USD, volatility per year; an unknown number is null. Tables of symbols give the portfolio's
         own symbols and the factor ETFs.
         """
-        if queries.portfolio(portfolio_id) is None:
-            return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type=JSON)
-        parts, media_type, extension = RENDERINGS[accepted(accept)]
-        _check(queries, portfolio_id, table, query)
-        blocks = tidy_blocks(
-            queries.database, queries.settings, table, portfolio_id, query.start, query.end, query.symbol or None
-        )
-        if query.limit is not None:
-            page, following = _page(blocks, query.offset, query.limit)
-            link = _link(portfolio_id, table, query, following) if following else {}
-            return Response(b"".join(parts(iter([page]), table_of(table))), media_type=media_type, headers=link)
-        blocks = chain([next(blocks)], blocks)  # an error of the database is an answer of its own, not half a stream
-        chunks = parts(_after(blocks, query.offset), table_of(table))
-        answer = downloads.response(chunks, media_type, f"{table}-{portfolio_id}.{extension}")
+        form = accepted(accept)
+        key = "numbers", portfolio_id, table, form, query.model_dump_json()
+        numbers = _Numbers(queries, portfolio_id, table, query, form)
+        answer = queries.cache.get(key, numbers.answer, queries.tables_version)
         if answer is None:
-            raise HTTPException(503, "too many downloads are under way; try again in a moment", {"Retry-After": "5"})
-        return answer
+            return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type=JSON)
+        return numbers.download(downloads) if answer == "long" else answer.response(request)
 
     return router
+
+
+class _Numbers:
+    """What one request asks for."""
+
+    def __init__(self, queries: Queries, portfolio_id: str, table: str, query: _NumbersQuery, form: str) -> None:
+        self.queries, self.portfolio_id, self.table, self.query = queries, portfolio_id, table, query
+        self.parts, self.media_type, extension = RENDERINGS[form]
+        self.named = named_file(f"{table}-{portfolio_id}.{extension}")
+
+    def answer(self) -> Answer | Literal["long"] | None:
+        """Return the answer, or that it is too long to be made whole; None if there is no such portfolio."""
+        if self.queries.portfolio(self.portfolio_id) is None:
+            return None
+        _check(self.queries, self.portfolio_id, self.table, self.query)
+        limit = self.query.limit
+        page, following = _page(self._blocks(limit or WHOLE_ROWS), self.query.offset, limit or WHOLE_ROWS)
+        if following and limit is None:
+            return "long"
+        link = _link(self.portfolio_id, self.table, self.query, following) if following else {}
+        body = b"".join(self.parts(iter([page]), table_of(self.table)))
+        return Answer(body, self.media_type, link if limit else self.named)
+
+    def download(self, downloads: Downloads) -> Response:
+        """Return the rows as a stream, read while they are sent."""
+        blocks = self._blocks()
+        blocks = chain([next(blocks)], blocks)  # an error of the database is an answer of its own, not half a stream
+        chunks = self.parts(_after(blocks, self.query.offset), table_of(self.table))
+        return downloads.response(chunks, self.media_type, self.named)
+
+    def _blocks(self, block_rows: int = BLOCK_ROWS) -> Iterator["pd.DataFrame"]:
+        queries, query = self.queries, self.query
+        return tidy_blocks(
+            queries.database, queries.settings, self.table, self.portfolio_id, query.start, query.end,
+            query.symbol or None, block_rows=min(block_rows, BLOCK_ROWS),
+        )  # fmt: skip
 
 
 def _check(queries: Queries, portfolio_id: str, table: str, query: _NumbersQuery) -> None:

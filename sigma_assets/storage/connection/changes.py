@@ -1,0 +1,62 @@
+"""Whether a database has changed: cheaper to ask than to read again what may have."""
+
+import sqlite3
+from collections.abc import Hashable
+from pathlib import Path
+from threading import Lock
+
+import sqlalchemy as sa
+
+BUSY_SECONDS = 30
+
+
+class Changes:
+    """Tells apart the states that a database has been in.
+
+    SQLite counts, per connection, the commits of all others (`PRAGMA data_version`), so one connection is kept for the
+    question. PostgreSQL names the transactions that a statement sees (`pg_current_snapshot`): any commit on the server,
+    in whatever database, makes another name.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._kept: sqlite3.Connection | None = None
+        self._openings = 0
+
+    def version(self) -> Hashable:
+        """Return a value that is equal to an earlier one only if nothing was committed in between, by any process.
+
+        Nobody else can see into a database in memory: there each value is equal to itself alone.
+        """
+        if self._engine.dialect.name != "sqlite":
+            with self._engine.connect() as connection:
+                return str(connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
+        file = self._engine.url.database
+        if not file or file.startswith((":memory:", "file:")):
+            return object()
+        with self._lock:
+            if self._kept is None:
+                self._kept = _opened(file)
+                self._openings += 1
+            try:
+                return self._openings, self._kept.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.Error:
+                self._close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another one, and its answer is equal to none before."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+
+def _opened(file: str) -> sqlite3.Connection:
+    """Return a connection that begins no transaction, which would see one state for ever; it makes no new file."""
+    address = f"{Path(file).resolve().as_uri()}?mode=rw"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

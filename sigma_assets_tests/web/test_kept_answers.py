@@ -1,0 +1,187 @@
+"""Answers are made once and kept as long as nothing is written: never longer, never more than there is room for."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from sigma_assets.base.errors import StorageError
+from sigma_assets.instance.changes import DagsterChanges
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.schema import portfolio_snapshots, portfolios
+from sigma_assets.web.app import create_app
+from sigma_assets.web.cache import Answer, ShortCache
+from sigma_assets_tests.reports.computed import computed_world, disposed
+from sigma_assets_tests.verification.world import World
+from sigma_assets_tests.web.conftest import EMBEDDED
+from sigma_assets_tests.web.pipeline import complete
+from sigma_assets_tests.web.test_costs import counted
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory) -> Iterator[tuple[World, str]]:
+    yield from disposed(computed_world(tmp_path_factory.mktemp("computed")))
+
+
+@pytest.fixture(scope="module")
+def client(computed, tmp_path_factory) -> Iterator[TestClient]:
+    """Return a client of a server beside a Dagster of its own: that of the computed world is in memory."""
+    home = tmp_path_factory.mktemp("dagster")
+    (home / "dagster.yaml").write_text(EMBEDDED % home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        app = create_app(computed[0].settings, instance, cache_seconds=0.0)
+        yield TestClient(app, base_url="http://127.0.0.1:3001", raise_server_exceptions=False)
+        app.state.queries.close()
+
+
+ASKED = [
+    "/api/v1/portfolios/KEY/report",
+    "/portfolio/KEY",
+    "/api/v1/portfolios/KEY/portfolio_snapshots?limit=100",
+    "/api/v1/portfolios/KEY/position_values",
+    "/api/v1/portfolios/KEY/explain/portfolio_snapshots/equity",
+]
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_what_has_not_changed_is_neither_read_nor_sent_again(computed, client, path):
+    """A few queries ask whether anything was written, and none reads the answer; a reader's own copy is enough."""
+    path = path.replace("KEY", computed[1])
+    first = client.get(path)
+
+    with counted() as queries:
+        second = client.get(path)
+        named = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.status_code == 200
+    assert second.content == first.content
+    assert (named.status_code, named.content) == (304, b"")
+    assert len(queries) <= 2, "whether there is such a portfolio, once for each request"
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_a_change_is_seen_at_once(computed, client, path):
+    """By the next request, whoever wrote it: here another connection, as another process has one."""
+    world, key = computed
+    path = path.replace("KEY", key)
+    before = client.get(path)
+    renamed = f"Renamed for {path}" if "limit" not in path and "values" not in path else None
+    writer = Database(world.settings.database)
+    table = portfolios if renamed else portfolio_snapshots if "limit" in path else None
+
+    with writer.begin() as connection:
+        if renamed:
+            connection.execute(sa.update(portfolios).values(name=renamed))
+        elif table is not None:
+            connection.execute(sa.update(table).values(cash=table.c.cash + 1.0))
+        else:
+            connection.execute(sa.text("UPDATE position_values SET cost_basis = cost_basis + 1.0"))
+    writer.dispose()
+    after = client.get(path)
+
+    assert after.status_code == 200
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": before.headers["ETag"]}).status_code == 200
+
+
+def test_a_status_that_counts_seconds_is_not_kept(embedded):
+    embedded.add_portfolio("P1")
+    client = embedded.client()
+    path = "/api/v1/onboarding/status/P1"
+    pending = client.get(path)
+    complete(embedded.instance, ["P1"])
+
+    done = client.get(path)
+    with counted() as queries:
+        again = client.get(path)
+
+    assert (pending.json()["status"], done.json()["status"]) == ("pending", "completed")
+    assert again.content == done.content
+    assert queries == []
+
+
+def test_a_version_is_equal_only_while_nothing_is_written(world):
+    """Of our tables and of Dagster's storage, on both databases; reading leaves it as it is."""
+    watching = DagsterChanges(world.instance)
+    tables, dagster = world.database.version(), watching.version()
+    with world.database.read() as connection:
+        connection.execute(sa.select(portfolios)).all()
+    assert (world.database.version(), watching.version()) == (tables, dagster)
+
+    other = Database(world.settings.database)
+    with other.begin() as connection:
+        connection.execute(sa.text("DELETE FROM classifications"))
+        inside = world.database.version()
+        connection.execute(sa.text("INSERT INTO classifications VALUES ('AAA', 's', 'c', 1.0, '2024-01-02 00:00:00')"))
+    other.dispose()
+    written = world.database.version()
+    world.add_portfolio("P1")
+    complete(world.instance, ["P1"])
+
+    assert written != tables
+    assert written != inside
+    assert watching.version() != dagster
+    watching.close()
+
+
+def test_fifty_who_ask_at_once_cost_one_look():
+    cache, begun, looks = ShortCache(), threading.Event(), []
+
+    def look() -> Answer:
+        begun.wait(60)
+        looks.append(1)
+        return Answer(b"the same for all")
+
+    found: list[Answer] = []
+    readers = [threading.Thread(target=lambda: found.append(cache.get("report", look, lambda: 1))) for _ in range(50)]
+    for reader in readers:
+        reader.start()
+    begun.set()
+    for reader in readers:
+        reader.join(60)
+
+    assert len(looks) == 1
+    assert len(found) == 50
+    assert len({id(answer) for answer in found}) == 1
+
+
+def test_what_is_kept_has_bounds():
+    """Bytes and keys; what was asked for longest ago goes first."""
+    cache = ShortCache(0.0, most_bytes=1000, max_keys=3)
+    looks: list[str] = []
+
+    def get(key: str, size: int = 300) -> None:
+        cache.get(key, lambda: looks.append(key) or Answer(b"x" * size), lambda: 1)  # type: ignore[func-returns-value]
+
+    for key in ("a", "b", "c", "a", "d", "a", "c", "b"):
+        get(key)
+    assert looks == ["a", "b", "c", "d", "b"], "b was asked for longest ago when d came"
+
+    get("large", 900)
+    get("a")
+    assert looks[-2:] == ["large", "a"], "the large one left no room for the others"
+
+
+def test_an_error_is_shared_for_a_second_and_not_kept():
+    now = [0.0]
+    cache = ShortCache(1.0, lambda: now[0])
+    answers: list[object] = [StorageError("away"), Answer(b"back")]
+
+    def look() -> Answer:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return replace(answer)  # type: ignore[type-var]
+
+    for moment in (0.0, 0.9):
+        now[0] = moment
+        with pytest.raises(StorageError):
+            cache.get("status", look, lambda: 1)
+    now[0] = 1.1
+
+    assert cache.get("status", look, lambda: 1).body == b"back"
+    assert answers == []
