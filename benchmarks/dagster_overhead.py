@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stock", action="store_true", help="Dagster's own SQLite storage")
     stock = parser.parse_args().stock
-    os.environ.update(DAGSTER_EVENT_BATCH_SIZE="1000", DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS="1")
+    os.environ.update(DAGSTER_EVENT_BATCH_SIZE="5000", DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS="1")
     with tempfile.TemporaryDirectory() as home:
         os.environ["DAGSTER_HOME"] = home
         Path(home, "dagster.yaml").write_text(STOCK if stock else OURS)

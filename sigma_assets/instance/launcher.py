@@ -25,6 +25,7 @@ from sigma_assets.instance.health.worker_process import (
     HOST_TAG,
     PID_TAG,
     STARTED_TAG,
+    died_here,
     process_age_seconds,
     process_identity,
 )
@@ -53,7 +54,7 @@ class MonitoredRunLauncher(dg.DefaultRunLauncher):
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Judge the worker of a started run; where nothing can be known, leave it to the run's time limit."""
         if PID_TAG in run.tags and run.tags[HOST_TAG] == socket.gethostname():
-            return _health_of_tagged_process(run)
+            return _failed(end) if (end := died_here(run.tags)) else _running(f"process {run.tags[PID_TAG]} is alive")
         if PID_TAG in run.tags:
             return self._health_elsewhere(run, f"process {run.tags[PID_TAG]} is on another host, {run.tags[HOST_TAG]}")
         if GRPC_INFO_TAG not in run.tags:
@@ -136,22 +137,11 @@ def end_runs_of_dead_processes(instance: dg.DagsterInstance) -> list[str]:
     the dead run's portfolios, and for its turn at the price source, for ever.
     """
     here = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={HOST_TAG: socket.gethostname()})
-    dead = [
-        (run, health)
-        for run in instance.get_runs(here)
-        if (health := _health_of_tagged_process(run)).status is WorkerStatus.FAILED
-    ]
-    for run, health in dead:
-        instance.report_run_failed(run, f"{health.msg}. Nobody noticed until the next command")
+    dead = [(run, end) for run in instance.get_runs(here) if (end := died_here(run.tags))]
+    for run, end in dead:
+        instance.report_run_failed(run, f"{_failed(end).msg}. Nobody noticed until the next command")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run, _ in dead]
-
-
-def _health_of_tagged_process(run: dg.DagsterRun) -> CheckRunHealthResult:
-    pid, started = run.tags[PID_TAG], run.tags[STARTED_TAG]
-    if process_identity(int(pid)) != started:
-        return _failed(f"process {pid} has ended without finishing it")
-    return _running(f"process {pid} is alive")
 
 
 def _code_server_host(run: dg.DagsterRun) -> str:

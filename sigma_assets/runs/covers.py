@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from sigma_assets.instance.health.worker_process import died_here
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import (
     AGAIN,
@@ -50,6 +51,8 @@ class RunCover:
     is_written_down : whether its own tags say which portfolios it spans, and not only the ends of a range of partitions.
     is_intact : whether the range of partitions still spans nothing else than these.
     target : last session that was due when it was planned; None where nobody noted it.
+    died : what became of its process, where that has ended and Dagster does not know it yet: without a daemon it will not
+        know before the next command. Such a run has failed.
     """
 
     run_id: str
@@ -69,6 +72,7 @@ class RunCover:
     is_intact: bool = field(default=True, repr=False)
     root_run_id: str = ""
     target: str | None = field(default=None, repr=False)
+    died: str | None = field(default=None, repr=False)
 
     @property
     def in_flight(self) -> bool:
@@ -117,7 +121,7 @@ def runs(
         tags={PORTFOLIO: portfolio_id} if portfolio_id else None,
     )
     found = covers_of(instance, roster, instance.get_run_records(chosen, limit=limit, ascending=ascending))
-    return [run for run in found if not run.is_abandoned] if in_flight else found
+    return [run for run in found if run.in_flight and not run.is_abandoned] if in_flight else found
 
 
 def run_pages(instance: dg.DagsterInstance, roster: Roster, *, page: int = 200) -> Iterator[RunCover]:
@@ -169,6 +173,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         return None
     (first, _, from_name), (last, _, to_name) = start.partition("|"), end.partition("|")
     spans, is_open = spans_of(run.tags), run.status in UNFINISHED
+    died = died_here(run.tags) if is_open else None
     names = _between(order, positions, from_name, to_name) if is_open or not spans else ()
     ranged = tuple(roster.id_of[name] for name in names if name in roster.id_of)
     portfolio_ids = roster.within(spans) if spans else ranged
@@ -179,7 +184,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         job=run.job_name,
         source=run.tags.get(SOURCE, "admin"),
         reason=run.tags.get(REASON, MISSING),
-        status=run.status,
+        status=run.status if died is None else dg.DagsterRunStatus.FAILURE,
         created=record.create_timestamp,
         started=record.start_time,
         ended=record.end_time,
@@ -190,6 +195,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         is_written_down=bool(spans) or not from_name,
         is_intact=not from_name or _is_intact(ranged, portfolio_ids, from_name in positions and to_name in positions),
         target=run.tags.get(TARGET),
+        died=died,
     )
 
 

@@ -36,11 +36,12 @@ KINDS: dict[Types, EventKind] = {
     Types.STEP_FAILURE: "failure",
     Types.STEP_SKIPPED: "skip",
 }
+WORKER_DIED = "worker died"
 ENDED_BY = {
-    "was terminated by signal": "worker died",
-    "unexpectedly exited": "worker died",
-    "run's worker is dead": "worker died",
-    "terminated unexpectedly": "worker died",
+    "was terminated by signal": WORKER_DIED,
+    "unexpectedly exited": WORKER_DIED,
+    "run's worker is dead": WORKER_DIED,
+    "terminated unexpectedly": WORKER_DIED,
     "xceeded maximum runtime": "timed out",
 }
 """How a code server reports that the process of a run has gone, our launcher too, the daemon that it never came up,

@@ -16,7 +16,7 @@ import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.runs.covers import RunCover, cover_of, run_pages, runs
-from sigma_assets.runs.events import RunEvents, read_events
+from sigma_assets.runs.events import WORKER_DIED, RunEvents, read_events
 from sigma_assets.runs.facts import Attempt, PortfolioFacts, RunFacts, RunState, attempts
 from sigma_assets.runs.phases import BY_ASSET, PHASES
 from sigma_assets.runs.presence import Presence
@@ -148,20 +148,22 @@ class History:
         facts = self._outline(cover)
         if cover.started is None and facts.in_flight:
             return facts
-        read = self._events(cover.run_id, facts)
+        read = self._events(cover, facts)
         assets = facts.assets or frozenset(event.asset for event in read.events)
         return replace(
             facts, assets=assets, events=read.events, materialized=read.materialized,
             error_kind=read.error_kind, error=read.error,
         )  # fmt: skip
 
-    def _events(self, run_id: str, facts: RunFacts) -> RunEvents:
-        key = (run_id, facts.state)  # an ended run must not be judged by events that were read while it was on
+    def _events(self, cover: RunCover, facts: RunFacts) -> RunEvents:
+        key = (cover.run_id, facts.state)  # an ended run must not be judged by events that were read while it was on
         kept = self._finished.get(key)
         if kept is not None:
             return kept
-        read = partial(read_events, self.instance, run_id, has_ended=not facts.in_flight)
+        read = partial(read_events, self.instance, cover.run_id, has_ended=not facts.in_flight)
         found: RunEvents = self._share(("events", *key), read)
+        if cover.died:
+            return replace(found, error_kind=WORKER_DIED, error=cover.died)
         if not facts.in_flight:
             self._finished[key] = found
             while len(self._finished) > RUNS_KEPT:

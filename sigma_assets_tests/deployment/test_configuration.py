@@ -41,7 +41,7 @@ def test_whoever_opens_the_instance_writes_events_in_batches(
 
     answer = deployment.command("python", "-c", QUESTION)
 
-    assert answer.stdout.split() == ["1000", "True"], answer.stderr
+    assert answer.stdout.split() == ["5000", "True"], answer.stderr
 
 
 def test_the_compose_file_runs_the_five_processes_of_the_readme_as_anybody_but_root() -> None:

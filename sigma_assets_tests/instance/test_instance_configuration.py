@@ -11,6 +11,8 @@ import yaml
 from dagster._core.workspace.config_schema import process_workspace_config
 from dagster._serdes import deserialize_value, serialize_value
 
+from sigma_assets.automation.planner import MAX_CELLS
+from sigma_assets.instance.event_batching import BATCH_SIZE
 from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
@@ -78,7 +80,8 @@ def test_opening_the_instance_turns_batching_on(home, monkeypatch):
 
     answer = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True, cwd=CHECKOUT)
 
-    assert answer.stdout.split() == ["1000", "True"]
+    assert answer.stdout.split() == ["5000", "True"]
+    assert BATCH_SIZE >= MAX_CELLS, "a step is recorded whole or not at all"
 
 
 def test_six_processes_that_create_an_instance_together_lose_no_run(home):

@@ -1,10 +1,16 @@
-"""The history of runs that never began: it says what kept them from it, not only that somebody marked them as failed."""
+"""The history of runs that never began or were killed: it says what happened, not only that somebody called them failed."""
+
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 from dagster_shared.error import SerializableErrorInfo
 
+from sigma_assets.instance.health.worker_process import PID_TAG, STARTED_TAG, process_identity, this_worker_tags
+from sigma_assets.instance.launcher import end_runs_of_dead_processes
+from sigma_assets.runs.covers import runs
 from sigma_assets.runs.history import History, story_of
 from sigma_assets.settings import read_settings
 from sigma_assets_tests.web.pipeline import begin, roster_of
@@ -40,3 +46,29 @@ def test_a_run_that_could_not_be_launched_says_why(error, kind):
     assert (
         History(instance, lambda: ROSTER, CALENDAR).facts(story.cover).reason == f"{kind}: {error.strip()}"
     )  # what the status page says
+
+
+def test_a_run_whose_command_was_killed_has_failed_before_anybody_tells_dagster():
+    """Without a daemon it was `running` on the page and in `status` until the next `run`, hours later."""
+    instance = dg.DagsterInstance.ephemeral()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        alive = {**this_worker_tags(), PID_TAG: str(process.pid), STARTED_TAG: str(process_identity(process.pid))}
+        run_id, _ = begin(instance, ["P1"])
+        instance.add_run_tags(run_id, alive)
+        instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "portfolios"), run_id)
+        (living,) = runs(instance, ROSTER, in_flight=True)
+        process.kill()
+    history = History(instance, lambda: ROSTER, CALENDAR)
+
+    assert living.in_flight
+    assert living.died is None
+    assert runs(instance, ROSTER, in_flight=True) == []
+    (story,) = history.stories()
+    assert story.record()["status"] == "failure"
+    ((where, kind, message),) = story.failures
+    assert (where, kind, message) == ("", "worker died", f"process {process.pid} has ended without finishing it")
+
+    assert end_runs_of_dead_processes(instance) == [run_id]
+    (told,) = history.stories()
+    assert told.failures[0][1] == "worker died"
+    assert "the run's worker is dead" in told.failures[0][2], "Dagster's own words, once it knows"

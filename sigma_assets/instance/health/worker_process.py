@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from sigma_assets.base.errors import SigmaError
@@ -26,6 +27,13 @@ def this_worker_tags() -> dict[str, str]:
             f"process {pid} cannot find its own entry: neither /proc/{pid}/stat nor `ps -p {pid}` describes it"
         )
     return {HOST_TAG: socket.gethostname(), PID_TAG: str(pid), STARTED_TAG: started}
+
+
+def died_here(tags: Mapping[str, str]) -> str | None:
+    """Return what became of the process of this host that a run's tags name, if it has ended; else None."""
+    if tags.get(HOST_TAG) != socket.gethostname() or process_identity(int(tags[PID_TAG])) == tags[STARTED_TAG]:
+        return None
+    return f"process {tags[PID_TAG]} has ended without finishing it"
 
 
 def process_identity(pid: int) -> str | None:
