@@ -81,10 +81,9 @@ def read_inputs(
     missing = {}
     for portfolio_id, days in sessions.items():
         name = roster.name_of.get(portfolio_id)
-        for asset in assets:
-            absent = days if force or name is None else materialized.missing(asset, name, days)
-            if len(absent):
-                missing[portfolio_id, asset] = absent
+        everything = [(asset, days) for asset in assets if len(days)] if force or name is None else None
+        for asset, absent in materialized.lacking(assets, name, days) if everything is None else everything:
+            missing[portfolio_id, asset] = absent
     partitions = instance.get_dynamic_partitions(str(portfolios_def.name))
     order = [roster.id_of[name] for name in partitions if roster.id_of.get(name) in sessions]
     return PlanInputs(last, sessions, missing, in_flight, order, roster)

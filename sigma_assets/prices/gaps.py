@@ -93,9 +93,13 @@ def late_prices(db: Database, today: date) -> pd.DataFrame:
     columns = [price_gaps.c.symbol, price_gaps.c.session, price_gaps.c.asked_at]
 
     def read(connection: sa.Connection) -> pd.DataFrame:
+        late = "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
+        if (
+            connection.execute(sa.text(f"{late} LIMIT 1"), {"today": today.isoformat()}).first() is None
+        ):  # the usual: no need to go through all lots
+            return bulk.fetch_frame(connection, f"{late} LIMIT 0", {"today": today.isoformat()}, columns)
         query = (
-            "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
-            " AND symbol IN (SELECT l.symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
+            f"{late} AND symbol IN (SELECT l.symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
             " WHERE p.deleted_at IS NULL AND l.investment_class <> 'PRIVATE' UNION"
             " SELECT l.underlying_symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
             " WHERE p.deleted_at IS NULL AND l.underlying_symbol IS NOT NULL)"

@@ -1,6 +1,6 @@
 """The watermark: which partitions are materialised, which runs are in progress. Read from Dagster, not stored elsewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -64,12 +64,21 @@ class Materialized:
 
     def missing(self, asset: str, name: str | None, sessions: SessionArray) -> SessionArray:
         """Return the sessions that are not materialised for an asset (and a portfolio's partition), or owed."""
-        there = self._there.get(asset, {}).get(name or "")
-        if there is None:
-            return sessions
-        absent = ~there[np.searchsorted(self.calendar, sessions)]
-        owed = self._owed.get((asset, name or ""))
-        return sessions[absent if owed is None else absent | np.isin(sessions, owed)]
+        return dict(self.lacking([asset], name, sessions)).get(asset, sessions[:0])
+
+    def lacking(
+        self, assets: Iterable[str], name: str | None, sessions: SessionArray
+    ) -> Iterator[tuple[str, SessionArray]]:
+        """Yield the assets that lack some of these sessions, with those that they lack or owe."""
+        places = np.searchsorted(self.calendar, sessions)
+        for asset in assets:
+            there = self._there.get(asset, {}).get(name or "")
+            owed = self._owed.get((asset, name or "")) if self._owed else None
+            is_there = there[places] if there is not None else np.zeros(len(sessions), dtype=bool)
+            if owed is not None:
+                is_there &= ~np.isin(sessions, owed)
+            if not is_there.all():
+                yield asset, sessions[~is_there]
 
     def materialized(self, asset: str, name: str | None = None) -> SessionArray:
         """Return the sessions that are materialised for an asset (and a portfolio's partition), ascending."""
