@@ -26,9 +26,10 @@ def add_partition_metadata(context: dg.AssetExecutionContext, metadata_of: Mappi
     strangers = metadata_of.keys() - set(context.partition_keys)
     if strangers:
         raise ValueError(f"{context.asset_key.to_user_string()}: no partition of this step: {', '.join(strangers)}")
+    asset_key = context.asset_key  # looked up anew each time
     step = context.op_execution_context._step_execution_context
     metadata = dict(step._metadata_accumulator.per_output_metadata)
     for key, added in metadata_of.items():
-        handle = AssetMetadataHandle(asset_key=context.asset_key, partition_key=key)
+        handle = AssetMetadataHandle(asset_key=asset_key, partition_key=key)
         metadata[handle] = {**metadata.get(handle, {}), **added}
     step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=metadata)
