@@ -12,7 +12,9 @@ from pathlib import Path
 
 from benchmarks.same.fixed_ids import PREFIX
 
-STAMPS = frozenset({"loaded_at", "created_at", "deleted_at", "updated_at", "asked_at", "changed_at"})
+STAMPS = frozenset(
+    {"loaded_at", "created_at", "deleted_at", "updated_at", "asked_at", "changed_at", "noted_at", "adopted_at"}
+)
 """Columns that hold the clock's time, which differs from run to run."""
 MIGRATIONS = "alembic_version"
 """End of the name of the table that holds the newest migration's name: not a number."""

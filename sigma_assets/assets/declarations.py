@@ -86,7 +86,8 @@ def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **
         logger.info("%s: %s", asset, ", ".join(f"{name} {value:,g}" for name, value in totals.items()))
     found = checked(asset, tables, scope)
     yield from found.results()
-    figures = _by_key(context, tables, found)
+    keys = context.partition_keys
+    figures = _by_key(keys, tables, found)
     if found.failed:
         _materialize_sound(context, found, figures)
         context.instance.add_run_tags(context.run.run_id, {CHECKS_FAILED: "true"})
@@ -95,16 +96,14 @@ def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **
     if found.latest:
         last = max(told)
         told[last] = {**told[last], LATEST: dg.MetadataValue.md(found.latest)}
-    add_partition_metadata(context, told)
+    add_partition_metadata(context, told, keys)
     yield dg.MaterializeResult()
 
 
-def _by_key(
-    context: dg.AssetExecutionContext, tables: Tables, found: Checked
-) -> dict[str, tuple[str, Mapping[str, float]]]:
-    """Return portfolio and figures of each partition of this step."""
+def _by_key(keys: Sequence[str], tables: Tables, found: Checked) -> dict[str, tuple[str, Mapping[str, float]]]:
+    """Return portfolio and figures of each partition of a step."""
     id_of = tables.roster().id_of if found.scope.portfolio_ids else {"": ""}
-    parts = {key: str(key).partition("|") for key in context.partition_keys}
+    parts = {key: str(key).partition("|") for key in keys}
     return {
         key: (id_of[name], found.figures.get((day, id_of[name]), {ROW_COUNT: 0}))
         for key, (day, _, name) in parts.items()

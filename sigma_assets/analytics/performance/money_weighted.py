@@ -1,5 +1,8 @@
 """The money-weighted return: the rate at which all flows would have grown to what is there (SPEC 4.12)."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from sigma_assets.base.frames import FloatArray, SessionArray
@@ -9,6 +12,23 @@ DAYS_PER_YEAR = 365
 _GRID = np.sinh(np.linspace(-8.0, 8.0, 161))
 """Logarithms of yearly growth among which a root is looked for: from e^-1490 to e^1490, fine around no growth."""
 _STEPS = 200
+
+
+class Cash(NamedTuple):
+    """What went into a portfolio, and what it was worth.
+
+    Attributes
+    ----------
+    amounts : float array of shape (n_flows,), USD; contributions positive, the first one is the initial equity.
+    days : datetime64[D] array of shape (n_flows,), ascending.
+    equity : float array of shape (n_sessions,), USD.
+    sessions : datetime64[D] array of shape (n_sessions,).
+    """
+
+    amounts: FloatArray
+    days: SessionArray
+    equity: FloatArray
+    sessions: SessionArray
 
 
 def money_weighted_return(
@@ -21,9 +41,7 @@ def money_weighted_return(
 
     Parameters
     ----------
-    amounts : float array of shape (n_flows,), USD; contributions positive, the first one is the initial equity.
-    days : datetime64[D] array of shape (n_flows,), ascending.
-    equity : float array of shape (n_sessions,), USD.
+    amounts, days, equity, sessions : as in `Cash`.
 
     Returns
     -------
@@ -37,12 +55,38 @@ def money_weighted_return(
     >>> money_weighted_return(amounts, days[:4], np.array([2_750.0]), days[4:]).round(7).tolist()
     [0.3733625]
     """
-    years = (sessions[:, None] - days[None, :]).astype(float) / DAYS_PER_YEAR
-    counts = np.where(years >= 0, amounts[None, :], 0.0)
+    return money_weighted_returns([Cash(amounts, days, equity, sessions)])[0]
+
+
+def money_weighted_returns(portfolios: Sequence[Cash]) -> list[FloatArray]:
+    """Return the money-weighted return of each portfolio; those with equally many flows are solved together.
+
+    A session's return does not depend on what is solved beside it.
+    """
+    found: list[FloatArray] = [np.empty(0)] * len(portfolios)
+    for n_flows in {len(cash.amounts) for cash in portfolios}:
+        alike = [number for number, cash in enumerate(portfolios) if len(cash.amounts) == n_flows]
+        rates = _solved([portfolios[number] for number in alike])
+        ends = np.cumsum([len(portfolios[number].equity) for number in alike])
+        for number, part in zip(alike, np.split(rates, ends[:-1]), strict=True):
+            found[number] = part
+    return found
+
+
+def _solved(portfolios: Sequence[Cash]) -> FloatArray:
+    """Return the returns of portfolios with equally many flows, one after the other."""
+    years = np.concatenate([cash.sessions[:, None] - cash.days[None, :] for cash in portfolios]).astype(float)
+    years = years / DAYS_PER_YEAR
+    amounts = np.concatenate(
+        [np.broadcast_to(cash.amounts, (len(cash.sessions), len(cash.amounts))) for cash in portfolios]
+    )
+    equity = np.concatenate([cash.equity for cash in portfolios])
+    is_later = np.concatenate([cash.sessions > cash.days[0] for cash in portfolios])
+    counts = np.where(years >= 0, amounts, 0.0)
     years = np.maximum(years, 0.0)
     low, high, is_known = _bracket(counts, years, equity)
     root = _root(counts, years, equity, low, high)
-    is_known &= (equity > 0) & (sessions > days[0])
+    is_known &= (equity > 0) & is_later
     with np.errstate(over="ignore"):
         return np.where(is_known, np.expm1(root), np.nan)
 

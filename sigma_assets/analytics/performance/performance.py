@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_returns
 from sigma_assets.analytics.performance.ratios import (
     against_benchmark,
     deepest_fall,
@@ -57,7 +57,14 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
         spans such a session is NaN, and the fall is -1.
     """
     benchmark = _benchmark_returns(history, model.benchmark)
-    blocks = [_block(ledger, benchmark, history.sessions, model) for ledger in ledgers if len(ledger.wanted)]
+    blocks: list[dict[str, object]] = []
+    cash: list[Cash] = []
+    for ledger in ledgers:
+        if len(ledger.wanted):
+            blocks.append(_block(ledger, benchmark, history.sessions, model))
+            cash.append(_cash(ledger))
+    for block, rates in zip(blocks, money_weighted_returns(cash), strict=True):
+        block["money_weighted_return"] = rates
     columns: dict[str, pd.Series] = {}
     for name in ("portfolio_id", "session", "benchmark", *NUMBERS):
         parts = [np.asarray(block[name]) for block in blocks]
@@ -105,7 +112,6 @@ def _numbers(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, mode
         **{name: np.where(enough, values, np.nan) for name, values in own.items()},
         "drawdown": _drawdown(known, is_over)[ledger.wanted],
         "max_drawdown_1y": deepest_fall(falls),
-        "money_weighted_return": _money_weighted(ledger),
         "observations": observations.astype(float),
         **{name: np.where(is_comparable, values, np.nan) for name, values in against.items()},
         "benchmark_observations": compared.astype(float),
@@ -134,12 +140,15 @@ def period_references(days: SessionArray) -> dict[str, SessionArray]:
     """Return the last day before each period of each day; it need not be a session."""
     months = days.astype("datetime64[M]")
     quarters = months - (months.astype(np.int64) % 3)
-    a_year_before = pd.DatetimeIndex(days.astype("datetime64[s]")) - pd.DateOffset(months=12)
+    a_year_before = months - 12  # the same day of it, or its last one: a leap day has none
+    month_ends = (a_year_before + 1).astype("datetime64[D]") - 1
     return {
         "return_mtd": months.astype("datetime64[D]") - 1,
         "return_qtd": quarters.astype("datetime64[D]") - 1,
         "return_ytd": days.astype("datetime64[Y]").astype("datetime64[D]") - 1,
-        "return_1y": a_year_before.to_numpy().astype("datetime64[D]"),
+        "return_1y": np.minimum(
+            a_year_before.astype("datetime64[D]") + (days - months.astype("datetime64[D]")), month_ends
+        ),
     }
 
 
@@ -149,11 +158,11 @@ def _drawdown(known: FloatArray, is_over: np.ndarray) -> FloatArray:
     return index / np.maximum.accumulate(np.maximum(index, 1.0)) - 1.0
 
 
-def _money_weighted(ledger: Ledger) -> FloatArray:
+def _cash(ledger: Ledger) -> Cash:
     flows = np.flatnonzero(ledger.flows)
     amounts = np.concatenate([[ledger.initial_equity], ledger.flows[flows]])
     days = np.concatenate([ledger.sessions[:1], ledger.sessions[flows]])
-    return money_weighted_return(amounts, days, ledger.equity[ledger.wanted], ledger.sessions[ledger.wanted])
+    return Cash(amounts, days, ledger.equity[ledger.wanted], ledger.sessions[ledger.wanted])
 
 
 def _windows(values: FloatArray, length: int) -> FloatArray:

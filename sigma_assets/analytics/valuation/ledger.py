@@ -87,11 +87,12 @@ def ledgers(
     volatility = option_volatility(prices, held, window=options.volatility_window)
     end = int(wanted[-1]) + 1 if len(wanted) else 0
     lot_bounds, flow_bounds = _bounds(book, portfolios), _bounds(cash, portfolios)
+    flow_columns = _flow_columns(cash)
     names = ["portfolio_id", "inception", "initial_equity_usd"]
     rows = portfolios[names].itertuples(index=False) if len(portfolios) else [("", FIRST_DAY, 0.0)]
     for number, (portfolio_id, inception, initial_equity) in enumerate(rows):
         first = min(int(np.searchsorted(prices.sessions, np.datetime64(inception, "D"))), end)
-        own_flows = cash.iloc[flow_bounds[number] : flow_bounds[number + 1]]
+        own_flows = some(flow_columns, slice(flow_bounds[number], flow_bounds[number + 1]))
         yield _ledger(
             portfolio_id,
             initial_equity,
@@ -219,19 +220,25 @@ def _marks(
     return marks
 
 
+def _flow_columns(flows: pd.DataFrame) -> Columns:
+    is_external = (flows["kind"] == "external").to_numpy() if "kind" in flows else np.ones(len(flows), dtype=bool)
+    return {
+        "flow_date": days_of(flows, "flow_date"),
+        "amount_usd": flows["amount_usd"].to_numpy(dtype=float),
+        "is_external": is_external,
+    }
+
+
 def _flows_by_session(
-    flows: pd.DataFrame, sessions: SessionArray, inception: np.datetime64
+    flows: Columns, sessions: SessionArray, inception: np.datetime64
 ) -> tuple[FloatArray, FloatArray]:
     """Return contributions and withdrawals, and fees, interest and taxes, dated in (previous session, d].
 
     Those on or before inception are part of the initial equity.
     """
-    dates, amounts = days_of(flows, "flow_date"), flows["amount_usd"].to_numpy(dtype=float)
+    dates, amounts, is_external = flows["flow_date"], flows["amount_usd"], flows["is_external"]
     row = np.searchsorted(sessions, dates)
     counts = (dates > inception) & (row < len(sessions))
-    is_external = np.ones(len(flows), dtype=bool)
-    if "kind" in flows:
-        is_external = (flows["kind"] == "external").to_numpy()
     external, income = np.zeros(len(sessions)), np.zeros(len(sessions))
     np.add.at(external, row[counts & is_external], amounts[counts & is_external])
     np.add.at(income, row[counts & ~is_external], amounts[counts & ~is_external])

@@ -95,10 +95,8 @@ def positions_complete(tables: Tables, scope: Scope) -> Findings:
     snapshots = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "positions"])
     counts = tables.rows("position_values", scope, columns=["portfolio_id", "session"]).value_counts()
     found = counts.reindex(pd.MultiIndex.from_frame(snapshots[["portfolio_id", "session"]]), fill_value=0).to_numpy()
-    for portfolio_id, group in snapshots.assign(absent=snapshots["positions"] - found).groupby("portfolio_id"):
-        short = group[group["absent"] != 0]
-        if len(short):
-            yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"
+    for portfolio_id, short in snapshots[snapshots["positions"] != found].groupby("portfolio_id"):
+        yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"
 
 
 def every_holding(table: str, words: str) -> Callable[[Tables, Scope], Findings]:

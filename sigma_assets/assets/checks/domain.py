@@ -130,13 +130,14 @@ def _value_at_risk_holds(tables: Tables, scope: Scope) -> Findings:
 
 def _scenarios_add_up(tables: Tables, scope: Scope) -> Findings:
     by_portfolio, by_position = (tables.rows(f"stress_tests_by_{level}", scope) for level in ("portfolio", "position"))
-    for number, rows in by_portfolio.groupby("number"):
-        column = f"scenario_{number:02d}_pnl_usd"
-        total = by_position.groupby(identities.KEY)[column].sum()
-        wanted = total.reindex(pd.MultiIndex.from_frame(rows[identities.KEY]), fill_value=0.0).to_numpy()
-        gap = (rows["pnl_usd"] - wanted).abs()
-        broken = rows.assign(gap=gap)[gap > 1e-6 + 1e-9 * rows["pnl_usd"].abs()]
-        yield from _named(broken, f"{rows['scenario'].iloc[0]}: portfolio and positions differ by {{:,.2f}} USD")
+    numbers, scenario = np.unique(by_portfolio["number"].to_numpy(), return_inverse=True)
+    totals = by_position.groupby(identities.KEY)[[f"scenario_{number:02d}_pnl_usd" for number in numbers]].sum()
+    place = totals.index.get_indexer(pd.MultiIndex.from_frame(by_portfolio[identities.KEY]))
+    wanted = np.vstack([totals.to_numpy(), np.zeros(len(numbers))])[place, scenario]  # -1, the last row: no positions
+    gap = (by_portfolio["pnl_usd"] - wanted).abs()
+    broken = by_portfolio.assign(gap=gap)[gap > 1e-6 + 1e-9 * by_portfolio["pnl_usd"].abs()]
+    for _, rows in broken.groupby("number"):
+        yield from _named(rows, f"{rows['scenario'].iloc[0]}: portfolio and positions differ by {{:,.2f}} USD")
 
 
 def _ratios_agree(tables: Tables, scope: Scope) -> Findings:

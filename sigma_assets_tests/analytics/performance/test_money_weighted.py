@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_return, money_weighted_returns
 
 
 def days(*texts: str) -> np.ndarray:
@@ -98,3 +98,24 @@ def test_a_session_alone_has_the_same_bits_and_later_flows_do_not_count():
 
     assert together.tolist() == alone
     assert together[:3].tolist() == unaware.tolist()
+
+
+def test_portfolios_that_are_solved_together_have_the_returns_that_each_has_alone():
+    """Portfolios of one, three and one flows, of several sessions and of one: to the last bit, in their order."""
+    random = np.random.default_rng(3)
+    days = np.arange(np.datetime64("2024-01-02"), np.datetime64("2024-12-31"))
+    portfolios = []
+    for n_flows, n_sessions in ((1, 40), (3, 7), (1, 1), (2, 12), (3, 1), (1, 13)):
+        amounts = np.concatenate([[1_000.0], random.normal(0.0, 300.0, n_flows - 1)])
+        ends = np.sort(random.choice(days[20:], n_sessions, replace=False))
+        portfolios.append(Cash(amounts, days[:n_flows] + 7, random.uniform(500.0, 2_000.0, n_sessions), ends))
+
+    together = money_weighted_returns(portfolios)
+
+    assert [len(rates) for rates in together] == [40, 7, 1, 12, 1, 13]
+    for cash, rates in zip(portfolios, together, strict=True):
+        assert np.isfinite(rates).all()
+        for number, rate in enumerate(rates):
+            alone = money_weighted_return(cash.amounts, cash.days, cash.equity[[number]], cash.sessions[[number]])
+            assert alone.tolist() == [rate]
+    assert money_weighted_returns([]) == []

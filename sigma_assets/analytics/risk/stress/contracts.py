@@ -46,6 +46,8 @@ class Contracts:
         moves : float array of shape (n_contracts, n_scenarios), returns of the underlyings; NaN is unknown. An underlying
             cannot fall below 0.
         """
+        if not len(self.rows):  # their values would import scipy
+            return np.zeros(moves.shape)
         spot = np.maximum(self.spot[:, None] * (1.0 + moves), 0.0)
         return self.per_price[:, None] * (self._value(spot) - self._value(self.spot[:, None]))
 
