@@ -93,8 +93,7 @@ def exposures(report: PortfolioReport) -> TextTable:
     history: Sequence[dict[str, Any]] = report.exposure_history
 
     def before(days: int) -> dict[str, Any]:
-        until = (report.session or date.min) - timedelta(days=days)
-        known = [row for row in history if row["session"] <= until]
+        known = [row for row in history if report.session and row["session"] <= report.session - timedelta(days=days)]
         return known[-1] if known else {}
 
     ago = [before(days) for days in AGO.values()]

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.cli.reading.explain import lines
 from sigma_assets.reports.explain.chosen import Which
-from sigma_assets.reports.explain.document import document
+from sigma_assets.reports.explain.document import BLOCK, rewritten
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
 from sigma_assets.storage.frames.rows import Rows, read_rows
+from sigma_assets.storage.schema import FAMILIES
 from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World
@@ -67,10 +68,12 @@ def test_every_numeric_column_has_a_formula(table):
     assert set(FORMULAS[table]) == {column.name for column in numeric_columns(SCHEMA[table])}
 
 
-def test_the_page_of_formulas_is_what_the_code_says():
-    page = Path(__file__).parents[3] / "docs" / "formulas.md"
+def test_the_methodology_has_every_formula_as_the_code_says_it():
+    page = (Path(__file__).parents[3] / "docs" / "methodology.md").read_text()
 
-    assert page.read_text() == document(), "`make formulas` writes it anew"
+    assert rewritten(page) == page, "`make formulas` writes them anew"
+    assert {block[1] for block in BLOCK.finditer(page)} == set(FAMILIES) - set(INPUTS)
+    assert rewritten(page.replace("| `market_beta` | sum", "| `market_beta` | product")) == page
 
 
 def test_an_explanation_in_words_has_all_of_it(of):
