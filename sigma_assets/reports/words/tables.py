@@ -162,7 +162,7 @@ def _factors(report: PortfolioReport) -> TextTable:
     specific: Any = report.risk.get("specific_share")
     note = (
         "One joint regression on all factors; a negative share hedges."
-        f" No factor explains {percent(specific)} of the variance."
+        f" {percent(specific)} of the variance is explained by no factor."
     )
     columns = ("Factor", "Beta", "Std error", "Variance")
     measures = tuple(row["variance_share"] for row in _rows(report.risk_by_factor))
