@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo test lint check dev bench bench-full bench-versus same conformance canary format lock clean mutants
+.PHONY: demo test lint check dev bench bench-full bench-versus same conformance canary format lock clean mutants formulas
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
@@ -26,9 +26,9 @@ lint: .venv/test
 
 check: lint test
 
-# The page of formulas, from the code.
+# The formulas in the methodology, from the code.
 formulas: .venv/run
-	$(BIN)/python -m sigma_assets.reports.explain.document > docs/formulas.md
+	$(BIN)/python -m sigma_assets.reports.explain.document docs/methodology.md
 
 # Does any test notice a wrong calculation? A quarter of an hour.
 mutants: .venv/test

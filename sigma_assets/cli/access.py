@@ -4,30 +4,28 @@ import click
 
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.tokens import portfolio_token
+from sigma_assets.cli.terminal.options import portfolio_argument
 from sigma_assets.cli.terminal.printing import json_option, show_one
-from sigma_assets.cli.terminal.world import open_database
 from sigma_assets.settings import settings
 
 
 @click.command()
-@click.argument("portfolio_id")
+@portfolio_argument
 @click.option("--site", help="Public address of the status server, such as https://risk.example.")
+@click.option("--report", "to_report", is_flag=True, help="Link to the report; by default to the onboarding.")
 @json_option
-def token(portfolio_id: str, site: str | None, as_json: bool) -> None:
+def token(portfolio_id: str, site: str | None, to_report: bool, as_json: bool) -> None:
     """Print a link to the status pages of one portfolio only.
 
     Its token is derived from SIGMA_STATUS_TOKEN and stored nowhere; a new SIGMA_STATUS_TOKEN makes it invalid.
     """
-    from sigma_assets.storage.portfolios import portfolios
-
     configured = settings()
     if not configured.status_token:
         raise SettingsError(
             "SIGMA_STATUS_TOKEN is not set: the status server lets everybody read everything."
             " Set it for the server and for this command; `openssl rand -hex 24` generates one"
         )
-    portfolios(open_database(), [portfolio_id])
     derived = portfolio_token(configured.status_token, portfolio_id)
     base = (site or f"http://{configured.status_host}:{configured.status_port}").rstrip("/")
-    link = f"{base}/onboarding/{portfolio_id}#token={derived}"
+    link = f"{base}/{'portfolio' if to_report else 'onboarding'}/{portfolio_id}#token={derived}"
     show_one({"portfolio_id": portfolio_id, "token": derived, "link": link}, as_json=as_json, sentence=link)

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem

@@ -46,6 +46,12 @@ def onboarding_page(request: Request, portfolio_id: str) -> Response:
     return FILES["onboarding.html"].response(request)
 
 
+@router.get("/favicon.ico")
+def icon(request: Request) -> Response:
+    """Return the icon: browsers ask for it by this name while one page takes the place of another."""
+    return FILES["favicon.svg"].response(request)
+
+
 @router.get("/static/{name}")
 def static_file(request: Request, name: str) -> Response:
     """Return one of our files; a name is looked up, never made into a path."""

@@ -128,7 +128,10 @@ def test_an_owners_link_opens_one_portfolio(sigma, portfolio_id):
     link = sigma("token", portfolio_id, "--site", "https://risk.example/", SIGMA_STATUS_TOKEN=operator).stdout.strip()
     record = json.loads(sigma("token", portfolio_id, "--json", SIGMA_STATUS_TOKEN=operator).stdout)
 
+    report = sigma("token", portfolio_id[:8], "--report", SIGMA_STATUS_TOKEN=operator).stdout.strip()
+
     assert link == f"https://risk.example/onboarding/{portfolio_id}#token={record['token']}"
+    assert report == f"http://127.0.0.1:3001/portfolio/{portfolio_id}#token={record['token']}"
     assert opened_portfolio(operator, record["token"]) == portfolio_id
     assert operator not in link
 

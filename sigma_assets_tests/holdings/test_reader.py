@@ -218,6 +218,21 @@ def test_a_column_that_is_not_ours_is_refused_once_if_anything_stands_in_it():
     assert "did you mean Exit Date?" in problem.expected
 
 
+@pytest.mark.parametrize("name", ["Last Price", "Market Value", "Gain/Loss ($)", "% of Account", "Unrealized P&L"])
+def test_what_a_broker_says_of_today_is_left_out(name):
+    """Prices come from the price source; without these names, three usual columns were three errors to a new user."""
+    lots = read(f"{SHORT_HEADER},{name}\n{GOOD_ROW},175.10")
+
+    assert list(lots["symbol"]) == ["AAPL"]
+    assert codes_of(f"{SHORT_HEADER},Lucky Number\n{GOOD_ROW},175.10") == [("ERR_CSV_006", 2)]
+
+
+def test_an_empty_day_names_the_option_that_fills_it():
+    (problem,) = problems_of(f"{SHORT_HEADER}\n{GOOD_ROW}\nMSFT,1,400,")
+
+    assert problem.expected == "a day as YYYY-MM-DD, or `--entry-date YYYY-MM-DD` for all rows without one"
+
+
 def test_an_empty_column_that_is_not_ours_is_harmless():
     assert len(read(f"{SHORT_HEADER},Notes,\n{GOOD_ROW},,")) == 1
 

@@ -34,9 +34,15 @@ FUND_ONE,1,25000,2023-01-03,PRIVATE,VENTURE_CAPITAL,,,,,,
 """
 
 
-def computed_world(folder: Path) -> tuple[World, str]:
-    """Return an installation with one portfolio, computed up to the last session, and the portfolio's id."""
-    settings = Settings(home=folder, prices=f"simulated:last={LAST}", first_session=FIRST_SESSION)
+def computed_world(folder: Path, database_url: str = "") -> tuple[World, str]:
+    """Return an installation with one portfolio, computed up to the last session, and the portfolio's id.
+
+    Parameters
+    ----------
+    database_url : by default a SQLite file in the folder.
+    """
+    prices = f"simulated:last={LAST}"
+    settings = Settings(home=folder, prices=prices, first_session=FIRST_SESSION, database_url=database_url)
     upgrade(Database(settings.database))
     world = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
     portfolio_id = world.add(HOLDINGS, "Growth & more", 250_000.0)

@@ -14,7 +14,8 @@ from markupsafe import escape
 from playwright.sync_api import expect
 
 from sigma_assets.base.tokens import portfolio_token
-from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.numbers import NAMES, json_text, table_of, tidy_blocks, tidy_rows
 from sigma_assets.settings import Settings

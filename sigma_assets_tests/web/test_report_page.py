@@ -288,6 +288,10 @@ def test_the_list_tells_each_portfolio_in_a_line(site, real):
     assert int(row.get_by_role("cell").nth(5).inner_text()) > 0
 
 
+IN_HUNDREDTHS = ("/performance/return_", "/correlations_by_pair/")
+"""Numbers of the tables of months and of correlations, whose titles say so."""
+
+
 @pytest.mark.parametrize("name", ["Gaps", "Under water"])
 def test_every_linked_number_has_an_explanation_that_gives_that_number(site, real, name):
     """By the API behind the links: the value's leading digits are those that the page shows."""
@@ -304,7 +308,8 @@ def test_every_linked_number_has_an_explanation_that_gives_that_number(site, rea
         found = answer.json()
         assert found["is_equal"] is True, address
         shown = float(text.replace("−", "-").replace("+", "").replace(",", "").replace("%", "").strip())
-        value = found["value"] * (100 if "%" in text else 1)
+        in_hundredths = "%" in text or any(part in address for part in IN_HUNDREDTHS)
+        value = found["value"] * (100 if in_hundredths else 1)
         decimals = len(text.replace("%", "").strip().partition(".")[2])
         assert shown == pytest.approx(value, abs=0.51 * 10.0**-decimals), address
 

@@ -191,7 +191,9 @@ def _exposure_formulas(factor: str) -> Formulas:
     return {
         "factor_exposures_by_position": {
             exposure: Formula(
-                f"{{position.risk_weight}} x {{factors.{beta}}}", f"no {factor} beta of the symbol, or no weight"
+                f"{{position.risk_weight}} x {{factors.{beta}}}",
+                f"no {factor} beta of the symbol, or no weight",
+                adds_up=True,
             )
         },
         "factor_exposures_by_portfolio": {
@@ -206,7 +208,7 @@ def _exposure_formulas(factor: str) -> Formulas:
 
 
 def _formulas() -> Formulas:
-    found: Formulas = {"betas_by_position": {"weight": Formula("{position.risk_weight}")}}
+    found: Formulas = {"betas_by_position": {"weight": Formula("{position.risk_weight}", adds_up=True)}}
     for part in (*map(_beta_formulas, BETA_FACTORS), *map(_exposure_formulas, EXPOSURE_FACTORS)):
         for table, formulas in part.items():
             found.setdefault(table, {}).update(formulas)

@@ -227,19 +227,22 @@ def _regression_formulas() -> dict[str, Formula]:
     for factor in FACTORS:
         fit = REGRESSION_OF[factor]
         few = f"too few returns in common with the factor's ETFs, or these did not move: {{{fit}_observations}} of them"
-        how = "ridge fit, alpha 1, on six ETFs" if fit == "style" else "least squares with intercept"
+        how = "ridge fit, alpha {model.ridge_alpha}, on six ETFs" if fit == "style" else "least squares with intercept"
+        window = "{last.spread_window}" if factor in SPREAD_FACTORS else "{last.window}"
         source = "Hoerl and Kennard 1970" if fit == "style" else ""
-        observations = f"{{{fit}_observations}} returns"
-        found[f"{factor}_beta"] = Formula(f"slope on {factor}, {how}, {observations}, capped at +-5", few, source)
+        observations = f"{{{fit}_observations}} returns in {window}"
+        found[f"{factor}_beta"] = Formula(
+            f"slope on {factor}, {how}, {observations}, capped at +-{{model.beta_cap}}", few, source
+        )
         found[f"{factor}_std_error"] = Formula(
             f"standard error of the slope on {factor}, {how}, {observations}", few, source
         )
         found[f"{fit}_r_squared"] = Formula(f"1 - residual / total sum of squares, {how}, {observations}", few)
         found[f"{fit}_observations"] = Formula(
-            f"count of returns in the window that the symbol and {fit} ETFs have", few
+            f"count of the sessions among {window} on which the symbol and the {fit} ETFs have a return", few
         )
     found["market_alpha"] = Formula(
-        "intercept of the market regression, {market_observations} returns", "too few returns"
+        "intercept of the market regression, {market_observations} returns in {last.window}", "too few returns"
     )
     return found
 

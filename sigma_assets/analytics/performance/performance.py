@@ -180,50 +180,78 @@ def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
 _OVER = "equity was not > 0 on a session of the period, or the portfolio is younger"
 _YEAR = "fewer than {model.min_observations} daily returns in the last {model.window} sessions: {observations}"
 _COMPARED = "fewer than {model.min_observations} sessions on which both have a return: {benchmark_observations}"
-_PERIOD = {
-    "return_mtd": "the end of the previous month", "return_qtd": "the end of the previous quarter",
-    "return_ytd": "the end of the previous year", "return_1y": "the same day 12 months earlier",
-    "return_since_inception": "inception",
-}  # fmt: skip
+_PERIOD = {"mtd": "mtd", "qtd": "qtd", "ytd": "ytd", "1y": "1y", "since_inception": "inception"}
+_BOTH = "{benchmark_observations} sessions among {last.window} on which both have a return"
 _EMPYRICAL = "as in empyrical-reloaded"
 FORMULAS: Formulas = {
     "performance": {
-        **{name: Formula(f"product of (1 + daily_return) since {words} - 1", _OVER) for name, words in _PERIOD.items()},
+        **{
+            f"return_{name}": Formula(
+                f"product of (1 + daily_return) over the sessions after {{since.{since}}} - 1", _OVER
+            )
+            for name, since in _PERIOD.items()
+        },
         "annualized_return": Formula(
-            "(1 + {return_since_inception}) ^ (252 / sessions since inception) - 1",
+            "(1 + {return_since_inception}) ^ (252 / {ledger.sessions}) - 1",
             "younger than {model.window} sessions",
         ),
-        "volatility_1y": Formula("standard deviation of {observations} daily returns x sqrt(252)", _YEAR, _EMPYRICAL),
+        "volatility_1y": Formula(
+            "standard deviation of the {observations} daily returns in {last.window} x sqrt(252)", _YEAR, _EMPYRICAL
+        ),
         "sharpe_1y": Formula(
-            "mean of (daily return - {model.risk_free_rate} / 252) / standard deviation x sqrt(252)",
+            "mean of (daily return - {model.risk_free_rate} / 252) / standard deviation x sqrt(252), both of the"
+            " {observations} daily returns in {last.window}",
             _YEAR,
             "Sharpe 1994",
         ),
         "sortino_1y": Formula(
-            "mean of (daily return - {model.risk_free_rate} / 252) / root mean square of shortfalls x sqrt(252)",
+            "mean of (daily return - {model.risk_free_rate} / 252) / root mean square of shortfalls x sqrt(252), both of"
+            " the {observations} daily returns in {last.window}",
             _YEAR,
             "Sortino and Price 1994",
         ),
-        "drawdown": Formula("index / peak of the index so far - 1, index = product of (1 + daily_return)", _OVER),
-        "max_drawdown_1y": Formula("deepest fall of the index within the last {model.window} sessions", _OVER),
+        "drawdown": Formula(
+            "index / highest index so far - 1, index = product of (1 + daily_return) over the sessions after"
+            " {since.inception}",
+            _OVER,
+        ),
+        "max_drawdown_1y": Formula(
+            "least of index / highest index before it - 1 within {last.window}, index = product of (1 + daily_return)",
+            _OVER,
+        ),
         "money_weighted_return": Formula(
-            "rate at which initial equity, flows and equity {snapshot.equity} have no present value (XIRR)",
+            "rate per year at which initial equity {portfolio.initial_equity_usd}, the flows after {since.inception} and"
+            " equity {snapshot.equity} have no present value (XIRR, actual days / 365)",
             "no change of sign, or no time has passed",
         ),
-        "observations": Formula("count of daily returns known in the last {model.window} sessions"),
-        "active_return": Formula("mean of (daily return - that of {benchmark}) x 252", _COMPARED, _EMPYRICAL),
-        "tracking_error": Formula("standard deviation of (daily return - that of {benchmark}) x sqrt(252)", _COMPARED),
+        "observations": Formula("count of the daily returns that are known in {last.window}"),
+        "active_return": Formula(
+            f"mean of (daily return - that of {{benchmark}}) x 252, {_BOTH}", _COMPARED, _EMPYRICAL
+        ),
+        "tracking_error": Formula(
+            f"standard deviation of (daily return - that of {{benchmark}}) x sqrt(252), {_BOTH}", _COMPARED
+        ),
         "information_ratio": Formula("{active_return} / {tracking_error}", "no tracking error: {tracking_error}"),
-        "alpha": Formula("(1 + intercept of the regression on {benchmark}) ^ 252 - 1", _COMPARED, "Jensen 1968"),
-        "beta": Formula("covariance / variance of {benchmark}, {benchmark_observations} returns", _COMPARED),
+        "alpha": Formula(
+            f"(1 + intercept of the regression of daily excess returns on those of {{benchmark}}) ^ 252 - 1, {_BOTH}",
+            _COMPARED,
+            "Jensen 1968",
+        ),
+        "beta": Formula(
+            f"covariance of the daily returns with those of {{benchmark}} / variance of these, {_BOTH}", _COMPARED
+        ),
         "r_squared": Formula("{correlation} x {correlation}", _COMPARED),
-        "correlation": Formula("Pearson correlation with {benchmark}, {benchmark_observations} returns", _COMPARED),
+        "correlation": Formula(
+            f"Pearson correlation of the daily returns with those of {{benchmark}}, {_BOTH}", _COMPARED
+        ),
         "up_capture": Formula(
-            "annual return on the sessions on which {benchmark} rose / that of {benchmark}", _COMPARED
+            f"annual return on the sessions on which {{benchmark}} rose / that of {{benchmark}}, of {_BOTH}", _COMPARED
         ),
         "down_capture": Formula(
-            "annual return on the sessions on which {benchmark} fell / that of {benchmark}", _COMPARED
+            f"annual return on the sessions on which {{benchmark}} fell / that of {{benchmark}}, of {_BOTH}", _COMPARED
         ),
-        "benchmark_observations": Formula("count of the last {model.window} sessions on which both have a return"),
+        "benchmark_observations": Formula(
+            "count of the sessions among {last.window} on which portfolio and {benchmark} have a return"
+        ),
     }
 }

@@ -145,28 +145,37 @@ def _as_rows(keys: dict[str, np.ndarray], numbers: FloatArray, model: Volatility
 
 _SHORT = "fewer returns known than the window needs, or too short a history"
 _MEASURES = {
-    "realized_21d": Formula("standard deviation of the last 21 returns x sqrt(252)", _SHORT),
-    "realized_63d": Formula("standard deviation of the last 63 returns x sqrt(252)", _SHORT),
+    "realized_21d": Formula("standard deviation of the total returns of {last.21} x sqrt(252)", _SHORT),
+    "realized_63d": Formula("standard deviation of the total returns of {last.63} x sqrt(252)", _SHORT),
     "expected_21d": Formula(
         "sqrt(mean of two variance forecasts): HAR-RV with non-negative coefficients on {observations} targets, and the mean"
-        " of the mean squared return x 252 of the last 21, 63 and 252 sessions",
+        " of the mean squared return x 252 of {last.21}, of {last.63} and of {last.252}",
         "fewer than 60 targets that are fully known, or no mean of the last 63 sessions",
         "Corsi 2009; Lawson and Hanson 1974; Bates and Granger 1969",
     ),
     "r_squared": Formula(
-        "1 - residual / total sum of squares of the HAR-RV regression", "no regression: see expected_21d"
+        "1 - residual / total sum of squares of the HAR-RV regression on {observations} targets",
+        "no regression: see expected_21d",
     ),
     "observations": Formula(
-        "count of targets in the HAR-RV regression, at most 252", "fewer than 60 targets are known"
+        "count of targets in the HAR-RV regression: mean squared returns of 21 sessions in a row that end by this session,"
+        " of the last 252 those that are fully known",
+        "fewer than 60 targets are known",
     ),
     "trend_ratio": Formula("{realized_21d} / {realized_63d}", "realized_63d is unknown or 0: {realized_63d}"),
     "percentile": Formula(
-        "share of the last 252 daily values of realized_21d that are <= {realized_21d}",
+        "share of the values of realized_21d on {last.252} that are <= {realized_21d}",
         "fewer than 126 values are known",
     ),
 }
 FORMULAS: Formulas = {
     "volatility_by_symbol": _MEASURES,
     "volatility_by_portfolio": _MEASURES
-    | {"coverage": Formula("mean over the last 63 sessions of |weight| with a return / |weight|")},
+    | {
+        name: Formula(
+            f"standard deviation of the returns of {{last.{n}}} at this session's weights x sqrt(252)", _SHORT
+        )
+        for name, n in {"realized_21d": 21, "realized_63d": 63}.items()
+    }
+    | {"coverage": Formula("mean over {last.63} of |weight| with a return / |weight|")},
 }

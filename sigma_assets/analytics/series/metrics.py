@@ -117,22 +117,16 @@ FORMULAS: Formulas = {
         "close": Formula("{price.close}"),
         **{
             f"return_{period}": Formula(
-                f"product of total returns since {words} - 1, splits and dividends included", _NO_REFERENCE
+                f"product of (1 + total return) over the sessions after {{since.{period}}} - 1, splits and dividends in it",
+                _NO_REFERENCE,
             )
-            for period, words in {
-                "1d": "the previous session",
-                "mtd": "the end of the previous month",
-                "ytd": "the end of the previous year",
-                "1m": "the same day 1 month earlier",
-                "3m": "the same day 3 months earlier",
-                "1y": "the same day 12 months earlier",
-            }.items()
+            for period in ("1d", "mtd", "ytd", "1m", "3m", "1y")
         },
         "volatility_21d": Formula(
-            "standard deviation of the last 21 returns x sqrt(252)", "too few returns in the window"
+            "standard deviation of the total returns of {last.21} x sqrt(252)", "too few returns in the window"
         ),
         "volatility_63d": Formula(
-            "standard deviation of the last 63 returns x sqrt(252)", "too few returns in the window"
+            "standard deviation of the total returns of {last.63} x sqrt(252)", "too few returns in the window"
         ),
         "volume": Formula("{price.volume}", "the source has no volume"),
     }

@@ -156,7 +156,10 @@ FORMULAS: Formulas = {
         ),
         "capital_flow": Formula("sum of the contributions and withdrawals since the session before"),
         "cumulative_capital_flow": Formula("{before.cumulative_capital_flow} + {capital_flow}"),
-        "max_drawdown": Formula("least of index / peak so far - 1, index = product of (1 + daily_return), from 1 on"),
+        "max_drawdown": Formula(
+            "least of index / highest index before it - 1, index = product of (1 + daily_return) over the sessions after"
+            " {since.inception}, 1 before"
+        ),
         "time_weighted_return": Formula(
             "(1 + {before.time_weighted_return}) x (1 + {daily_return}) - 1",
             "equity was not > 0 on some session: the index has ended",

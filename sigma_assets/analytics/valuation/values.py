@@ -168,22 +168,25 @@ _NO_EQUITY = "equity is not > 0: {snapshot.equity}"
 
 FORMULAS: Formulas = {
     "position_values": {
-        "quantity": Formula("{lot.quantity} x {ledger.splits}"),
+        "quantity": Formula("{lot.quantity} x {ledger.splits}", adds_up=True),
         "price": Formula(
             "close of the symbol on {price_session}; of a private lot, or without a close yet, the entry price"
         ),
-        "market_value": Formula("{quantity} x {ledger.multiplier} x {price}"),
-        "cost_basis": Formula("{lot.quantity} x {ledger.multiplier} x {lot.entry_price}"),
-        "unrealized_pnl": Formula("{market_value} - {cost_basis}"),
-        "daily_pnl": Formula("{market_value} - {before.market_value} + {ledger.dividend}"),
-        "weight": Formula("{market_value} / {snapshot.equity}", _NO_EQUITY),
+        "market_value": Formula("{quantity} x {ledger.multiplier} x {price}", adds_up=True),
+        "cost_basis": Formula("{lot.quantity} x {ledger.multiplier} x {lot.entry_price}", adds_up=True),
+        "unrealized_pnl": Formula("{market_value} - {cost_basis}", adds_up=True),
+        "daily_pnl": Formula("{market_value} - {before.market_value} + {ledger.dividend}", adds_up=True),
+        "weight": Formula("{market_value} / {snapshot.equity}", _NO_EQUITY, adds_up=True),
         "risk_value": Formula(
             "market value {market_value}; of an option delta x multiplier x quantity x close of the underlying",
             "a private lot, or an option whose delta is unknown: its underlying has no price or no volatility",
             "Black and Scholes 1973",
+            adds_up=True,
         ),
         "risk_weight": Formula(
-            "{risk_value} / {snapshot.equity}", "no risk_value, or equity is not > 0: {snapshot.equity}"
+            "{risk_value} / {snapshot.equity}",
+            "no risk_value, or equity is not > 0: {snapshot.equity}",
+            adds_up=True,
         ),
     }
 }

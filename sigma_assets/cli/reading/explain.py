@@ -41,7 +41,7 @@ def explain(
 
     TABLE.COLUMN as `export` names them, such as performance.beta or risk.var_99.
     """
-    from sigma_assets.reports.explain.explanation import Which
+    from sigma_assets.reports.explain.chosen import Which
     from sigma_assets.reports.explain.explanation import explain as explained
 
     table, dot, column = number.partition(".")

@@ -11,6 +11,16 @@ from sigma_assets.holdings.files.recognition import Found
 from sigma_assets.holdings.files.table import Table
 
 HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
+VALUATIONS = frozenset(
+    f"{what}{unit}"
+    for what in (
+        *("last price", "current price", "market price", "closing price", "market value", "current value"),
+        *("gain/loss", "gain", "unrealized gain/loss", "unrealized p&l", "unrealized gain", "total gain/loss"),
+        *("day change", "day's change", "today's gain/loss", "percent of account", "% of account"),
+    )
+    for unit in ("", " $", " %", " ($)", " (%)", " (usd)")
+)
+"""Usual names of what a broker says of a lot today: prices come from the price source."""
 _SAMPLE = 50_000
 """Cells that tell a file's decimal sign and order of days; those behind are held against it like all others."""
 
@@ -23,7 +33,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
         return  # a broker's further columns are known not to matter
     ignored = []
     for name, value, line, near in _unknown_columns(table):
-        if name.lower() in ignored_columns or "*" in ignored_columns:
+        if name.lower() in ignored_columns or "*" in ignored_columns or (near is None and plain(name) in VALUATIONS):
             ignored.append(name)
         elif near is not None:
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
@@ -36,7 +46,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
                     name,
                     value,
                     f"the column {name!r} is unknown and holds numbers or dates: ignore it?",
-                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}`",
+                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}` (`'*'` for all)",
                     "ignore_columns",
                 )
             )

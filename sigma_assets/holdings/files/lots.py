@@ -176,7 +176,8 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArr
     if entry_date is not None:
         return np.where(empty, np.datetime64(entry_date), days)
     for row in np.flatnonzero(empty & rows):
-        cells.missing("ERR_POS_012", int(row), "date", "a day as YYYY-MM-DD")
+        remedy = "a day as YYYY-MM-DD, or `--entry-date YYYY-MM-DD` for all rows without one"
+        cells.missing("ERR_POS_012", int(row), "date", remedy)
     return days
 
 

@@ -1,6 +1,7 @@
 """An explanation of one stored number: formula, numbers, inputs, run, and the number computed again (SPEC 4.15)."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
+from sigma_assets.reports.explain.chosen import Which, chosen_rows, keys_of
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, resolved
 from sigma_assets.reports.explain.inputs import MOST, Input, inputs_of
 from sigma_assets.reports.explain.recomputed import RecordingTables, recomputed
@@ -25,24 +27,6 @@ from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
 
 Number = float | int | None
-
-
-@dataclass(frozen=True)
-class Which:
-    """Which row of a table: what is not given must not be needed to tell one row from the others.
-
-    Attributes
-    ----------
-    session : by default the last that is stored.
-    symbols : one; of a pair, two.
-    """
-
-    session: date | None = None
-    symbols: tuple[str, ...] = ()
-    factor: str | None = None
-    scenario: str | None = None
-    lot: str | None = None
-    cluster: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,38 +94,90 @@ def explain(
     stored = _stored(tables, table, scope, which)
     column = resolved(table, column, which.factor, _scenarios(tables, table, scope), which.scenario)
     formula = FORMULAS[table][column]
-    row = _one(stored, table, formula, which, scope)
-    keys = {key: str(row[key]) for key in _keys(table)}
-    symbol = str(row["symbol"]) if "symbol" in row else None
-    again = {} if table in INPUTS else _same(recomputed(tables, table, scope, symbol), row, table)
-    value, new = _number(row[column]), _number(again.get(column))
-    symbols = [row[each] for each in ("symbol", "other_symbol", "risk_symbol") if isinstance(row.get(each), str)]
-    found, newest = inputs_of(tables, table, scope, symbols or None, row.get("lot_id"))
-    is_equal = None if table in INPUTS else bool(again) and _same_bits(value, new)
+    rows = chosen_rows(stored, table, column, formula, which, scope)
+    symbol = str(rows[0]["symbol"]) if "symbol" in rows[0] else None
+    fresh = None if table in INPUTS else recomputed(tables, table, scope, symbol)
+    tables.is_recording = False  # what follows is read for the reader
     written = written_by(database, settings, instance, TABLES[table], portfolio_id, scope.last)
-    terms = Terms(tables, scope, table, row)
-    return Explanation(
-        portfolio_id=portfolio_id,
-        name=name,
-        table=table,
-        column=column,
-        session=scope.last,
-        key=keys,
-        meaning=str(SCHEMA[table].c[column].comment),
-        formula=formula.symbols,
-        source=formula.source,
-        filled=terms.filled(formula),
+    parts = [
+        _Row(tables, scope, table, column, formula, row, fresh).explanation(portfolio_id, name, written) for row in rows
+    ]
+    return parts[0] if len(parts) == 1 else total_of(parts)
+
+
+@dataclass
+class _Row:
+    """A stored row, and the same rows computed again; None of an input."""
+
+    tables: RecordingTables
+    scope: Scope
+    table: str
+    column: str
+    formula: Formula
+    row: dict[str, Any]
+    fresh: pd.DataFrame | None
+
+    def explanation(self, portfolio_id: str, name: str, written: Written | None) -> Explanation:
+        row, table, column = self.row, self.table, self.column
+        again = {} if self.fresh is None else _same(self.fresh, row, table)
+        value, new = _number(row[column]), _number(again.get(column))
+        symbols = [row[each] for each in ("symbol", "other_symbol", "risk_symbol") if isinstance(row.get(each), str)]
+        found, newest = inputs_of(self.tables, table, self.scope, symbols or None, row.get("lot_id"))
+        is_equal = None if self.fresh is None else bool(again) and _same_bits(value, new)
+        terms = Terms(self.tables, self.scope, table, row)
+        return Explanation(
+            portfolio_id=portfolio_id,
+            name=name,
+            table=table,
+            column=column,
+            session=self.scope.last,
+            key={key: str(row[key]) for key in keys_of(table)},
+            meaning=str(SCHEMA[table].c[column].comment),
+            formula=self.formula.symbols,
+            source=self.formula.source,
+            filled=terms.filled(self.formula),
+            value=value,
+            unknown=terms.filled(Formula(self.formula.unknown or "not known")) if value is None else None,
+            recomputed=new,
+            is_equal=is_equal,
+            verdict=_verdict(self.tables, self.scope, value, new, is_equal, bool(again), newest, name),
+            asset=TABLES[table],
+            code_version=METHOD_VERSIONS[TABLES[table]],
+            written=written,
+            inputs=found[:MOST],
+            inputs_left_out=max(len(found) - MOST, 0),
+        )
+
+
+def total_of(parts: Sequence[Explanation]) -> Explanation:
+    """Return the explanation of a number of a symbol that several lots add up to, from those of the lots."""
+    first = parts[0]
+    lots = [
+        Input(part.table, part.key["lot_id"], f"{part.column} {shown(part.value)} = {part.filled}") for part in parts
+    ]
+    rest = list({(each.table, each.key): each for part in parts for each in part.inputs}.values())
+    value, again = _sum([part.value for part in parts]), _sum([part.recomputed for part in parts])
+    wrong = [part for part in parts if not part.is_equal]
+    unknown = [part for part in parts if part.value is None]
+    return replace(
+        first,
+        key={"symbol": first.key["symbol"], "lots": str(len(parts))},
+        meaning=f"{first.meaning}; summed over the open lots of {first.key['symbol']}",
+        formula=f"sum of {first.column} over the {len(parts)} lots of {first.key['symbol']}; of each: {first.formula}",
+        filled=" + ".join(shown(part.value) for part in parts),
         value=value,
-        unknown=terms.filled(Formula(formula.unknown or "not known")) if value is None else None,
-        recomputed=new,
-        is_equal=is_equal,
-        verdict=_verdict(tables, scope, value, new, is_equal, bool(again), newest, name),
-        asset=TABLES[table],
-        code_version=METHOD_VERSIONS[TABLES[table]],
-        written=written,
-        inputs=found[:MOST],
-        inputs_left_out=max(len(found) - MOST, 0),
+        unknown=f"lot {unknown[0].key['lot_id']}: {unknown[0].unknown}" if unknown else None,
+        recomputed=again,
+        is_equal=not wrong and _same_bits(value, again),
+        verdict=f"lot {wrong[0].key['lot_id']}: {wrong[0].verdict}" if wrong else first.verdict,
+        inputs=[*lots, *rest][:MOST],
+        inputs_left_out=max(len(lots) + len(rest) - MOST, 0) + sum(part.inputs_left_out for part in parts),
     )
+
+
+def _sum(values: Sequence[Number]) -> Number:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _session(database: Database, settings: Settings, table: str, portfolio_id: str, asked: date | None) -> np.ndarray:
@@ -171,46 +207,6 @@ def _scenarios(tables: RecordingTables, table: str, scope: Scope) -> dict[str, i
         return {}
     rows = tables.rows("stress_tests_by_portfolio", scope)
     return dict(zip(rows["scenario"], rows["number"].astype(int), strict=True))
-
-
-def _one(rows: pd.DataFrame, table: str, formula: Formula, which: Which, scope: Scope) -> dict[str, Any]:
-    """Return the only row that is meant.
-
-    Raises
-    ------
-    ExplainError
-        There is none, or there are several.
-    """
-    chosen = rows
-    for name, given in (("lot_id", which.lot), ("scenario", which.scenario), ("cluster", which.cluster)):
-        if given is not None and name in rows:
-            chosen = chosen[chosen[name] == given]
-    if which.factor is not None and "factor" in rows:
-        chosen = chosen[chosen["factor"] == which.factor]
-    for symbol in which.symbols if "symbol" in rows else ():
-        other = chosen["other_symbol"] == symbol if "other_symbol" in rows else False
-        chosen = chosen[(chosen["symbol"] == symbol) | other]
-    names = [name for name in dict.fromkeys(["symbol", *_keys(table)]) if name in rows]
-    asked = ", ".join(
-        str(each) for each in (*which.symbols, which.factor, which.scenario, which.lot, which.cluster) if each
-    )
-    listed = "; ".join(dict.fromkeys(" ".join(str(row[name]) for name in names) for row in rows.to_dict("records")))
-    if not len(chosen):
-        why = f"; a row is left out where it cannot be known: {formula.unknown}" if formula.unknown else ""
-        raise ExplainError(
-            f"{table}: no row of {asked or 'the portfolio'} on {scope.last}{why}. There are: {listed}"[:1500]
-        )
-    if len(chosen) > 1:
-        flags = "--symbol, --lot, --factor, --scenario or --cluster"
-        raise ExplainError(
-            f"{table}: {len(chosen)} rows on {scope.last}: say which by {flags}. There are: {listed}"[:1500]
-        )
-    return chosen.iloc[0].to_dict()
-
-
-def _keys(table: str) -> list[str]:
-    keys = [column.name for column in SCHEMA[table].primary_key if column.name not in ("portfolio_id", "session")]
-    return list(dict.fromkeys([*keys, *(["symbol"] if "symbol" in SCHEMA[table].c else [])]))
 
 
 def _same(rows: pd.DataFrame, row: dict[str, Any], table: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def inputs_of(
     symbols : of which the row is about some; None = about the whole portfolio.
     lot_id : of which the row is about one.
     """
-    read = frozenset(tables.tables_read)  # by the calculation; what follows reads for the reader
+    read = tables.tables_read
     lots = tables.holdings(scope)[1]
     if lot_id is not None:
         lots = lots[lots["lot_id"] == lot_id]

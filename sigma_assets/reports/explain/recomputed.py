@@ -21,6 +21,7 @@ class RecordingTables(Tables):
     ----------
     prices_read : the sessions over which prices were read, widest first and last.
     tables_read : names of the tables of which rows were read.
+    is_recording : whether reads are still remembered.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -28,24 +29,29 @@ class RecordingTables(Tables):
         self.__dict__["database"] = database  # opened and checked by the caller
         self.price_sessions: SessionArray | None = None
         self.tables_read: set[str] = set()
+        self.is_recording = True
 
     def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
         """Return the price history of some symbols."""
-        if self.price_sessions is None or len(sessions) > len(self.price_sessions):
+        if self.is_recording and (self.price_sessions is None or len(sessions) > len(self.price_sessions)):
             self.price_sessions = sessions
         return super().prices(symbols, sessions)
 
     def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return portfolios, lots and flows."""
-        self.tables_read.add("lots")
+        self._note("lots")
         return super().holdings(scope)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the rows of a table in scope."""
-        self.tables_read.add(table)
+        self._note(table)
         return super().rows(table, scope, symbols, columns)
+
+    def _note(self, table: str) -> None:
+        if self.is_recording:
+            self.tables_read.add(table)
 
 
 def recomputed(tables: RecordingTables, table: str, scope: Scope, symbol: str | None) -> pd.DataFrame:

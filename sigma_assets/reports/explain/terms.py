@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigma_assets.analytics.performance.performance import period_references
+from sigma_assets.analytics.series.metrics import reference_dates
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets import calculations
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.formulas import Formula
+from sigma_assets.base.formulas import SINCE, Formula
 from sigma_assets.prices.tables import splits_of
 from sigma_assets.runs.partitions import Scope
 
@@ -29,15 +31,28 @@ class Terms:
         """Return a formula with numbers for its names, each with all its digits; a sum with all that it adds."""
         if not formula.over:
             return formula.filled(lambda name: shown(self.value(name)))
-        rows = self.tables.rows(formula.over, self.scope).to_dict("records")
+        rows = self._over(formula)
         names = [name for name in formula.names if name in (rows[0] if rows else {})]
         known = [row for row in rows if all(pd.notna(row[name]) for name in names)]
         parts = [formula.filled(lambda name, row=row: shown(row[name])) for row in known]  # type: ignore[misc]
         return " + ".join(parts) or f"nothing: there is no row of {formula.over}"
 
+    def _over(self, formula: Formula) -> list[dict[str, Any]]:
+        """Return the rows that a formula is summed over."""
+        rows = self.tables.rows(formula.over, self.scope)
+        if formula.alike:
+            rows = rows[rows[formula.alike] == self.row["symbol"]]
+        if formula.over == "stress_tests_by_position":
+            rows = rows.assign(scenario_pnl_usd=rows[f"scenario_{self.row['number']:02d}_pnl_usd"])
+        return rows.to_dict("records")
+
     def value(self, name: str) -> Any:
-        """Return the number of a name; None if it is not known."""
+        """Return the number of a name, or the words for a window or a day; None if it is not known."""
         kind, _, column = name.rpartition(".")
+        if kind.startswith("stress_"):
+            return self._scenario(int(kind.removeprefix("stress_"))).get(column)
+        if kind in ("last", "since"):
+            return self._window(column) if kind == "last" else self._since(column)
         found = self.row if not kind else getattr(self, f"_{kind}")
         value = found.get(column) if isinstance(found, Mapping) else getattr(found, column)
         return None if value is None or (np.isscalar(value) and pd.isna(value)) else value
@@ -80,7 +95,32 @@ class Terms:
     @cached_property
     def _model(self) -> Any:
         settings = self.tables.settings
-        return settings.performance_model if self.table == "performance" else settings.correlation_model
+        models = {"performance": settings.performance_model, "symbol_factors": settings.factor_model}
+        return models.get(self.table, settings.correlation_model)
+
+    def _scenario(self, number: int) -> Row:
+        return _first(_where(self.tables.rows("stress_tests_by_portfolio", self.scope), number=number))
+
+    def _window(self, name: str) -> str:
+        """Return the sessions of a window, in words; a name stands for the setting that says how many there are."""
+        count = int(name) if name.isdigit() else int(getattr(self._model, name))
+        last = int(np.searchsorted(self.tables.calendar.sessions, np.datetime64(self.scope.last)))
+        first = self.tables.calendar.sessions[max(last - count + 1, 0)]
+        return f"the {count} sessions from {first} to {self.scope.last}"
+
+    def _since(self, period: str) -> str:
+        """Return the day after which a period begins, in words."""
+        day = np.array([self.scope.last], dtype="datetime64[D]")
+        if "portfolio_id" in self.row:
+            ledger, _ = self._book
+            reference = period_references(day).get(f"return_{period}", ledger.sessions[:1] - 1)[0]
+            if reference < ledger.sessions[0]:
+                return f"the day before inception, {ledger.sessions[0]}"
+        else:
+            reference = reference_dates(day).get(f"return_{period}", day - 1)[0]
+        sessions = self.tables.calendar.sessions
+        session = sessions[np.searchsorted(sessions, reference, side="right") - 1]
+        return f"{session}, {SINCE[period]}"
 
     @cached_property
     def _before(self) -> Row:
@@ -120,6 +160,7 @@ class Terms:
         open_now = ledger.is_open[:, place]
         realized, dividends = ledger.realized.sum(axis=0), ledger.dividends.cumsum(axis=1).sum(axis=0)
         return {
+            "sessions": place + 1,
             "unrealized": float((ledger.value[:, place] - ledger.lots["cost"])[open_now].sum()),
             "realized": float(realized[place]),
             "realized_before": float(realized[place - 1]) if place else 0.0,

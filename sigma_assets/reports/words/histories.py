@@ -49,7 +49,7 @@ def readings(report: PortfolioReport) -> list[tuple[str, ...]]:
 
 def months(report: PortfolioReport) -> TextTable:
     """Return the return of each month, a row per year, newest first."""
-    rows, tints = [], []
+    rows, tints, sources = [], [], []
     by_year = {year: list(group) for year, group in groupby(report.months, key=lambda each: each.session.year)}
     for year, known in sorted(by_year.items(), reverse=True):
         returns = {each.session.month: each.return_mtd for each in known}
@@ -57,6 +57,9 @@ def months(report: PortfolioReport) -> TextTable:
         cells = [returns.get(month) for month in range(1, 13)]
         rows.append((str(year), *(_hundredth(value) for value in (*cells, of_year))))
         tints.append((None, *(_tint(value) for value in cells), None))
+        ends = {each.session.month: each.session for each in known}
+        cells_of = [Source("performance", "return_mtd", session=ends[m]) if m in ends else None for m in range(1, 13)]
+        sources.append((None, *cells_of, Source("performance", "return_ytd", session=known[-1].session)))
     columns = ("Year", *MONTHS, "Total")
     note = "Time-weighted, of the days there are: the first and the last month may be shorter." if rows else ""
     return TextTable(
@@ -68,6 +71,7 @@ def months(report: PortfolioReport) -> TextTable:
         note or _none(report),
         is_wide=True,
         tints=tuple(tints),
+        sources=tuple(sources),
     )
 
 
@@ -88,16 +92,17 @@ def exposures(report: PortfolioReport) -> TextTable:
     """Return the exposures to factors, now and before."""
     history: Sequence[dict[str, Any]] = report.exposure_history
 
-    def before(factor: str, days: int) -> float | None:
-        until = (report.session or date.min) - timedelta(days=days)
-        known = [row for row in history if row["session"] <= until]
-        return known[-1][f"{factor}_exposure"] if known else None
+    def before(days: int) -> dict[str, Any]:
+        known = [row for row in history if report.session and row["session"] <= report.session - timedelta(days=days)]
+        return known[-1] if known else {}
+
+    ago = [before(days) for days in AGO.values()]
 
     rows = tuple(
         (
             factor_name(each.factor),
             ratio(each.exposure),
-            *(ratio(before(each.factor, days)) for days in AGO.values()),
+            *(ratio(row.get(f"{each.factor}_exposure")) for row in ago),
             usd(each.exposure_usd),
             percent(each.coverage),
         )
@@ -117,7 +122,13 @@ def exposures(report: PortfolioReport) -> TextTable:
         lines=lines if len(history) > 1 else (),
         sources=tuple(
             (
-                *(None, Source("factor_exposures", "exposure", factor=each.factor), *(None for _ in AGO)),
+                *(None, Source("factor_exposures", "exposure", factor=each.factor)),
+                *(
+                    Source("factor_exposures", "exposure", factor=each.factor, session=row.get("session"))
+                    if row
+                    else None
+                    for row in ago
+                ),
                 *(Source("factor_exposures", name, factor=each.factor) for name in ("exposure_usd", "coverage")),
             )
             for each in report.factor_exposures
@@ -151,7 +162,13 @@ def correlations(report: PortfolioReport) -> TextTable:
     note = "Of 90 daily returns, in hundredths. Holdings of a cluster stand side by side."
     if found.included > len(rows):
         note += f" The {len(rows)} largest of {found.included}; all: `sigma-assets export correlations_by_pair`."
-    return TextTable("correlations", "Correlations", ("Symbol", *found.symbols), ("Symbol",), rows, note, tints=tints)
+    sources = tuple(
+        (None, *(Source("correlations_by_pair", "correlation", symbol=symbol, other=other) if other != symbol else None
+                 for other in found.symbols))
+        for symbol in found.symbols
+    )  # fmt: skip
+    columns = ("Symbol", *found.symbols)
+    return TextTable("correlations", "Correlations", columns, ("Symbol",), rows, note, tints=tints, sources=sources)
 
 
 def computed(report: PortfolioReport) -> TextTable:

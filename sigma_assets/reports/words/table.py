@@ -1,13 +1,20 @@
 """What a table of texts is, for terminal and page alike."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 NOTHING_HELD = "Nothing is held on this session."
 
 
 class Source(NamedTuple):
-    """The stored number that a text shows, as `explain` names it."""
+    """The stored number that a text shows, as `explain` names it; of a symbol in several lots, their sum.
+
+    Attributes
+    ----------
+    other : second symbol of a pair.
+    session : None = that of the report.
+    """
 
     table: str
     column: str
@@ -16,6 +23,8 @@ class Source(NamedTuple):
     scenario: str | None = None
     lot: str | None = None
     cluster: int | None = None
+    other: str | None = None
+    session: date | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class TextTable:
     lines : numbers of each row over time that the page draws as a line, too.
     tints : number of each cell that the page tints, -1 to 1; None = not tinted.
     is_sortable : whether the page offers to sort it.
-    sources : stored number behind each text, in the shape of `rows`; None where it is none, or of several.
+    sources : stored number behind each text, in the shape of `rows`; None where it is none.
     """
 
     key: str

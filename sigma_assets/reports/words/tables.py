@@ -79,21 +79,24 @@ def _holdings(report: PortfolioReport) -> TextTable:
 
 
 def _of_holding(holding: Holding) -> tuple[Source | None, ...]:
-    """Return the stored numbers of a holding's row: of one lot, since sums over lots are stored nowhere."""
-    lot = holding.lot_id
-    if lot is None:
-        return (None,) * 10
+    """Return the stored numbers of a holding's row."""
     value = {
-        column: Source("position_values", column, lot=lot)
+        column: _of_lots(holding, "position_values", column)
         for column in ("quantity", "price", "market_value", "weight", "daily_pnl", "unrealized_pnl")
     }
-    beta = Source("betas_by_position", "market_beta", lot=lot)
+    beta = _of_lots(holding, "betas_by_position", "market_beta")
     share = Source("risk_by_position", "share", symbol=holding.symbol) if holding.has_own_risk else None
     price = value["price"] if holding.price_session is not None else None
     return (
         None, value["quantity"], price, None, value["market_value"], value["weight"], value["daily_pnl"],
         value["unrealized_pnl"], beta, share,
     )  # fmt: skip
+
+
+def _of_lots(holding: Holding, table: str, column: str) -> Source:
+    """Return the stored number of a holding's only lot, or of all its lots."""
+    lot = holding.lot_id
+    return Source(table, column, lot=lot) if lot else Source(table, column, symbol=holding.symbol)
 
 
 def _priced_on(holding: Holding) -> str:
@@ -143,7 +146,7 @@ def _contributions(report: PortfolioReport) -> TextTable:
     shown = ("volatility_contribution", "share", "es_contribution")
     sources = tuple(
         (
-            *(None, None, Source("betas_by_position", "market_beta", lot=each.lot_id) if each.lot_id else None),
+            *(None, _of_lots(each, "position_values", "weight"), _of_lots(each, "betas_by_position", "market_beta")),
             *(Source("risk_by_position", name, symbol=each.symbol) if each.has_own_risk else None for name in shown),
         )
         for each in holdings
@@ -159,7 +162,7 @@ def _factors(report: PortfolioReport) -> TextTable:
     specific: Any = report.risk.get("specific_share")
     note = (
         "One joint regression on all factors; a negative share hedges."
-        f" No factor explains {percent(specific)} of the variance."
+        f" {percent(specific)} of the variance is explained by no factor."
     )
     columns = ("Factor", "Beta", "Std error", "Variance")
     measures = tuple(row["variance_share"] for row in _rows(report.risk_by_factor))

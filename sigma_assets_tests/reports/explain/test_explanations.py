@@ -11,10 +11,13 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.cli.reading.explain import lines
-from sigma_assets.reports.explain.document import document
-from sigma_assets.reports.explain.explanation import Explanation, Which, explain
+from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.document import BLOCK, rewritten
+from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
+from sigma_assets.reports.explain.terms import shown
 from sigma_assets.storage.frames.rows import Rows, read_rows
+from sigma_assets.storage.schema import FAMILIES
 from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World
@@ -65,10 +68,12 @@ def test_every_numeric_column_has_a_formula(table):
     assert set(FORMULAS[table]) == {column.name for column in numeric_columns(SCHEMA[table])}
 
 
-def test_the_page_of_formulas_is_what_the_code_says():
-    page = Path(__file__).parents[3] / "docs" / "formulas.md"
+def test_the_methodology_has_every_formula_as_the_code_says_it():
+    page = (Path(__file__).parents[3] / "docs" / "methodology.md").read_text()
 
-    assert page.read_text() == document(), "`make formulas` writes it anew"
+    assert rewritten(page) == page, "`make formulas` writes them anew"
+    assert {block[1] for block in BLOCK.finditer(page)} == set(FAMILIES) - set(INPUTS)
+    assert rewritten(page.replace("| `market_beta` | sum", "| `market_beta` | product")) == page
 
 
 def test_an_explanation_in_words_has_all_of_it(of):
@@ -135,6 +140,85 @@ def test_a_shock_of_a_lot_is_found_by_its_scenario(computed, of):
     assert found.is_equal
 
 
+LOTS = {"position_values": "market_value", "factor_exposures_by_position": "value_exposure"}
+
+
+@pytest.mark.parametrize(("table", "column"), [*LOTS.items(), ("stress_tests_by_position", "scenario_01_pnl_usd")])
+def test_a_symbol_in_several_lots_is_the_sum_of_these(computed, of, table, column):
+    """Two lots of AAPL: each computed again to the last bit, and so is the sum, which the report shows."""
+    stored = [row for row in rows_of(computed, table) if row["symbol"] == "AAPL"]
+
+    found = of(table, column, symbols=["AAPL"])
+
+    assert len(stored) == 2
+    assert found.value == found.recomputed == stored[0][column] + stored[1][column]
+    assert found.is_equal
+    assert found.key == {"symbol": "AAPL", "lots": "2"}
+    assert found.formula.startswith(f"sum of {column} over the 2 lots of AAPL; of each: ")
+    assert found.filled == " + ".join(shown(row[column]) for row in stored)
+    assert [each.key for each in found.inputs[:2]] == [row["lot_id"] for row in stored]
+    assert all(repr(row[column]).lstrip("-") in each.values for row, each in zip(stored, found.inputs, strict=False))
+
+
+def test_what_the_lots_of_a_symbol_have_in_common_is_explained_once(computed, of):
+    """A price is not added up; the cost of two lots is, and their entry prices differ."""
+    rows = [row for row in rows_of(computed, "position_values") if row["symbol"] == "AAPL"]
+
+    found = of("position_values", "price", symbols=["AAPL"])
+
+    assert found.value == rows[0]["price"] == rows[1]["price"]
+    assert found.key["lot_id"] == rows[0]["lot_id"]
+    assert of("position_values", "cost_basis", symbols=["AAPL"]).value == 100 * 125.5 + 50 * 182
+
+
+def test_a_sum_with_one_altered_lot_is_told(computed, of):
+    world, _ = computed
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "AAPL")
+    table = SCHEMA["position_values"]
+    mine = sa.update(table).where(table.c.lot_id == lot["lot_id"], table.c.session == LAST)
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(market_value=lot["market_value"] + 1.0))
+
+    found = of("position_values", "market_value", symbols=["AAPL"])
+
+    assert not found.is_equal
+    assert found.verdict.startswith(f"lot {lot['lot_id']}: NOT EQUAL")
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(market_value=lot["market_value"]))
+
+
+@pytest.mark.parametrize("table", COMPUTED)
+def test_no_formula_is_the_name_of_its_own_number(table):
+    """A formula says of what, and over which sessions: `observations returns` alone would leave the reader where he was."""
+    for column, formula in FORMULAS[table].items():
+        assert formula.over or column not in formula.names, f"{table}.{column}"
+        if re.search(r"returns?\b|deviation|quantile|correlation of|index", formula.text) and not formula.is_arithmetic:
+            windowed = re.search(r"\{(last\.|since\.|first_session|stress_)|targets", formula.text)
+            assert windowed, f"{table}.{column}: {formula.text} does not say of which sessions"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "which", "said"),
+    [
+        ("volatility_by_symbol", "realized_21d", {"symbols": ["SPY"]}, "the 21 sessions from 2024-02-15 to 2024-03-15"),
+        ("performance", "return_mtd", {}, "the sessions after 2024-02-29, the end of the previous month"),
+        ("performance", "return_qtd", {}, "the sessions after 2023-12-29, the end of the previous quarter"),
+        ("performance", "return_since_inception", {}, "the day before inception, 2023-01-03"),
+        ("symbol_metrics", "return_3m", {"symbols": ["SPY"]}, "after 2023-12-15, the same day 3 months earlier"),
+        (
+            "symbol_factors",
+            "value_beta",
+            {"symbols": ["SPY"]},
+            "ridge fit, alpha 1.0, .* among|in the 90 sessions from 2023",
+        ),
+        ("performance", "annualized_return", {}, r"\^ \(252 / 302\) - 1"),
+    ],
+)
+def test_windows_and_periods_are_filled_in_with_their_days(of, table, column, which, said):
+    """From a calendar: Presidents' Day was 19 February; 250 sessions in 2023, 21, 20 and 11 of 2024 up to 15 March."""
+    assert re.search(said, of(table, column, **which).filled)
+
+
 def test_inputs_have_source_load_time_and_age(of):
     """JPM has a price of the day, NEWCO never had one."""
     found = of("performance", "beta")
@@ -184,7 +268,8 @@ def test_an_unknown_number_has_its_reason(computed, of):
         ("prices", "close", {}, "there is no table 'prices'; there are market_prices"),
         ("performance", "luck", {}, "performance has no number 'luck'; it has return_mtd"),
         ("symbol_factors", "beta", {"symbols": ["AAPL"]}, "which factor\\? there are market"),
-        ("position_values", "weight", {"symbols": ["AAPL"]}, "2 rows on 2024-03-15: say which by --symbol, --lot"),
+        ("position_values", "weight", {}, "10 rows on 2024-03-15: say which by --symbol, --lot"),
+        ("position_values", "weight", {"symbols": ["AAPL"], "lot": "L9"}, "no row of AAPL, L9 on 2024-03-15"),
         ("position_values", "weight", {"symbols": ["TSLA"]}, "no row of TSLA on 2024-03-15.*There are: AAPL"),
         (
             "performance",

@@ -93,33 +93,37 @@ _ONE = "fewer than two symbols are in the matrix: {symbols_included}"
 FORMULAS: Formulas = {
     "correlations_by_pair": {
         "correlation": Formula(
-            "Pearson correlation of the {observations} returns that both have among the last {model.window};"
+            "Pearson correlation of the {observations} returns that both have in {last.window};"
             " repaired where the matrix was indefinite",
             source="Higham 2002, with clipped eigenvalues and a unit diagonal",
         ),
-        "observations": Formula("count of sessions of the last {model.window} on which both have a return"),
+        "observations": Formula("count of the sessions among {last.window} on which both have a return"),
     },
     "correlations_by_portfolio": {
-        "mean_correlation": Formula("mean of the upper triangle, {symbols_included} symbols", _ONE),
+        "mean_correlation": Formula(
+            "mean of correlation over the pairs of {symbols_included} symbols in correlations_by_pair", _ONE
+        ),
         "mean_abs_correlation": Formula(
-            "mean of |correlation| over the upper triangle, {symbols_included} symbols", _ONE
+            "mean of |correlation| over the pairs of {symbols_included} symbols in correlations_by_pair", _ONE
         ),
         "effective_bets": Formula(
-            "1 / (w'Cw), w = |market value| / sum of |market value|", "no symbol is in the matrix"
+            "1 / (w'Cw), C = correlations of {symbols_included} symbols, w = their |market value| / sum of |market value|",
+            "no symbol is in the matrix",
         ),
         "condition_number": Formula(
-            "largest / smallest eigenvalue of the matrix", "the matrix is singular, or there is none"
+            "largest / smallest eigenvalue of the matrix of {symbols_included} symbols",
+            "the matrix is singular, or there is none",
         ),
         "symbols_included": Formula(
             "count of public symbols with |market value| >= {model.min_weight} of gross and >= {model.min_value_usd} USD and"
-            " {model.min_observations} returns in common"
+            " {model.min_observations} returns in common in {last.window}"
         ),
         "symbols_excluded": Formula("count of public symbols held - {symbols_included}"),
         "concentration": Formula("{share_of_gross}", "nothing is held", over="correlations_by_cluster"),
     },
     "correlations_by_cluster": {
         "size": Formula("count of symbols joined by |correlation| >= {model.cluster_threshold}: {members}"),
-        "mean_correlation": Formula("mean correlation between {members}"),
-        "share_of_gross": Formula("|market value| of {members} / gross exposure"),
+        "mean_correlation": Formula("mean of correlation over the pairs of {members} in correlations_by_pair"),
+        "share_of_gross": Formula("|market value| of {members} / {snapshot.gross_exposure}"),
     },
 }

@@ -219,21 +219,25 @@ _STANDS = "nothing in the portfolio can move"
 
 FORMULAS: Formulas = {
     "stress_tests_by_portfolio": {
-        "number": Formula("place of the scenario in its file"),
-        "pnl_usd": Formula("sum of the P&L of the lots in scenario {number}: see stress_tests_by_position"),
+        "number": Formula("place of {scenario} in the file of scenarios"),
+        "pnl_usd": Formula("{scenario_pnl_usd}", over="stress_tests_by_position"),
         "pnl_share": Formula("{pnl_usd} / {snapshot.equity}", "equity is not > 0: {snapshot.equity}"),
         "direct_share": Formula(
             "|market value| that moves by an own beta or own prices / |market value| that can move", _STANDS
         ),
         "coverage": Formula("|market value| whose P&L is known / |market value| that can move", _STANDS),
-        "shock": Formula("return of the factor that the scenario sets, or of the market over a replay's sessions"),
+        "shock": Formula(
+            "return of the factor that {scenario} sets; of a replay, of the market from the close of {first_session} to"
+            " that of {last_session}"
+        ),
     },
     "stress_tests_by_position": {
         column: Formula(
-            "{position.risk_value} x (beta x shock; in a replay the own return, else market beta x the market's);"
-            " options are revalued by Black-Scholes",
+            f"{{position.risk_value}} x (beta to the factor x shock {{stress_{number}.shock}}; in a replay the own return,"
+            f" else market beta x the market's) in {{stress_{number}.scenario}}; options are revalued by Black-Scholes",
             "there is no such scenario, the lot has no beta and no prices in it, or it cannot move",
+            adds_up=True,
         )
-        for column in PNL_COLUMNS
+        for number, column in enumerate(PNL_COLUMNS, start=1)
     },
 }
