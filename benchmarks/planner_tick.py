@@ -28,7 +28,7 @@ from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.schema import lots, portfolios, price_coverage
+from sigma_assets.storage.schema import lots, portfolio_snapshots, portfolios, price_coverage
 
 LAST = date(2026, 1, 8)
 CHECKOUT = Path(__file__).parents[1]
@@ -93,6 +93,9 @@ def _fill(instance: dg.DagsterInstance, tables: Tables, count: int, days) -> Non
             for key in ids for day in days
         ]  # fmt: skip
         connection.execute(sa.insert(price_coverage), covered)
+        zeros = {column.name: 0 for column in portfolio_snapshots.columns if not column.nullable}
+        valued = [{**zeros, "portfolio_id": key, "session": day.item()} for key in ids for day in days]
+        connection.execute(sa.insert(portfolio_snapshots), valued)
     roster = adopt_portfolios(instance, tables, "command")
     for asset in names(PORTFOLIO_ASSETS):
         keys = [partition_key(day.item(), roster.name_of[key]) for key in ids for day in days]
