@@ -52,7 +52,7 @@ def _deviation(factor: str, history: PriceHistory, sessions: SessionArray, facto
     windows = np.lib.stride_tricks.sliding_window_view(padded, DEVIATION_WINDOW)[history.rows(sessions)]
     known = np.isfinite(windows)
     count = known.sum(axis=1)
-    freedom = np.where(count >= DEVIATION_MIN, count - 1.0, np.nan)
-    mean = np.where(known, windows, 0.0).sum(axis=1) / np.maximum(count, 1)
+    counted = np.where(count >= DEVIATION_MIN, count, np.nan)
+    mean = np.where(known, windows, 0.0).sum(axis=1) / counted
     squares = np.where(known, (windows - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    return np.sqrt(squares / freedom * MOVE_WINDOW)
+    return np.sqrt(squares / (counted - 1.0) * MOVE_WINDOW)

@@ -211,6 +211,24 @@ def test_short_puts_lose_more_than_their_delta_says():
     assert (by_portfolio["direct_share"] == 1.0).all()
 
 
+def test_a_cheap_contract_keeps_its_own_multiplier():
+    """Puts at 85 with UND at 100 cost less than 1 USD: of 10 shares each they lose a tenth of what 100 shares lose."""
+    path = 100 * np.cumprod(np.r_[1.0, 1 + 0.2 / np.sqrt(252) * np.where(np.arange(69) % 2, 1.0, -1.0)])
+    history = history_of({"SPY": [100.0] * 70, "UND": 100 * path / path[-1]})
+    first, last = str(history.sessions[0]), history.sessions[-1]
+    terms = {"strike_price": 85.0, "option_type": "PUT", "expiration_date": str(last + 91)}
+    usual = book([option("L1", -2, 0.5, first, **terms)], inception=first)
+    small = Book(usual.portfolios, usual.lots.assign(multiplier=10.0), usual.flows)
+    fall = Shock("fall", "market", "move", -0.20)
+
+    (of_usual, _), (of_small, _) = (stressed(each, history, {"UND": {"market": 1.0}}, fall) for each in (usual, small))
+
+    (position,) = position_values(*usual, history, history.sessions[-1:], options=OptionModel()).to_dict("records")
+    assert 0 < position["price"] < 1
+    assert of_usual["pnl_usd"].iloc[0] < -200 * 5 * 0.9, "exercised at 85 with UND at 80 it costs at least 5 a share"
+    assert of_small["pnl_usd"].iloc[0] == pytest.approx(of_usual["pnl_usd"].iloc[0] / 10, rel=1e-9)
+
+
 def test_a_put_that_is_worth_nothing_is_worth_what_it_is_exercised_for_after_a_fall():
     """UND at 100 hardly moves: three puts at 50 with ten days to go are worth 0. At UND 40 each pays 10 on 100 shares."""
     path = 100 * np.cumprod(np.r_[1.0, 1 + 0.001 * np.where(np.arange(69) % 2, 1.0, -1.0)])
