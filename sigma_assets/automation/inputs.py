@@ -16,11 +16,13 @@ from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import PORTFOLIO, SYMBOL_JOB
 from sigma_assets.runs.watermark import Materialized
-from sigma_assets.storage.portfolios import portfolios
+from sigma_assets.storage.portfolios import newest_metrics, newest_snapshots, portfolios
 from sigma_assets.storage.roster import Roster, adopt, uncomputed
 
 UNIVERSE = ""
 """Stands for the universe where portfolios are named by their ids."""
+SNAPSHOTS = "portfolio_snapshots"
+"""Has a row for each of its partitions, whatever is known: by it our tables are compared with Dagster's."""
 IMPORT_PATIENCE = timedelta(seconds=45)
 """An import, or a command, that made a portfolio a partition asks for its first run within a second. If there is none by
 then, its process has died in between, and the sensor asks instead."""
@@ -37,6 +39,8 @@ class PlanInputs:
     missing : (portfolio id, asset) -> what it lacks of them.
     in_flight : runs that have not ended; read before `missing`, so that what ends in between is not planned again.
     order : active portfolios in the order of their partitions; one that is no partition yet is not among them.
+    lost : sessions that are materialised for some portfolio although our tables end before, those of symbols, too: they
+        are older than Dagster's, from a backup. For the universe, too, these are missing.
     """
 
     target: date
@@ -45,6 +49,7 @@ class PlanInputs:
     in_flight: list[RunCover]
     order: list[str]
     roster: Roster = field(repr=False)
+    lost: SessionArray = field(default_factory=lambda: np.array([], dtype="datetime64[D]"), repr=False)
 
     @property
     def busy(self) -> set[str]:
@@ -78,15 +83,34 @@ def read_inputs(
     assets = names(PORTFOLIO_ASSETS)
     if not force:
         materialized.look(instance, roster, assets)
-    missing = {}
+    newest = newest_snapshots(tables.database)  # after the look: rows are stored before Dagster hears of them
+    missing: Needs = {}
+    lost: list[SessionArray] = []
     for portfolio_id, days in sessions.items():
         name = roster.name_of.get(portfolio_id)
-        everything = [(asset, days) for asset in assets if len(days)] if force or name is None else None
-        for asset, absent in materialized.lacking(assets, name, days) if everything is None else everything:
-            missing[portfolio_id, asset] = absent
+        if force or name is None:
+            lacking = {asset: days for asset in assets if len(days)}
+        else:
+            lacking = dict(materialized.lacking(assets, name, days))
+            if len(gone := _lost(materialized, name, days, newest.get(portfolio_id, date.min))):
+                lost.append(gone)
+                lacking = {asset: np.union1d(lacking.get(asset, days[:0]), gone) for asset in assets}
+        missing |= {(portfolio_id, asset): absent for asset, absent in lacking.items()}
     partitions = instance.get_dynamic_partitions(str(portfolios_def.name))
     order = [roster.id_of[name] for name in partitions if roster.id_of.get(name) in sessions]
-    return PlanInputs(last, sessions, missing, in_flight, order, roster)
+    nothing = np.array([], dtype="datetime64[D]")
+    of_all = np.unique(np.concatenate([nothing, *lost]))
+    if len(of_all):
+        of_all = of_all[of_all > np.datetime64(newest_metrics(tables.database))]
+    return PlanInputs(last, sessions, missing, in_flight, order, roster, of_all)
+
+
+def _lost(materialized: Materialized, name: str, days: SessionArray, newest: date) -> SessionArray:
+    """Return the sessions of a portfolio whose snapshots are materialised, but that its rows end before."""
+    if not len(days) or newest >= days[-1].item():
+        return days[:0]
+    later = days[days > np.datetime64(newest)]
+    return np.setdiff1d(later, materialized.missing(SNAPSHOTS, name, later))
 
 
 def universe_missing(
@@ -119,8 +143,14 @@ def universe_missing(
     return {
         (None, asset): absent
         for asset in assets
-        if len(absent := due if force else materialized.missing(asset, None, due))
+        if len(absent := due if force else _absent(materialized, asset, due, inputs.lost))
     }
+
+
+def _absent(materialized: Materialized, asset: str, due: SessionArray, lost: SessionArray) -> SessionArray:
+    """Return the sessions that the universe lacks for an asset."""
+    absent = materialized.missing(asset, None, due)
+    return np.union1d(absent, np.intersect1d(due, lost)) if len(lost) else absent
 
 
 def adopt_portfolios(instance: dg.DagsterInstance, tables: Tables, adopted_by: str) -> Roster:

@@ -21,7 +21,7 @@ from sigma_assets.storage.selection import require_active, selected
 
 __all__ = [
     "LOT_COLUMNS", "NewPortfolio", "add_cash_flow", "add_portfolio", "cash_flows", "changed_holdings", "close_lot",
-    "correct_lot", "holdings_revisions", "lots", "portfolios", "remove_portfolio",
+    "correct_lot", "holdings_revisions", "lots", "newest_metrics", "newest_snapshots", "portfolios", "remove_portfolio",
 ]  # fmt: skip
 
 
@@ -135,6 +135,21 @@ def lots(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
 def cash_flows(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the cash flows of the given portfolios, else of the active ones, by portfolio_id, flow_date, flow_id."""
     return _table(db, schema.cash_flows, ("portfolio_id", "flow_date", "flow_id"), ids)
+
+
+def newest_snapshots(db: Database) -> dict[str, date]:
+    """Return the last session of each active portfolio that there is a snapshot of; portfolios without one are absent."""
+    active, snapshots = schema.portfolios, schema.portfolio_snapshots
+    newest = sa.select(sa.func.max(snapshots.c.session)).where(snapshots.c.portfolio_id == active.c.portfolio_id)
+    query = sa.select(active.c.portfolio_id, newest.scalar_subquery()).where(active.c.deleted_at.is_(None))
+    rows = db.in_snapshot(lambda connection: connection.execute(query).all())
+    return {portfolio_id: session for portfolio_id, session in rows if session is not None}
+
+
+def newest_metrics(db: Database) -> date:
+    """Return the last session that any symbol has metrics of; the earliest date where there are none."""
+    query = sa.select(sa.func.max(schema.symbol_metrics.c.session))
+    return db.in_snapshot(lambda connection: connection.execute(query).scalar_one()) or date.min
 
 
 def remove_portfolio(db: Database, portfolio_id: str) -> None:

@@ -1,5 +1,6 @@
 """Each channel hears of each failed run exactly once, by the real sensor: whatever became of the other channel."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -111,6 +112,24 @@ def test_scenario_18_one_receiver_is_down_for_a_day_and_another_is_up(teller: Te
 
     assert [alert["run_id"] for alert in up.received] == runs
     assert [alert["run_id"] for alert in back.received] == runs
+
+
+@pytest.mark.parametrize("first_back", ["webhook", "email"])
+def test_both_receivers_are_down_at_once_and_come_back_one_after_the_other(teller: Teller, first_back: str):
+    """Failures come before, during and after; each channel hears of each one once, also if it goes down again."""
+    runs = [teller.fail()]
+    teller.tick()
+    for down in ({"webhook", "email"}, {"webhook", "email"} - {first_back}, {"webhook", "email"}, {first_back}, set()):
+        teller.down = down
+        runs += [teller.fail() for _ in range(4)]
+        for _ in range(3):
+            with contextlib.suppress(AlertError):
+                teller.tick()
+
+    for _ in range(6):
+        teller.tick()
+
+    assert teller.told == Counter((channel, run) for run in runs for channel in ("webhook", "email"))
 
 
 class ReusedServer(HTTPServer):

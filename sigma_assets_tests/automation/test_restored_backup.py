@@ -1,0 +1,61 @@
+"""Our tables come back from a backup that is older than Dagster's storage, or the other way round: nothing stays lost."""
+
+import sqlite3
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from sigma_assets.automation import reconcile
+from sigma_assets_tests.automation.world import World, lots
+
+ENTRY, WEEK_AGO, TODAY = date(2025, 12, 29), date(2026, 1, 5), date(2026, 1, 8)
+TABLES = (
+    "market_prices",
+    "symbol_factors",
+    "symbol_metrics",
+    "portfolio_snapshots",
+    "position_values",
+    "betas_by_portfolio",
+)
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy a SQLite database as `sqlite3 FILE .backup` does: also while somebody has it open."""
+    with closing(sqlite3.connect(source)) as of, closing(sqlite3.connect(target)) as to:
+        of.backup(to)
+
+
+def counts(world: World) -> dict[str, tuple[int, str]]:
+    """Return rows and last session of each table."""
+    with world.database.read() as connection:
+        query = "SELECT count(*), max(session) FROM {}"
+        return {name: tuple(connection.exec_driver_sql(query.format(name)).one()) for name in TABLES}
+
+
+@pytest.mark.parametrize("healer", ["command", "daemon"])
+def test_tables_from_a_backup_are_filled_again_although_dagster_remembers_all_as_done(tmp_path, monkeypatch, healer):
+    """Seen: `nothing is missing`, and `run` left the snapshots of four sessions away for ever."""
+    monkeypatch.setattr(reconcile, "SCHEDULE_GRACE", reconcile.timedelta(0))
+    world = World(tmp_path / "home", f"simulated:last={WEEK_AGO}")
+    portfolio_id = world.add("Restored", lots({"AAPL": 10, "JNJ": 5}, ENTRY), ENTRY)
+    world.bring()
+    copied(world.home / "sigma.sqlite", tmp_path / "backup.sqlite")
+    world.prices(f"simulated:last={TODAY}")
+    world.bring()
+    whole, before = counts(world), world.times_materialized()
+    assert whole["portfolio_snapshots"][1] == str(TODAY)
+
+    copied(tmp_path / "backup.sqlite", world.home / "sigma.sqlite")
+    assert counts(world)["portfolio_snapshots"][1] == str(WEEK_AGO)
+    if healer == "command":
+        assert all(outcome.succeeded for outcome in world.bring())
+    else:
+        assert all(run.is_success for run in world.settle("reconcile"))
+
+    assert counts(world) == whole
+    again = {key[1] for key, count in world.times_materialized().items() if count > before[key]}
+    assert again == {f"{day}|{portfolio_id}" for day in ("2026-01-06", "2026-01-07", "2026-01-08")}
+    assert world.bring() == world.tick("reconcile") == []
+    world.close()
