@@ -148,6 +148,16 @@ EXPLAINED = {
         "1",
     ): "how many symbols come at once",
     (
+        "analytics/risk/tails.py",
+        "return returns <= TIE - var[:, None]",
+        "<=",
+    ): "a return that lies exactly a rounding above the quantile",
+    (
+        "analytics/risk/backtest.py",
+        "is_exception = np.where(judged, daily_return < limit - TIE, False)",
+        "<",
+    ): "a return that lies exactly a rounding below the limit",
+    (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
         "*",
