@@ -158,6 +158,11 @@ EXPLAINED = {
         "<",
     ): "a return that lies exactly a rounding below the limit",
     (
+        "analytics/risk/backtest.py",
+        "return np.where(n > 0, np.maximum(2.0 * (observed - expected), 0.0), np.nan)",
+        ">",
+    ): "of no session the share of exceptions is not known anyway",
+    (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
         "*",

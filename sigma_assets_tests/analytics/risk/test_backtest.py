@@ -87,3 +87,10 @@ def test_kupiec_rejects_a_right_value_at_risk_one_time_in_twenty_and_half_of_it_
 
     assert 0.03 <= rejected(right) <= 0.07
     assert rejected(right / 2) > 0.99
+
+
+def test_kupiec_of_one_session_and_of_none():
+    """-2 ln(0.99) without an exception, -2 ln(0.01) with one; of no session nothing is known."""
+    ratios = kupiec_ratio(np.array([1, 1, 0]), np.array([0, 1, 0]), 0.01)
+
+    np.testing.assert_allclose(ratios, [0.0201006717, 9.2103403720, np.nan], rtol=1e-9)
