@@ -163,6 +163,16 @@ EXPLAINED = {
         ">",
     ): "of no session the share of exceptions is not known anyway",
     (
+        "analytics/risk/backtest.py",
+        "_x_log(counts[i, j], counts[i, j] / np.where(from_state[i] > 0, from_state[i], 1.0))",
+        "0",
+    ): "1 or the count of a state that came once, which is 1",
+    (
+        "analytics/risk/backtest.py",
+        "return total[rows] - total[np.maximum(rows - window, 0)]",
+        "0",
+    ): "the first session is judged by no session before it, so its flag is never set",
+    (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
         "*",

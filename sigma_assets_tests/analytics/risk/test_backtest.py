@@ -94,3 +94,12 @@ def test_kupiec_of_one_session_and_of_none():
     ratios = kupiec_ratio(np.array([1, 1, 0]), np.array([0, 1, 0]), 0.01)
 
     np.testing.assert_allclose(ratios, [0.0201006717, 9.2103403720, np.nan], rtol=1e-9)
+
+
+def test_a_single_pair_says_nothing_against_independence():
+    """One pair follows from one state to one state: whichever, both likelihoods are 1, and the ratio is 0."""
+    for before, after in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        transitions = np.zeros((2, 2, 1), dtype=np.int64)
+        transitions[before, after] = 1
+
+        assert christoffersen_ratio(transitions).tolist() == [0.0]
