@@ -148,6 +148,31 @@ EXPLAINED = {
         "1",
     ): "how many symbols come at once",
     (
+        "analytics/risk/tails.py",
+        "return returns <= TIE - var[:, None]",
+        "<=",
+    ): "a return that lies exactly a rounding above the quantile",
+    (
+        "analytics/risk/backtest.py",
+        "is_exception = np.where(judged, daily_return < limit - TIE, False)",
+        "<",
+    ): "a return that lies exactly a rounding below the limit",
+    (
+        "analytics/risk/backtest.py",
+        "return np.where(n > 0, np.maximum(2.0 * (observed - expected), 0.0), np.nan)",
+        ">",
+    ): "of no session the share of exceptions is not known anyway",
+    (
+        "analytics/risk/backtest.py",
+        "_x_log(counts[i, j], counts[i, j] / np.where(from_state[i] > 0, from_state[i], 1.0))",
+        "0",
+    ): "1 or the count of a state that came once, which is 1",
+    (
+        "analytics/risk/backtest.py",
+        "return total[rows] - total[np.maximum(rows - window, 0)]",
+        "0",
+    ): "the first session is judged by no session before it, so its flag is never set",
+    (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
         "*",

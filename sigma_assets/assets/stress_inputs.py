@@ -47,7 +47,7 @@ def shock_history(tables: Tables, scope: Scope, underlyings: set[str]) -> PriceH
 
 def prices_since_entry(tables: Tables, scope: Scope, lots: pd.DataFrame) -> PriceHistory:
     """Return the prices of the underlyings of options from the first entry on: what adjusts their strikes."""
-    options = lots[lots["underlying_symbol"].notna()]
+    options = lots[lots["underlying_symbol"].notna() & (lots["entry_date"] <= pd.Timestamp(scope.last))]
     first = min([options["entry_date"].min().date()] if len(options) else [], default=scope.first)
     days = tables.calendar.between(tables.calendar.on_or_before(first), scope.last)
     return tables.prices(sorted(set(options["underlying_symbol"])), days)

@@ -87,3 +87,19 @@ def test_kupiec_rejects_a_right_value_at_risk_one_time_in_twenty_and_half_of_it_
 
     assert 0.03 <= rejected(right) <= 0.07
     assert rejected(right / 2) > 0.99
+
+
+def test_kupiec_of_one_session_and_of_none():
+    """-2 ln(0.99) without an exception, -2 ln(0.01) with one; of no session nothing is known."""
+    ratios = kupiec_ratio(np.array([1, 1, 0]), np.array([0, 1, 0]), 0.01)
+
+    np.testing.assert_allclose(ratios, [0.0201006717, 9.2103403720, np.nan], rtol=1e-9)
+
+
+def test_a_single_pair_says_nothing_against_independence():
+    """One pair follows from one state to one state: whichever, both likelihoods are 1, and the ratio is 0."""
+    for before, after in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        transitions = np.zeros((2, 2, 1), dtype=np.int64)
+        transitions[before, after] = 1
+
+        assert christoffersen_ratio(transitions).tolist() == [0.0]

@@ -10,10 +10,10 @@ LEVELS = {"95": 0.05, "975": 0.025, "99": 0.01}
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("count", [100, 101, 199, 200, 250])
+@pytest.mark.parametrize("count", [100, 101, 199, 200, 250, 901])
 def test_value_at_risk_is_the_inverse_of_the_empirical_distribution(level: str, count: int):
-    returns = np.random.default_rng(count).normal(0, 0.01, (3, 250))
-    returns[:, : 250 - count] = np.nan
+    returns = np.random.default_rng(count).normal(0, 0.01, (3, 1_000))
+    returns[:, : 1_000 - count] = np.nan
 
     found = value_at_risk(returns, level, min_observations=100)
 
@@ -63,3 +63,9 @@ def test_normal_value_at_risk_is_that_of_a_normal_distribution():
     assert normal_value_at_risk(np.array(0.001), np.array(0.02), 0.99) == pytest.approx(
         -np.quantile(random, 0.01), rel=0.005
     )
+
+
+def test_a_tail_of_one_day_is_that_day():
+    returns = np.array([[-0.05, *[0.01] * 99]])
+
+    assert expected_shortfall(returns, tail(returns, np.array([0.05]))).tolist() == [0.05]
