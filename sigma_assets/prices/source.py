@@ -73,6 +73,21 @@ class PriceSource:
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
 
+    def closes_at_hand(self, wanted: Mapping[str, Sequence[date]]) -> dict[tuple[str, date], float]:
+        """Return (symbol, session) -> close as traded, USD, of what a source on this machine has; of others nothing.
+
+        Nothing is stored.
+
+        Raises
+        ------
+        ProviderError
+            Its files cannot be read.
+        """
+        if not self.settings.prices.startswith(LOCAL_SOURCES) or hasattr(self.provider, "sources"):
+            return {}
+        blocks = [bars.rows for bars in self.provider.daily_bars(wanted)]
+        return {(row.symbol, row.session.date()): row.close for rows in blocks for row in rows.itertuples()}
+
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5).
 

@@ -133,6 +133,15 @@ def holdings_of(
     return found
 
 
+def entries_without_close(
+    database: Database, settings: Settings, portfolio_id: str
+) -> list[tuple[str, date, float, float | None]]:
+    """Return the entries of a portfolio's shares that no close is stored for, as `entry_price_gaps` takes them."""
+    with database.read() as connection:
+        entered = _Reader(connection, settings, [portfolio_id], {}).entered()[portfolio_id]
+    return [entry for entry in entered.shares if entry[3] is None]
+
+
 @dataclass
 class _Entered:
     """What a portfolio ever held; `shares` as `entry_price_gaps` takes them."""
@@ -162,7 +171,7 @@ class _Reader:
 
     def read(self) -> dict[str, Holdings]:
         """Return the holdings of each portfolio."""
-        entered = self._entered()
+        entered = self.entered()
         priced_on = self._priced_on({symbol for each in entered.values() for symbol in each.symbols})
         stored = self._stored()
         return {key: self._holdings(entered[key], stored.get(key), priced_on) for key in self.ids}
@@ -190,7 +199,7 @@ class _Reader:
             gaps=(*gaps_of(stored), *entry_price_gaps(entered.shares)),
         )
 
-    def _entered(self) -> dict[str, "_Entered"]:
+    def entered(self) -> dict[str, "_Entered"]:
         """Return what portfolios ever held, and at what price their shares were entered."""
         table = lots.c
         columns = (table.portfolio_id, table.symbol, table.underlying_symbol, table.investment_class)

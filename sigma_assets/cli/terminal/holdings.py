@@ -108,15 +108,40 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
 
 
 def tell_import(portfolio_id: str) -> None:
-    """Print on stderr what is known at once of a new portfolio's prices: simulated ones, entry prices that do not match."""
+    """Print on stderr what is known at once of a new portfolio's prices: simulated ones, entry prices that do not match.
+
+    Where nothing is stored yet, a source on this machine is asked; a live one is not: what it has, the first run says.
+    """
     from sigma_assets.reports.stored import holdings_of
     from sigma_assets.settings import settings
 
     holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
-    for gap in holdings.gaps:
+    for gap in (*holdings.gaps, *_entry_gaps_at_hand(portfolio_id)):
         _warn(str(gap))
     if holdings.is_simulated:
         _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
+
+
+def _entry_gaps_at_hand(portfolio_id: str) -> "list[Gap]":
+    from sigma_assets.base.errors import ProviderError
+    from sigma_assets.prices.source import PriceSource
+    from sigma_assets.reports.gaps import entry_price_gaps
+    from sigma_assets.reports.stored import entries_without_close
+    from sigma_assets.settings import settings
+
+    entries = entries_without_close(open_database(), settings(), portfolio_id)
+    wanted: dict[str, set[date]] = {}
+    for symbol, session, *_ in entries:
+        wanted.setdefault(symbol, set()).add(session)
+    source = PriceSource(settings(), open_database)
+    try:
+        closes = source.closes_at_hand({symbol: sorted(days) for symbol, days in wanted.items()}) if wanted else {}
+    except ProviderError as error:
+        _warn(f"entry prices were not compared with closes: {error}")
+        return []
+    return entry_price_gaps(
+        (symbol, session, price, closes.get((symbol, session))) for symbol, session, price, _ in entries
+    )
 
 
 def _warn(text: str) -> None:
