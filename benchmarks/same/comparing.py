@@ -13,7 +13,17 @@ from pathlib import Path
 from benchmarks.same.fixed_ids import PREFIX
 
 STAMPS = frozenset(
-    {"loaded_at", "created_at", "deleted_at", "updated_at", "asked_at", "changed_at", "noted_at", "adopted_at"}
+    {
+        "loaded_at",
+        "created_at",
+        "deleted_at",
+        "updated_at",
+        "asked_at",
+        "changed_at",
+        "noted_at",
+        "adopted_at",
+        "edited_at",
+    }
 )
 """Columns that hold the clock's time, which differs from run to run."""
 MIGRATIONS = "alembic_version"
