@@ -31,15 +31,20 @@ SHARED = {"factor_coverage": "symbol_factors", "metric_coverage": "symbol_metric
 WAIT_SECONDS = 200
 TWO_THREADS = """
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from sigma_assets_tests.deployment.deployment import LAST
 from sigma_assets_tests.deployment.rival import forced
 
-together = Barrier(2)
+together = Barrier(2, timeout=60)
 
 def run(_):
-    return forced(sys.argv[1], LAST, LAST, before=together.wait)
+    try:
+        return forced(sys.argv[1], LAST, LAST, before=together.wait)
+    except Exception:
+        traceback.print_exc()  # of both: the other one only says that nobody came
+        raise
 
 with ThreadPoolExecutor(2) as threads:
     print(list(threads.map(run, range(2))))

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import dagster as dg
 import pytest
@@ -187,6 +189,23 @@ def test_six_processes_that_create_the_log_together_lose_no_event(tmp_path):
     assert len(storage.get_dynamic_partitions("portfolio")) == 6 * 20
     database_revision, wanted_revision = storage.alembic_version()
     assert database_revision == wanted_revision
+
+
+def test_two_that_add_the_same_partition_at_the_same_moment_both_succeed(storage, tmp_path):
+    """An import and a sensor, or two commands. With Dagster's own storage one of them fails: UNIQUE constraint."""
+    names, together = [f"portfolio-{number}" for number in range(100)], Barrier(2, timeout=20)
+    other = BatchedSqliteEventLogStorage(str(tmp_path / "batched"))
+
+    def add(log: BatchedSqliteEventLogStorage) -> None:
+        for name in names:
+            together.wait()
+            log.add_dynamic_partitions("portfolio", [name])
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(add, (storage, other)))
+    other.dispose()
+
+    assert sorted(storage.get_dynamic_partitions("portfolio")) == sorted(names)
 
 
 def test_a_watcher_sees_events_as_they_are_stored(storage):

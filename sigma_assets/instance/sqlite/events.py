@@ -122,6 +122,11 @@ class BatchedSqliteEventLogStorage(PoolQueue, ConsolidatedSqliteEventLogStorage)
         """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
         super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
+    def add_dynamic_partitions(self, partitions_def_name: str, partition_keys: Sequence[str]) -> None:
+        """Add the partitions that are not there yet, though a sensor or a command adds the same at this moment."""
+        with self._write():
+            super().add_dynamic_partitions(partitions_def_name, partition_keys)
+
     def has_table(self, table_name: str) -> bool:
         """Whether a table exists; a table that was there stays."""
         if table_name not in self._tables and super().has_table(table_name):
