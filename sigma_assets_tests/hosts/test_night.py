@@ -171,7 +171,11 @@ def test_a_run_waits_for_a_broker_that_is_away(night: Night) -> None:
     hosts = night.hosts
     hosts.broker.stop()
     portfolio_id = hosts.add("without a broker")
-    until(lambda: _tells(hosts, portfolio_id, "cannot be reached"), "the run could not be handed over", seconds=120)
+    until(
+        lambda: any(_tells(hosts, run, "cannot be reached") for run in hosts.runs(portfolio_id)),
+        "the run could not be handed over",
+        seconds=120,
+    )
 
     hosts.broker.start()
 
@@ -210,7 +214,8 @@ def test_a_host_with_other_code_refuses_and_leaves_the_run_to_others(night: Nigh
 
     portfolio_id = hosts.add("of another version")
     assert hosts.worker("host-d").wait(240) == 0
-    assert _tells(hosts, portfolio_id, "the worker on host-d refuses run")
+    refused = [run for run in hosts.runs() if _tells(hosts, run, "the worker on host-d refuses run")]
+    assert len(refused) == 1, _story(hosts, portfolio_id)  # the portfolio's, or another one that was due
     hosts.start_workers("host-a")
 
     hosts.wait_until_done(portfolio_id, seconds=240)
@@ -235,8 +240,15 @@ def _is_refused(hosts: HostsDeployment, run_id: str) -> bool:
     return any("nothing more is written" in text or "already in a failure state" in text for _, text in told[over:])
 
 
-def _tells(hosts: HostsDeployment, portfolio_id: str, words: str) -> bool:
-    return any(words in text for run in hosts.runs(portfolio_id) for _, text in hosts.messages(run.run_id))
+def _tells(hosts: HostsDeployment, run: RunCover, words: str) -> bool:
+    return any(words in text for _, text in hosts.messages(run.run_id))
+
+
+def _story(hosts: HostsDeployment, portfolio_id: str) -> str:
+    """Return the newest runs, and what those of a portfolio have logged."""
+    told = [f"{run.run_id} {run.job} {run.reason} {run.status} {run.portfolio_ids}" for run in hosts.runs()[-9:]]
+    told += [text for run in hosts.runs(portfolio_id) for _, text in hosts.messages(run.run_id)]
+    return "\n".join(told)
 
 
 def _count(database: Database, table: str, portfolio_id: str) -> int:
