@@ -61,7 +61,8 @@ def _empty(asset: dg.AssetsDefinition, keys: set[dg.AssetKey]) -> dg.AssetsDefin
     def empty(context: dg.AssetExecutionContext) -> Any:
         for key in checks:
             yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, passed=True)
-        add_partition_metadata(context, {key: {ROW_COUNT: 0} for key in context.partition_keys})
+        keys = context.partition_keys
+        add_partition_metadata(context, {key: {ROW_COUNT: 0} for key in keys}, keys)
         yield dg.MaterializeResult()
 
     return empty
