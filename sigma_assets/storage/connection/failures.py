@@ -85,8 +85,8 @@ def storage_error(error: BaseException, place: str, secret: str | None) -> Stora
 
 
 def _is_without_room(cause: BaseException, place: str) -> bool:
-    """Return whether SQLite could not make one of its files, or write to it, on a disk that has no room left."""
-    if not isinstance(cause, sqlite3.Error) or _sqlite_name(cause) not in {"CANTOPEN", "IOERR"}:
+    """Return whether SQLite failed on a disk that has no room left, which it says in many ways."""
+    if not isinstance(cause, sqlite3.OperationalError):
         return False
     folder = Path(place.removeprefix("SQLite ")).parent
     return folder.is_dir() and shutil.disk_usage(folder).free < LEAST_ROOM
