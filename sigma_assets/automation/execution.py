@@ -126,11 +126,19 @@ class Update:
 
     def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
         """Return what is there and would be different by now (SPEC 5)."""
+        inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
+        return inputs, self._changed(inputs)
+
+    def due(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
+        """Return what is missing, and what would be different by now, from one look."""
+        inputs, needs = self.missing()
+        return inputs, {**needs, **self._changed(inputs)}
+
+    def _changed(self, inputs: PlanInputs) -> Mapping[str, Needs]:
         request, tables = self.request, self.tables
-        inputs = read_inputs(self.instance, tables, self.price_source, self.materialized)
         chosen = self._chosen(inputs)
         behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
-        return inputs, {
+        return {
             HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),
             PRICES_CORRECTED: request.bounded(after_changed_prices(inputs, tables, behind)),
         }

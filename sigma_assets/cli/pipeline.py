@@ -94,9 +94,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
         materialized = Materialized(tables.calendar.sessions)
         update = Update(instance, tables, price_source, UpdateRequest(portfolio_ids or None), materialized)
         note_newer_methods(instance, tables.database)
-        inputs, needs = update.outdated() if outdated else update.missing()
-        if not outdated:
-            needs = {**needs, **update.changed()[1]}
+        inputs, needs = update.outdated() if outdated else update.due()
     word = "outdated" if outdated else "missing"
     rows = [
         {

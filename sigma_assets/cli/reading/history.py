@@ -81,8 +81,7 @@ def status(portfolio_id: str, as_json: bool) -> None:
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)
         update = Update(instance, tables, price_source, UpdateRequest((portfolio_id,)), materialized)
-        inputs, needs = update.missing()
-        needs = {**needs, **update.changed()[1]}
+        inputs, needs = update.due()
         last = stories(instance, inputs.roster, tables.calendar, portfolio_id=portfolio_id, limit=1)
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 

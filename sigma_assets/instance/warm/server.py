@@ -25,5 +25,5 @@ class WarmApiServer(DagsterApiServer):
         """
         try:
             super()._check_for_orphaned_runs()
-        except Exception:
+        except Exception:  # whatever it is, the thread must live; it is logged with its traceback
             self._logger.exception("cannot tell which run workers have died; tried again in a second")
