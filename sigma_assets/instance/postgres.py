@@ -46,7 +46,8 @@ REPEATED_RUN_CALLS = ("get_run_records", "handle_run_event")
 ENDINGS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 TIRELESS_THREAD = "grpc-server-cleanup"
 """The code server's thread that reports dead workers. One exception ends it: no dead worker would be noticed ever after,
-and the server would wait for runs that have ended when it is told to stop. So it waits as long as it takes."""
+and the server would wait for runs that have ended when it is told to stop. So it waits as long as it takes. Our own server
+survives the exception (`instance.warm.server`); this serves the one of `dagster dev`, too."""
 
 Outcome = TypeVar("Outcome")
 

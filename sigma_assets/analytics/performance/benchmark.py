@@ -47,9 +47,8 @@ def benchmark_beside(history: PriceHistory, equity: float, flows: FloatArray) ->
     is_known = np.isfinite(history.close[:, 0])
     is_there = bool(is_known[0]) or bool(np.isfinite(history.prior_close[0]))
     own[0] = 0.0
-    growth = 1.0 + np.nan_to_num(
-        own
-    )  # without a close nothing is returned: the next one has it; the value stays unknown
+    # A session without a close returns nothing: the next close has it all. Its own value stays unknown, see `is_known`.
+    growth = np.where(np.isnan(own), 1.0, 1.0 + own)
     index = np.asarray(np.cumprod(growth) if is_there else np.full(len(own), np.nan), dtype=np.float64)
     later = np.concatenate([[0.0], flows[1:]])
     value = index * (equity + np.cumsum(later / index))
