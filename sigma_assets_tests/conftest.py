@@ -12,12 +12,21 @@ import sqlalchemy as sa
 
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.connection.patience import patience
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 
 os.environ.setdefault("SIGMA_FIRST_SESSION", "2010-01-01")
 """The markets of the tests lie in the past, for ever; the pipeline's default moves with the years."""
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def patience_of_before() -> Iterator[None]:
+    """Have after each test the patience of before: a run that a test executes makes its process a patient one."""
+    with patience.restored():
+        yield
+    patience.away_since = None
 
 
 @lru_cache(maxsize=1)

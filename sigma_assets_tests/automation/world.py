@@ -23,7 +23,6 @@ from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.settings import Settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.connection.patience import patience
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 from sigma_assets.storage.schema import PACKED, TABLES, metadata, portfolios
 
@@ -114,8 +113,7 @@ class World:
             chosen = frozenset(request.asset_selection or ())
             job = self.definitions.resolve_job_def(str(request.job_name)).get_subset(asset_selection=chosen)
             run = self.instance.create_run_for_job(job_def=job, asset_selection=chosen, tags=dict(request.tags))
-            with patience.restored():
-                list(execute_run(job, run, self.instance))
+            list(execute_run(job, run, self.instance))
             finished = self.instance.get_run_by_id(run.run_id)
             assert finished is not None
             done.append(finished)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 import sqlalchemy as sa
@@ -111,8 +112,9 @@ def small_disk() -> Iterator[SmallDisk]:
 
 @contextmanager
 def _file_system(megabytes: int) -> Iterator[Path]:
-    folder = Path("/tmp") / f"sigma_small_{os.getpid()}"  # not below tmp_path, which PostgreSQL's user cannot enter
-    folder.mkdir()
+    # Not below tmp_path, which PostgreSQL's user cannot enter. Never a path of before: a connection that an earlier test
+    # has left open removes, when it is collected, the write-ahead log of whatever SQLite file has its path by then.
+    folder = Path(mkdtemp(prefix="sigma_small_", dir="/tmp"))
     mounted = os.geteuid() == 0 and shutil.which("mount") is not None
     if mounted:
         command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]

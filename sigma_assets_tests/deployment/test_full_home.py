@@ -49,6 +49,7 @@ def test_a_run_that_fills_the_disk_is_closed_with_the_reason(crowded: tuple[Depl
     with suppress(StorageError):  # the look at what else there is to do, or the next run, finds no room
         deployment.run(UpdateRequest((portfolio_id,), FIRST, LAST), on_event)
 
+    assert (disk / "filler").exists()
     with deployment.entered() as instance:
         newest = instance.get_run_records(limit=1)[0].dagster_run
         assert newest.status is dg.DagsterRunStatus.FAILURE
