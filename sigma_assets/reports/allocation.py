@@ -27,14 +27,18 @@ def allocation_of(
     if not positions:
         return ()
     rows = pd.DataFrame([row | {"portfolio_id": portfolio_id, "session": session} for row in positions])
-    kinds = rows[["symbol", "investment_class"]].drop_duplicates("symbol")
-    kinds = kinds.rename(columns={"investment_class": "class"}).assign(scheme=KIND, weight=1.0)
-    classes = pd.concat([kinds, _classes(connection, {*rows["symbol"], *rows["risk_symbol"].dropna()})])
-    found = allocation(rows, classes)
+    found = allocation(rows, classes_of(connection, rows))
     found["is_scheme"] = found["scheme"] != KIND
     ordered = found.sort_values(["is_scheme", "scheme", "gross_exposure"], ascending=[True, True, False], kind="stable")
     plain = ordered[list(COLUMNS)].astype(object).where(ordered[list(COLUMNS)].notna(), None)
     return tuple({str(name): value for name, value in row.items()} for row in plain.to_dict("records"))
+
+
+def classes_of(connection: sa.Connection, positions: pd.DataFrame) -> pd.DataFrame:
+    """Return `symbol, scheme, class, weight` of what is held: the kind of each holding, and the classes that are known."""
+    kinds = positions[["symbol", "investment_class"]].drop_duplicates("symbol")
+    kinds = kinds.rename(columns={"investment_class": "class"}).assign(scheme=KIND, weight=1.0)
+    return pd.concat([kinds, _classes(connection, {*positions["symbol"], *positions["risk_symbol"].dropna()})])
 
 
 def _classes(connection: sa.Connection, symbols: set[str]) -> pd.DataFrame:

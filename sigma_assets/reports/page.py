@@ -87,6 +87,8 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
             scenario=source.scenario,
             lot=source.lot,
             cluster=source.cluster,
+            scheme=source.scheme,
+            class_name=source.class_name,
         )
 
     parts["explained"] = explained

@@ -22,6 +22,7 @@ from sigma_assets.web.reports import PortfolioId, not_found
 
 HTML = {"text/html": {"schema": {"type": "string"}}}
 Name = Annotated[str, Path(pattern=r"^[a-z_0-9]{1,64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
 
@@ -33,11 +34,16 @@ class _ExplainQuery(BaseModel):
     scenario: Word | None = None
     lot: Word | None = None
     cluster: int | None = Field(None, ge=1, le=1_000)
+    scheme: Text | None = Field(None, description="of an allocation: kind of holding, or a scheme of `classify`")
+    class_name: Text | None = Field(None, alias="class", description="of an allocation: a class of the scheme")
     format: Literal["json", "html"] = "json"
 
     def which(self) -> Which:
         """Return which row is meant."""
-        return Which(self.session, tuple(self.symbol), self.factor, self.scenario, self.lot, self.cluster)
+        return Which(
+            self.session, tuple(self.symbol), self.factor, self.scenario, self.lot, self.cluster,
+            self.scheme, self.class_name,
+        )  # fmt: skip
 
 
 def explain_router(

@@ -6,7 +6,7 @@ import numpy as np
 
 from sigma_assets.analytics.performance.performance import period_references
 from sigma_assets.analytics.series.returns import total_returns
-from sigma_assets.base.frames import FloatArray, PriceHistory
+from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Benchmark:
     ----------
     value : USD; equity of the first session at its close, invested in the benchmark, with the portfolio's later flows
         at the close of their session.
+    index : growth of one dollar in it since the close of the first session; without a close it stays as it was.
     drawdown : fall of its total-return index from the peak since the first session, <= 0.
     returns : total return over each period that ends at the last session: `return_mtd`, `return_ytd`, `return_1y`,
         `return_since_inception`, as the portfolio's; from the first session's close where a period began before it,
@@ -24,6 +25,7 @@ class Benchmark:
     """
 
     value: FloatArray
+    index: FloatArray
     drawdown: FloatArray
     returns: dict[str, float]
 
@@ -55,15 +57,31 @@ def benchmark_beside(history: PriceHistory, equity: float, flows: FloatArray) ->
     is_over = np.logical_or.accumulate(~(value > 0))
     return Benchmark(
         value=np.where(is_known & ~is_over, value, np.nan),
+        index=index,
         drawdown=np.where(is_known, index / np.maximum.accumulate(index) - 1.0, np.nan),
         returns=_returns(history, np.where(is_known, index, np.nan)[-1], index),
     )
 
 
+def starts_of_periods(sessions: SessionArray) -> dict[str, int | None]:
+    """Return, for each return of `Benchmark`, the place of the session from whose close it is counted.
+
+    Parameters
+    ----------
+    sessions : of the portfolio, the last of them ends the periods.
+
+    Returns
+    -------
+    dict
+        None where the portfolio is younger than `return_1y`; the first session where another period began before it.
+    """
+    found: dict[str, int | None] = {"return_since_inception": 0}
+    for name, reference in period_references(sessions[-1:]).items():
+        before = int(np.searchsorted(sessions, reference[0], side="right")) - 1
+        found[name] = None if before < 0 and name == "return_1y" else max(before, 0)
+    return found
+
+
 def _returns(history: PriceHistory, last: float, index: FloatArray) -> dict[str, float]:
-    found = {"return_since_inception": last / index[0] - 1.0}
-    for name, reference in period_references(history.sessions[-1:]).items():
-        before = int(np.searchsorted(history.sessions, reference[0], side="right")) - 1
-        is_young = before < 0 and name == "return_1y"
-        found[name] = float("nan") if is_young else last / index[max(before, 0)] - 1.0
-    return {name: float(value) for name, value in found.items()}
+    starts = starts_of_periods(history.sessions)
+    return {name: float("nan") if at is None else float(last / index[at] - 1.0) for name, at in starts.items()}

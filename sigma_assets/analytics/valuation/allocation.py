@@ -21,23 +21,41 @@ def allocation(positions: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
         class of its own has that of its underlying. What has no class in a scheme is `unclassified`: each scheme adds up to
         the portfolio. Without any class nothing is known of schemes, and there are no rows.
     """
-    parts = [_of_scheme(positions, rows, str(scheme)) for scheme, rows in classes.groupby("scheme", sort=True)]
+    parts = [_of_scheme(rows) for _, rows in lots_in_classes(positions, classes).groupby("scheme", sort=True)]
     columns = [*KEYS, "long_value", "short_value", "net_exposure", "gross_exposure", "share_of_gross"]
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts).sort_values(KEYS, ignore_index=True)[columns]
 
 
-def _of_scheme(positions: pd.DataFrame, classes: pd.DataFrame, scheme: str) -> pd.DataFrame:
-    known = set(classes["symbol"])
-    own = positions["symbol"].where(positions["symbol"].isin(known), positions["risk_symbol"])
-    lots = positions.assign(own=own)[["portfolio_id", "session", "lot_id", "own", "market_value"]]
-    rows = lots.sort_values(["portfolio_id", "session", "lot_id"]).merge(
-        classes[["symbol", "class", "weight"]], left_on="own", right_on="symbol", how="left"
-    )
-    rows["class"] = rows["class"].where(rows["class"].notna(), UNCLASSIFIED)
-    value = rows["market_value"] * rows["weight"].where(rows["weight"].notna(), 1.0)
-    rows = rows.assign(scheme=scheme, long_value=value.clip(lower=0.0), short_value=value.clip(upper=0.0))
+def lots_in_classes(positions: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """Return each lot once for each class that it is in, of each scheme.
+
+    Parameters
+    ----------
+    positions, classes : as in `allocation`.
+
+    Returns
+    -------
+    DataFrame, in each scheme sorted by portfolio, session and lot
+        Those of `positions`, and `scheme, class, class_weight`: the share of the lot's value that counts for the class.
+    """
+    parts = []
+    for scheme, of_scheme in classes.groupby("scheme", sort=True):
+        known = set(of_scheme["symbol"])
+        own = positions["symbol"].where(positions["symbol"].isin(known), positions["risk_symbol"])
+        weights = of_scheme[["symbol", "class", "weight"]].rename(columns={"symbol": "own", "weight": "class_weight"})
+        lots = positions.assign(own=own).sort_values(["portfolio_id", "session", "lot_id"])
+        rows = lots.merge(weights, on="own", how="left").drop(columns="own").assign(scheme=scheme)
+        rows["class"] = rows["class"].where(rows["class"].notna(), UNCLASSIFIED)
+        rows["class_weight"] = rows["class_weight"].where(rows["class_weight"].notna(), 1.0)
+        parts.append(rows)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[*positions.columns, "scheme", "class", "class_weight"])
+
+
+def _of_scheme(lots: pd.DataFrame) -> pd.DataFrame:
+    value = lots["market_value"] * lots["class_weight"]
+    rows = lots.assign(long_value=value.clip(lower=0.0), short_value=value.clip(upper=0.0))
     totals = rows.groupby(KEYS, as_index=False)[["long_value", "short_value"]].sum()
     totals["net_exposure"] = totals["long_value"] + totals["short_value"]
     totals["gross_exposure"] = totals["long_value"] - totals["short_value"]

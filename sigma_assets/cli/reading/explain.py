@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--scenario", help="Of this scenario of a stress test.")
 @click.option("--lot", help="Of this lot, by its id.")
 @click.option("--cluster", type=int, help="Of this cluster, from 1.")
+@click.option("--scheme", help="Of an allocation: kind of holding, or a scheme that classify has read.")
+@click.option("--class", "class_name", help="Of an allocation: a class of the scheme.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 def explain(
     portfolio_id: str,
@@ -34,9 +36,11 @@ def explain(
     scenario: str | None,
     lot: str | None,
     cluster: int | None,
+    scheme: str | None,
+    class_name: str | None,
     as_json: bool,
 ) -> None:
-    """Explain a stored number: its formula, filled in; its inputs, with source and age; the run that wrote it; and
+    """Explain a number: its formula, filled in; its inputs, with source and age; the run that wrote it; and
     whether computing it again gives the same number to the last bit. If not, the exit code is 1.
 
     TABLE.COLUMN as `export` names them, such as performance.beta or risk.var_99.
@@ -48,7 +52,8 @@ def explain(
     if not dot:
         raise ExplainError(f"{number!r}: expected TABLE.COLUMN, such as portfolio_snapshots.equity")
     day = session.date() if session else None
-    which = Which(day, tuple(symbol.upper() for symbol in symbols), factor, scenario, lot, cluster)
+    chosen = tuple(symbol.upper() for symbol in symbols)
+    which = Which(day, chosen, factor, scenario, lot, cluster, scheme, class_name)
     with open_instance() as instance:
         found = explained(open_database(), settings(), instance, portfolio_id, table, column, which)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else "\n".join(lines(found)))

@@ -20,6 +20,7 @@ class Which:
     ----------
     session : by default the last that is stored.
     symbols : one; of a pair, two.
+    scheme, class_name : of an allocation, as `classify` has read them.
     """
 
     session: date | None = None
@@ -28,6 +29,8 @@ class Which:
     scenario: str | None = None
     lot: str | None = None
     cluster: int | None = None
+    scheme: str | None = None
+    class_name: str | None = None
 
 
 def chosen_rows(

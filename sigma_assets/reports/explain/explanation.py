@@ -13,6 +13,7 @@ from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
 from sigma_assets.reports.explain.chosen import Which, chosen_rows, keys_of
+from sigma_assets.reports.explain.derived import DERIVED, VERDICT, Derived, derived
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, resolved
 from sigma_assets.reports.explain.inputs import MOST, Input, inputs_of
 from sigma_assets.reports.explain.recomputed import RecordingTables, recomputed
@@ -38,7 +39,7 @@ class Explanation:
     value : what is stored; None = null, and `unknown` says why.
     formula, filled : in names, and with the numbers for them.
     recomputed, is_equal : the number from the same inputs now, and whether it is equal to the last bit; `is_equal` is None
-        for an input, which is computed from nothing. `verdict` says it in words.
+        for an input, which is computed from nothing, and for what is stored nowhere. `verdict` says it in words.
     """
 
     portfolio_id: str
@@ -88,6 +89,11 @@ def explain(
     name = str(portfolios(database, [portfolio_id], include_removed=True)["name"].iloc[0])
     table = table_of(table) if table in TABLES or table in TABLES.values() else table
     tables = RecordingTables(settings, database)
+    if table in DERIVED:
+        scope = Scope(_session(database, settings, "position_values", portfolio_id, which.session), (portfolio_id,))
+        made = derived(tables, table, column, which, scope)
+        written = written_by(database, settings, instance, made.asset, portfolio_id, scope.last)
+        return _of_derived(made, portfolio_id, name, table, column, scope.last, written)
     if table not in FORMULAS:
         resolved(table, column, which.factor, {}, which.scenario)
     scope = Scope(_session(database, settings, table, portfolio_id, which.session), (portfolio_id,))
@@ -103,6 +109,33 @@ def explain(
         _Row(tables, scope, table, column, formula, row, fresh).explanation(portfolio_id, name, written) for row in rows
     ]
     return parts[0] if len(parts) == 1 else total_of(parts)
+
+
+def _of_derived(
+    made: Derived, portfolio_id: str, name: str, table: str, column: str, session: date, written: Written | None
+) -> Explanation:
+    return Explanation(
+        portfolio_id=portfolio_id,
+        name=name,
+        table=table,
+        column=column,
+        session=session,
+        key=made.key,
+        meaning=made.meaning,
+        formula=made.formula,
+        source="",
+        filled=made.filled,
+        value=made.value,
+        unknown=made.unknown if made.value is None else None,
+        recomputed=made.value,
+        is_equal=None,
+        verdict=VERDICT,
+        asset=made.asset,
+        code_version=METHOD_VERSIONS[made.asset],
+        written=written,
+        inputs=made.inputs[:MOST],
+        inputs_left_out=max(len(made.inputs) - MOST, 0),
+    )
 
 
 @dataclass

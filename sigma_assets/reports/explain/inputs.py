@@ -105,7 +105,7 @@ def _computed(tables: RecordingTables, name: str, scope: Scope, symbols: set[str
         keys = rows["symbol"] + " " + rows["lot_id"]
     days: list[int | None] = [None] * len(rows)
     if name == "position_values":
-        days = [None if pd.isna(day) else _age(tables, day.date(), scope) for day in rows["price_session"]]
+        days = [None if pd.isna(day) else age(tables, day.date(), scope) for day in rows["price_session"]]
     return [
         Input(name, f"{key} {scope.last}", ", ".join(f"{column} {row[column]!r}" for column in shown), sessions_old=age)
         for key, age, row in zip(keys, days, rows.to_dict("records"), strict=True)
@@ -142,11 +142,12 @@ def _prices(
         sources = source if source == other else f"{source} and {other}"
         moment = loaded_at.isoformat() if hasattr(loaded_at, "isoformat") else str(loaded_at).replace(" ", "T")
         words = f"{count} prices from {first} to {last}, last close {closes[symbol, last]!r}"
-        found.append((Input("market_prices", symbol, words, sources, moment, _age(tables, last, scope)), int(revision)))
+        found.append((Input("market_prices", symbol, words, sources, moment, age(tables, last, scope)), int(revision)))
     absent = [symbol for symbol in symbols if symbol not in {row[0] for row in rows}]
     return found + [(Input("market_prices", symbol, "no price in the window"), 0) for symbol in absent]
 
 
-def _age(tables: RecordingTables, day: Any, scope: Scope) -> int:
+def age(tables: RecordingTables, day: Any, scope: Scope) -> int:
+    """Return how many sessions a day lies before the last one of a scope."""
     calendar = tables.calendar.sessions
     return int(np.searchsorted(calendar, np.datetime64(scope.last)) - np.searchsorted(calendar, np.datetime64(day)))

@@ -21,6 +21,8 @@ def explain_link(
     scenario: str | None = None,
     lot: str | None = None,
     cluster: int | None = None,
+    scheme: str | None = None,
+    class_name: str | None = None,
 ) -> str:
     """Return the address of the page that explains a number, on the status server.
 
@@ -33,7 +35,7 @@ def explain_link(
     """
     asked = {
         "session": str(session), "symbol": list(symbols), "factor": factor, "scenario": scenario, "lot": lot,
-        "cluster": cluster,
+        "cluster": cluster, "scheme": scheme, "class": class_name,
     }  # fmt: skip
     query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
     return f"/portfolio/{quote(portfolio_id)}/explain/{quote(table)}/{quote(column)}?{query}"

@@ -81,7 +81,7 @@ def returns(report: PortfolioReport) -> TextTable:
         else f"Time-weighted. {report.benchmark}: total return, of longer periods from the close of the first session."
     )
     columns = ("Period", "Portfolio", report.benchmark)
-    sources = tuple((None, Source("performance", period), None) for period in PERIODS)
+    sources = tuple((None, Source("performance", period), Source("benchmark", period)) for period in PERIODS)
     title = f"Return against {report.benchmark}"
     return TextTable("returns", title, columns, ("Period",), rows, note, sources=sources)
 

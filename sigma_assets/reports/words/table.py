@@ -8,7 +8,7 @@ NOTHING_HELD = "Nothing is held on this session."
 
 
 class Source(NamedTuple):
-    """The stored number that a text shows, as `explain` names it; of a symbol in several lots, their sum.
+    """The number that a text shows, as `explain` names it; of a symbol in several lots, their sum.
 
     Attributes
     ----------
@@ -25,6 +25,8 @@ class Source(NamedTuple):
     cluster: int | None = None
     other: str | None = None
     session: date | None = None
+    scheme: str | None = None
+    class_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -85,12 +85,17 @@ def _of_holding(holding: Holding) -> tuple[Source | None, ...]:
         for column in ("quantity", "price", "market_value", "weight", "daily_pnl", "unrealized_pnl")
     }
     beta = _of_lots(holding, "betas_by_position", "market_beta")
-    share = Source("risk_by_position", "share", symbol=holding.symbol) if holding.has_own_risk else None
-    price = value["price"] if holding.price_session is not None else None
+    share = _of_risk(holding, "share")
     return (
-        None, value["quantity"], price, None, value["market_value"], value["weight"], value["daily_pnl"],
+        None, value["quantity"], value["price"], None, value["market_value"], value["weight"], value["daily_pnl"],
         value["unrealized_pnl"], beta, share,
     )  # fmt: skip
+
+
+def _of_risk(holding: Holding, column: str) -> Source:
+    """Return the stored number of a holding's risk; of one that shares it with an option, its part of that."""
+    table = "risk_by_position" if holding.has_own_risk else "holdings"
+    return Source(table, column, symbol=holding.symbol)
 
 
 def _of_lots(holding: Holding, table: str, column: str) -> Source:
@@ -124,7 +129,15 @@ def _allocation(report: PortfolioReport) -> TextTable:
         note += " No holding has a class yet: `sigma-assets classify FILE.csv` reads sectors, countries or any other scheme."
     columns = ("Class", "Scheme", "Long", "Short", "Net", "Share of gross")
     measures = tuple(row["share_of_gross"] for row in rows)
-    return TextTable("allocation", "Allocation", columns, columns[:2], texts, note, measures=measures)
+    shown = ("long_value", "short_value", "net_exposure", "share_of_gross")
+    sources = tuple(
+        (
+            *(None, None),
+            *(Source("allocation", name, scheme=str(row["scheme"]), class_name=str(row["class"])) for name in shown),
+        )
+        for row in rows
+    )
+    return TextTable("allocation", "Allocation", columns, columns[:2], texts, note, measures=measures, sources=sources)
 
 
 def _contributions(report: PortfolioReport) -> TextTable:
@@ -147,7 +160,7 @@ def _contributions(report: PortfolioReport) -> TextTable:
     sources = tuple(
         (
             *(None, _of_lots(each, "position_values", "weight"), _of_lots(each, "betas_by_position", "market_beta")),
-            *(Source("risk_by_position", name, symbol=each.symbol) if each.has_own_risk else None for name in shown),
+            *(_of_risk(each, name) for name in shown),
         )
         for each in holdings
     )

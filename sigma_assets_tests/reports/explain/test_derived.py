@@ -1,0 +1,161 @@
+"""Every number of the report leads to its explanation, those that are stored nowhere included."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from math import isclose, prod
+
+import pytest
+import sqlalchemy as sa
+
+from sigma_assets.base.errors import ExplainError
+from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.explanation import Explanation, explain
+from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.reading import portfolio_report
+from sigma_assets.reports.words import figures, histories
+from sigma_assets.reports.words.table import Source, TextTable
+from sigma_assets.reports.words.tables import tables
+from sigma_assets.storage.schema import market_prices
+from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
+from sigma_assets_tests.verification.world import World
+
+WORDS = {"Priced on", "Year"}
+"""Columns that hold days and words."""
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory) -> Iterator[tuple[World, str]]:
+    yield from disposed(computed_world(tmp_path_factory.mktemp("computed")))
+
+
+@pytest.fixture(scope="module")
+def report(computed) -> PortfolioReport:
+    world, key = computed
+    return portfolio_report(world.tables.database, world.settings, key)
+
+
+@pytest.fixture
+def of(computed):
+    """Return a function that explains a number of the portfolio."""
+    world, key = computed
+
+    def explained(table: str, column: str, **which) -> Explanation:
+        which = {"session": LAST} | which
+        return explain(world.tables.database, world.settings, world.instance, key, table, column, Which(**which))
+
+    return explained
+
+
+def linked(source: Source) -> dict:
+    """Return what the link of a number asks for."""
+    symbols = tuple(symbol for symbol in (source.symbol, source.other) if symbol)
+    which = {name: getattr(source, name) for name in ("factor", "scenario", "lot", "cluster", "scheme", "class_name")}
+    return which | {"symbols": symbols, "session": source.session or LAST}
+
+
+def linked_tables(report: PortfolioReport) -> list[TextTable]:
+    """Return the tables of the report whose numbers are links; not the long ones by session that unfold."""
+    return [*tables(report), histories.correlations(report)]
+
+
+def test_every_number_of_the_report_leads_to_its_explanation(report, of):
+    found = 0
+    for table in linked_tables(report):
+        for at, row in enumerate(table.rows):
+            for place, text in enumerate(row):
+                if table.columns[place] in table.texts or table.columns[place] in WORDS or not re.search(r"\d", text):
+                    continue
+                source = table.sources[at][place] if table.sources else None
+                is_diagonal = table.key == "correlations" and text == "100"
+                assert source or is_diagonal, f"{table.key} {row[0]} {table.columns[place]}: {text} leads nowhere"
+                if source is not None and found % 7 == 0:  # each takes a tenth of a second
+                    of(source.table, source.column, **linked(source))
+                found += 1
+    for group in figures.figures(report):
+        for (label, text), source in zip(group.lines, group.sources, strict=True):
+            assert source or not re.search(r"\d", text), f"{label}: {text} leads nowhere"
+    assert found > 100
+
+
+def by_hand(found: Explanation) -> float:
+    """Return what the formula, filled in, comes to by Python's own arithmetic."""
+    assert re.fullmatch(r"[-+/()\d.e x]*", found.filled), found.filled
+    return float(eval(found.filled.replace(" x ", " * ")))  # digits and operators alone, as was just checked
+
+
+@pytest.mark.parametrize("column", ["long_value", "short_value", "net_exposure", "share_of_gross"])
+def test_a_class_is_the_sum_of_its_lots(report, of, column):
+    """SPY is 30 % Technology, 70 % Other; the option of AAPL is what AAPL is."""
+    for row in report.allocation:
+        if row[column] == 0.0:
+            continue
+        found = of("allocation", column, scheme=row["scheme"], class_name=row["class"])
+        assert found.value == row[column]
+        assert isclose(by_hand(found), found.value, rel_tol=1e-12)
+    technology = of("allocation", "net_exposure", scheme="sector", class_name="Technology")
+    assert [each.key.split()[0] for each in technology.inputs].count("SPY") == 1
+    assert {each.key.split()[0] for each in technology.inputs} == {"AAPL", "AAPL240621C00190000", "SPY"}
+    assert " x 0.3" in technology.filled
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [("volatility_contribution", "volatility_contribution"), ("share", "risk_share"), ("es_contribution",) * 2],
+)
+def test_an_option_and_its_underlying_share_one_risk(report, of, column, shown):
+    """The parts of the stock and of its option add up to what is stored of both."""
+    parts = [each for each in report.holdings if each.symbol.startswith("AAPL")]
+    found = [of("holdings", column, symbols=(each.symbol,)) for each in parts]
+
+    assert [each.value for each in found] == [getattr(each, shown) for each in parts]
+    assert all(isclose(by_hand(each), each.value, rel_tol=1e-12) for each in found)
+    whole = of("risk_by_position", column, symbols=("AAPL",))
+    assert isclose(sum(each.value for each in found), whole.value, rel_tol=1e-12)
+
+
+def test_a_return_of_the_benchmark_is_that_of_its_prices(computed, report, of):
+    """By hand from the closes and dividends, one session after another: what is computed begins with the first one."""
+    world, _ = computed
+    p = market_prices.c
+    query = sa.select(p.close, p.dividend, p.split_factor).where(p.symbol == "SPY", p.session.between(FIRST, LAST))
+    with world.tables.database.read() as connection:
+        rows = connection.execute(query.order_by(p.session)).all()
+    growth = prod(
+        row.split_factor * (row.close + row.dividend) / before.close for before, row in pairwise(rows) if row.close
+    )
+    for period in ("return_mtd", "return_ytd", "return_since_inception"):
+        found = of("benchmark", period)
+        assert isclose(found.value, growth - 1.0, rel_tol=1e-9)
+        assert found.value == report.benchmark_returns[period]
+        assert found.filled.endswith(f"from the close of {FIRST}")
+        assert isclose(eval(found.filled.partition(",")[0]), found.value, rel_tol=1e-12)
+        assert [each.key for each in found.inputs] == [f"SPY {FIRST}", f"SPY {LAST}"]
+        assert (found.inputs[-1].source, found.inputs[-1].sessions_old) == ("simulated", 0)
+    young = of("benchmark", "return_1y")
+    assert (young.value, young.filled) == (None, "unknown")
+    assert "the portfolio is younger" in young.unknown
+
+
+def test_what_is_stored_nowhere_says_so(of):
+    found = of("allocation", "net_exposure", scheme="sector", class_name="Other")
+
+    assert found.is_equal is None
+    assert found.verdict == "stored nowhere: made of the rows below when it is asked for"
+    assert found.written is not None
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "which", "said"),
+    [
+        ("allocation", "luck", {}, "allocation has no number 'luck'; it has long_value"),
+        ("allocation", "net_exposure", {}, "which class\\? .* There are kind of holding: "),
+        ("allocation", "net_exposure", {"scheme": "sector", "class_name": "Luck"}, "which class"),
+        ("holdings", "share", {}, "whose share\\? one --symbol of AAPL"),
+        ("holdings", "share", {"symbols": ("TSLA",)}, "whose share"),
+        ("benchmark", "return_1d", {}, "benchmark has no number 'return_1d'; it has return_mtd"),
+    ],
+)
+def test_what_cannot_be_explained_is_said_with_what_can(of, table, column, which, said):
+    with pytest.raises(ExplainError, match=said):
+        of(table, column, **which)
