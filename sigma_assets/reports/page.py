@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -73,26 +73,27 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
     if is_alone:
         parts |= {"style": Markup(style()), "script": Markup(script()), "policy": policy()}
 
-    def explained(source: Source | None, text: str) -> str:
-        """Return the address of the page that explains a number; empty in a file, and where there is no number."""
-        if is_alone or source is None or report.session is None or text == forms.UNKNOWN:
-            return ""
-        return explain_link(
-            report.portfolio_id,
-            source.table,
-            source.column,
-            source.session or report.session,
-            symbols=[symbol for symbol in (source.symbol, source.other) if symbol],
-            factor=source.factor,
-            scenario=source.scenario,
-            lot=source.lot,
-            cluster=source.cluster,
-            scheme=source.scheme,
-            class_name=source.class_name,
-        )
-
-    parts["explained"] = explained
+    parts["explained"] = partial(_explained, None if is_alone else report)
     return _environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts).lstrip()
+
+
+def _explained(report: PortfolioReport | None, source: Source | None, text: str) -> str:
+    """Return the address of the page that explains a number; empty in a file, and where there is no number."""
+    if report is None or source is None or report.session is None or text == forms.UNKNOWN:
+        return ""
+    return explain_link(
+        report.portfolio_id,
+        source.table,
+        source.column,
+        source.session or report.session,
+        symbols=[symbol for symbol in (source.symbol, source.other) if symbol],
+        factor=source.factor,
+        scenario=source.scenario,
+        lot=source.lot,
+        cluster=source.cluster,
+        scheme=source.scheme,
+        class_name=source.class_name,
+    )
 
 
 def typeset(text: str) -> str:

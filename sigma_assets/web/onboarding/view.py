@@ -50,15 +50,6 @@ def onboarding_view(
     elapsed = progress.elapsed_seconds(now)
     newest = progress.runs[-1].run_id if progress.runs else None
     sessions = _sessions(progress, session_at)
-    summary = None
-    if progress.finished and sessions:
-        summary = Summary(
-            sessions=sessions.total,
-            symbols=holdings.symbols,
-            symbols_priced=holdings.priced,
-            positions=holdings.positions,
-            seconds=round(elapsed, 1),
-        )
     return Onboarding(
         portfolio_id=portfolio.portfolio_id,
         name=portfolio.name,
@@ -70,20 +61,9 @@ def onboarding_view(
         estimated_remaining_seconds=None if remaining is None else round(remaining, 1),
         run_id=newest,
         run_url=run_url(newest) if newest else None,
-        overall_progress=OverallProgress(
-            current_phase=current.phase if current else None,
-            current_phase_name=current.phase_name if current else None,
-            phases_completed=sum(phase.status == "completed" for phase in phases),
-            phases_total=len(phases),
-            percent_complete=progress.percent,
-        ),
-        current_phase_progress=Count(
-            current=current.current if current else None,
-            total=current.total if current else None,
-            unit=current.unit if current else None,
-            message=current.message
-            if current
-            else waiting or _unplanned(portfolio, progress, session_at, current_session),
+        overall_progress=_overall(progress, phases, current),
+        current_phase_progress=_counted(
+            current, waiting or _unplanned(portfolio, progress, session_at, current_session)
         ),
         sessions=sessions,
         phases=phases,
@@ -93,8 +73,34 @@ def onboarding_view(
         price_source=holdings.price_source,
         newest_price=holdings.newest_price,
         current_session=current_session,
-        summary=summary,
+        summary=_summary(holdings, sessions, elapsed) if progress.finished and sessions else None,
         debug_logs=None if debug_logs is None else list(debug_logs),
+    )
+
+
+def _overall(progress: Progress, phases: Sequence[PhaseProgress], current: PhaseProgress | None) -> OverallProgress:
+    return OverallProgress(
+        current_phase=current.phase if current else None,
+        current_phase_name=current.phase_name if current else None,
+        phases_completed=sum(phase.status == "completed" for phase in phases),
+        phases_total=len(phases),
+        percent_complete=progress.percent,
+    )
+
+
+def _counted(current: PhaseProgress | None, otherwise: str | None) -> Count:
+    if current is None:
+        return Count(current=None, total=None, unit=None, message=otherwise)
+    return Count(current=current.current, total=current.total, unit=current.unit, message=current.message)
+
+
+def _summary(holdings: Holdings, sessions: Sessions, elapsed: float) -> Summary:
+    return Summary(
+        sessions=sessions.total,
+        symbols=holdings.symbols,
+        symbols_priced=holdings.priced,
+        positions=holdings.positions,
+        seconds=round(elapsed, 1),
     )
 
 
