@@ -1,19 +1,22 @@
 """Fixtures shared by all tests: a fresh, migrated database of each kind."""
 
+import gc
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.connection.patience import patience
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
+from sigma_assets_tests.templates import migrated_sqlite
 
 os.environ.setdefault("SIGMA_FIRST_SESSION", "2010-01-01")
 """The markets of the tests lie in the past, for ever; the pipeline's default moves with the years."""
@@ -27,6 +30,17 @@ def patience_of_before() -> Iterator[None]:
     with patience.restored():
         yield
     patience.away_since = None
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while modules are imported and tests are collected: it all stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, and not again and again among what stays."""
+    gc.freeze()
+    gc.enable()
 
 
 @lru_cache(maxsize=1)
@@ -49,15 +63,9 @@ def postgres_server() -> PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template() -> Path:
     """Return a migrated SQLite file, to be copied."""
-    file = tmp_path_factory.mktemp("template") / "sigma.sqlite"
-    db = Database(f"sqlite:///{file}")
-    migrations.upgrade(db)
-    with db.begin():
-        pass
-    db.dispose()
-    return file
+    return migrated_sqlite()
 
 
 @lru_cache(maxsize=1)
@@ -70,16 +78,36 @@ def _postgres_template(server: PostgresServer) -> str:
     return name
 
 
+@lru_cache(maxsize=1)
+def _postgres_template_with_dagster(server: PostgresServer) -> str:
+    name = f"sigma_template_dagster_{os.getpid()}"
+    _admin(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name} TEMPLATE {_postgres_template(server)}")
+    storage = SharedPostgresStorage(_url(server, name))
+    for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
+        part.dispose()
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the address of a fresh, migrated database; the test runs once per kind."""
+    yield from _migrated(request, _postgres_template)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installed_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of such a database; on PostgreSQL, Dagster's own tables are in it, too."""
+    yield from _migrated(request, _postgres_template_with_dagster)
+
+
+def _migrated(request: pytest.FixtureRequest, template_of: Callable[[PostgresServer], str]) -> Iterator[str]:
     if request.param == "sqlite":
         file = request.getfixturevalue("tmp_path") / "sigma.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
         yield f"sqlite:///{file}"
         return
     server = request.getfixturevalue("postgres_server")
-    yield from _postgres_database(server, f"TEMPLATE {_postgres_template(server)}")
+    yield from _postgres_database(server, f"TEMPLATE {template_of(server)}")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 import yaml
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import schedules, sensors
@@ -21,10 +22,10 @@ from sigma_assets.instance.in_process import execute_run
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.settings import Settings
-from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 from sigma_assets.storage.schema import PACKED, TABLES, metadata, portfolios
+from sigma_assets_tests.templates import copy_dagster_files, migrated_sqlite
 
 CHECKOUT = Path(__file__).parents[2]
 SENSORS = {"onboarding": sensors.onboarding, "reconcile": sensors.reconcile_sensor}
@@ -50,12 +51,11 @@ class World:
         configuration["storage"]["custom"]["config"] = {"base_dir": str(home)}
         del configuration["python_logs"]
         (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
-        if database_file is not None:
-            shutil.copy(database_file, home / "sigma.sqlite")
+        copy_dagster_files(home)
+        shutil.copy(database_file or migrated_sqlite(), home / "sigma.sqlite")
         self.home = home
         self.instance = dg.DagsterInstance.from_config(str(home))
         self.database = Database(f"sqlite:///{home / 'sigma.sqlite'}")
-        migrations.upgrade(self.database)
         self.runs: list[dg.DagsterRun] = []
         self.prices(prices)
 
@@ -128,15 +128,17 @@ class World:
 
     def times_materialized(self) -> dict[tuple[str, str], int]:
         """Return how many times each (asset, `session|portfolio id`) of the portfolios has been materialised."""
-        times: dict[tuple[str, str], int] = {}
         id_of = self.tables.roster().id_of
-        for asset in names(PORTFOLIO_ASSETS):
-            records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=10_000).records
-            for record in records:
-                day, _, name = str(record.partition_key).partition("|")
-                key = (asset, f"{day}|{id_of[name]}")
-                times[key] = times.get(key, 0) + 1
-        return times
+        asset_of = {dg.AssetKey(asset).to_string(): asset for asset in names(PORTFOLIO_ASSETS)}
+        events = SqlEventLogStorageTable.c
+        counted = sa.select(events.asset_key, events.partition, sa.func.count()).where(
+            events.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+            events.asset_key.in_(asset_of),
+        )
+        with self.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            rows = connection.execute(counted.group_by(events.asset_key, events.partition)).all()
+        split = [(asset_of[key], *partition.split("|"), count) for key, partition, count in rows]
+        return {(asset, f"{day}|{id_of[name]}"): count for asset, day, name, count in split}
 
     def contents(self, tables: Iterable[str] | None = None) -> dict[str, list[tuple]]:
         """Return every row of the database, but for the moments at which something was done."""

@@ -15,6 +15,7 @@ from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import lots, portfolio_partitions, portfolios
 from sigma_assets.web.app import create_app
+from sigma_assets_tests.templates import copy_dagster_files
 from sigma_assets_tests.web.browser import Site, free_port, open_browser, served
 from sigma_assets_tests.web.pipeline import FIRST, ordinal_of
 
@@ -104,13 +105,15 @@ def configured_world(home: Path, database_url: str, storage: str) -> World:
 
 def _world(home: Path, database_url: str) -> World:
     storage = EMBEDDED % home if database_url.startswith("sqlite") else TEAM % database_url
+    if database_url.startswith("sqlite"):
+        copy_dagster_files(home)
     return configured_world(home, database_url, storage)
 
 
 @pytest.fixture
-def world(tmp_path: Path, database_url: str) -> Iterator[World]:
+def world(tmp_path: Path, installed_url: str) -> Iterator[World]:
     """Return a fresh installation; the test runs once per kind of database."""
-    fresh = _world(tmp_path, database_url)
+    fresh = _world(tmp_path, installed_url)
     yield fresh
     fresh.instance.dispose()
     fresh.database.dispose()

@@ -18,8 +18,8 @@ from sigma_assets.runs.phases import PHASES, Phase
 from sigma_assets.runs.tags import PORTFOLIO_JOB, Range, run_tags
 from sigma_assets.storage.roster import Roster
 
-FIRST, LAST = date(2025, 1, 2), date(2025, 1, 31)
-SESSIONS = 20  # 9 January 2025 was a national day of mourning
+FIRST, LAST = date(2025, 1, 2), date(2025, 1, 10)
+SESSIONS = 6  # 9 January 2025 was a national day of mourning
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 TROUBLE = 'no <script>alert(1)</script> & "betas" today'
 

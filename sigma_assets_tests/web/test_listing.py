@@ -17,7 +17,7 @@ from sigma_assets.storage.schema import (
 from sigma_assets_tests.web.pipeline import LAST, begin, complete
 from sigma_assets_tests.web.test_costs import counted
 
-PRICED = date(2025, 2, 3)
+PRICED = date(2025, 1, 13)
 
 
 def _written(world, portfolio_id: str, last: date, without: tuple[date, ...] = ()) -> None:
@@ -48,7 +48,7 @@ def test_each_portfolio_says_where_it_stands(world):
     complete(world.instance, ["current-id"], last=PRICED)
     _written(world, "current-id", PRICED)
     complete(world.instance, ["behind-id"])
-    _written(world, "behind-id", LAST, without=(date(2025, 1, 15),))
+    _written(world, "behind-id", LAST, without=(date(2025, 1, 6),))
     complete(world.instance, ["partial-id"], last=PRICED, fail="betas")
     _written(world, "partial-id", PRICED)
     run_id, events = begin(world.instance, ["running-id"])
@@ -65,12 +65,12 @@ def test_each_portfolio_says_where_it_stands(world):
     }
     assert {name: line["missing"] for name, line in lines.items()} == {
         "current": "",
-        "behind": "1 session after 2025-01-31; 1 earlier session",
-        "partial": "betas on 2025-02-03",
+        "behind": "1 session after 2025-01-10; 1 earlier session",
+        "partial": "betas on 2025-01-13",
         "running": "everything",
         "pending": "everything",
     }
-    assert lines["behind"]["last_session"] == "2025-01-31"
+    assert lines["behind"]["last_session"] == "2025-01-10"
     assert lines["running"]["run_url"] == f"http://127.0.0.1:3000/runs/{run_id}"
     for _ in events:
         pass
@@ -88,7 +88,7 @@ def test_a_portfolio_whose_holdings_changed_is_behind_until_that_is_computed(wor
         connection.execute(sa.insert(price_coverage), computed)
     line = _list(world)["changed"]
 
-    assert (line["state"], line["missing"]) == ("behind", "changed holdings from 2025-02-03 on")
+    assert (line["state"], line["missing"]) == ("behind", "changed holdings from 2025-01-13 on")
     assert "without numbers of its present holdings" in line["gaps"]
 
 
@@ -116,7 +116,7 @@ def test_numbers_of_many_portfolios_come_in_one_statement(embedded):
     with embedded.database.begin() as connection:
         blanks = {column.name: 0 for column in portfolio_snapshots.c if not column.nullable}
         for number, last in ((1, LAST), (2, PRICED), (3, None)):
-            days = [] if last is None else [date(2025, 1, 30), last]
+            days = [] if last is None else [date(2025, 1, 8), last]
             rows = [
                 blanks | {"portfolio_id": f"P{number}", "session": day, "equity": number + at, "daily_pnl": 0.5}
                 for at, day in enumerate(days)

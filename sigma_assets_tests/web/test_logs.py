@@ -41,7 +41,7 @@ def test_noise_is_left_out(noise):
     [
         "AAPL: 254 sessions in 0.3 s",
         "wrote 254 rows of portfolio_snapshots",
-        "20 sessions, 2025-01-02 to 2025-01-31",
+        "6 sessions, 2025-01-02 to 2025-01-10",
         'https://api.massive.com:443 "GET /v2/aggs HTTP/1.1" 429 None',
         'HTTP Request: GET https://api.massive.com/v2/aggs "HTTP/1.1 503 Service Unavailable"',
     ],

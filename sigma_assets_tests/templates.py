@@ -1,0 +1,42 @@
+"""Databases without content, made once in each process of the tests and copied: making them takes five times as long."""
+
+import atexit
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from sigma_assets.instance.sqlite.storage import SharedSqliteStorage
+from sigma_assets.storage import migrations
+from sigma_assets.storage.connection.database import Database
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sigma_template_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@lru_cache(maxsize=1)
+def migrated_sqlite() -> Path:
+    """Return a migrated SQLite file of our tables, to be copied."""
+    file = _folder() / "sigma.sqlite"
+    db = Database(f"sqlite:///{file}")
+    migrations.upgrade(db)
+    with db.begin():
+        pass
+    db.dispose()
+    return file
+
+
+@lru_cache(maxsize=1)
+def _dagster_files() -> Path:
+    folder = _folder() / "dagster"
+    SharedSqliteStorage(str(folder)).dispose()
+    return folder
+
+
+def copy_dagster_files(home: Path) -> None:
+    """Put Dagster's own tables, as our storage makes them on SQLite, into an empty DAGSTER_HOME."""
+    shutil.copytree(_dagster_files(), home, dirs_exist_ok=True)
