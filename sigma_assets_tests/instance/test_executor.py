@@ -1,12 +1,21 @@
 """The executor of runs: what a process holds when its run starts is left out of garbage collections meanwhile."""
 
 import gc
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 
 from sigma_assets.instance.executor import run_executor
 from sigma_assets.instance.in_process import execute_run
+
+
+@pytest.fixture(autouse=True)
+def _thawed() -> Iterator[None]:
+    """Begin with nothing frozen, as a process does that was just started; the tests' own process was frozen."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 @pytest.mark.parametrize("fails", [False, True])
