@@ -80,6 +80,7 @@ TESTS: dict[str, list[str]] = {
     "analytics/risk/backtest.py": ["analytics/risk/test_backtest.py", "analytics/risk/test_attribution.py"],
     "analytics/risk/joint_regression.py": ["analytics/risk/test_joint_regression.py"],
     "analytics/risk/held_book.py": ["analytics/risk/test_attribution.py"],
+    "analytics/risk/held_rows.py": ["analytics/risk/test_attribution.py"],
     "analytics/risk/attribution.py": ["analytics/risk/test_attribution.py"],
     "analytics/risk/stress/scenarios.py": ["analytics/risk/stress/test_scenarios.py"],
     "analytics/risk/stress/replays.py": [
@@ -154,11 +155,6 @@ EXPLAINED = {
     ): "a return that lies exactly a rounding above the quantile",
     (
         "analytics/risk/backtest.py",
-        "is_exception = np.where(judged, daily_return < limit - TIE, False)",
-        "<",
-    ): "a return that lies exactly a rounding below the limit",
-    (
-        "analytics/risk/backtest.py",
         "return np.where(n > 0, np.maximum(2.0 * (observed - expected), 0.0), np.nan)",
         ">",
     ): "of no session the share of exceptions is not known anyway",
@@ -169,7 +165,7 @@ EXPLAINED = {
     ): "1 or the count of a state that came once, which is 1",
     (
         "analytics/risk/backtest.py",
-        "return total[rows] - total[np.maximum(rows - window, 0)]",
+        "return total[..., ends] - total[..., np.maximum(ends - window, 0)]",
         "0",
     ): "the first session is judged by no session before it, so its flag is never set",
     (
