@@ -8,16 +8,18 @@ import pandas as pd
 
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
-from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows, together
+from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
-from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
+from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 NO_MOVEMENT = 1e-10
 """A volatility below this, per year, is the rounding of prices that do not move: nothing is a share of it."""
+_ENOUGH = 4_000
+"""Symbols held, over all sessions wanted, from which on computing more at once saves no more time, but takes memory."""
 TAILS = ("var_95", "var_99", "es_95", "es_975", "es_99", "var_99_normal")
 PORTFOLIO_NUMBERS = (
     "realized_63d", *TAILS, *(f"{name}_usd" for name in TAILS), "observations", "coverage", "exceptions",
@@ -86,7 +88,7 @@ def risk(
     of_factors = FactorWindows.of(windows, factors, model)
     tables = _Tables()
     books = (held_book(ledger, model.backtest_window) for ledger in ledgers if len(ledger.wanted))
-    for some in together(books):
+    for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH):
         _add_books(tables, some, windows, of_factors, model)
     return tables.frames()
 

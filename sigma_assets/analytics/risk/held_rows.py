@@ -1,6 +1,6 @@
 """What several portfolios held on the sessions wanted, one row each, so that all of them are computed at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,6 @@ import numpy.typing as npt
 from sigma_assets.analytics.risk.held_book import ROUNDING, BoolArray, HeldBook, ReturnWindows
 from sigma_assets.analytics.series.windows import RowArray
 from sigma_assets.base.frames import FloatArray, SessionArray
-
-_ENOUGH = 4_000
-"""Symbols held, over all rows, from which on computing more of them at once saves no more time, but takes memory."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +58,6 @@ def held_rows(books: Sequence[HeldBook], windows: ReturnWindows) -> HeldRows:
         filled=windows.filled[cells],
         known=windows.known[cells],
     )
-
-
-def together(books: Iterable[HeldBook]) -> Iterator[list[HeldBook]]:
-    """Yield books, so many at a time as are worth it."""
-    some: list[HeldBook] = []
-    held = 0
-    for book in books:
-        some.append(book)
-        held += int(book.is_held[book.wanted].sum())
-        if held >= _ENOUGH:
-            yield some
-            some, held = [], 0
-    if some:
-        yield some
 
 
 def held_returns(held: HeldRows, *, min_coverage: float) -> tuple[FloatArray, FloatArray]:

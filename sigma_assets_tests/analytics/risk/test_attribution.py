@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 from sigma_assets.analytics.risk.attribution import volatility_contributions
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
-from sigma_assets.analytics.risk.held_rows import held_returns, held_rows, together
+from sigma_assets.analytics.risk.held_rows import held_returns, held_rows
 from sigma_assets.analytics.risk.tails import value_at_risk
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.returns import total_returns
@@ -268,12 +268,3 @@ def test_a_session_is_judged_at_the_weights_of_the_session_before_and_not_withou
 
     assert is_judged.tolist() == [False, True, True, False, False]
     assert is_exception.tolist() == [False, False, True, False, False]
-
-
-def test_books_are_computed_together_and_none_is_left_out():
-    held, _ = one_symbol([0.01] * 300, [0.0] * 200)
-
-    groups = list(together([replace(held, portfolio_id=str(number)) for number in range(45)]))
-
-    assert [len(group) for group in groups] == [20, 20, 5]  # 4,000 sessions at a time
-    assert [book.portfolio_id for group in groups for book in group] == [str(number) for number in range(45)]
