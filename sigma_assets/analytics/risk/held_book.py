@@ -147,16 +147,14 @@ def exceptions(book: HeldBook, windows: ReturnWindows, model: RiskModel) -> tupl
     returns, known = windows.series[places, days], windows.is_known[places, days]
     is_held = np.abs(book.weight[:-1]).sum(axis=1) > 0
     weight = np.where(is_held[:, None], book.weight[:-1], 0.0)
-    has_return = _days_with_return(weight, known, model.min_coverage)
-    step, item = has_return.strides
-    in_window = np.lib.stride_tricks.as_strided(has_return, (n_rows, model.var_window), (step + item, item))
-    count, today = in_window.sum(axis=1), book.daily_return[1:]
+    has_return, count = _days_with_return(weight, known, model)
+    today = book.daily_return[1:]
     is_judged = np.isfinite(today) & (count >= model.var_min)
     beyond = days_beyond(count, "99")
 
     def as_bad(rows: RowArray, among: RowArray) -> RowArray:
         place = among - rows[:, None]
-        counts = (place >= 0) & (place < model.var_window) & has_return[rows[:, None], among]
+        counts = (place >= 0) & (place < model.var_window) & has_return[rows][:, among]
         return (counts & (weight[rows] @ returns[:, among] - TIE <= today[rows, None])).sum(axis=1)
 
     worst_first = np.argsort(weight.sum(axis=0) @ returns)
@@ -166,10 +164,13 @@ def exceptions(book: HeldBook, windows: ReturnWindows, model: RiskModel) -> tupl
     return np.concatenate([[False], is_judged]), np.concatenate([[False], is_exception])
 
 
-def _days_with_return(weight: FloatArray, known: BoolArray, min_coverage: float) -> BoolArray:
-    """Return on which days enough of the weights of each row have a return."""
+def _days_with_return(weight: FloatArray, known: BoolArray, model: RiskModel) -> tuple[BoolArray, RowArray]:
+    """Return on which days enough of the weights of each row have a return, and how many of them its window has."""
     size = np.abs(weight)
     total = size.sum(axis=1)[:, None]
     if known.all():
-        return np.broadcast_to(total > 0, (len(weight), known.shape[1]))
-    return (total > 0) & (size @ known >= (min_coverage - ROUNDING) * total)
+        return np.broadcast_to(total > 0, (len(weight), known.shape[1])), np.where(total[:, 0] > 0, model.var_window, 0)
+    has_return = (total > 0) & (size @ known >= (model.min_coverage - ROUNDING) * total)
+    step, item = has_return.strides
+    in_window = np.lib.stride_tricks.as_strided(has_return, (len(weight), model.var_window), (step + item, item))
+    return has_return, in_window.sum(axis=1)
