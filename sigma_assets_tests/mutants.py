@@ -80,6 +80,7 @@ TESTS: dict[str, list[str]] = {
     "analytics/risk/backtest.py": ["analytics/risk/test_backtest.py", "analytics/risk/test_attribution.py"],
     "analytics/risk/joint_regression.py": ["analytics/risk/test_joint_regression.py"],
     "analytics/risk/held_book.py": ["analytics/risk/test_attribution.py"],
+    "analytics/risk/held_rows.py": ["analytics/risk/test_attribution.py"],
     "analytics/risk/attribution.py": ["analytics/risk/test_attribution.py"],
     "analytics/risk/stress/scenarios.py": ["analytics/risk/stress/test_scenarios.py"],
     "analytics/risk/stress/replays.py": [
@@ -154,11 +155,6 @@ EXPLAINED = {
     ): "a return that lies exactly a rounding above the quantile",
     (
         "analytics/risk/backtest.py",
-        "is_exception = np.where(judged, daily_return < limit - TIE, False)",
-        "<",
-    ): "a return that lies exactly a rounding below the limit",
-    (
-        "analytics/risk/backtest.py",
         "return np.where(n > 0, np.maximum(2.0 * (observed - expected), 0.0), np.nan)",
         ">",
     ): "of no session the share of exceptions is not known anyway",
@@ -169,9 +165,36 @@ EXPLAINED = {
     ): "1 or the count of a state that came once, which is 1",
     (
         "analytics/risk/backtest.py",
-        "return total[rows] - total[np.maximum(rows - window, 0)]",
+        "return total[..., ends] - total[..., np.maximum(ends - window, 0)]",
         "0",
     ): "the first session is judged by no session before it, so its flag is never set",
+    (
+        "analytics/risk/stress/shocks.py",
+        "padded = np.pad(series, (DEVIATION_WINDOW - 1, 0), constant_values=np.nan)",
+        "0",
+    ): "one window more, which ends at no session",
+    (
+        "analytics/risk/stress/contracts.py",
+        "known = np.isfinite(spot) & np.isfinite(volatility)",
+        "&",
+    ): "what one of the two is unknown of has no value, as what is left out",
+    ("analytics/risk/nonnegative.py", "explained = np.zeros(target.shape[1:])", "1"): "one zero serves all problems",
+    (
+        "analytics/risk/nonnegative.py",
+        "is_better = is_allowed & (gain > explained * (1.0 + 1e-14))",
+        ">",
+    ): "a gain of 0, whose coefficients are 0, or one that lies exactly a rounding above",
+    ("analytics/risk/nonnegative.py", "is_allowed &= value > SINGULAR", ">"): "an angle that is exactly the limit",
+    (
+        "analytics/risk/nonnegative.py",
+        "factor[i, i] = np.sqrt(np.where(value > SINGULAR, value, 1.0))",
+        ">",
+    ): "an angle that is exactly the limit",
+    (
+        "analytics/risk/nonnegative.py",
+        "is_allowed &= solution[i] >= 0",
+        ">=",
+    ): "with a coefficient of 0 the fit is that of the smaller subset, which came before",
     (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
@@ -243,6 +266,8 @@ def _spared_lines(tree: ast.AST) -> set[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.AnnAssign):
             spared.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        if isinstance(node, ast.ClassDef):
+            spared.update(decorator.lineno for decorator in node.decorator_list)  # frozen or not, nothing is written
         if isinstance(node, ast.FunctionDef):
             spared.update(range(node.lineno, node.body[0].lineno))
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "NDArray":

@@ -15,7 +15,7 @@ from sigma_assets.analytics.series import metrics
 from sigma_assets.analytics.valuation.values import Watched, valuation
 from sigma_assets.assets.stress_inputs import moves_of, prices_since_entry, shock_history
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import LOOKBACK_MARGIN, YEAR_LOOKBACK, RiskModel, VolatilityModel
+from sigma_assets.base.conventions import YEAR_LOOKBACK, RiskModel, VolatilityModel
 from sigma_assets.runs.partitions import Scope
 
 Compute = Callable[[pd.DataFrame], Sequence[pd.DataFrame]]
@@ -77,11 +77,8 @@ def correlations(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> S
 
 def risk(tables: Tables, scope: Scope, watched: Watched = iter) -> Sequence[pd.DataFrame]:
     """Return the rows of the tables of `risk`."""
-    model = RiskModel()
-    ledgers, history = tables.ledgers(
-        scope, sessions_before=model.backtest_window, lookback=model.longest_window + LOOKBACK_MARGIN
-    )
-    return attribution.risk(watched(ledgers), history, model, tables.settings.factor_model)
+    ledgers, history = tables.ledgers(scope)
+    return attribution.risk(watched(ledgers), history, RiskModel(), tables.settings.factor_model)
 
 
 def stress_tests(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> Sequence[pd.DataFrame]:

@@ -17,6 +17,7 @@ from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.instance.partition_metadata import add_partition_metadata
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, SCHEMA
 
@@ -24,6 +25,8 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # single-run backfills and mappings between partition dimensions are in beta; pyproject.toml pins Dagster's minor version
 
 LATEST = "latest session"
+TURN = "dagster/priority"
+"""Tag of a step: of those that could be next, the one with the highest number is. So a run makes phases in their order."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,8 @@ single_run = dg.BackfillPolicy.single_run()
 
 
 def declared(asset: str) -> dict[str, Any]:
-    """Return what every asset declares: run policy, owners, columns of its tables, checks."""
+    """Return what every asset declares: run policy, owners, columns of its tables, checks, and its turn in a run."""
+    turns = {} if asset not in BY_ASSET else {TURN: str(-list(BY_ASSET).index(asset))}
     return {
         "backfill_policy": single_run,
         "owners": OWNERS,
@@ -46,6 +50,7 @@ def declared(asset: str) -> dict[str, Any]:
         "metadata": columns_of(asset),
         "check_specs": specs_of(asset),
         "code_version": str(METHOD_VERSIONS[asset]),
+        "op_tags": turns,
     }
 
 

@@ -11,7 +11,14 @@ import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.values import Watched, portfolio_snapshots, valuation
-from sigma_assets.base.conventions import FACTOR_ETFS, LOOKBACK_MARGIN, METHOD_VERSIONS, YEAR_LOOKBACK, VolatilityModel
+from sigma_assets.base.conventions import (
+    FACTOR_ETFS,
+    LOOKBACK_MARGIN,
+    METHOD_VERSIONS,
+    YEAR_LOOKBACK,
+    RiskModel,
+    VolatilityModel,
+)
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
@@ -102,33 +109,27 @@ class Tables:
         return valuation(*inputs, options=self.settings.option_model, tables=[table], watched=watched)[table]
 
     def valuation_inputs(
-        self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
+        self, scope: Scope
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, PriceHistory, SessionArray]:
-        """Return what a valuation reads: portfolios, lots, flows, prices since the first entry, and the sessions.
+        """Return what ledgers are made of: portfolios, lots, flows, prices and the sessions wanted.
 
-        Parameters
-        ----------
-        sessions_before, lookback : prices also reach `lookback` sessions before the session that lies `sessions_before`
-            sessions before the first of the scope, or before the first inception where that is later.
+        Prices are those since the first entry, and those that risk and its backtest look back on: one reading for all
+        that is made of ledgers.
         """
         portfolios, lots, flows = self.holdings(scope)
-        inceptions = list(portfolios["inception"].dt.date)
-        earliest = self._since(min([scope.first, *inceptions, *lots["entry_date"].dt.date]), scope)
-        windows = [self.window(earliest, self.settings.option_model.volatility_window + 1)]
-        if lookback:
-            before = self.window(scope, sessions_before)[0].item()
-            windows.append(self.window(self._since(max(before, min([scope.first, *inceptions])), scope), lookback))
+        model, begin = RiskModel(), min([scope.first, *portfolios["inception"].dt.date])
+        entered = self._since(min([begin, *lots["entry_date"].dt.date]), scope)
+        judged = self._since(max(begin, self.window(scope, model.backtest_window)[0].item()), scope)
+        windows = (
+            self.window(entered, self.settings.option_model.volatility_window + 1),
+            self.window(judged, model.longest_window + LOOKBACK_MARGIN),
+        )
         history = self.prices(self.symbols(scope), max(windows, key=len))
         return portfolios, lots, flows, history, scope.sessions
 
-    def ledgers(
-        self, scope: Scope, *, sessions_before: int = 0, lookback: int = 0
-    ) -> tuple[Iterator[Ledger], PriceHistory]:
-        """Return the ledgers of the scope's portfolios, one after the other, and the prices that they are made of.
-
-        Parameters as in `valuation_inputs`.
-        """
-        inputs = self.valuation_inputs(scope, sessions_before=sessions_before, lookback=lookback)
+    def ledgers(self, scope: Scope) -> tuple[Iterator[Ledger], PriceHistory]:
+        """Return the ledgers of the scope's portfolios, one after the other, and the prices that they are made of."""
+        inputs = self.valuation_inputs(scope)
         return ledgers(*inputs, options=self.settings.option_model), inputs[3]
 
     def _since(self, day: date, scope: Scope) -> Scope:

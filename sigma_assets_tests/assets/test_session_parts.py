@@ -19,22 +19,44 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import CorrelationModel, RiskModel, VolatilityModel
 from sigma_assets.runs.events import read_events
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.phases import PHASES
 from sigma_assets_tests.automation.world import World, lots
 
 ENTRY = date(2025, 2, 3)
+STARTED = {dg.DagsterEventType.STEP_START}
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory):
-    """Return tables with two computed portfolios, and their scope."""
+def of_two(tmp_path_factory: pytest.TempPathFactory):
+    """Return a world with two computed portfolios, and their scope."""
     world = World(tmp_path_factory.mktemp("home"), "simulated:last=2025-03-14")
     symbols = world.price_source.provider.symbols
     held = {name: symbols[first : first + 6] for name, first in (("one", 20), ("two", 24))}
     ids = [world.add(name, lots(dict.fromkeys(mine, 400.0), ENTRY), ENTRY) for name, mine in held.items()]
     assert all(outcome.succeeded for outcome in world.bring(*ids))
     days = world.tables.calendar.between(ENTRY, date(2025, 3, 14))
-    yield world.tables, Scope(days, tuple(sorted(ids)))
+    yield world, Scope(days, tuple(sorted(ids)))
     world.close()
+
+
+@pytest.fixture
+def computed(of_two: tuple[World, Scope]) -> tuple[Tables, Scope]:
+    """Return the tables of the world, and the scope of its portfolios."""
+    world, scope = of_two
+    return world.tables, scope
+
+
+def test_a_run_makes_its_phases_in_the_order_in_which_they_are_shown(of_two):
+    world, _ = of_two
+    orders = [
+        [
+            record.event_log_entry.step_key
+            for record in world.instance.get_records_for_run(run.run_id, of_type=STARTED).records
+        ]
+        for run in world.instance.get_runs()
+    ]
+
+    assert [phase.asset for phase in PHASES] in orders
 
 
 def _counts(compute, positions: pd.DataFrame) -> tuple[list[pd.DataFrame], list[int | None]]:
@@ -97,7 +119,7 @@ def test_ledgers_in_parts_are_the_whole_to_the_last_bit(computed, asset, monkeyp
     """What a session's numbers are does not depend on the sessions beside it, for any asset that is made of ledgers."""
     tables, scope = computed
     model = RiskModel()
-    ledgers, history = tables.ledgers(scope, sessions_before=model.backtest_window, lookback=model.longest_window + 11)
+    ledgers, history = tables.ledgers(scope)
     every = list(ledgers)
     compute = {
         "portfolio_snapshots": lambda some: [_valued(tables, scope, asset, some)],

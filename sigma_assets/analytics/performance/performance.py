@@ -1,6 +1,7 @@
 """How a portfolio is doing, and against what: one row per session, a closed form of its ledger (SPEC 4.12)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sigma_assets.analytics.performance.ratios import (
     sortino,
 )
 from sigma_assets.analytics.series.returns import total_returns
+from sigma_assets.analytics.series.windows import RowArray, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
@@ -36,7 +38,28 @@ AGAINST = (
 )  # fmt: skip
 NUMBERS = (*PERIODS, *OWN, *AGAINST)
 
+_ENOUGH = 1_000
+"""Sessions of portfolios from which on computing more of them at once saves no more time, but takes memory."""
+
 _Numbers = dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class _Path:
+    """What the sessions wanted of one portfolio are computed from.
+
+    Attributes
+    ----------
+    columns : keys, and the numbers that are computed from all sessions since inception.
+    returns, falls, benchmark : float arrays of shape (n_wanted, window); daily returns, NaN where not known. In `falls`
+        that of a session on which the index ended is -1.
+    """
+
+    columns: dict[str, np.ndarray]
+    returns: FloatArray
+    falls: FloatArray
+    benchmark: FloatArray
+    cash: Cash
 
 
 def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: PerformanceModel) -> pd.DataFrame:
@@ -57,61 +80,66 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
         spans such a session is NaN, and the fall is -1.
     """
     benchmark = _benchmark_returns(history, model.benchmark)
-    blocks: list[dict[str, object]] = []
+    blocks: list[dict[str, np.ndarray]] = []
     cash: list[Cash] = []
-    for ledger in ledgers:
-        if len(ledger.wanted):
-            blocks.append(_block(ledger, benchmark, history.sessions, model))
-            cash.append(_cash(ledger))
-    for block, rates in zip(blocks, money_weighted_returns(cash), strict=True):
-        block["money_weighted_return"] = rates
+    paths = (_path(ledger, benchmark, history.sessions, model) for ledger in ledgers if len(ledger.wanted))
+    for some in together(paths, lambda path: len(path.returns), _ENOUGH):
+        own = {name: np.concatenate([path.columns[name] for path in some]) for name in some[0].columns}
+        blocks.append(own | _ratios(some, model))
+        cash += [path.cash for path in some]
+    rates = money_weighted_returns(cash)
     columns: dict[str, pd.Series] = {}
     for name in ("portfolio_id", "session", "benchmark", *NUMBERS):
-        parts = [np.asarray(block[name]) for block in blocks]
+        parts = rates if name == "money_weighted_return" else [block[name] for block in blocks]
         values = np.concatenate(parts) if parts else np.array([], dtype=object)
         kind = "datetime64[s]" if name == "session" else "float64" if name in NUMBERS else "str"
         columns[name] = pd.Series(values, dtype=kind)
     return pd.DataFrame(columns)
 
 
-def _block(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> dict[str, object]:
-    n_rows = len(ledger.wanted)
-    return {
-        "portfolio_id": np.full(n_rows, ledger.portfolio_id, dtype=object),
-        "session": ledger.sessions[ledger.wanted],
-        "benchmark": np.full(n_rows, model.benchmark, dtype=object),
-        **_numbers(ledger, benchmark, calendar, model),
-    }
-
-
-def _numbers(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Numbers:
+def _path(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Path:
     daily = daily_returns(ledger)
     is_over = ~(ledger.equity > 0) | np.isnan(daily)
     known = np.where(is_over, np.nan, daily)
-    window = _windows(known, model.window)[ledger.wanted]
-    falls = _windows(np.where(is_over, -1.0, daily), model.window)[ledger.wanted]
+    of_benchmark = np.full(len(ledger.sessions), np.nan)
+    place = np.searchsorted(calendar, ledger.sessions)
+    is_there = (place < len(calendar)) & (calendar[np.minimum(place, len(calendar) - 1)] == ledger.sessions)
+    of_benchmark[is_there] = benchmark[place[is_there]]
+    of_benchmark[0] = np.nan
+    n_rows = len(ledger.wanted)
+    columns = {
+        "portfolio_id": np.full(n_rows, ledger.portfolio_id, dtype=object),
+        "session": ledger.sessions[ledger.wanted],
+        "benchmark": np.full(n_rows, model.benchmark, dtype=object),
+        **_period_returns(ledger, known, model),
+        "drawdown": _drawdown(known, is_over)[ledger.wanted],
+    }
+    return _Path(
+        columns=columns,
+        returns=_windows(known, model.window, ledger.wanted),
+        falls=_windows(np.where(is_over, -1.0, daily), model.window, ledger.wanted),
+        benchmark=_windows(of_benchmark, model.window, ledger.wanted),
+        cash=_cash(ledger),
+    )
+
+
+def _ratios(paths: list[_Path], model: PerformanceModel) -> _Numbers:
+    """Return the ratios of the last year, each row's of its own windows alone."""
+    window = np.concatenate([path.returns for path in paths])
+    other = np.concatenate([path.benchmark for path in paths])
     observations = np.isfinite(window).sum(axis=1)
-    enough = observations >= model.min_observations
+    compared = (np.isfinite(other) & np.isfinite(window)).sum(axis=1)
     daily_risk_free = model.risk_free_rate / SESSIONS_PER_YEAR
     own = {
         "volatility_1y": deviation(window) * np.sqrt(SESSIONS_PER_YEAR),
         "sharpe_1y": sharpe(window, daily_risk_free),
         "sortino_1y": sortino(window, daily_risk_free),
     }
-    of_benchmark = np.full(len(ledger.sessions), np.nan)
-    place = np.searchsorted(calendar, ledger.sessions)
-    is_there = (place < len(calendar)) & (calendar[np.minimum(place, len(calendar) - 1)] == ledger.sessions)
-    of_benchmark[is_there] = benchmark[place[is_there]]
-    of_benchmark[0] = np.nan
-    other = _windows(of_benchmark, model.window)[ledger.wanted]
-    compared = (np.isfinite(other) & np.isfinite(window)).sum(axis=1)
     against = against_benchmark(window, other, daily_risk_free)
-    is_comparable = compared >= model.min_observations
+    enough, is_comparable = observations >= model.min_observations, compared >= model.min_observations
     return {
-        **_period_returns(ledger, known, model),
         **{name: np.where(enough, values, np.nan) for name, values in own.items()},
-        "drawdown": _drawdown(known, is_over)[ledger.wanted],
-        "max_drawdown_1y": deepest_fall(falls),
+        "max_drawdown_1y": deepest_fall(np.concatenate([path.falls for path in paths])),
         "observations": observations.astype(float),
         **{name: np.where(is_comparable, values, np.nan) for name, values in against.items()},
         "benchmark_observations": compared.astype(float),
@@ -165,10 +193,10 @@ def _cash(ledger: Ledger) -> Cash:
     return Cash(amounts, days, ledger.equity[ledger.wanted], ledger.sessions[ledger.wanted])
 
 
-def _windows(values: FloatArray, length: int) -> FloatArray:
-    """Return the `length` values that end at each session; NaN before the first."""
+def _windows(values: FloatArray, length: int, rows: RowArray) -> FloatArray:
+    """Return the `length` values that end at each of some sessions; NaN before the first."""
     padded = np.concatenate([np.full(length - 1, np.nan), values])
-    return np.lib.stride_tricks.sliding_window_view(padded, length)
+    return padded[rows[:, None] + np.arange(length)]
 
 
 def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:

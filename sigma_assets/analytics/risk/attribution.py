@@ -7,16 +7,19 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
-from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, held_book, held_returns, quick_returns
+from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
+from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
-from sigma_assets.analytics.risk.tails import expected_shortfall, normal_value_at_risk, tail, value_at_risk
-from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray
+from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
+from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 NO_MOVEMENT = 1e-10
 """A volatility below this, per year, is the rounding of prices that do not move: nothing is a share of it."""
+_ENOUGH = 4_000
+"""Symbols held, over all sessions wanted, from which on computing more at once saves no more time, but takes memory."""
 TAILS = ("var_95", "var_99", "es_95", "es_975", "es_99", "var_99_normal")
 PORTFOLIO_NUMBERS = (
     "realized_63d", *TAILS, *(f"{name}_usd" for name in TAILS), "observations", "coverage", "exceptions",
@@ -84,30 +87,30 @@ def risk(
     windows = ReturnWindows.of(history, model.longest_window)
     of_factors = FactorWindows.of(windows, factors, model)
     tables = _Tables()
-    for ledger in ledgers:
-        if len(ledger.wanted):
-            book = held_book(ledger, model.backtest_window)
-            _add_portfolio(tables, book, windows, of_factors, model)
+    books = (held_book(ledger, model.backtest_window) for ledger in ledgers if len(ledger.wanted))
+    for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH):
+        _add_books(tables, some, windows, of_factors, model)
     return tables.frames()
 
 
 def volatility_contributions(
-    weight: FloatArray, returns: FloatArray, portfolio: FloatArray
+    weight: FloatArray, returns: FloatArray, row: RowArray, portfolio: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how much each symbol adds to the realised volatility of a portfolio.
+    """Return how much each symbol held adds to the realised volatility of its portfolio.
 
     `w_i cov(r_i, r_p) / sd(r_p) x sqrt(252)`: Euler's theorem on a function that is homogeneous in the weights (Litterman
     1996, Hot Spots and Hedges).
 
     Parameters
     ----------
-    weight : float array of shape (n_symbols, n_rows)
-    returns : float array of shape (n_symbols, n_rows, window); 0 where a symbol has no return and so earned nothing.
+    weight : float array of shape (n_held,)
+    returns : float array of shape (n_held, window); 0 where a symbol has no return and so earned nothing.
+    row : int array of shape (n_held,); the row of `portfolio` that holds each symbol.
     portfolio : float array of shape (n_rows, window); the weighted sum, NaN on sessions that do not count.
 
     Returns
     -------
-    contribution : float array of shape (n_symbols, n_rows), per year; 0 where the portfolio did not move.
+    contribution : float array of shape (n_held,), per year; 0 where the portfolio did not move.
     volatility : float array of shape (n_rows,), per year; NaN with fewer than two returns.
     """
     known = np.isfinite(portfolio)
@@ -117,17 +120,18 @@ def volatility_contributions(
     freedom = np.where(count > 1, count - 1.0, np.nan)
     spread = np.sqrt((deviation * deviation).sum(axis=1) / freedom)
     moved = np.where(spread <= NO_MOVEMENT / np.sqrt(SESSIONS_PER_YEAR), np.inf, spread)
-    covariance = np.stack([(series * deviation).sum(axis=1) for series in returns]) if len(returns) else returns[..., 0]
-    return weight * covariance / (freedom * moved) * np.sqrt(SESSIONS_PER_YEAR), spread * np.sqrt(SESSIONS_PER_YEAR)
+    covariance = (returns * deviation[row]).sum(axis=1)
+    contribution = weight * covariance / (freedom * moved)[row] * np.sqrt(SESSIONS_PER_YEAR)
+    return contribution, spread * np.sqrt(SESSIONS_PER_YEAR)
 
 
 class _Tables:
     """Columns of the three tables, block after block."""
 
     def __init__(self) -> None:
-        self.portfolio: list[dict[str, object]] = []
-        self.position: list[dict[str, object]] = []
-        self.factor: list[dict[str, object]] = []
+        self.portfolio: list[dict[str, np.ndarray]] = []
+        self.position: list[dict[str, np.ndarray]] = []
+        self.factor: list[dict[str, np.ndarray]] = []
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the tables as frames, with the same column types whether or not there are rows."""
@@ -138,63 +142,69 @@ class _Tables:
         )
 
 
-def _add_portfolio(
-    tables: _Tables, book: HeldBook, windows: ReturnWindows, factors: FactorWindows, model: RiskModel
+def _add_books(
+    tables: _Tables, books: list[HeldBook], windows: ReturnWindows, factors: FactorWindows, model: RiskModel
 ) -> None:
-    wanted = book.wanted
-    returns, coverage = held_returns(book, windows, wanted, min_coverage=model.min_coverage)
-    of_var = returns[:, -model.var_window :]
-    numbers = _tail_numbers(of_var, value_at_risk(of_var, "99", min_observations=model.var_min), model)
-    in_tail = tail(of_var, numbers["var_95"])
-    others = quick_returns(book, windows, min_coverage=model.min_coverage)[:, -model.var_window :]
-    var_99 = value_at_risk(others, "99", min_observations=model.var_min)
-    numbers |= {f"{name}_usd": numbers[name] * book.equity[wanted] for name in TAILS}
-    numbers |= _backtest_numbers(book, var_99, model)
-    rows = np.arange(len(windows.sessions))[windows.rows(book.sessions)][wanted]
-    places = windows.places(book.symbols)
-    cells = places[:, None], rows  # at once: one after the other copies the windows of every session
-    filled, known = windows.filled[cells], windows.known[cells]
-    weight = book.weight[wanted].T
-    recent = returns[:, -model.volatility_window :]
-    contribution, volatility = volatility_contributions(weight, filled[..., -model.volatility_window :], recent)
+    held = held_rows(books, windows)
+    returns, coverage = held_returns(held, min_coverage=model.min_coverage)
+    of_var, recent = returns[:, -model.var_window :], returns[:, -model.volatility_window :]
+    numbers = _tail_numbers(of_var, model)
+    numbers |= {f"{name}_usd": numbers[name] * held.equity for name in TAILS}
+    numbers |= _backtest_numbers(books, windows, model)
+    contribution, volatility = volatility_contributions(
+        held.weight, held.filled[:, -model.volatility_window :], held.row, recent
+    )
     is_long_enough = np.isfinite(returns[:, : -model.volatility_window + 1]).any(axis=1)
     is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window
     numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
-    covered = coverage[:, -model.volatility_window :]
-    numbers["coverage"] = covered.mean(axis=1)
-    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], rows, factors)
+    numbers["coverage"] = coverage[:, -model.volatility_window :].mean(axis=1)
+    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], held.place, factors)
     numbers |= {
         "specific_share": 1.0 - joint.r_squared,
         "systematic_share": market_alone.r_squared,
         "factor_observations": np.where(np.isfinite(joint.r_squared), joint.observations, np.nan),
     }
     is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
-    keys: dict[str, object] = {"portfolio_id": book.portfolio_id, "session": book.sessions[wanted]}
-    tables.portfolio.append(_block(keys, {**numbers, "zone": _zone(numbers)}, is_row))
+    keys = {"portfolio_id": held.portfolio_id, "session": held.session}
+    tables.portfolio.append(_block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row)))
 
-    in_window = known[..., -model.var_window :]
-    shortfall = [np.where(in_tail, series, 0.0).sum(axis=1) for series in filled[..., -model.var_window :]]
-    per_day = np.maximum(in_tail.sum(axis=1), 1)
     of_positions = {
-        "weight": weight,
-        "volatility_contribution": np.where(is_long_enough, contribution, np.nan),
+        "weight": held.weight,
+        "volatility_contribution": np.where(is_long_enough[held.row], contribution, np.nan),
         "share": np.where(
-            is_long_enough, contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan), np.nan
+            is_long_enough[held.row],
+            contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row],
+            np.nan,
         ),
-        "es_contribution": np.where(
-            np.isfinite(numbers["es_95"]), 0.0 - weight * np.reshape(shortfall, weight.shape) / per_day, np.nan
-        ),
+        "es_contribution": _shortfall_contributions(held, of_var, numbers),
     }
     has_number = np.isfinite(of_positions["volatility_contribution"]) | np.isfinite(of_positions["es_contribution"])
-    is_position = book.is_held[wanted].T & is_row & in_window.any(axis=2) & has_number
-    _add_grid(tables.position, keys, "symbol", book.symbols, of_positions, is_position)
-    of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
+    has_number &= is_row[held.row] & held.known[:, -model.var_window :].any(axis=1)
+    of_symbols = {name: values[held.row] for name, values in keys.items()} | {"symbol": held.symbol}
+    tables.position.append(_block({**of_symbols, **of_positions}, np.flatnonzero(has_number)))
+
     is_factor = np.isfinite(joint.beta) & is_row & np.isfinite(joint.r_squared)
-    _add_grid(tables.factor, keys, "factor", np.array(RISK_FACTORS, dtype=object), of_factors, is_factor)
+    row, factor = np.nonzero(is_factor.T)
+    of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
+    tables.factor.append(
+        {
+            **_block(keys, row),
+            "factor": np.array(RISK_FACTORS, dtype=object)[factor],
+            **{name: values[factor, row] for name, values in of_factors.items()},
+        }
+    )
 
 
-def _tail_numbers(returns: FloatArray, var_99: FloatArray, model: RiskModel) -> _Numbers:
-    var = {level: value_at_risk(returns, level, min_observations=model.var_min) for level in ("95", "975")}
+def _shortfall_contributions(held: HeldRows, returns: FloatArray, numbers: _Numbers) -> FloatArray:
+    """Return minus weight x the mean return of each symbol on the days of its portfolio's tail."""
+    in_tail = tail(returns, numbers["var_95"])
+    shortfall = np.where(in_tail[held.row], held.filled[:, -returns.shape[1] :], 0.0).sum(axis=1)
+    per_day = np.maximum(in_tail.sum(axis=1), 1)[held.row]
+    return np.where(np.isfinite(numbers["es_95"])[held.row], 0.0 - held.weight * shortfall / per_day, np.nan)
+
+
+def _tail_numbers(returns: FloatArray, model: RiskModel) -> _Numbers:
+    var = {level: value_at_risk(returns, level, min_observations=model.var_min) for level in PER_MILLE}
     known = np.isfinite(returns)
     count = known.sum(axis=1)
     filled = np.where(known, returns, 0.0)
@@ -204,23 +214,30 @@ def _tail_numbers(returns: FloatArray, var_99: FloatArray, model: RiskModel) -> 
     enough = count >= model.var_min
     return {
         "var_95": var["95"],
-        "var_99": var_99,
+        "var_99": var["99"],
         "es_95": expected_shortfall(returns, tail(returns, var["95"])),
         "es_975": expected_shortfall(returns, tail(returns, var["975"])),
-        "es_99": expected_shortfall(returns, tail(returns, var_99)),
+        "es_99": expected_shortfall(returns, tail(returns, var["99"])),
         "var_99_normal": np.where(enough, normal_value_at_risk(mean, spread, 0.99), np.nan),
         "observations": np.where(enough, count, np.nan),
     }
 
 
-def _backtest_numbers(book: HeldBook, var_99: FloatArray, model: RiskModel) -> _Numbers:
-    judged = backtest(book.daily_return, var_99, model.backtest_window)
-    sessions, exceptions = judged.sessions[book.wanted], judged.exceptions[book.wanted]
+def _backtest_numbers(books: list[HeldBook], windows: ReturnWindows, model: RiskModel) -> _Numbers:
+    longest = max(len(book.sessions) for book in books)
+    is_judged, is_exception = np.zeros((2, len(books), longest), dtype=bool)
+    for number, book in enumerate(books):  # those of fewer sessions end where the others do
+        of_book = slice(longest - len(book.sessions), None)
+        is_judged[number, of_book], is_exception[number, of_book] = exceptions(book, windows, model)
+    judged = backtest(is_judged, is_exception, model.backtest_window)
+    book_of = np.repeat(np.arange(len(books)), [len(book.wanted) for book in books])
+    place = np.concatenate([book.wanted + longest - len(book.sessions) for book in books])
+    sessions, lost_more = judged.sessions[book_of, place], judged.exceptions[book_of, place]
     return {
-        "exceptions": exceptions.astype(float),
+        "exceptions": lost_more.astype(float),
         "backtest_sessions": sessions.astype(float),
-        "kupiec_p": chi_squared_p(kupiec_ratio(sessions, exceptions, 0.01)),
-        "christoffersen_p": chi_squared_p(christoffersen_ratio(judged.transitions[..., book.wanted])),
+        "kupiec_p": chi_squared_p(kupiec_ratio(sessions, lost_more, 0.01)),
+        "christoffersen_p": chi_squared_p(christoffersen_ratio(judged.transitions[..., book_of, place])),
     }
 
 
@@ -238,32 +255,14 @@ def _factor_fits(returns: FloatArray, rows: RowArray, factors: FactorWindows) ->
     )
 
 
-def _block(keys: dict[str, object], columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, object]:
-    block: dict[str, object] = {name: values[chosen] for name, values in columns.items()}
-    days = np.asarray(keys["session"])[chosen]
-    return {"portfolio_id": np.full(len(days), keys["portfolio_id"], dtype=object), "session": days, **block}
+def _block(columns: dict[str, np.ndarray], chosen: RowArray) -> dict[str, np.ndarray]:
+    return {name: values[chosen] for name, values in columns.items()}
 
 
-def _add_grid(
-    blocks: list[dict[str, object]],
-    keys: dict[str, object],
-    name: str,
-    names: np.ndarray,
-    numbers: _Numbers,
-    chosen: np.ndarray,
-) -> None:
-    """Add the chosen cells of arrays of shape (n_names, n_sessions), sorted by session and name."""
-    session, place = np.nonzero(chosen.T)
-    block = {key: values.T[session, place] for key, values in numbers.items()}
-    days = np.asarray(keys["session"])[session]
-    portfolio_id = np.full(len(days), keys["portfolio_id"], dtype=object)
-    blocks.append({"portfolio_id": portfolio_id, "session": days, name: names[place], **block})
-
-
-def _frame(blocks: list[dict[str, object]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+def _frame(blocks: list[dict[str, np.ndarray]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     columns = {}
     for column in ("portfolio_id", "session", *names, *numbers):
-        parts = [np.asarray(block[column]) for block in blocks]
+        parts = [block[column] for block in blocks]
         values = np.concatenate(parts) if parts else np.array([], dtype=object)
         kind = (
             "datetime64[s]" if column == "session" else "float64" if column in numbers and column != "zone" else "str"

@@ -15,8 +15,6 @@ from sigma_assets.base.frames import FloatArray
 
 YELLOW_FROM, RED_FROM = 5, 10
 """Exceptions of 250 sessions at 99 % from which Basel's zone is yellow, and red."""
-TIE = 1e-12
-"""A loss that exceeds value at risk by less is that very loss, but for rounding."""
 
 _Flags = npt.NDArray[np.bool_]
 _Counts = npt.NDArray[np.int64]
@@ -24,14 +22,14 @@ _Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Backtest:
-    """The sessions of a window on which value at risk can be judged; every array has shape (n_rows,).
+    """What the sessions of a window say of value at risk; arrays of the shape (..., n_sessions) of the flags.
 
     Attributes
     ----------
-    sessions : sessions with a return and, on the session before, a value at risk.
-    exceptions : of these, sessions that lost more.
-    transitions : int array of shape (2, 2, n_rows); [i, j] = judged sessions next to each other, i = exception on the
-        first, j = exception on the second.
+    sessions : sessions that can be judged.
+    exceptions : of these, sessions that lost more than value at risk.
+    transitions : int array of shape (2, 2, ..., n_sessions); [i, j] = judged sessions next to each other, i = exception
+        on the first, j = exception on the second.
     """
 
     sessions: _Counts
@@ -39,26 +37,24 @@ class Backtest:
     transitions: _Counts
 
 
-def backtest(daily_return: FloatArray, var: FloatArray, window: int) -> Backtest:
+def backtest(is_judged: _Flags, is_exception: _Flags, window: int) -> Backtest:
     """Count the exceptions of the `window` sessions ending at each session.
 
     Parameters
     ----------
-    daily_return, var : float arrays of shape (n_sessions,), consecutive sessions; NaN is unknown. The return of a session
-        is judged by the value at risk of the session before.
+    is_judged, is_exception : bool arrays of shape (..., n_sessions), consecutive sessions; exceptions are judged.
     """
-    limit = np.concatenate([[np.nan], -var[:-1]])
-    judged = np.isfinite(daily_return) & np.isfinite(limit)
-    is_exception = np.where(judged, daily_return < limit - TIE, False)
-    both = judged[1:] & judged[:-1]
+    both = is_judged[..., 1:] & is_judged[..., :-1]
+    before, after = is_exception[..., :-1], is_exception[..., 1:]
+    no_pair = np.zeros((*is_judged.shape[:-1], 1), dtype=bool)
     transitions = [
         [
-            _counted(np.concatenate([[False], both & (is_exception[:-1] == i) & (is_exception[1:] == j)]), window - 1)
+            _counted(np.concatenate([no_pair, both & (before == i) & (after == j)], axis=-1), window - 1)
             for j in (False, True)
         ]
         for i in (False, True)
     ]
-    return Backtest(_counted(judged, window), _counted(is_exception, window), np.array(transitions))
+    return Backtest(_counted(is_judged, window), _counted(is_exception, window), np.array(transitions))
 
 
 def kupiec_ratio(sessions: npt.ArrayLike, exceptions: npt.ArrayLike, probability: float) -> FloatArray:
@@ -130,10 +126,10 @@ def zone(exceptions: _Counts, sessions: _Counts) -> npt.NDArray[np.object_]:
 
 
 def _counted(flags: _Flags, window: int) -> _Counts:
-    """Return how many of the `window` flags ending at each row are set; whole numbers, so that differences are exact."""
-    total = np.concatenate([[0], np.cumsum(flags)])
-    rows = np.arange(1, len(flags) + 1)
-    return total[rows] - total[np.maximum(rows - window, 0)]
+    """Return how many of the `window` flags ending at each session are set; whole numbers, so differences are exact."""
+    total = np.concatenate([np.zeros((*flags.shape[:-1], 1), dtype=np.int64), np.cumsum(flags, axis=-1)], axis=-1)
+    ends = np.arange(1, flags.shape[-1] + 1)
+    return total[..., ends] - total[..., np.maximum(ends - window, 0)]
 
 
 def _x_log(count: FloatArray, share: FloatArray) -> FloatArray:

@@ -1,17 +1,25 @@
-"""One portfolio as risk sees it: signed weights by symbol on consecutive sessions, and what they would have earned."""
+"""One portfolio as risk sees it: signed weights by symbol on consecutive sessions, and the losses that exceeded its risk."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from sigma_assets.analytics.risk.tails import TIE, days_beyond
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns
+from sigma_assets.base.conventions import RiskModel
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
+"""A coverage below its least value by less is that very value, but for rounding."""
+_COMPARED_FIRST = 48
+"""The worst days of a book: compared with these alone, most sessions turn out to be no exceptions."""
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class HeldBook:
     wanted: RowArray
     symbols: npt.NDArray[np.object_]
     weight: FloatArray
-    is_held: npt.NDArray[np.bool_]
+    is_held: BoolArray
     equity: FloatArray
     daily_return: FloatArray
 
@@ -44,17 +52,15 @@ def held_book(ledger: Ledger, sessions_before: int) -> HeldBook:
     """Return what a portfolio held on the sessions wanted, those between them, and a number of sessions before the first."""
     first = max(0, int(ledger.wanted[0]) - sessions_before)
     rows = slice(first, int(ledger.wanted[-1]) + 1)
-    lots, equity = ledger.lots, ledger.equity[rows]
-    value = ledger.risk_value[:, rows]
+    equity, value = ledger.equity[rows], ledger.risk_value[:, rows]
     is_known = np.isfinite(value)
     chosen = np.flatnonzero(is_known.any(axis=1))
-    name = lots["risk_symbol"][chosen]
-    symbols, column = np.unique(name.astype(str), return_inverse=True)
+    symbols, column = np.unique(ledger.lots["risk_symbol"][chosen].astype(str), return_inverse=True)
     weight = np.zeros((len(symbols), len(equity)))
     is_held = np.zeros(weight.shape, dtype=bool)
-    of_equity = np.where(equity > 0, equity, np.nan)
+    share = np.where(is_known, value / np.where(equity > 0, equity, np.nan), 0.0)
     for lot, symbol in zip(chosen, column, strict=True):
-        weight[symbol] += np.where(is_known[lot], value[lot] / of_equity, 0.0)
+        weight[symbol] += share[lot]
         is_held[symbol] |= is_known[lot]
     return HeldBook(
         portfolio_id=ledger.portfolio_id,
@@ -83,9 +89,9 @@ class ReturnWindows:
     sessions: SessionArray
     symbols: npt.NDArray[np.object_]
     filled: FloatArray
-    known: npt.NDArray[np.bool_]
+    known: BoolArray
     series: FloatArray
-    is_known: npt.NDArray[np.bool_]
+    is_known: BoolArray
 
     @classmethod
     def of(cls, history: PriceHistory, length: int) -> "ReturnWindows":
@@ -106,8 +112,7 @@ class ReturnWindows:
 
     def places(self, symbols: npt.NDArray[np.object_]) -> RowArray:
         """Return the row of each symbol in the arrays."""
-        row_of = {symbol: row for row, symbol in enumerate(self.symbols)}
-        return np.array([row_of.get(symbol, len(self.symbols)) for symbol in symbols], dtype=np.intp)
+        return np.array([self._row_of.get(symbol, len(self.symbols)) for symbol in symbols], dtype=np.intp)
 
     def rows(self, sessions: SessionArray) -> slice:
         """Return consecutive sessions as a slice of the second axis."""
@@ -118,61 +123,54 @@ class ReturnWindows:
             )
         return slice(first, first + len(sessions))
 
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {symbol: row for row, symbol in enumerate(self.symbols)}
 
-def held_returns(
-    book: HeldBook, windows: ReturnWindows, chosen: RowArray, *, min_coverage: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return what the weights of some sessions would have earned on each session of their windows.
 
-    A symbol without a return earns nothing on that session, and its weight is not spread over the others.
+def exceptions(book: HeldBook, windows: ReturnWindows, model: RiskModel) -> tuple[BoolArray, BoolArray]:
+    """Return which sessions can be judged by the value at risk (99 %) of the session before, and which lost more.
 
-    Parameters
-    ----------
-    chosen : rows of the book's sessions.
+    A session lost more if fewer days of that session's window were as bad, at its weights, than lie beyond value at risk:
+    no quantile is needed. Products of matrices add in another order for another number of sessions, so their last bits
+    are nobody's: good for a comparison with a tolerance, not for a number that is stored.
 
     Returns
     -------
-    returns : float array of shape (n_chosen, length)
-        NaN where less than `min_coverage` of the sum of |weight| has a return, or weights are unknown.
-    coverage : float array of the same shape; NaN where nothing is held.
+    is_judged, is_exception : bool arrays of shape (n_sessions,)
+        Judged is a session with a return, and with at least `model.var_min` returns in the window before it.
     """
-    rows, places = windows.rows(book.sessions).start + chosen, windows.places(book.symbols)
-    shape = (len(rows), windows.filled.shape[2])
-    earned, covered = np.zeros(shape), np.zeros(shape)
-    weight = book.weight[chosen]
-    size = np.abs(weight)
-    total = np.zeros(shape[0])
-    is_complete = _is_complete(book, windows, places)
-    for symbol, place in enumerate(places):
-        earned += weight[:, symbol, None] * windows.filled[place, rows]
-        total += size[:, symbol]
-        if not is_complete:
-            covered += np.where(windows.known[place, rows], size[:, symbol, None], 0.0)
-    whole = np.where(total > 0, total, np.nan)[:, None]
-    # Not 1 less a rounding of the sums where nothing is missing.
-    coverage = np.broadcast_to(whole / whole, shape) if is_complete else covered / whole
-    return np.where(coverage >= min_coverage - _ROUNDING, earned, np.nan), coverage
-
-
-def quick_returns(book: HeldBook, windows: ReturnWindows, *, min_coverage: float) -> FloatArray:
-    """Return the returns of `held_returns` for all sessions of the book, but for rounding: by one matrix product.
-
-    A matrix product adds in another order for another number of sessions, so its last bits are nobody's: good for a
-    comparison with a tolerance, not for a number that is stored.
-    """
+    n_rows = len(book.sessions) - 1  # each judges the session after it
+    first = windows.rows(book.sessions).start + windows.filled.shape[2] - model.var_window
+    days = slice(first, first + n_rows + model.var_window - 1)
     places = windows.places(book.symbols)
-    if not _is_complete(book, windows, places):
-        return held_returns(book, windows, np.arange(len(book.sessions)), min_coverage=min_coverage)[0]
-    n_sessions, length = len(book.sessions), windows.filled.shape[2]
-    first = windows.rows(book.sessions).start
-    earned = np.ascontiguousarray(book.weight) @ windows.series[places, first : first + n_sessions + length - 1]
-    step, item = earned.strides
-    band = np.lib.stride_tricks.as_strided(earned, (n_sessions, length), (step + item, item))
-    is_held = np.abs(book.weight).sum(axis=1) > 0
-    return np.where(is_held[:, None], band, np.nan)
+    returns, known = windows.series[places, days], windows.is_known[places, days]
+    is_held = np.abs(book.weight[:-1]).sum(axis=1) > 0
+    weight = np.where(is_held[:, None], book.weight[:-1], 0.0)
+    has_return, count = _days_with_return(weight, known, model)
+    today = book.daily_return[1:]
+    is_judged = np.isfinite(today) & (count >= model.var_min)
+    beyond = days_beyond(count, "99")
+
+    def as_bad(rows: RowArray, among: RowArray) -> RowArray:
+        place = among - rows[:, None]
+        counts = (place >= 0) & (place < model.var_window) & has_return[rows][:, among]
+        return (counts & (weight[rows] @ returns[:, among] - TIE <= today[rows, None])).sum(axis=1)
+
+    worst_first = np.argsort(weight.sum(axis=0) @ returns)
+    is_exception = is_judged & (as_bad(np.arange(n_rows), worst_first[:_COMPARED_FIRST]) < beyond)
+    doubtful = np.flatnonzero(is_exception)
+    is_exception[doubtful] = as_bad(doubtful, worst_first) < beyond[doubtful]
+    return np.concatenate([[False], is_judged]), np.concatenate([[False], is_exception])
 
 
-def _is_complete(book: HeldBook, windows: ReturnWindows, places: RowArray) -> bool:
-    """Return whether every symbol has a return on every session of every window."""
-    rows = windows.rows(book.sessions)
-    return bool(windows.is_known[places, rows.start : rows.stop + windows.filled.shape[2] - 1].all())
+def _days_with_return(weight: FloatArray, known: BoolArray, model: RiskModel) -> tuple[BoolArray, RowArray]:
+    """Return on which days enough of the weights of each row have a return, and how many of them its window has."""
+    size = np.abs(weight)
+    total = size.sum(axis=1)[:, None]
+    if known.all():
+        return np.broadcast_to(total > 0, (len(weight), known.shape[1])), np.where(total[:, 0] > 0, model.var_window, 0)
+    has_return = (total > 0) & (size @ known >= (model.min_coverage - ROUNDING) * total)
+    step, item = has_return.strides
+    in_window = np.lib.stride_tricks.as_strided(has_return, (len(weight), model.var_window), (step + item, item))
+    return has_return, in_window.sum(axis=1)

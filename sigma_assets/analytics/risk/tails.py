@@ -8,6 +8,7 @@ Tasche 2002, for a quantile that is an observation).
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from sigma_assets.base.frames import FloatArray
 
@@ -38,10 +39,15 @@ def value_at_risk(returns: FloatArray, level: str, *, min_observations: int) -> 
     [0.01]
     """
     count = np.isfinite(returns).sum(axis=1)
-    rank = np.maximum((count * PER_MILLE[level] + 999) // 1000, 1) - 1
+    rank = days_beyond(count, level) - 1
     ordered = np.partition(returns, np.unique(rank), axis=1)  # NaN comes last
     quantile = ordered[np.arange(len(returns)), rank]
     return np.where(count >= min_observations, 0.0 - quantile, np.nan)
+
+
+def days_beyond(count: npt.NDArray[np.int64], level: str) -> npt.NDArray[np.int64]:
+    """Return how many of so many days, at least one, are as bad as value at risk."""
+    return np.maximum((count * PER_MILLE[level] + 999) // 1000, 1)
 
 
 def tail(returns: FloatArray, var: FloatArray) -> np.ndarray:

@@ -4,6 +4,9 @@ No sum is a difference of cumulative sums: the last bit of a number depends on t
 other symbols, other sessions or how far a history reaches back.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +14,7 @@ from sigma_assets.base.conventions import SESSIONS_PER_YEAR
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 RowArray = npt.NDArray[np.intp]
+_Item = TypeVar("_Item")
 
 MIN_SHARE_OF_WINDOW = 0.8
 """Share of a window's sessions that must have a return for the window's number to be known."""
@@ -130,3 +134,20 @@ def first_known_rows(values: FloatArray) -> RowArray:
     """Return the first row with a known value of each column; n_rows where there is none."""
     known = np.isfinite(values)
     return np.where(known.any(axis=0), known.argmax(axis=0), len(values)).astype(np.intp)
+
+
+def together(items: Iterable[_Item], size_of: Callable[[_Item], int], enough: int) -> Iterator[list[_Item]]:
+    """Yield items in order, so many at a time that their sizes add up to `enough`, the last ones fewer.
+
+    Many small portfolios cost little more at once than one does; all of them at once would take too much memory.
+    """
+    some: list[_Item] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += size_of(item)
+        if size >= enough:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some

@@ -8,16 +8,18 @@ import pytest
 import statsmodels.api as sm
 
 from sigma_assets.analytics.risk.attribution import volatility_contributions
-from sigma_assets.analytics.risk.held_book import ReturnWindows, held_book, held_returns, quick_returns
+from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
+from sigma_assets.analytics.risk.held_rows import held_returns, held_rows
+from sigma_assets.analytics.risk.tails import value_at_risk
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets_tests.analytics.books import assert_same_bits, book, lot
-from sigma_assets_tests.analytics.histories import random_history
+from sigma_assets_tests.analytics.histories import history_of_returns, random_history
 from sigma_assets_tests.analytics.histories import tail as later_part
-from sigma_assets_tests.analytics.risk.worlds import FACTORS, risk_of, world
+from sigma_assets_tests.analytics.risk.worlds import FACTORS, MODEL, risk_of, world
 
 
 def test_two_symbols_share_their_portfolios_volatility_as_by_hand():
@@ -30,11 +32,11 @@ def test_two_symbols_share_their_portfolios_volatility_as_by_hand():
     returns = (
         np.stack([orthogonal[:, 0], 0.3 * orthogonal[:, 0] + np.sqrt(1 - 0.09) * orthogonal[:, 1]]) * daily[:, None]
     )
-    weight = np.array([[0.6], [0.4]])
+    weight = np.array([0.6, 0.4])
 
-    contribution, total = volatility_contributions(weight, returns[:, None, :], (weight * returns).sum(axis=0)[None, :])
+    contribution, total = volatility_contributions(weight, returns, np.zeros(2, dtype=int), (weight @ returns)[None, :])
 
-    assert contribution[:, 0] == pytest.approx([0.115280, 0.022124], abs=5e-7)
+    assert contribution == pytest.approx([0.115280, 0.022124], abs=5e-7)
     assert total[0] == pytest.approx(0.137405, abs=5e-7)
 
 
@@ -207,13 +209,62 @@ def test_a_portfolio_without_anything_that_moves_has_no_rows(complete):
         assert found.dtypes.equals(like.dtypes)
 
 
-def test_the_quick_returns_of_the_backtest_are_the_exact_ones_but_for_rounding(complete, with_gaps):
+def test_exceptions_are_returns_below_the_value_at_risk_of_the_session_before(complete, with_gaps):
+    """By the quantile itself, which the code need not know: of each session's window, at the weights of that session."""
     for holdings, history, _ in (complete, with_gaps):
         (ledger,) = ledgers(*holdings, history, history.sessions[330:], options=OptionModel())
-        book_of_all, windows = held_book(ledger, 250), ReturnWindows.of(history, 252)
-        every = np.arange(len(book_of_all.sessions))
+        of_all, windows = held_book(ledger, 250), ReturnWindows.of(history, 252)
+        returns, _ = held_returns(held_rows([of_all], windows), min_coverage=0.8)
+        limit = -value_at_risk(returns[:, -250:], "99", min_observations=100)[:-1]
+        daily = of_all.daily_return[1:]
 
-        exact, _ = held_returns(book_of_all, windows, every, min_coverage=0.8)
+        is_judged, is_exception = exceptions(of_all, windows, MODEL)
 
-        quick = quick_returns(book_of_all, windows, min_coverage=0.8)
-        np.testing.assert_allclose(quick, exact, rtol=0, atol=1e-15)
+        assert is_judged.tolist() == [False, *(np.isfinite(limit) & np.isfinite(daily))]
+        assert is_exception.tolist() == [False, *(daily < limit)]
+        assert 2 < is_exception.sum() < 20
+
+
+def one_symbol(market: list[float], daily_return: list[float], weight: float = 1.0) -> tuple[HeldBook, ReturnWindows]:
+    """Return a book of one symbol on its last sessions, and the windows of the symbol's returns of `market`."""
+    history = history_of_returns({"S00": np.array(market)})
+    n_sessions = len(daily_return)
+    held = HeldBook(
+        portfolio_id="p",
+        sessions=history.sessions[-n_sessions:],
+        wanted=np.arange(n_sessions),
+        symbols=np.array(["S00"], dtype=object),
+        weight=np.full((n_sessions, 1), weight),
+        is_held=np.ones((n_sessions, 1), dtype=bool),
+        equity=np.full(n_sessions, 1_000.0),
+        daily_return=np.array(daily_return),
+    )
+    return held, ReturnWindows.of(history, 252)
+
+
+def test_a_loss_is_an_exception_if_fewer_than_three_of_250_days_were_as_bad():
+    """The third worst of 250 is value at risk at 99 %: 3 % here. Losing just that, but for rounding, is none."""
+    market = [0.01] * 247 + [-0.05, -0.04, -0.03]
+    days = [(-0.03 + 1e-14), -0.03 - 1e-14, -0.0301, -0.02, 0.01]
+
+    for loss in days:
+        held, windows = one_symbol([*market, loss], [0.0, loss])
+
+        assert exceptions(held, windows, MODEL)[1].tolist() == [False, loss == -0.0301]
+
+
+def test_fewer_than_100_days_judge_nothing():
+    for count in (99, 100):
+        held, windows = one_symbol([*[0.001] * count, -0.5], [0.0, -0.5])
+
+        assert exceptions(held, windows, MODEL)[0].tolist() == [False, count == 100]
+
+
+def test_a_session_is_judged_at_the_weights_of_the_session_before_and_not_without_any():
+    held, windows = one_symbol([-0.01, 0.01] * 150, [0.0, -0.015, -0.015, -0.015, np.nan])
+    weights = np.array([[2.0], [1.0], [0.0], [np.nan], [1.0]])  # 2 % could be lost, then 1 %, then nothing is known
+
+    is_judged, is_exception = exceptions(replace(held, weight=weights), windows, MODEL)
+
+    assert is_judged.tolist() == [False, True, True, False, False]
+    assert is_exception.tolist() == [False, False, True, False, False]

@@ -35,35 +35,37 @@ def test_p_values_are_those_of_scipy():
     assert np.isnan(chi_squared_p([np.nan])).all()
 
 
-def test_a_session_is_judged_by_the_value_at_risk_of_the_session_before():
-    var = np.array([0.02, np.nan, 0.02, 0.01, 0.01])
-    daily_return = np.array([-0.5, -0.03, -0.5, -0.015, -0.015])
+def test_every_session_counts_that_can_be_judged_and_pairs_of_neighbours():
+    is_judged = np.array([False, True, False, True, True])
+    is_exception = np.array([False, True, False, False, True])
 
-    found = backtest(daily_return, var, 250)
+    found = backtest(is_judged, is_exception, 250)
 
-    # The first session has nobody before it, the third one nothing known before it.
     assert found.sessions.tolist() == [0, 1, 1, 2, 3]
     assert found.exceptions.tolist() == [0, 1, 1, 1, 2]
     assert found.transitions[:, :, -1].tolist() == [[0, 1], [0, 0]]
 
 
 def test_the_window_ends_at_the_session_and_pairs_lie_inside_it():
-    var = np.full(6, 0.01)
-    daily_return = np.array([0.0, -0.02, -0.02, 0.0, -0.02, 0.0])
+    is_exception = np.array([False, True, True, False, True, False])
 
-    found = backtest(daily_return, var, 3)
+    found = backtest(np.array([False, True, True, True, True, True]), is_exception, 3)
 
     assert found.sessions[-1] == 3
     assert found.exceptions[-1] == 1  # sessions 4 to 6: none, one, none
     assert found.transitions[:, :, -1].tolist() == [[0, 1], [1, 0]]
 
 
-def test_losing_exactly_value_at_risk_is_no_exception_whatever_the_rounding():
-    daily_return = np.array([0.0, 0.99 - 1.0, 99.0 / 100.0 - 1.0])
+def test_portfolios_side_by_side_are_counted_each_alone():
+    flags = np.random.default_rng(3).random((2, 4, 30)) < 0.5
 
-    found = backtest(daily_return, np.full(3, 0.01), 250)
+    found = backtest(flags[0], flags[0] & flags[1], 7)
 
-    assert found.exceptions[-1] == 0
+    for number in range(4):
+        alone = backtest(flags[0, number], flags[0, number] & flags[1, number], 7)
+        assert found.sessions[number].tolist() == alone.sessions.tolist()
+        assert found.exceptions[number].tolist() == alone.exceptions.tolist()
+        assert found.transitions[:, :, number].tolist() == alone.transitions.tolist()
 
 
 def test_zones_are_basels():
@@ -80,10 +82,9 @@ def test_kupiec_rejects_a_right_value_at_risk_one_time_in_twenty_and_half_of_it_
     right = 0.01 * 2.3263478740408408
 
     def rejected(var: float) -> float:
-        judged = [backtest(path, np.full(1001, var), 1000) for path in returns]
-        exceptions = np.array([each.exceptions[-1] for each in judged])
-        assert {each.sessions[-1] for each in judged} == {1000}
-        return float((chi_squared_p(kupiec_ratio(1000, exceptions, 0.01)) < 0.05).mean())
+        judged = backtest(np.ones(returns.shape, dtype=bool), returns < -var, 1000)
+        assert (judged.sessions[:, -1] == 1000).all()
+        return float((chi_squared_p(kupiec_ratio(1000, judged.exceptions[:, -1], 0.01)) < 0.05).mean())
 
     assert 0.03 <= rejected(right) <= 0.07
     assert rejected(right / 2) > 0.99

@@ -47,3 +47,15 @@ def test_a_target_that_no_regressor_helps_gets_no_coefficient():
 
     assert found.coefficients.tolist() == [[0.0]] * 4
     assert found.explained.tolist() == [0.0]
+
+
+def test_small_regressors_are_fitted_as_well_as_large_ones():
+    """Whatever the unit: a regressor in units a hundred million times as large has a coefficient that much larger."""
+    random = np.random.default_rng(2)
+    regressors = random.lognormal(size=(20, 30, 3))
+    targets = np.einsum("pni,i->pn", regressors, [0.5, 0.0, 2.0]) + 0.01 * random.normal(size=(20, 30))
+    expected = np.array([nnls(regressors[problem], targets[problem])[0] for problem in range(20)])
+
+    found = fits(regressors * 1e-8, targets)
+
+    np.testing.assert_allclose(found.coefficients.T * 1e-8, expected, rtol=1e-9, atol=1e-12)

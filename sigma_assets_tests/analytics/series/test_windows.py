@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sigma_assets.analytics.series.windows import trailing_mean, trailing_sum
+from sigma_assets.analytics.series.windows import together, trailing_mean, trailing_sum
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 21, 63, 128, 250, 252])
@@ -46,3 +46,12 @@ def test_a_mean_skips_what_is_missing_and_needs_four_fifths_of_the_window():
     found = trailing_mean(values, 5, np.arange(6))[:, 0]
 
     np.testing.assert_array_equal(found, [np.nan, np.nan, np.nan, np.nan, 3.0, np.nan])
+
+
+def test_items_come_together_until_they_are_enough_and_none_is_left_out():
+    sizes = [2, 3, 1, 7, 2, 2]
+
+    groups = list(together(sizes, lambda size: size, 5))
+
+    assert groups == [[2, 3], [1, 7], [2, 2]]
+    assert list(together([], len, 5)) == []

@@ -150,45 +150,46 @@ def _by_portfolio(
     size = np.abs(positions["market_value"].to_numpy(dtype=float)) * can_move
     movable = _sums(item, size, n_items)
     has_movers = _sums(item, can_move.astype(float), n_items) > 0
-    share_of = np.where(movable > 0, movable, np.nan)
-    equity = _equity(positions, item, n_items)
+    share_of = np.where(movable > 0, movable, np.nan)[:, None]
+    known = np.isfinite(pnl)
+    of_scenarios = {
+        "total": np.where(known, pnl, 0.0),
+        "direct": np.where(is_direct, size[:, None], 0.0),
+        "covered": np.where(known, size[:, None], 0.0),
+        "lots": known.astype(float),
+    }
+    sums = {
+        name: np.stack([_sums(item, column, n_items) for column in values.T], axis=1)
+        for name, values in of_scenarios.items()
+    }
     day = np.searchsorted(moves.sessions, groups["session"].to_numpy().astype("datetime64[D]"))
-    parts = []
-    for number, name in enumerate(scenarios.names):
-        known = np.isfinite(pnl[:, number])
-        total = _sums(item, np.where(known, pnl[:, number], 0.0), n_items)
-        is_covered = _sums(item, known.astype(float), n_items) > 0
-        described, is_known = _described(number, day, moves, scenarios)
-        rows = pd.DataFrame(
-            {
-                **groups,
-                "scenario": pd.Series(name, index=groups.index, dtype="str"),
-                "number": number + 1,
-                "pnl_usd": total,
-                "pnl_share": total / equity,
-                "direct_share": _sums(item, np.where(is_direct[:, number], size, 0.0), n_items) / share_of,
-                "coverage": _sums(item, np.where(known, size, 0.0), n_items) / share_of,
-                **described,
-            }
-        )
-        parts.append(rows[is_known & (is_covered | ~has_movers)])
-    return pd.concat(parts).sort_values([*_KEY, "number"], kind="stable", ignore_index=True)
+    described, is_known = _described(day, moves, scenarios)
+    place, number = np.nonzero(is_known & ((sums["lots"] > 0) | ~has_movers[:, None]))
+    numbers = {
+        "pnl_usd": sums["total"],
+        "pnl_share": sums["total"] / _equity(positions, item, n_items)[:, None],
+        "direct_share": sums["direct"] / share_of,
+        "coverage": sums["covered"] / share_of,
+        **described,
+    }
+    names = np.array(scenarios.names, dtype=object)[number]
+    rows = groups.iloc[place].reset_index(drop=True).assign(scenario=pd.Series(names, dtype="str"), number=number + 1)
+    return rows.assign(**{name: values[place, number] for name, values in numbers.items()})
 
 
 def _described(
-    number: int, day: npt.NDArray[np.intp], moves: Moves, scenarios: Scenarios
+    day: npt.NDArray[np.intp], moves: Moves, scenarios: Scenarios
 ) -> tuple[dict[str, np.ndarray], npt.NDArray[np.bool_]]:
-    """Return the columns that say what a scenario is on each session, and where it is known."""
-    never = np.full(len(day), "NaT", dtype="datetime64[s]")
-    if number < len(scenarios.shocks):
-        shock = moves.shocks[number, day]
-        return {"shock": shock, "first_session": never, "last_session": never}, np.isfinite(shock)
-    window = moves.windows.of_session[number - len(scenarios.shocks), day]
-    is_known = window >= 0
-    first, last = never.copy(), never.copy()
-    first[is_known], last[is_known] = moves.windows.first[window[is_known]], moves.windows.last[window[is_known]]
-    shock = np.full(len(day), np.nan)
-    shock[is_known] = moves.market[window[is_known]]
+    """Return the columns that say what each scenario is on some days, and where it is known: of shape (n_days, n)."""
+    of_shocks = np.full((len(day), len(scenarios.shocks)), -1)
+    window = np.concatenate([of_shocks, moves.windows.of_session[:, day].T], axis=1)
+    is_replay = window >= 0
+    first, last = (np.full(window.shape, "NaT", dtype="datetime64[s]") for _ in range(2))
+    first[is_replay], last[is_replay] = moves.windows.first[window[is_replay]], moves.windows.last[window[is_replay]]
+    shock = np.full(window.shape, np.nan)
+    shock[:, : len(scenarios.shocks)] = moves.shocks[:, day].T
+    shock[is_replay] = moves.market[window[is_replay]]
+    is_known = is_replay | np.isfinite(shock)
     return {"shock": shock, "first_session": first, "last_session": last}, is_known
 
 

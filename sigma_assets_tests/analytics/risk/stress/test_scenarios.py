@@ -76,10 +76,15 @@ def test_a_shock_that_cannot_be_used_is_named_with_what_was_expected(line: str, 
     ("line", "words"),
     [
         ("{name: a, first: 2020-03-23, last: 2020-02-19}", "expected first before last"),
+        ("{name: a, first: 2020-02-19, last: 2020-02-19}", "expected first before last"),
         ("{name: a, first: 2020-02-19}", "found last None; expected a date"),
         ("{name: a, first: 20-02-19, last: 2020-03-23}", "found first '20-02-19'; expected a date"),
         ("{name: a, worst_sessions: 21, first: 2020-02-19}", "expected one of them"),
+        ("{name: a, worst_sessions: 21, last: 2020-02-19}", "expected one of them"),
         ("{name: a, worst_sessions: 0}", "from 1 to 1000"),
+        ("{name: a, worst_sessions: 1001}", "found worst_sessions 1001; expected a whole number"),
+        ("{name: a, worst_sessions: 2.5}", "found worst_sessions 2.5; expected a whole number"),
+        ("{name: a, worst_sessions: true}", "found worst_sessions True; expected a whole number"),
     ],
 )
 def test_a_replay_that_cannot_be_used_is_named_with_what_was_expected(line: str, words: str):
@@ -87,6 +92,18 @@ def test_a_replay_that_cannot_be_used_is_named_with_what_was_expected(line: str,
         parse_scenarios(f"replays:\n  - {line}\n", "mine.yaml")
 
     assert words in str(error.value)
+
+
+def test_as_many_scenarios_as_there_are_columns_can_be_used():
+    text = "replays:\n" + "\n".join(f"  - {{name: r{n}, worst_sessions: {n}}}" for n in range(1, 25))
+
+    assert parse_scenarios(text, "mine.yaml").names == tuple(f"r{n}" for n in range(1, 25))
+
+
+def test_the_shortest_and_the_longest_stretch_can_be_used():
+    text = "replays:\n  - {name: a, worst_sessions: 1}\n  - {name: b, worst_sessions: 1000}\n"
+
+    assert [replay.worst_sessions for replay in parse_scenarios(text, "mine.yaml").replays] == [1, 1000]
 
 
 def test_all_problems_come_together():

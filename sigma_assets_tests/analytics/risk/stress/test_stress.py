@@ -271,6 +271,18 @@ def test_a_deviation_takes_half_a_window_of_returns(returns, is_known):
     assert not is_known or move == pytest.approx(expected, rel=1e-10)
 
 
+def test_the_deviation_of_a_spread_is_not_known_without_both_of_its_etfs():
+    history = random_history(400, 2, seed=4)
+    shock = Shock("s", "size_spread", "deviations", 1.0)
+
+    moves = [
+        shock_moves((shock,), history.of(legs), history.sessions[-1:], FactorModel(), DURATION)
+        for legs in (["SPY"], ["IWM"], ["TLT"], ["SPY", "IWM"])
+    ]
+
+    assert [np.isfinite(move).item() for move in moves] == [False, False, False, True]
+
+
 def test_a_scenario_that_is_not_known_on_a_session_has_no_row():
     history = random_history(400, 2, seed=4)
     holdings = book([lot("L1", "SPY", 10, 100, str(history.sessions[50]))], inception=str(history.sessions[50]))
