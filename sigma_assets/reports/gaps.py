@@ -8,8 +8,11 @@ from sigma_assets.base.conventions import VolatilityModel
 
 RECENT = 5
 """Sessions for which a price may be carried on (SPEC 4.3)."""
+WINDOW = VolatilityModel().short_window
+"""Sessions that must all have a return for a symbol to have a volatility."""
 FAR_APART = 3.0
 """Entry price over close (or the reverse) beyond which one of them is likely of something else."""
+OTHER_SOURCE = "name a source that has it in SIGMA_PRICES, such as `files:<folder>` after the first one"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class StoredPortfolio:
     ----------
     unpriced, without_factors, without_metrics, with_volatility : symbols.
     observations : symbol -> prices stored up to the session, of those without factors or volatility.
+    recent : symbol -> how many of the last `WINDOW` sessions have a price, of the same symbols.
     has_volatility : whether the portfolio has one; None where its asset was not computed, so that nobody knows.
     correlated : symbols in its correlation matrix; None where nothing public is held.
     """
@@ -80,6 +84,7 @@ class StoredPortfolio:
     correlated: int | None = None
     equity: float = 1.0
     observations: Mapping[str, int] = field(default_factory=dict)
+    recent: Mapping[str, int] = field(default_factory=dict)
     remarks: Mapping[str, Remark] = field(default_factory=dict)
 
 
@@ -106,6 +111,22 @@ def holdings_changed(first: date) -> Gap:
     reason = f"its lots or cash flows were changed after the numbers from {first} on had been computed"
     remedy = "they come with the next run: `sigma-assets run`, or the daemon's"
     return Gap(None, "numbers of its present holdings", reason, remedy)
+
+
+def partly_simulated(last: Mapping[str, date]) -> Gap:
+    """Return what is to be known of numbers that simulated prices went into, besides those of real sources.
+
+    Parameters
+    ----------
+    last : symbol -> the last session with a simulated price, at least one.
+    """
+    symbols = sorted(last)
+    more = f" and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    reason = (
+        f"prices of {', '.join(symbols[:3])}{more} up to {max(last.values())} are simulated, so what rests on them is"
+    )
+    remedy = "`sigma-assets prices reload` replaces what the sources in SIGMA_PRICES have, then `sigma-assets run`"
+    return Gap(None, "real prices", reason, remedy)
 
 
 def outdated(stored: StoredPortfolio) -> dict[str, int]:
@@ -168,16 +189,19 @@ def _of_symbol(symbol: str, stored: StoredPortfolio, lost: Mapping[str, int], no
             f"its last price is {lost[symbol]} sessions old; {reason}",
             remedy,
         )
-    count = stored.observations.get(symbol, 0)
+    count, recent = stored.observations.get(symbol, 0), stored.recent.get(symbol, WINDOW)
+    if count > WINDOW and recent < WINDOW:
+        reason = f"no price on {WINDOW - recent} of the last {WINDOW} sessions up to {stored.session}, all are needed"
+        return Gap(symbol, ", ".join(later), reason, f"complete its prices, or {OTHER_SOURCE}, then `sigma-assets run`")
     reason = f"only {count} prices are stored up to {stored.session}; more are needed"
-    return Gap(symbol, ", ".join(later), reason, "nothing to do: it becomes known with the prices of the next sessions")
+    return Gap(symbol, ", ".join(later), reason, "wait: it becomes known with the prices of the next sessions")
 
 
 def _why_unpriced(remark: Remark | None) -> tuple[str, str]:
     if remark is None:
         return "the price source has not been asked for it yet", "run `sigma-assets run`"
     known = f"{remark.source}: {remark.detail}" if remark.detail else remark.source
-    other = "name a source that has it in SIGMA_PRICES, such as `files:<folder>` after the first one"
+    other = OTHER_SOURCE
     again = (
         f"it is requested again from {remark.next_try} on"
         if remark.next_try
@@ -228,7 +252,10 @@ def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility:
         found.append(Gap(costly[0] if costly else None, "volatility of the portfolio", reason, "see its symbols"))
     if stored.correlated is not None and stored.correlated < 2 <= len(held):
         reason = f"{stored.correlated} of {len(held)} symbols have enough returns and size; it takes two"
-        found.append(Gap(costly[0] if costly else None, "correlations of the portfolio", reason, "see its symbols"))
+        sizes = (
+            "see its symbols; SIGMA_CORRELATION_MIN_VALUE_USD and SIGMA_CORRELATION_MIN_WEIGHT say what is large enough"
+        )
+        found.append(Gap(costly[0] if costly else None, "correlations of the portfolio", reason, sizes))
     return found
 
 

@@ -139,10 +139,15 @@ def takes_symbols(name: str) -> bool:
 
 
 def known_symbols(database: "Database", settings: Settings, portfolio_ids: Sequence[str]) -> set[str]:
-    """Return the symbols that portfolios are about: held at any time, underlying of an option, and factor ETFs."""
-    from sigma_assets.prices.tables import held_symbols
+    """Return the symbols that portfolios are about.
 
-    return {*held_symbols(database, list(portfolio_ids))["symbol"], *settings.factor_model.etfs}
+    Held at any time (cash and private lots, too), underlying of an option, factor ETF, or benchmark.
+    """
+    from sigma_assets.storage.portfolios import lots
+
+    held = lots(database, list(portfolio_ids))
+    others = (*settings.factor_model.etfs, settings.benchmark)
+    return {*held["symbol"], *held["underlying_symbol"].dropna(), *others}
 
 
 def plain_rows(rows: "pd.DataFrame") -> list[dict[str, Any]]:

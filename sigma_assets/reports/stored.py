@@ -13,6 +13,7 @@ from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.conventions import CASH_SUBTYPES, FACTOR_ETFS
 from sigma_assets.reports.gaps import (
     RECENT,
+    WINDOW,
     Gap,
     HeldLot,
     Remark,
@@ -22,6 +23,7 @@ from sigma_assets.reports.gaps import (
     holdings_changed,
     lots_without_price,
     outdated,
+    partly_simulated,
     without_quotes,
 )
 from sigma_assets.settings import Settings
@@ -37,6 +39,7 @@ from sigma_assets.storage.schema import (
     position_values,
     price_coverage,
     price_gaps,
+    price_loads,
     volatility_by_portfolio,
     volatility_by_symbol,
 )
@@ -58,7 +61,8 @@ class Holdings:
     symbols, priced : symbols that it ever needed, factor ETFs included, and how many of them have prices.
     positions : lots that it ever had.
     lots, lots_without_price : open lots.
-    price_source : where its prices come from, several with commas; what the settings name while there are none.
+    price_source : where its prices come from, several with commas; what the settings name while there are none. It has
+        `simulated` if any price of its symbols, of the factor ETFs or of the benchmark is made up, of any session.
     newest_price : last session on which any symbol that it holds has a price.
     changed_from : first session whose numbers are of before a change of its lots or cash flows; None = there is none.
     """
@@ -105,6 +109,11 @@ class Holdings:
     def is_simulated(self) -> bool:
         """Whether any price is made up."""
         return SIMULATED in self.price_source.split(", ")
+
+    @property
+    def is_all_simulated(self) -> bool:
+        """Whether every price is made up; if only some are, a gap says which."""
+        return self.price_source == SIMULATED
 
 
 def holdings_of(
@@ -172,19 +181,30 @@ class _Reader:
     def read(self) -> dict[str, Holdings]:
         """Return the holdings of each portfolio."""
         entered = self.entered()
-        priced_on = self._priced_on({symbol for each in entered.values() for symbol in each.symbols})
+        held = {symbol for each in entered.values() for symbol in each.symbols}
+        priced_on = self._priced_on(held)
+        made_up = self._simulated(held | self.etfs | {self.settings.benchmark})
         stored = self._stored()
-        return {key: self._holdings(entered[key], stored.get(key), priced_on) for key in self.ids}
+        return {key: self._holdings(entered[key], stored.get(key), priced_on, made_up) for key in self.ids}
 
     def _holdings(
-        self, entered: "_Entered", stored: StoredPortfolio | None, priced_on: Mapping[str, tuple[date, str]]
+        self,
+        entered: "_Entered",
+        stored: StoredPortfolio | None,
+        priced_on: Mapping[str, tuple[date, str]],
+        made_up: Mapping[str, date],
     ) -> Holdings:
         priced = [priced_on[symbol] for symbol in entered.symbols if symbol in priced_on]
-        source = ", ".join(sorted({source for _, source in priced})) or self.settings.prices.partition(":")[0]
+        sources = {source for _, source in priced} or {self.settings.prices.partition(":")[0]}
+        used = entered.symbols | self.etfs | {self.settings.benchmark}
+        simulated = {symbol: last for symbol, last in made_up.items() if symbol in used}
+        source = ", ".join(sorted(sources | ({SIMULATED} if simulated else set())))
         newest = max((session for session, _ in priced), default=None)
         total = len(entered.symbols | self.etfs)
+        far = tuple(entry_price_gaps(entered.shares))
+        if simulated and source != SIMULATED:
+            far = (partly_simulated(simulated), *far)
         if stored is None:
-            far = tuple(entry_price_gaps(entered.shares))
             return Holdings(None, total, total, entered.positions, 0, 0, source, newest, far)
         lost = (stored.unpriced | outdated(stored).keys()) - without_quotes(stored)
         return Holdings(
@@ -196,7 +216,7 @@ class _Reader:
             lots_without_price=lots_without_price(stored),
             price_source=source,
             newest_price=newest,
-            gaps=(*gaps_of(stored), *entry_price_gaps(entered.shares)),
+            gaps=(*gaps_of(stored), *far),
         )
 
     def entered(self) -> dict[str, "_Entered"]:
@@ -245,6 +265,18 @@ class _Reader:
             )
             found |= {row.symbol: (row.session, row.source) for row in rows}
         return found
+
+    def _simulated(self, symbols: Collection[str]) -> dict[str, date]:
+        """Return the last session with a simulated price of each symbol that has one; a look at the loads if none was made.
+
+        Prices stay when SIGMA_PRICES names another source later, and a source that lacks the ETFs may have one after it.
+        """
+        table = market_prices.c
+        if not self._rows(sa.select(price_loads.c.revision).where(price_loads.c.source == SIMULATED).limit(1)):
+            return {}
+        query = sa.select(table.symbol, sa.func.max(table.session).label("session"))
+        chosen = query.where(table.symbol.in_(symbols), table.source == SIMULATED).group_by(table.symbol)
+        return {row.symbol: row.session for row in self._rows(chosen)}
 
     def _stored(self) -> dict[str, StoredPortfolio]:
         """Return what is stored of the portfolios that have a session."""
@@ -302,10 +334,18 @@ class _Reader:
             for row in self._rows(sa.select(*columns).join(newest, both))
         }
         prices = market_prices.c
-        counted = sa.select(prices.symbol, sa.func.count().label("count")).where(prices.symbol.in_(lacking))
-        counts = {row.symbol: row.count for row in self._rows(counted.group_by(prices.symbol))}
+        counted = sa.select(prices.symbol, sa.func.count()).where(prices.symbol.in_(lacking)).group_by(prices.symbol)
+
+        def counts(first: date, last: date) -> dict[str, int]:
+            found = dict(self._rows(counted.where(prices.session.between(first, last))))
+            return {symbol: found.get(symbol, 0) for symbol in lacking}
+
+        ends = {stored.session for stored in found.values()}
+        every = {last: counts(date.min, last) for last in ends}
+        recent = {last: counts(self.calendar.shift(last, 1 - WINDOW), last) for last in ends}
         for key, stored in found.items():
-            found[key] = replace(stored, remarks=remarks, observations=counts)
+            last = stored.session
+            found[key] = replace(stored, remarks=remarks, observations=every[last], recent=recent[last])
 
     def _age(self, session: date, last: date) -> int:
         first, stop = np.searchsorted(self.calendar.sessions, np.array([session, last], dtype="datetime64[D]"))

@@ -11,7 +11,7 @@ from sigma_assets.reports.stored import Holdings
 def general_gaps(known: Holdings, session: date | None, last: date | None, current: date, age: int | None) -> list[Gap]:
     """Return what is to be known of all numbers: made up, not there, or old."""
     found = []
-    if known.is_simulated:
+    if known.is_all_simulated:
         reason = "prices are simulated, so every number is made up"
         found.append(Gap(None, "real prices", reason, "SIGMA_PRICES names real sources"))
     if session is None or last is None:

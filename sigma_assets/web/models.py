@@ -112,7 +112,9 @@ class Onboarding(Model):
     messages: list[Message] = Field(max_length=200, description="newest kept, oldest first")
     errors: list[Error]
     warnings: list[Warned] = Field(description="what is not known on the last session; not empty: completed with gaps")
-    price_source: str = Field(description="where prices come from; `simulated`: they are made up")
+    price_source: str = Field(
+        description="where prices come from; `simulated`: they are made up, or some of several are"
+    )
     newest_price: date | None = Field(description="last session with a price of any holding")
     current_session: date = Field(description="the calendar's current session")
     summary: Summary | None = Field(description="once finished")

@@ -84,6 +84,22 @@ def test_a_portfolio_without_volatility_names_the_symbol_that_costs_it():
     assert "only 3 prices" in by_symbol["NEW", "volatility"].reason
 
 
+def test_a_halted_symbol_with_a_long_history_does_not_wait_for_more_prices():
+    """HALT has 305 prices and lacks eight of the last 21: to say that 305 are too few, and to wait, would be wrong."""
+    stored = replace(
+        KNOWN,
+        lots=(*KNOWN.lots, _lot("HALT")),
+        observations={"HALT": 305},
+        recent={"HALT": 13},
+    )
+
+    (gap,) = gaps_of(stored)
+
+    assert (gap.symbol, gap.lacks) == ("HALT", "volatility")
+    assert gap.reason == "no price on 8 of the last 21 sessions up to 2025-01-31, all are needed"
+    assert "SIGMA_PRICES" in gap.remedy
+
+
 def test_an_asset_that_was_not_computed_is_no_gap_of_the_data():
     """Its step failed or is still to come: the errors and the phases say so."""
     assert gaps_of(replace(KNOWN, has_volatility=None, with_volatility=frozenset())) == []

@@ -139,6 +139,22 @@ def test_sound_tables_break_no_check_that_must_hold(world, days):
             assert result.passed or result.severity != ERROR, (asset, result.check_name, result.description)
 
 
+def test_a_cash_equivalent_has_a_row_and_is_no_open_lot_of_the_snapshot(world, days):
+    """The snapshots count positions without cash, so each cash lot used to be reported as an open lot without a row."""
+    columns = [column.name for column in FAMILIES["position_values"][0].columns]
+    cash = {"lot_id": "'cash'", "symbol": "'CASH_USD'", "risk_symbol": "NULL", "risk_value": "0.0"}
+    values = ", ".join(cash.get(name, name) for name in columns)
+    statement = (
+        f"INSERT INTO position_values ({', '.join(columns)}) SELECT {values} FROM position_values WHERE {SYMBOL}"
+    )
+    _corrupt(world, statement, days[1])
+
+    results = checked("position_values", world.tables, _scope("position_values", world, days)).results()
+
+    (complete,) = [result for result in results if result.check_name == "complete"]
+    assert complete.passed, complete.description
+
+
 def test_a_null_or_an_infinity_where_the_schema_forbids_it_is_found(world, days):
     """SQLite keeps what it is given; a column of another type stands for a fault below SQL."""
     with world.tables.database.begin() as connection:

@@ -119,9 +119,26 @@ def test_sessions_and_symbols_can_be_chosen(world, key, client):
     assert (nothing.status_code, nothing.json()) == (200, [])
 
 
+def test_every_symbol_that_a_row_names_can_be_asked_for(world, key, client):
+    """Cash and private holdings as well: "this portfolio never held CASH_USD" was said of one that did."""
+    rows = exported(world, key, "position_values")
+    symbols = {row["symbol"] for row in rows}
+
+    answers = {
+        symbol: client.get(f"/api/v1/portfolios/{key}/position_values", params={"symbol": symbol}) for symbol in symbols
+    }
+
+    assert {"CASH_USD", "FUND_ONE", "AAPL240621C00190000"} <= symbols
+    for symbol, answer in answers.items():
+        assert answer.json() == [row for row in rows if row["symbol"] == symbol], symbol
+
+
 @pytest.mark.parametrize(
     ("path", "accept", "code", "said"),
     [
+        ("KEY/explain/portfolio_snapshots/equity?symbol=AAPL", "*/*", 404, "portfolio_snapshots has no column symbol"),
+        ("KEY/explain/betas_by_portfolio/market_beta?lot=7", "*/*", 404, "betas_by_portfolio has no column lot_id"),
+        ("KEY/explain/performance/alpha?cluster=1", "*/*", 404, "performance has no column cluster"),
         ("nobody/performance", "*/*", 404, "no portfolio has this id"),
         ("KEY/prices", "*/*", 404, "there is no table 'prices'; there are market_prices"),
         ("KEY/performance?start=2024-03-15&end=2024-03-14", "*/*", 422, "2024-03-14 is before start 2024-03-15"),

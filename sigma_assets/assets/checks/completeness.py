@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.series.suspicion import suspicious_moves as large_moves
+from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import STYLE_FACTORS
 from sigma_assets.runs.partitions import Scope
@@ -91,9 +92,11 @@ def every_holding_has_betas(tables: Tables, scope: Scope) -> Findings:
 
 
 def positions_complete(tables: Tables, scope: Scope) -> Findings:
-    """The rows of position_values are counted against the open lots of the snapshots, where both are there."""
+    """The rows of position_values are counted against the open lots of the snapshots, which leave cash equivalents out."""
     snapshots = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "positions"])
-    counts = tables.rows("position_values", scope, columns=["portfolio_id", "session"]).value_counts()
+    columns = ["portfolio_id", "session", "risk_symbol", "risk_value"]
+    positions = tables.rows("position_values", scope, columns=columns)
+    counts = positions.loc[~is_cash_equivalent(positions), ["portfolio_id", "session"]].value_counts()
     found = counts.reindex(pd.MultiIndex.from_frame(snapshots[["portfolio_id", "session"]]), fill_value=0).to_numpy()
     for portfolio_id, short in snapshots[snapshots["positions"] != found].groupby("portfolio_id"):
         yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"

@@ -17,7 +17,7 @@ LINES = 50
 def tell_holdings(holdings: "Holdings", current_session: date) -> None:
     """Print where prices come from and how old they are, and each gap with reason and remedy."""
     newest = f"up to {holdings.newest_price}" if holdings.newest_price else "none of any holding"
-    source = "simulated: every number is made up" if holdings.is_simulated else f"from {holdings.price_source}"
+    source = "simulated: every number is made up" if holdings.is_all_simulated else f"from {holdings.price_source}"
     console.print(
         f"{holdings.counted_symbols} have prices, {source}; {newest}, current session {current_session}",
         highlight=False,
@@ -60,7 +60,7 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
             _warn(f"{names[portfolio_id]}: {holdings.named}; `sigma-assets status {portfolio_id}` says why")
-    if any(holdings.is_simulated for holdings in found.values()):
+    if any(holdings.is_all_simulated for holdings in found.values()):
         _warn("prices are simulated; SIGMA_PRICES names real sources")
 
 
@@ -87,7 +87,7 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
     shown = list(names)[:LINES]
     known = summaries(database, shown)
     gaps = {
-        key: len(holdings.gaps) + holdings.is_simulated
+        key: len(holdings.gaps) + holdings.is_all_simulated
         for key, holdings in holdings_of(database, settings(), shown).items()
     }
     for key in shown:
@@ -118,7 +118,7 @@ def tell_import(portfolio_id: str) -> None:
     holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
     for gap in (*holdings.gaps, *_entry_gaps_at_hand(portfolio_id)):
         _warn(str(gap))
-    if holdings.is_simulated:
+    if holdings.is_all_simulated:
         _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
 
 

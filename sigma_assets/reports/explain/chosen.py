@@ -46,6 +46,13 @@ def chosen_rows(
         There is none, or there are several that do not belong together.
     """
     chosen = rows
+    for name, said, given in (
+        ("symbol", "symbol", which.symbols),
+        ("lot_id", "lot", which.lot),
+        ("cluster", "cluster", which.cluster),
+    ):
+        if given and name not in rows:
+            raise ExplainError(f"{table} has no column {name}, so {said} chooses nothing; leave it out")
     for name, given in (("lot_id", which.lot), ("scenario", which.scenario), ("cluster", which.cluster)):
         if given is not None and name in rows:
             chosen = chosen[chosen[name] == given]

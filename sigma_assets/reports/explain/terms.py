@@ -115,7 +115,7 @@ class Terms:
             ledger, _ = self._book
             reference = period_references(day).get(f"return_{period}", ledger.sessions[:1] - 1)[0]
             if reference < ledger.sessions[0]:
-                return f"the day before inception, {ledger.sessions[0]}"
+                return f"the day before {ledger.sessions[0]}, the first session"
         else:
             reference = reference_dates(day).get(f"return_{period}", day - 1)[0]
         sessions = self.tables.calendar.sessions

@@ -44,7 +44,8 @@ async function poll() {
 function show(head, portfolios) {
   byId("content").hidden = false;
   const simulated = portfolios.some((each) => each.price_source.split(", ").includes("simulated"));
-  const made = simulated ? "Simulated prices" : "Prices";
+  const real = portfolios.some((each) => each.price_source !== "simulated");
+  const made = simulated ? (real ? "Prices, partly simulated," : "Simulated prices") : "Prices";
   const prices = head.target_session ? `${made} up to ${head.target_session}` : "No prices yet";
   const session = head.target_session === head.current_session ? "the current session"
     : `current session ${head.current_session}`;

@@ -156,7 +156,7 @@ function tick() {
 
 // Before anything else: what a reader of the numbers must know.
 function showWarnings(answer) {
-  const simulated = answer.price_source.split(", ").includes("simulated");
+  const simulated = answer.price_source === "simulated";  // of a part, a warning tells
   byId("warnings").hidden = answer.warnings.length === 0 && !simulated;
   byId("simulated").hidden = !simulated;
   const list = byId("warning-list");

@@ -203,7 +203,7 @@ def test_no_formula_is_the_name_of_its_own_number(table):
         ("volatility_by_symbol", "realized_21d", {"symbols": ["SPY"]}, "the 21 sessions from 2024-02-15 to 2024-03-15"),
         ("performance", "return_mtd", {}, "the sessions after 2024-02-29, the end of the previous month"),
         ("performance", "return_qtd", {}, "the sessions after 2023-12-29, the end of the previous quarter"),
-        ("performance", "return_since_inception", {}, "the day before inception, 2023-01-03"),
+        ("performance", "return_since_inception", {}, "the day before 2023-01-03, the first session"),
         ("symbol_metrics", "return_3m", {"symbols": ["SPY"]}, "after 2023-12-15, the same day 3 months earlier"),
         (
             "symbol_factors",
