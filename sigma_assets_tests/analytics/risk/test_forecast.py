@@ -115,8 +115,19 @@ def again(returns: FloatArray, row: int) -> tuple[float, float, int]:
     coefficients, residual = nnls(sample.drop(columns="target").to_numpy(), target)
     means = [mean(21)[row], mean(63)[row], mean(252)[row]]
     means = means[:2] if np.isnan(means[2]) else means
-    variance = (regressors.iloc[row].to_numpy() @ coefficients + np.mean(means)) / 2
+    today = regressors.assign(day=daily.ffill(limit=4)).iloc[row]
+    variance = (today.to_numpy() @ coefficients + np.mean(means)) / 2
     return np.sqrt(variance), 1 - residual**2 / ((target - target.mean()) ** 2).sum(), len(sample)
+
+
+def test_it_is_the_last_days_own_variance_that_stands_for_a_missing_one():
+    """Yesterday's, not the mean of the week: with seed 4 the fit gives the day a weight, and yesterday lost 6 %."""
+    returns = clustered_returns(700, seed=4)
+    returns[-2:] = [-0.06, np.nan]
+
+    found = volatility_forecast(returns[:, None], np.array([699]), MODEL)
+
+    assert found.volatility[0, 0] == pytest.approx(again(returns, 699)[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.04])

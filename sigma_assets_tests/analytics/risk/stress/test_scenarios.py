@@ -100,6 +100,13 @@ def test_as_many_scenarios_as_there_are_columns_can_be_used():
     assert parse_scenarios(text, "mine.yaml").names == tuple(f"r{n}" for n in range(1, 25))
 
 
+def test_the_largest_shocks_can_be_used():
+    text = "shocks:\n  - {name: a, factor: market, move: 10}\n  - {name: b, factor: rates, basis_points: -2000}\n"
+    text += "  - {name: c, factor: size_spread, deviations: 20}\n"
+
+    assert [shock.size for shock in parse_scenarios(text, "mine.yaml").shocks] == [10, -2000, 20]
+
+
 def test_the_shortest_and_the_longest_stretch_can_be_used():
     text = "replays:\n  - {name: a, worst_sessions: 1}\n  - {name: b, worst_sessions: 1000}\n"
 
