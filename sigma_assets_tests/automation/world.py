@@ -50,6 +50,8 @@ class World:
         configuration = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text())
         configuration["storage"]["custom"]["config"] = {"base_dir": str(home)}
         del configuration["python_logs"]
+        noop = "dagster._core.storage.noop_compute_log_manager"  # files of what a run prints cost four processes
+        configuration["compute_logs"] = {"module": noop, "class": "NoOpComputeLogManager"}
         (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
         copy_dagster_files(home)
         shutil.copy(database_file or migrated_sqlite(), home / "sigma.sqlite")

@@ -25,7 +25,7 @@ from sigma_assets_tests.hosts.deployment import HostsDeployment, book
 from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, until
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
-PORTFOLIOS = 8
+PORTFOLIOS = 6
 """Each is a run of its own, besides that of the universe."""
 FIRST = date(2026, 1, 2)
 NAMES = ("host-a", "host-b", "host-c")

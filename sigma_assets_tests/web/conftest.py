@@ -23,6 +23,7 @@ LOGGING = """
 python_logs: {managed_python_loggers: [sigma_assets], python_log_level: INFO}
 telemetry: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 4}}
+compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
 """
 EMBEDDED = """
 storage:
