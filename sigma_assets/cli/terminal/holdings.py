@@ -18,10 +18,10 @@ def tell_holdings(holdings: "Holdings", current_session: date) -> None:
     """Print where prices come from and how old they are, and each gap with reason and remedy."""
     newest = f"up to {holdings.newest_price}" if holdings.newest_price else "none of any holding"
     source = "simulated: every number is made up" if holdings.is_all_simulated else f"from {holdings.price_source}"
-    console.print(
-        f"{holdings.counted_symbols} have prices, {source}; {newest}, current session {current_session}",
-        highlight=False,
+    known = (
+        "nothing is computed yet; prices" if holdings.session is None else f"{holdings.counted_symbols} have prices,"
     )
+    console.print(f"{known} {source}; {newest}, current session {current_session}", highlight=False, soft_wrap=True)
     for gap in holdings.gaps:
         console.print(f"warning: {gap}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
