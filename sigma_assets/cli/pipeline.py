@@ -66,7 +66,8 @@ def run(
         for outcome in outcomes
     ]
     late_start, age = _beyond_the_prices(portfolio_ids)
-    show(rows, as_json=as_json, nothing=f"nothing is {'outdated' if outdated else 'missing'}; {age}")
+    word = "outdated" if outdated else "missing"
+    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)}; {age}")
     for line in late_start:
         click.echo(line, err=True)
     if not as_json:
@@ -111,7 +112,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
     late_start, age = _beyond_the_prices(portfolio_ids)
-    show(rows, as_json=as_json, nothing=f"nothing is {word} up to {inputs.target}; {age}")
+    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)} up to {inputs.target}; {age}")
     for line in late_start:
         click.echo(line, err=True)
     tell_gaps(portfolio_ids)
@@ -169,6 +170,11 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
             run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, source)
             error.add_note(f"kept in the history as run {run_id}: `sigma-assets runs`")
             raise
+
+
+def _nothing(told: Collection[str], word: str) -> str:
+    """Return what is said where no session is missing: not that all is well, if something else is to be told."""
+    return f"no session that can be computed is {word}" if told else f"nothing is {word}"
 
 
 def _named(busy: Collection[str]) -> str:

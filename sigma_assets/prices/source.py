@@ -16,7 +16,7 @@ from sigma_assets.prices.completeness import Answers, answers_for, ask_again_tod
 from sigma_assets.prices.gaps import open_gaps
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
-from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider
+from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider, Unserved
 from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
@@ -73,10 +73,13 @@ class PriceSource:
             self._made = (current, make_provider(self.settings.prices, around))
         return self._made[1]
 
-    def closes_at_hand(self, wanted: Mapping[str, Sequence[date]]) -> dict[tuple[str, date], float]:
-        """Return (symbol, session) -> close as traded, USD, of what a source on this machine has; of others nothing.
+    def closes_at_hand(
+        self, wanted: Mapping[str, Sequence[date]]
+    ) -> tuple[dict[tuple[str, date], float], dict[str, Unserved]]:
+        """Return what a source on this machine has, and which symbols it does not know; of others nothing.
 
-        Nothing is stored.
+        The first is (symbol, session) -> close as traded, USD, the second symbol -> what the source says. Nothing is
+        stored.
 
         Raises
         ------
@@ -84,9 +87,11 @@ class PriceSource:
             Its files cannot be read.
         """
         if not self.settings.prices.startswith(LOCAL_SOURCES) or hasattr(self.provider, "sources"):
-            return {}
-        blocks = [bars.rows for bars in self.provider.daily_bars(wanted)]
-        return {(row.symbol, row.session.date()): row.close for rows in blocks for row in rows.itertuples()}
+            return {}, {}
+        blocks = list(self.provider.daily_bars(wanted))
+        closes = {(row.symbol, row.session.date()): row.close for bars in blocks for row in bars.rows.itertuples()}
+        lacking = [entry for bars in blocks for entry in bars.unserved]
+        return closes, {entry.symbol: entry for entry in lacking if entry.reason == "unknown_symbol"}
 
     def target_session(self) -> date:
         """Return the last session that can be computed: the calendar's current one, if the provider has it (SPEC 5).

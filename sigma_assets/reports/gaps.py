@@ -113,6 +113,11 @@ def holdings_changed(first: date) -> Gap:
     return Gap(None, "numbers of its present holdings", reason, remedy)
 
 
+def unknown_symbol(symbol: str, remark: Remark) -> Gap:
+    """Return what is to be known of a symbol that the price source does not know, before anything is computed."""
+    return Gap(symbol, "price", *_why_unpriced(remark))
+
+
 def partly_simulated(last: Mapping[str, date]) -> Gap:
     """Return what is to be known of numbers that simulated prices went into, besides those of real sources.
 

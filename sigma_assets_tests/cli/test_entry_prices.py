@@ -27,6 +27,16 @@ def test_files_are_asked_at_once(sigma, book: Path) -> None:
     assert "AAA lacks a plausible entry price: entered at 200.00, but closed at 20.00 on 2024-03-04" in answer.stderr
 
 
+def test_a_symbol_that_the_files_do_not_know_is_named_at_once(sigma, book: Path) -> None:
+    """The first run would say it; the file is here, and the typing error is fresh now."""
+    answer = sigma("import", "book.csv", "--name", "Typo", "--equity", "9000", SIGMA_PRICES=f"files:{book}/prices.csv")
+
+    assert answer.exit_code == 0
+    assert "DDD lacks price: the source does not know the symbol (files: " in answer.stderr
+    assert "sigma-assets sync" in answer.stderr
+    assert "BBB lacks" not in answer.stderr
+
+
 def test_files_that_cannot_be_read_are_said_and_lose_nothing(sigma, book: Path) -> None:
     answer = sigma("import", "book.csv", "--name", "Unread", "--equity", "9000", SIGMA_PRICES=f"files:{book}/none.csv")
 

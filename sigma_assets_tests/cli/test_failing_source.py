@@ -34,6 +34,18 @@ def test_a_source_that_ends_before_a_portfolio_begins_is_said(late):
         assert "no prices yet" in answer.output
 
 
+def test_a_portfolio_without_any_session_is_not_up_to_date(late):
+    """0 of 0 sessions were done, and so `status` said `up to date`, and `run` and `missing` that nothing is missing."""
+    status, computed, missing = late("status", "late"), late("run"), late("missing")
+
+    assert "up to date" not in status.output
+    assert "nothing computed yet" in status.output
+    assert "symbols have prices" not in status.output
+    for answer in (computed, missing):
+        assert "nothing is missing" not in answer.output
+        assert "no session that can be computed is missing" in answer.output
+
+
 def test_a_range_before_the_inception_is_refused(late):
     """v0.1 succeeded with nothing done."""
     answer = late("run", "--start", "2024-01-02", "--end", "2024-02-01")

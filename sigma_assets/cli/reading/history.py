@@ -93,6 +93,8 @@ def status(portfolio_id: str, as_json: bool) -> None:
     rows = [{"asset": asset, "sessions done": total - len(days), "of": total} for asset, days in due.items()]
     done = all(row["sessions done"] == total for row in rows)
     state = "running" if portfolio_id in inputs.busy else "up to date" if done else "behind"
+    if not total:
+        state = "nothing computed yet, since it begins after the last session with prices"
     record = {"portfolio_id": portfolio_id, "state": state, "target": inputs.target, "assets": rows}
     uncomputed = [asset for asset in due if (portfolio_id, asset) in inputs.missing]
     found = holdings_of(
@@ -111,7 +113,8 @@ def status(portfolio_id: str, as_json: bool) -> None:
     if as_json:
         show_one(record, as_json=True, sentence="")
         return
-    console.print(table(rows, f"{portfolio_id}: {state}, target {inputs.target}"))
+    console.print(f"{portfolio_id}: {state}, target {inputs.target}", style="bold", highlight=False, soft_wrap=True)
+    console.print(table(rows))
     tell_holdings(holdings, tables.settings.current_session())
     if last:
         story = last[0]

@@ -18,10 +18,10 @@ def tell_holdings(holdings: "Holdings", current_session: date) -> None:
     """Print where prices come from and how old they are, and each gap with reason and remedy."""
     newest = f"up to {holdings.newest_price}" if holdings.newest_price else "none of any holding"
     source = "simulated: every number is made up" if holdings.is_all_simulated else f"from {holdings.price_source}"
-    console.print(
-        f"{holdings.counted_symbols} have prices, {source}; {newest}, current session {current_session}",
-        highlight=False,
+    known = (
+        "nothing is computed yet; prices" if holdings.session is None else f"{holdings.counted_symbols} have prices,"
     )
+    console.print(f"{known} {source}; {newest}, current session {current_session}", highlight=False, soft_wrap=True)
     for gap in holdings.gaps:
         console.print(f"warning: {gap}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
@@ -108,24 +108,26 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
 
 
 def tell_import(portfolio_id: str) -> None:
-    """Print on stderr what is known at once of a new portfolio's prices: simulated ones, entry prices that do not match.
+    """Print on stderr what is known at once of a new portfolio's prices.
 
-    Where nothing is stored yet, a source on this machine is asked; a live one is not: what it has, the first run says.
+    That they are simulated, symbols that the source does not know, entry prices that do not match. Where nothing is stored
+    yet, a source on this machine is asked; a live one is not: what it has, the first run says.
     """
     from sigma_assets.reports.stored import holdings_of
     from sigma_assets.settings import settings
 
     holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
-    for gap in (*holdings.gaps, *_entry_gaps_at_hand(portfolio_id)):
+    for gap in (*holdings.gaps, *_gaps_at_hand(portfolio_id)):
         _warn(str(gap))
     if holdings.is_all_simulated:
         _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
 
 
-def _entry_gaps_at_hand(portfolio_id: str) -> "list[Gap]":
+def _gaps_at_hand(portfolio_id: str) -> "list[Gap]":
+    """Return the symbols that a source on this machine does not know, and the entry prices far from its closes."""
     from sigma_assets.base.errors import ProviderError
     from sigma_assets.prices.source import PriceSource
-    from sigma_assets.reports.gaps import entry_price_gaps
+    from sigma_assets.reports.gaps import Remark, entry_price_gaps, unknown_symbol
     from sigma_assets.reports.stored import entries_without_close
     from sigma_assets.settings import settings
 
@@ -133,15 +135,23 @@ def _entry_gaps_at_hand(portfolio_id: str) -> "list[Gap]":
     wanted: dict[str, set[date]] = {}
     for symbol, session, *_ in entries:
         wanted.setdefault(symbol, set()).add(session)
+    if not wanted:
+        return []
     source = PriceSource(settings(), open_database)
     try:
-        closes = source.closes_at_hand({symbol: sorted(days) for symbol, days in wanted.items()}) if wanted else {}
+        closes, unknown = source.closes_at_hand({symbol: sorted(days) for symbol, days in wanted.items()})
     except ProviderError as error:
         _warn(f"entry prices were not compared with closes: {error}")
         return []
-    return entry_price_gaps(
+    name = source.provider.name
+    lacking = [
+        unknown_symbol(symbol, Remark(said.reason, said.detail, name, said.next_try))
+        for symbol, said in unknown.items()
+    ]
+    far = entry_price_gaps(
         (symbol, session, price, closes.get((symbol, session))) for symbol, session, price, _ in entries
     )
+    return [*lacking, *far]
 
 
 def _warn(text: str) -> None:
