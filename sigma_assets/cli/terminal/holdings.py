@@ -1,6 +1,6 @@
 """Print what is not known of holdings."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -112,24 +112,22 @@ def tell_import(portfolio_id: str) -> None:
 
     Where nothing is stored yet, a source on this machine is asked; a live one is not: what it has, the first run says.
     """
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.stored import imported_holdings
     from sigma_assets.settings import settings
 
-    holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
-    for gap in (*holdings.gaps, *_entry_gaps_at_hand(portfolio_id)):
+    holdings, entries = imported_holdings(open_database(), settings(), portfolio_id)
+    for gap in (*holdings.gaps, *_entry_gaps_at_hand(entries)):
         _warn(str(gap))
     if holdings.is_simulated:
         _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
 
 
-def _entry_gaps_at_hand(portfolio_id: str) -> "list[Gap]":
+def _entry_gaps_at_hand(entries: Sequence[tuple[str, date, float, float | None]]) -> "list[Gap]":
     from sigma_assets.base.errors import ProviderError
     from sigma_assets.prices.source import PriceSource
     from sigma_assets.reports.gaps import entry_price_gaps
-    from sigma_assets.reports.stored import entries_without_close
     from sigma_assets.settings import settings
 
-    entries = entries_without_close(open_database(), settings(), portfolio_id)
     wanted: dict[str, set[date]] = {}
     for symbol, session, *_ in entries:
         wanted.setdefault(symbol, set()).add(session)
