@@ -147,11 +147,15 @@ def cash_flows(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
     return _table(db, schema.cash_flows, ("portfolio_id", "flow_date", "flow_id"), ids)
 
 
-def newest_snapshots(db: Database) -> dict[str, date]:
-    """Return the last session of each active portfolio that there is a snapshot of; portfolios without one are absent."""
-    active, snapshots = schema.portfolios, schema.portfolio_snapshots
-    newest = sa.select(sa.func.max(snapshots.c.session)).where(snapshots.c.portfolio_id == active.c.portfolio_id)
-    query = sa.select(active.c.portfolio_id, newest.scalar_subquery()).where(active.c.deleted_at.is_(None))
+def newest_snapshots(db: Database, ids: Sequence[str] | None = None) -> dict[str, date]:
+    """Return the last session that there is a snapshot of, of the given portfolios, else of the active ones.
+
+    Portfolios without a snapshot are absent.
+    """
+    chosen, snapshots = schema.portfolios, schema.portfolio_snapshots
+    newest = sa.select(sa.func.max(snapshots.c.session)).where(snapshots.c.portfolio_id == chosen.c.portfolio_id)
+    condition = chosen.c.deleted_at.is_(None) if ids is None else chosen.c.portfolio_id.in_(ids)
+    query = sa.select(chosen.c.portfolio_id, newest.scalar_subquery()).where(condition)
     rows = db.in_snapshot(lambda connection: connection.execute(query).all())
     return {portfolio_id: session for portfolio_id, session in rows if session is not None}
 
