@@ -14,6 +14,7 @@ from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.partitions import portfolios_def
+from sigma_assets.runs.restored import SNAPSHOTS
 from sigma_assets.runs.tags import PORTFOLIO, SYMBOL_JOB
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import newest_metrics, newest_snapshots, portfolios
@@ -21,8 +22,6 @@ from sigma_assets.storage.roster import Roster, adopt, uncomputed
 
 UNIVERSE = ""
 """Stands for the universe where portfolios are named by their ids."""
-SNAPSHOTS = "portfolio_snapshots"
-"""Has a row for each of its partitions, whatever is known: by it our tables are compared with Dagster's."""
 IMPORT_PATIENCE = timedelta(seconds=45)
 """An import, or a command, that made a portfolio a partition asks for its first run within a second. If there is none by
 then, its process has died in between, and the sensor asks instead."""

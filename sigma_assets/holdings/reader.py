@@ -1,12 +1,13 @@
 """A file of holdings becomes checked lots and flows, or one error that names every problem in it (SPEC 2.1)."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from sigma_assets.base.conventions import BOND_MULTIPLIER, OPTION_MULTIPLIER
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.brokers.sources import Source, as_document
 from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
@@ -85,7 +86,7 @@ class Holdings:
             "decimal_sign": self.decimal,
             "dates": self.dates,
             "lots": len(self.lots),
-            "lots_by_class": dict(sorted(Counter(self.lots["investment_class"]).items())),
+            "lots_by_class": self.lots["investment_class"].value_counts().sort_index().to_dict(),
             "closed_lots": int(self.lots["exit_date"].notna().sum()),
             "first_date": _day(self.lots["entry_date"].min()),
             "last_date": _day(max(self.lots["entry_date"].max(), self.lots["exit_date"].max(), key=_or_never)),
@@ -182,7 +183,8 @@ def _locate(content: bytes, options: ReadOptions, problems: list[Problem]) -> tu
     return None if found is None else (text, encoding, found)
 
 
-def _read(content: bytes, today: date, options: ReadOptions, findings: Findings) -> Holdings | None:
+def _tables(content: bytes, options: ReadOptions, findings: Findings) -> tuple[list[Table], str, Found, str] | None:
+    """Return the tables of a file, how it is encoded, where they were found and their decimal sign."""
     located = _locate(content, options, findings.problems)
     if located is None:
         return None
@@ -195,6 +197,14 @@ def _read(content: bytes, today: date, options: ReadOptions, findings: Findings)
     if any(problem.code == "ERR_CSV_004" for problem in findings.problems):
         return None
     decimal = options.decimal or found.source.decimal or decimal_sign(tables, text, found, findings)
+    return tables, encoding, found, decimal
+
+
+def _read(content: bytes, today: date, options: ReadOptions, findings: Findings) -> Holdings | None:
+    read = _tables(content, options, findings)
+    if read is None:
+        return None
+    tables, encoding, found, decimal = read
     dates = options.dates or found.source.dates or date_order(tables, findings)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     if found.source.kind == "transactions":
@@ -224,17 +234,15 @@ def _read(content: bytes, today: date, options: ReadOptions, findings: Findings)
 def _note_more(table: Table, found: Found, findings: Findings) -> None:
     if found.others:
         findings.warnings.append(f"the file also holds {', '.join(found.others)}; `--source NAME` reads that instead")
-    accounts = {text for text in table.texts("account") if text}
+    accounts = set(filter(None, table.texts("account").distinct))
     if len(accounts) > 1:
         findings.warnings.append(f"{len(accounts)} accounts in one file are imported as one portfolio")
 
 
 def _factors(lots: pd.DataFrame) -> pd.Series:
-    from sigma_assets.base.conventions import default_multiplier
-
-    pairs = zip(lots["investment_class"], lots["investment_subtype"], strict=True)
-    default = pd.Series([default_multiplier(*pair) for pair in pairs], index=lots.index, dtype=float)
-    return lots["multiplier"].fillna(default)
+    default = np.where(lots["investment_subtype"] == "BOND", BOND_MULTIPLIER, 1.0)
+    default = np.where(lots["investment_class"] == "OPTIONS", float(OPTION_MULTIPLIER), default)
+    return lots["multiplier"].fillna(pd.Series(default, index=lots.index))
 
 
 def _or_never(day: Any) -> pd.Timestamp:

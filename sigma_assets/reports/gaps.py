@@ -134,6 +134,18 @@ def partly_simulated(last: Mapping[str, date]) -> Gap:
     return Gap(None, "real prices", reason, remedy)
 
 
+def sessions_lost(first: date, last: date) -> Gap:
+    """Return what is to be known of sessions that were computed, but that the tables do not have any more.
+
+    Parameters
+    ----------
+    first, last : the ends of them.
+    """
+    lacks = f"the session {first}" if first == last else f"the sessions {first} to {last}"
+    reason = "computed before, but not in the tables: these are older, as from a backup"
+    return Gap(None, lacks, reason, "they come with the next run: `sigma-assets run`, or the daemon's")
+
+
 def outdated(stored: StoredPortfolio) -> dict[str, int]:
     """Return the symbols whose newest price is too old to be carried on, with its age in sessions."""
     ages = {lot.risk_symbol: lot.sessions_old for lot in stored.lots if lot.risk_symbol is not None}

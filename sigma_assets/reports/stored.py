@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -132,23 +133,34 @@ def holdings_of(
     """
     with database.read() as connection:
         found = _Reader(connection, settings, portfolio_ids, uncomputed or {}).read()
+    return _with_changes(database, found, older or {})
+
+
+def imported_holdings(
+    database: Database, settings: Settings, portfolio_id: str
+) -> tuple[Holdings, list[tuple[str, date, float, float | None]]]:
+    """Return how well the holdings of a new portfolio are known, and the entries of its shares without a stored close.
+
+    The entries are as `entry_price_gaps` takes them.
+    """
+    with database.read() as connection:
+        reader = _Reader(connection, settings, [portfolio_id], {})
+        found = reader.read()
+    entries = [entry for entry in reader.entered[portfolio_id].shares if entry[3] is None]
+    return _with_changes(database, found, {})[portfolio_id], entries
+
+
+def _with_changes(
+    database: Database, found: Mapping[str, Holdings], older: Mapping[str, Sequence[Gap]]
+) -> dict[str, Holdings]:
     changed = {
-        row.portfolio_id: row.first_session.date() for row in changed_holdings(database, portfolio_ids).itertuples()
+        row.portfolio_id: row.first_session.date() for row in changed_holdings(database, list(found)).itertuples()
     }
+    told = {}
     for key, each in found.items():
         more = [holdings_changed(changed[key])] if key in changed else []
-        gaps = (*each.gaps, *more, *(older or {}).get(key, ()))
-        found[key] = replace(each, gaps=gaps, changed_from=changed.get(key))
-    return found
-
-
-def entries_without_close(
-    database: Database, settings: Settings, portfolio_id: str
-) -> list[tuple[str, date, float, float | None]]:
-    """Return the entries of a portfolio's shares that no close is stored for, as `entry_price_gaps` takes them."""
-    with database.read() as connection:
-        entered = _Reader(connection, settings, [portfolio_id], {}).entered()[portfolio_id]
-    return [entry for entry in entered.shares if entry[3] is None]
+        told[key] = replace(each, gaps=(*each.gaps, *more, *older.get(key, ())), changed_from=changed.get(key))
+    return told
 
 
 @dataclass
@@ -180,7 +192,7 @@ class _Reader:
 
     def read(self) -> dict[str, Holdings]:
         """Return the holdings of each portfolio."""
-        entered = self.entered()
+        entered = self.entered
         held = {symbol for each in entered.values() for symbol in each.symbols}
         priced_on = self._priced_on(held)
         made_up = self._simulated(held | self.etfs | {self.settings.benchmark})
@@ -219,20 +231,24 @@ class _Reader:
             gaps=(*gaps_of(stored), *far),
         )
 
+    @cached_property
     def entered(self) -> dict[str, "_Entered"]:
-        """Return what portfolios ever held, and at what price their shares were entered."""
+        """What portfolios ever held, and at what price their shares were entered."""
         table = lots.c
         columns = (table.portfolio_id, table.symbol, table.underlying_symbol, table.investment_class)
         more = (table.investment_subtype, table.entry_date, table.entry_price)
         entered = {key: _Entered() for key in self.ids}
         shares = []
+        effective: dict[date, date] = {}
         for row in self._rows(sa.select(*columns, *more).where(table.portfolio_id.in_(self.ids))):
             mine = entered[row.portfolio_id]
             mine.positions += 1
             if row.investment_class != "PRIVATE":
                 mine.symbols |= {symbol for symbol in (row.symbol, row.underlying_symbol) if symbol}
             if row.investment_class == "PUBLIC" and row.investment_subtype not in NOT_SHARES:
-                shares.append((mine, row.symbol, self.calendar.on_or_after(row.entry_date), row.entry_price))
+                if (session := effective.get(row.entry_date)) is None:
+                    session = effective[row.entry_date] = self.calendar.on_or_after(row.entry_date)
+                shares.append((mine, row.symbol, session, row.entry_price))
         closes = self._closes({(symbol, session) for _, symbol, session, _ in shares})
         for mine, symbol, session, price in shares:
             mine.shares.append((symbol, session, price, closes.get((symbol, session))))
@@ -241,8 +257,10 @@ class _Reader:
     def _closes(self, wanted: Collection[tuple[str, date]]) -> dict[tuple[str, date], float]:
         table = market_prices.c
         found = {}
-        for session in sorted({session for _, session in wanted}):
-            symbols = [symbol for symbol, day in wanted if day == session]
+        held_on = defaultdict(list)
+        for symbol, session in wanted:
+            held_on[session].append(symbol)
+        for session, symbols in sorted(held_on.items()):
             query = sa.select(table.symbol, table.close).where(table.session == session, table.symbol.in_(symbols))
             found.update({(row.symbol, session): row.close for row in self._rows(query)})
         return found

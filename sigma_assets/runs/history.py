@@ -6,7 +6,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from sigma_assets.runs.facts import Attempt, PortfolioFacts, RunFacts, RunState,
 from sigma_assets.runs.phases import BY_ASSET, PHASES
 from sigma_assets.runs.presence import Presence
 from sigma_assets.runs.progress import Progress, onboarding_progress
+from sigma_assets.runs.restored import SNAPSHOTS
 from sigma_assets.storage.roster import Roster
 
 RUNS_KEPT = 256
@@ -92,6 +93,8 @@ class History:
     ----------
     roster : returns which portfolio is which partition, as it is now.
     share : shares a read between readers who come at once; by default each reads for itself.
+    rows_end : returns the last session that our tables have of a portfolio. What is materialised of later ones is lost:
+        the tables come from an older backup. Where it returns None, and by default, Dagster is believed.
     """
 
     def __init__(
@@ -100,11 +103,13 @@ class History:
         roster: Callable[[], Roster],
         calendar: TradingCalendar,
         share: Share = lambda _, read: read(),
+        rows_end: Callable[[str], date | None] = lambda _: None,
     ) -> None:
         self.instance = instance
         self._roster = roster
         self._calendar = calendar
         self._share = share
+        self._rows_end = rows_end
         self._presence = Presence(instance, calendar.sessions)
         self._finished: OrderedDict[tuple[str, RunState], RunEvents] = OrderedDict()
 
@@ -137,6 +142,11 @@ class History:
         stop = max(run.target or run.stop for run in facts)
         name = self._roster().name_of[portfolio.portfolio_id]
         there = self._presence.look(name, portfolio.first, max(stop, portfolio.first))
+        end = self._rows_end(portfolio.portfolio_id)  # after the look: rows are stored before Dagster hears of them
+        if end is not None:
+            days = self._calendar.sessions[portfolio.first : max(stop, portfolio.first)]
+            lost = there[SNAPSHOTS] & (days > np.datetime64(end))
+            there = {asset: is_there & ~lost for asset, is_there in there.items()}
         due = max((facts[0].target or facts[0].stop) - portfolio.first, 0)
         is_complete = all(there[phase.asset][:due].all() for phase in PHASES)
         newest = max(RUNS_READ - 1, 1)

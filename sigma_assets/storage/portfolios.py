@@ -1,9 +1,10 @@
 """Portfolios, their lots and their cash flows: what a person enters. Changes of them are in `holdings`."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import NAMESPACE_OID, uuid4
 
 import numpy as np
 import pandas as pd
@@ -100,8 +101,17 @@ def content_order(lots: pd.DataFrame) -> np.ndarray:
 
 
 def _ascending_ids(seed: str, count: int) -> list[str]:
-    """Return a number of uuids in ascending order."""
-    return sorted(str(uuid5(NAMESPACE_OID, f"{seed} {number}")) for number in range(count))
+    """Return a number of uuids (version 5) in ascending order."""
+    begun = hashlib.sha1(NAMESPACE_OID.bytes + f"{seed} ".encode(), usedforsecurity=False)
+    return sorted(_uuid5(begun, number) for number in range(count))
+
+
+def _uuid5(begun: "hashlib._Hash", number: int) -> str:
+    """Return what `uuid5` makes of a name that ends with a number, in a fifth of its time."""
+    whole = begun.copy()
+    whole.update(b"%d" % number)
+    text = whole.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
 
 
 def portfolios(db: Database, ids: Sequence[str] | None = None, *, include_removed: bool = False) -> pd.DataFrame:
@@ -137,11 +147,15 @@ def cash_flows(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:
     return _table(db, schema.cash_flows, ("portfolio_id", "flow_date", "flow_id"), ids)
 
 
-def newest_snapshots(db: Database) -> dict[str, date]:
-    """Return the last session of each active portfolio that there is a snapshot of; portfolios without one are absent."""
-    active, snapshots = schema.portfolios, schema.portfolio_snapshots
-    newest = sa.select(sa.func.max(snapshots.c.session)).where(snapshots.c.portfolio_id == active.c.portfolio_id)
-    query = sa.select(active.c.portfolio_id, newest.scalar_subquery()).where(active.c.deleted_at.is_(None))
+def newest_snapshots(db: Database, ids: Sequence[str] | None = None) -> dict[str, date]:
+    """Return the last session that there is a snapshot of, of the given portfolios, else of the active ones.
+
+    Portfolios without a snapshot are absent.
+    """
+    chosen, snapshots = schema.portfolios, schema.portfolio_snapshots
+    newest = sa.select(sa.func.max(snapshots.c.session)).where(snapshots.c.portfolio_id == chosen.c.portfolio_id)
+    condition = chosen.c.deleted_at.is_(None) if ids is None else chosen.c.portfolio_id.in_(ids)
+    query = sa.select(chosen.c.portfolio_id, newest.scalar_subquery()).where(condition)
     rows = db.in_snapshot(lambda connection: connection.execute(query).all())
     return {portfolio_id: session for portfolio_id, session in rows if session is not None}
 

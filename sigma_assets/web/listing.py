@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
+from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.stored import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, runs
@@ -45,10 +46,11 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         there = _snapshots(connection, [row.portfolio_id for row in rows])
     lacking = _lacking(queries.instance, roster, there)
     ids = [row.portfolio_id for row in rows]
-    holdings = queries.holdings(ids, lacking)
+    lost = queries.lost(ids)
+    holdings = queries.holdings(ids, lacking, lost)
     known = summaries(queries.database, ids)
     lines = [
-        _line(queries, queries.facts_of(row), target, there, lacking, newest, holdings[key], known.get(key))
+        _line(queries, queries.facts_of(row), target, there, lacking, lost, newest, holdings[key], known.get(key))
         for row in rows
         for key in [row.portfolio_id]
     ]
@@ -97,13 +99,16 @@ def _line(
     target: date | None,
     there: Mapping[str, _Snapshots],
     lacking: Mapping[str, Sequence[str]],
+    lost: Mapping[str, SessionArray],
     newest: Mapping[str, RunCover],
     holdings: Holdings,
     summary: Summary | None,
 ) -> PortfolioLine:
     snapshots = there.get(portfolio.portfolio_id)
     assets = lacking.get(portfolio.portfolio_id, ())
-    missing = _missing(queries, portfolio, target, snapshots, assets, holdings.changed_from)
+    gone = lost.get(portfolio.portfolio_id)
+    reaches = target if gone is None else max(gone[-1].item(), target or date.min)
+    missing = _missing(queries, portfolio, reaches, snapshots, assets, holdings.changed_from)
     run = newest.get(portfolio.portfolio_id)
     return PortfolioLine(
         portfolio_id=portfolio.portfolio_id,

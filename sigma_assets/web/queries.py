@@ -11,15 +11,17 @@ import sqlalchemy as sa
 from sigma_assets.automation.reasons.methods import OlderNumbers
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.instance.changes import DagsterChanges
-from sigma_assets.reports.gaps import Gap
+from sigma_assets.reports.gaps import Gap, sessions_lost
 from sigma_assets.reports.stored import Holdings, holdings_of
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.history import History
 from sigma_assets.runs.progress import Progress
+from sigma_assets.runs.restored import lost_sessions
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.portfolios import newest_snapshots
 from sigma_assets.storage.roster import Roster, read_roster
-from sigma_assets.storage.schema import portfolios
+from sigma_assets.storage.schema import portfolio_snapshots, portfolios
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
 AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -39,7 +41,13 @@ class Queries:
         self.cache = ShortCache(cache_seconds)
         self._dagster_changes = DagsterChanges(instance)
         self._older_numbers = OlderNumbers(instance, database)
-        self.history = History(instance, self.roster, settings.calendar, self.cache.get)
+        self.history = History(
+            instance,
+            self.roster,
+            settings.calendar,
+            self.cache.get,
+            self._rows_end,
+        )
 
     def version(self) -> Hashable:
         """Return a value that is equal to an earlier one only if all that an answer is made of is as it was."""
@@ -73,11 +81,41 @@ class Queries:
         )
 
     def holdings(
-        self, portfolio_ids: Sequence[str], uncomputed: Mapping[str, Collection[str]] | None = None
+        self,
+        portfolio_ids: Sequence[str],
+        uncomputed: Mapping[str, Collection[str]] | None = None,
+        lost: Mapping[str, SessionArray] | None = None,
     ) -> dict[str, Holdings]:
-        """Return how well the holdings of portfolios are known on their last session."""
-        older = self.older_numbers(portfolio_ids)
-        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed, older)
+        """Return how well the holdings of portfolios are known on their last session.
+
+        Parameters
+        ----------
+        lost : what `lost` returns, where that is known already.
+        """
+        return holdings_of(self.database, self.settings, portfolio_ids, uncomputed, self.remarks(portfolio_ids, lost))
+
+    def remarks(
+        self, portfolio_ids: Sequence[str], lost: Mapping[str, SessionArray] | None = None
+    ) -> dict[str, list[Gap]]:
+        """Return what to say of portfolios besides gaps: numbers of an older method, sessions that are lost."""
+        said = dict(self.older_numbers(portfolio_ids))
+        for key, days in (self.lost(portfolio_ids) if lost is None else lost).items():
+            said[key] = [*said.get(key, ()), sessions_lost(days[0].item(), days[-1].item())]
+        return said
+
+    def lost(self, portfolio_ids: Sequence[str]) -> dict[str, SessionArray]:
+        """Return the sessions that were computed, but that our tables end before; portfolios without any are absent."""
+        current = np.datetime64(self.settings.current_session())
+        later = {
+            key: self.sessions[(self.sessions > np.datetime64(end)) & (self.sessions <= current)]
+            for key, end in newest_snapshots(self.database, portfolio_ids).items()
+        }
+        return lost_sessions(
+            self.instance,
+            self.roster(),
+            later,
+            lambda ids: {key: np.datetime64(end) for key, end in newest_snapshots(self.database, ids).items()},
+        )
 
     def older_numbers(self, portfolio_ids: Sequence[str]) -> dict[str, list[Gap]]:
         """Return what to say of portfolios whose numbers an older method computed; of many, by their ends alone."""
@@ -86,6 +124,15 @@ class Queries:
     def progress(self, portfolio: PortfolioFacts) -> Progress:
         """Return where the onboarding of a portfolio stands."""
         return self.history.progress(portfolio)
+
+    def _rows_end(self, portfolio_id: str) -> date | None:
+        """Return the last session that our tables have of a portfolio; None where they have none of anybody yet."""
+        end = newest_snapshots(self.database, [portfolio_id]).get(portfolio_id)
+        if end is not None:
+            return end
+        with self.database.read() as connection:
+            anything = connection.execute(sa.select(portfolio_snapshots.c.session).limit(1)).first()
+        return None if anything is None else date.min
 
     def uncomputed(self, progress: Progress) -> list[str]:
         """Return the assets that are not there yet: what they lack is no gap of the data."""

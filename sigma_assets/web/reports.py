@@ -75,7 +75,7 @@ def _rendered(queries: Queries, portfolio_id: str, form: str) -> Answer | None:
     if portfolio is None:
         return None
     uncomputed = queries.uncomputed(queries.progress(portfolio))
-    older = queries.older_numbers([portfolio_id]).get(portfolio_id, ())
+    older = queries.remarks([portfolio_id]).get(portfolio_id, ())
     found = portfolio_report(
         queries.database,
         queries.settings,

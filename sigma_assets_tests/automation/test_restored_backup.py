@@ -6,8 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from sigma_assets.automation import reconcile
+from sigma_assets.storage.roster import adopt
+from sigma_assets.web.app import create_app
 from sigma_assets_tests.automation.world import World, lots
 
 ENTRY, WEEK_AGO, TODAY = date(2025, 12, 29), date(2026, 1, 5), date(2026, 1, 8)
@@ -59,3 +62,40 @@ def test_tables_from_a_backup_are_filled_again_although_dagster_remembers_all_as
     assert again == {f"{day}|{portfolio_id}" for day in ("2026-01-06", "2026-01-07", "2026-01-08")}
     assert world.bring() == world.tick("reconcile") == []
     world.close()
+
+
+def test_the_status_and_the_list_say_at_once_what_a_backup_lacks(tmp_path):
+    """Seen: `completed` and `current` until the next tick of `reconcile`, over tables that ended days before."""
+    world = World(tmp_path / "home", f"simulated:last={WEEK_AGO}")
+    early = world.add("Onboarded before the backup", lots({"AAPL": 10}, ENTRY), ENTRY)
+    world.bring()
+    late = world.add("Adopted before the backup, computed after it", lots({"JNJ": 5}, ENTRY), ENTRY)
+    adopt(world.database, [late], "sensor")
+    copied(world.home / "sigma.sqlite", tmp_path / "backup.sqlite")
+    world.prices(f"simulated:last={TODAY}")
+    world.bring()
+    server = TestClient(create_app(world.settings, world.instance, cache_seconds=0.0), base_url="http://127.0.0.1:3001")
+    assert stands(server, early) == ("completed", "current", "", [])
+    assert stands(server, late) == ("completed", "current", "", [])
+
+    copied(tmp_path / "backup.sqlite", world.home / "sigma.sqlite")
+
+    lost = "the sessions 2026-01-06 to 2026-01-08"
+    assert stands(server, early) == ("completed", "behind", "3 sessions after 2026-01-05", [lost])
+    assert stands(server, late)[:3] == ("partial", "behind", "everything")
+    (warning,) = server.get(f"/api/v1/onboarding/status/{early}").json()["warnings"]
+    assert warning["reason"] == "computed before, but not in the tables: these are older, as from a backup"
+    assert "sigma-assets run" in warning["remedy"]
+
+    world.bring()
+
+    assert stands(server, early) == stands(server, late) == ("completed", "current", "", [])
+    world.close()
+
+
+def stands(server: TestClient, portfolio_id: str) -> tuple[str, str, str, list[str]]:
+    """Return status, state in the list, what is missing there, and what the warnings say is lacking."""
+    status = server.get(f"/api/v1/onboarding/status/{portfolio_id}").json()
+    lines = {each["portfolio_id"]: each for each in server.get("/api/v1/portfolios").json()["portfolios"]}
+    lacks = [each["lacks"] for each in status["warnings"] if each["symbol"] is None]
+    return status["status"], lines[portfolio_id]["state"], lines[portfolio_id]["missing"], lacks

@@ -1,8 +1,10 @@
 """An entry price that is likely of something else is told at import, before any price is stored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 
 @pytest.fixture
@@ -44,3 +46,22 @@ def test_files_that_cannot_be_read_are_said_and_lose_nothing(sigma, book: Path) 
     assert "entry prices were not compared with closes" in answer.stderr
     assert "none.csv" in answer.stderr
     assert answer.stdout.strip() in sigma("portfolios").stdout
+
+
+def test_entered_lots_are_read_once(sigma, book: Path) -> None:
+    """What is known of the holdings and what the files are asked for come from one look at the lots."""
+    statements: list[str] = []
+
+    def note(*given: Any) -> None:
+        statements.append(given[2])
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        answer = sigma(
+            "import", "book.csv", "--name", "Once", "--equity", "9000", SIGMA_PRICES=f"files:{book}/prices.csv"
+        )
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+    assert answer.stderr.count("plausible entry price") == 1
+    assert sum("lots.entry_price" in each and each.startswith("SELECT") for each in statements) == 1

@@ -136,6 +136,31 @@ def test_schwab_splits_option_notations_and_as_of_days():
     ]  # fmt: skip
 
 
+def test_what_a_split_leaves_of_many_lots_can_be_sold_whole():
+    """Three lots of one share, 1 for 3: each is a third of the one share that is left, and no crumb of it stays."""
+    trades = read(
+        "Date,Action,Symbol,Quantity,Price\n2024-03-04,Buy,XYZ,1,10\n2024-03-05,Buy,XYZ,1,11\n2024-03-06,Buy,XYZ,1,12\n"
+        "2024-06-03,Split,XYZ,-2,\n2024-06-04,Sell,XYZ,1,33\n"
+    )
+
+    assert lots_of(trades) == [
+        ("XYZ", 1, 10, "2024-03-04", "2024-06-04", 33),
+        ("XYZ", 1, 11, "2024-03-05", "2024-06-04", 33),
+        ("XYZ", 1, 12, "2024-03-06", "2024-06-04", 33),
+    ]
+
+
+def test_thousands_of_trades_of_one_symbol_are_matched_in_order():
+    """Each sale closes what was bought just before: the count of open lots must not be summed up again at each trade."""
+    buys = "".join(f"2024-03-04,Buy,XYZ,1,{n}\n" for n in range(1, 30_001))
+    sales = "".join(f"2024-03-05,Sell,XYZ,1,{n}\n" for n in range(1, 30_001))
+
+    trades = read(f"Date,Action,Symbol,Quantity,Price\n{buys}{sales}", allow_duplicates=True)
+
+    assert (trades.lots["exit_price"] == trades.lots["entry_price"]).all()
+    assert len(trades.lots) == 30_000
+
+
 def test_vanguards_two_tables_give_the_lots_of_the_second_one():
     holdings = read(VANGUARD)
 

@@ -1,6 +1,6 @@
 """Print what is not known of holdings."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -113,25 +113,23 @@ def tell_import(portfolio_id: str) -> None:
     That they are simulated, symbols that the source does not know, entry prices that do not match. Where nothing is stored
     yet, a source on this machine is asked; a live one is not: what it has, the first run says.
     """
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.stored import imported_holdings
     from sigma_assets.settings import settings
 
-    holdings = holdings_of(open_database(), settings(), [portfolio_id])[portfolio_id]
-    for gap in (*holdings.gaps, *_gaps_at_hand(portfolio_id)):
+    holdings, entries = imported_holdings(open_database(), settings(), portfolio_id)
+    for gap in (*holdings.gaps, *_gaps_at_hand(entries)):
         _warn(str(gap))
     if holdings.is_all_simulated:
         _warn("prices are simulated: every number will be made up; SIGMA_PRICES names real sources")
 
 
-def _gaps_at_hand(portfolio_id: str) -> "list[Gap]":
+def _gaps_at_hand(entries: Sequence[tuple[str, date, float, float | None]]) -> "list[Gap]":
     """Return the symbols that a source on this machine does not know, and the entry prices far from its closes."""
     from sigma_assets.base.errors import ProviderError
     from sigma_assets.prices.source import PriceSource
     from sigma_assets.reports.gaps import Remark, entry_price_gaps, unknown_symbol
-    from sigma_assets.reports.stored import entries_without_close
     from sigma_assets.settings import settings
 
-    entries = entries_without_close(open_database(), settings(), portfolio_id)
     wanted: dict[str, set[date]] = {}
     for symbol, session, *_ in entries:
         wanted.setdefault(symbol, set()).add(session)

@@ -170,7 +170,7 @@ def known_sources() -> tuple[Source, ...]:
     return tuple(
         source_of(entry, document.name)
         for document in documents
-        for entry in yaml.safe_load(document.read_text("utf-8"))
+        for entry in yaml.load(document.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     )
 
 

@@ -1,7 +1,7 @@
 """The columns of a table as values, and what was found on the way: problems, doubts, skipped lines, warnings."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.errors import Problem
+from sigma_assets.holdings.files.column import Column, Flags
 from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
 from sigma_assets.holdings.files.numerals import (
     MAX_WHOLE_DIGITS,
@@ -24,9 +25,6 @@ from sigma_assets.holdings.files.table import Table
 PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
-# cells end with NUL, which no cell can hold, as it can a line break
-# possessive: nothing to go back to, which would be remembered for each cell
-_SIMPLE = re.compile(r"(?:(?:-?[0-9]{1,15}(?:\.[0-9]{0,8})?)?\0)*+")
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
@@ -87,7 +85,7 @@ class Cells:
         self.dates = dates
         self._numbers: dict[str, Decimal | None] = {}
         self._days: dict[str, date | None] = {}
-        self._empty: dict[str, npt.NDArray[np.bool_]] = {}
+        self._empty: dict[str, Flags] = {}
 
     def __len__(self) -> int:
         return len(self.table.lines)
@@ -96,7 +94,7 @@ class Cells:
         """Return whether the file has a column for a field."""
         return name in self.table.cells
 
-    def texts(self, name: str) -> Sequence[str]:
+    def texts(self, name: str) -> Column:
         """Return the cells of a field, all empty if the file has no column for it."""
         return self.table.texts(name)
 
@@ -113,10 +111,10 @@ class Cells:
             label = self.table.label(name)
             self.findings.problems.append(Problem(code, self.table.lines[row], label, None, expected, "empty"))
 
-    def is_empty(self, name: str) -> npt.NDArray[np.bool_]:
+    def is_empty(self, name: str) -> Flags:
         """Return which cells of a field hold nothing."""
         if name not in self._empty:
-            self._empty[name] = np.fromiter(map(NOTHING.__contains__, self.texts(name)), bool, len(self))
+            self._empty[name] = self.texts(name).among(NOTHING)
         return self._empty[name].copy()
 
     def numbers(self, name: str, code: str, *, places_code: str | None = None) -> Floats:
@@ -127,12 +125,9 @@ class Cells:
         if not self.has(name):
             return np.full(len(self), np.nan)
         texts = self.texts(name)
-        if self.decimal == "." and _SIMPLE.fullmatch("\0".join(texts) + "\0"):
-            return np.array([float(text) if text else np.nan for text in texts])
-        values = np.full(len(texts), np.nan)
-        for row, text in enumerate(texts):
-            if text in NOTHING:
-                continue
+        values, is_read = texts.plain_numbers(self.decimal)
+        for row in np.flatnonzero(~is_read & ~self.is_empty(name)).tolist():
+            text = texts[row]
             number = self.number(text)
             if number is None:
                 foreign = _OTHER_CURRENCY.search(text.upper())
@@ -141,7 +136,7 @@ class Cells:
             if places_code and decimals(number) > PLACES:
                 self.wrong(places_code, row, name, f"at most {PLACES} decimals", "too many decimals")
             values[row] = float(number)
-        return values
+        return values + 0.0  # -0.0 is 0
 
     def number(self, text: str) -> Decimal | None:
         """Return the number of a text, None if it is none or too large."""
@@ -161,23 +156,23 @@ class Cells:
 
         `check` answers with code, expectation and message where a day cannot be.
         """
-        missing = np.datetime64("NaT", "D")
-        known: dict[str, np.datetime64] = {}
-        faults: dict[str, tuple[str, str, str]] = {}
         texts = self.texts(name)
-        for text in set(texts):
-            day = None if text in NOTHING else self.day(text)
-            known[text] = missing if day is None else np.datetime64(day)
-            if day is None and text not in NOTHING:
-                faults[text] = ("ERR_POS_013", _A_DAY, "not a day")
-            elif day is not None and (fault := check(day)):
-                faults[text] = fault
-        if faults:
-            for row, text in enumerate(texts):
-                if text in faults:
-                    code, expected, message = faults[text]
-                    self.wrong(code, row, name, expected, message)
-        return np.array([known[text] for text in texts], dtype="datetime64[D]")
+        distinct = texts.distinct
+        known = np.full(len(distinct), np.datetime64("NaT", "D"))
+        faults: dict[int, tuple[str, str, str]] = {}
+        for place, text in enumerate(distinct):
+            if text in NOTHING:
+                continue
+            if (day := self.day(text)) is None:
+                faults[place] = ("ERR_POS_013", _A_DAY, "not a day")
+            else:
+                known[place] = day
+                if fault := check(day):
+                    faults[place] = fault
+        for row in np.flatnonzero(np.isin(texts.codes, list(faults))).tolist() if faults else ():
+            code, expected, message = faults[texts.codes[row]]
+            self.wrong(code, row, name, expected, message)
+        return known[texts.codes]
 
 
 class RowCells:

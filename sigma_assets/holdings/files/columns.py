@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from sigma_assets.base.errors import Problem, shown
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
 from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.column import Column
 from sigma_assets.holdings.files.numerals import date_orders, decimal_signs, written_date, written_number
 from sigma_assets.holdings.files.recognition import Found
 from sigma_assets.holdings.files.table import Table
@@ -21,8 +22,9 @@ VALUATIONS = frozenset(
     for unit in ("", " $", " %", " ($)", " (%)", " (usd)")
 )
 """Usual names of what a broker says of a lot today: prices come from the price source."""
-_SAMPLE = 50_000
-"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others."""
+_FEW, _SAMPLE = 2_000, 50_000
+"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others. The
+first few mostly tell already."""
 
 
 def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignored_columns: Collection[str]) -> None:
@@ -32,13 +34,13 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
     if source.recognise or own_mapping:
         return  # a broker's further columns are known not to matter
     ignored = []
-    for name, value, line, near in _unknown_columns(table):
+    for name, cells, value, line, near in _unknown_columns(table):
         if name.lower() in ignored_columns or "*" in ignored_columns or (near is None and plain(name) in VALUATIONS):
             ignored.append(name)
         elif near is not None:
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
             findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
-        elif any(written_number(cell) is not None or written_date(cell) for cell in table.unknown_cells(name)):
+        elif any(written_number(cell) is not None or written_date(cell) for cell in cells.distinct):
             findings.doubts.append(
                 Doubt(
                     "ERR_CSV_006",
@@ -94,17 +96,16 @@ def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int 
 def decimal_sign(tables: list[Table], text: str, found: Found, findings: Findings) -> str:
     if found.delimiter == "," and '"' not in text:
         return "."  # a decimal comma would end the cell
-    cells = [
-        cell
-        for table in tables
-        for name, column in table.cells.items()
-        if name.partition("#")[0] in NUMBER_FIELDS
-        for cell in column[:_SAMPLE]
-        if "," in cell or "." in cell
+    columns = [
+        column for table in tables for name, column in table.cells.items() if name.partition("#")[0] in NUMBER_FIELDS
     ]
-    if found.delimiter == "," and not any("," in cell for cell in cells):
-        return "."
-    point, comma, open_cell = decimal_signs(cells)
+    for sample in (_FEW, _SAMPLE):
+        cells = [cell for column in columns for cell in column[:sample] if "," in cell or "." in cell]
+        if found.delimiter == "," and sample == _SAMPLE and not any("," in cell for cell in cells):
+            return "."
+        point, comma, open_cell = decimal_signs(cells)
+        if point or comma:
+            break
     if point or comma or open_cell is None:
         return "," if comma > point else "."
     if found.source.dates == "mdy":
@@ -123,7 +124,8 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
 
 
 def date_order(tables: list[Table], findings: Findings) -> str | None:
-    cells = {cell for table in tables for name in DATE_FIELDS if name in table.cells for cell in table.cells[name][:]}
+    columns = (table.cells[name] for table in tables for name in DATE_FIELDS if name in table.cells)
+    cells = {cell for column in columns for cell in column.distinct}
     month_first, day_first, open_cell = date_orders(cells)
     if month_first and day_first:
         findings.warnings.append("some days have the month first, others the day")
@@ -144,10 +146,10 @@ def date_order(tables: list[Table], findings: Findings) -> str | None:
     return None
 
 
-def _unknown_columns(table: Table) -> Iterator[tuple[str, str, int, str | None]]:
-    """Yield each column that no field uses: name, a cell of it, that cell's line, and which of ours it looks like."""
+def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str | None]]:
+    """Yield each column that no field uses: name, cells, one of them, its line, and which of ours it looks like."""
     wanted = {plain(name): name for each, name in OUR_COLUMNS.items() if each not in table.labels}
     for name, cells in table.unknown.items():
-        row = next(row for row, cell in enumerate(cells) if cell)
+        row = int((~cells.among([""])).argmax())
         near = difflib.get_close_matches(plain(name), wanted, n=1, cutoff=0.75)
-        yield shown(name)[1:-1], cells[row], table.lines[row], wanted[near[0]] if near else None
+        yield shown(name)[1:-1], cells, cells[row], table.lines[row], wanted[near[0]] if near else None

@@ -12,6 +12,8 @@ MAX_PROBLEMS = 100_000
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 LONGEST_CELL = csv.field_size_limit()
+_AT_ONCE = 200_000
+"""Characters that are cut into lines at once."""
 
 Record = tuple[int, list[str]]
 """First physical line of a record, from 1, and its cells, stripped."""
@@ -93,15 +95,22 @@ def stated_delimiter(text: str) -> str | None:
     return line[4:5] or None if line.startswith("sep=") else None
 
 
+def _physical_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends, without a copy of the whole text."""
+    start = 0
+    while start < len(text):
+        stop = text.find("\n", start + _AT_ONCE) + 1 or len(text)
+        yield from io.StringIO(text[start:stop], newline="")
+        start = stop
+
+
 class _Lines:
     """Feeds physical lines to the csv reader and drops comments and blank lines, but never inside a quoted field."""
 
-    def __init__(self, text: str) -> None:
-        self._stream = io.TextIOWrapper(
-            io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8", "surrogatepass", newline=""
-        )
+    def __init__(self, text: str, lines_before: int) -> None:
+        self._stream = _physical_lines(text)
         self._at_start = True
-        self.number = 0
+        self.number = lines_before
         self.first = 0
 
     def start_record(self) -> None:
@@ -122,21 +131,28 @@ class _Lines:
         raise StopIteration
 
 
-def records(text: str, delimiter: str, problems: list[Problem]) -> Iterator[Record]:
-    """Yield each record that is not blank; comments (`#`) and a `sep=` line are skipped, but counted."""
-    lines = _Lines(text)
-    reader = csv.reader(lines, strict=True, skipinitialspace=True, delimiter=delimiter)
+def records(text: str, delimiter: str, problems: list[Problem], *, lines_before: int = 0) -> Iterator[Record]:
+    """Yield each record that is not blank; comments (`#`) and a `sep=` line are skipped, but counted.
+
+    `lines_before` are those above the text in its file.
+    """
+    has_comments = text.startswith("#") or "\n#" in text or "\r#" in text or stated_delimiter(text)
+    lines = _Lines(text, lines_before) if has_comments else None
+    reader = csv.reader(lines or _physical_lines(text), strict=True, skipinitialspace=True, delimiter=delimiter)
     while len(problems) < MAX_PROBLEMS:
-        lines.start_record()
+        first = lines_before + reader.line_num + 1
+        if lines:
+            lines.start_record()
         try:
             cells = list(map(str.strip, next(reader)))
         except StopIteration:
             return
         except csv.Error as error:
+            first, last = (lines.first, lines.number) if lines else (first, lines_before + reader.line_num)
             found = f"cannot be read: {error}".replace("\t", "tab")
-            problems.append(_problem('fields as in `a,"b, c"`, quotes closed', found, lines.first))
-            if lines.number > lines.first:  # an open quote swallowed lines: where the next record starts is unknown
+            problems.append(_problem('fields as in `a,"b, c"`, quotes closed', found, first))
+            if last > first:  # an open quote swallowed lines: where the next record starts is unknown
                 return
             continue
         if any(cells):
-            yield lines.first, cells
+            yield lines.first if lines else first, cells

@@ -1,45 +1,65 @@
 """Lots opened and closed first in first out, as the transactions of a broker come."""
 
+from array import array
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
-from sigma_assets.holdings.files.cells import Cells
+from sigma_assets.holdings.files.cells import Cells, Days, Floats
 from sigma_assets.holdings.files.instruments import Instruments
 
 
-@dataclass
+@dataclass(slots=True)
 class OpenLot:
-    """An open lot: `quantity` as entered (negative for a short), `splits` since then."""
+    """An open lot: `quantity` as entered in a row (negative for a short), `splits` since then."""
 
     row: int
     quantity: Decimal
-    price: Decimal
-    day: date
     splits: Decimal = Decimal(1)
 
 
 @dataclass
+class Closings:
+    """What was closed: of the lot of which row, how much of it as entered, on which day (its ordinal), at which price."""
+
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
+    sizes: "array[float]" = field(default_factory=lambda: array("d"))
+    days: "array[int]" = field(default_factory=lambda: array("q"))
+    prices: "array[float]" = field(default_factory=lambda: array("d"))
+
+    def add(self, lot: OpenLot, size: Decimal, day: date, price: float) -> None:
+        """Close a lot, or a part of one."""
+        self.rows.append(lot.row)
+        self.sizes.append(float(size))
+        self.days.append(day.toordinal())
+        self.prices.append(price)
+
+
+@dataclass
 class Book:
-    """What the transactions so far have made."""
+    """What the transactions so far have made; `held` is what the open lots of a symbol add up to, splits included."""
 
     cells: Cells
-    instruments: Instruments
+    days: Days
+    prices: Floats = field(init=False)
+    instruments: Instruments = field(init=False)
     open: dict[str, deque[OpenLot]] = field(default_factory=lambda: defaultdict(deque))
-    closed: list[tuple[OpenLot, Decimal, date, Decimal]] = field(default_factory=list)
+    held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    closed: Closings = field(default_factory=Closings)
     flows: dict[tuple[date, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     dividends: list[Decimal] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Trade:
+class Trade(NamedTuple):
+    """One transaction of shares or contracts; `quantity` as in the file."""
+
     row: int
     day: date
     verb: str
     symbol: str
     quantity: Decimal
-    price: Decimal
 
 
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
@@ -52,7 +72,7 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
         return True
     size = abs(trade.quantity)
     is_sale = trade.verb != "buy"
-    held = sum((lot.quantity * lot.splits for lot in lots), Decimal(0))
+    held = book.held[trade.symbol]
     closes = held > 0 if is_sale else held < 0
     if trade.verb == "sell" and held < size:
         if is_last:
@@ -62,31 +82,36 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
             expected += " trade on, or import the positions; a short sale must say that it is one"
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
         return False
+    book.held[trade.symbol] += -size if is_sale else size
     while size and closes and lots:
         lot = lots[0]
-        here = abs(lot.quantity * lot.splits)
+        here = (
+            abs(held) if len(lots) == 1 else abs(lot.quantity * lot.splits)
+        )  # after a split of 3 for 7, all but exact
         taken = min(size, here)
         entered = lot.quantity if taken == here else taken / lot.splits * (1 if lot.quantity > 0 else -1)
-        book.closed.append((lot, entered, trade.day, trade.price))
+        book.closed.add(lot, entered, trade.day, float(book.prices[trade.row]))
         size -= taken
+        held -= taken if held > 0 else -taken
         if taken == here:
             lots.popleft()
         else:
             lot.quantity -= entered
     if size:
-        lots.append(OpenLot(trade.row, -size if is_sale else size, trade.price, trade.day))
+        lots.append(OpenLot(trade.row, -size if is_sale else size))
     return True
 
 
 def _split(book: Book, trade: Trade, lots: deque[OpenLot]) -> bool:
     """Apply a split: its quantity is what came to the shares held."""
-    held = sum((lot.quantity * lot.splits for lot in lots), Decimal(0))
+    held = book.held[trade.symbol]
     if not held or held + trade.quantity <= 0:
         expected = "a split of shares that are held; shares of another company are entered as a lot of their own, see"
         expected += " docs/corporate-actions.md"
         book.cells.wrong("ERR_POS_031", trade.row, "quantity", expected, "no split")
         return True
     factor = (held + trade.quantity) / held
+    book.held[trade.symbol] += trade.quantity
     for lot in lots:
         lot.splits *= factor
     return True
@@ -101,8 +126,9 @@ def _end(book: Book, trade: Trade, lots: deque[OpenLot]) -> None:
         lot = lots[0]
         taken = min(size, abs(lot.quantity)) if trade.quantity else abs(lot.quantity)
         entered = taken if lot.quantity > 0 else -taken
-        book.closed.append((lot, entered, max(day, lot.day), Decimal(0)))
+        book.closed.add(lot, entered, max(day, book.days[lot.row].item()), 0.0)
         lot.quantity -= entered
+        book.held[trade.symbol] -= entered * lot.splits
         size -= taken
         if not lot.quantity:
             lots.popleft()

@@ -17,6 +17,7 @@ from sigma_assets.base.conventions import (
 )
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, is_symbol, read_symbol
 from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
+from sigma_assets.holdings.files.column import Flags, distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
@@ -25,6 +26,7 @@ _CASH_NAMES = re.compile(
     r"CASH|CASH & CASH INVESTMENTS|CASH & CASH FUND.*|USD|USD CASH|US DOLLARS?|CORE|SETTLEMENT FUND", re.I
 )
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+Codes = npt.NDArray[np.integer]
 _Objects = npt.NDArray[np.object_]
 
 
@@ -46,23 +48,21 @@ class Instruments:
     terms: _Objects
     multiplier: Floats
     factor: Floats
-    is_cash: npt.NDArray[np.bool_]
+    is_cash: Flags
 
 
-def read_instruments(cells: Cells, rows: npt.NDArray[np.bool_] | None = None) -> Instruments:
+def read_instruments(cells: Cells, rows: Flags | None = None) -> Instruments:
     """Return the instruments of a table; `rows` are those that have one (all by default)."""
     wanted = np.ones(len(cells), dtype=bool) if rows is None else rows
-    found = _symbols(cells, wanted)
-    classes, subtypes, is_cash = _classes(cells, found, wanted)
-    terms = _terms(cells, found, classes)
-    multiplier = _multipliers(cells, found, wanted)
-    investment_class, subtype = np.array(classes, dtype=object), np.array(subtypes, dtype=object)
+    found, of_row = _symbols(cells, wanted)
+    investment_class, subtype, is_cash = _classes(cells, found, of_row, wanted)
+    terms = _terms(cells, found, of_row, np.flatnonzero(investment_class == "OPTIONS"))
+    multiplier = _multipliers(cells, found, of_row, wanted)
     default = np.where(investment_class == "OPTIONS", float(OPTION_MULTIPLIER), 1.0)
     default = np.where(subtype == "BOND", BOND_MULTIPLIER, default)
     factor = np.where(np.isnan(multiplier), default, multiplier)
-    symbol = np.array([None if one is None else one.symbol for one in found], dtype=object)
     return Instruments(
-        symbol=symbol,
+        symbol=np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row],
         investment_class=investment_class,
         subtype=subtype,
         terms=terms,
@@ -72,27 +72,27 @@ def read_instruments(cells: Cells, rows: npt.NDArray[np.bool_] | None = None) ->
     )
 
 
-def _symbols(cells: Cells, wanted: npt.NDArray[np.bool_]) -> list[Instrument | None]:
-    texts, contracts = cells.texts("symbol"), cells.texts("contract")
-    known: dict[str, Instrument | None] = {}
-    faults: dict[str, tuple[str, str, str]] = {}
-    for text in set(texts):
-        known[text], fault = _symbol(text, cells)
-        if fault:
-            faults[text] = fault
+def _symbols(cells: Cells, wanted: Flags) -> tuple[list[Instrument | None], Codes]:
+    """Return the different instruments, and for each row which of them it has."""
+    texts = cells.texts("symbol")
+    read = [_symbol(text, cells) for text in texts.distinct]
+    found = [instrument for instrument, _ in read]
+    of_row: Codes = texts.codes
+    is_described = np.zeros(len(cells), dtype=bool)
     if cells.has("contract"):
-        found = [_described(contract) or known[text] for text, contract in zip(texts, contracts, strict=True)]
-    else:
-        found = [known[text] for text in texts]
-    if faults:
-        for row, text in enumerate(texts):
-            if text in faults and wanted[row] and (found[row] is None or not found[row].contract):  # type: ignore[union-attr]
-                code, expected, message = faults[text]
-                if text:
-                    cells.wrong(code, row, "symbol", expected, message)
-                else:
-                    cells.missing(code, row, "symbol", expected)
-    return found
+        contracts = cells.texts("contract")
+        described = [_described(text) for text in contracts.distinct]
+        is_described = np.array([one is not None for one in described], dtype=bool)[contracts.codes]
+        first, of_row = distinct_rows(texts.codes, contracts.codes)
+        found = [described[contracts.codes[row]] or found[texts.codes[row]] for row in first]
+    is_wrong = np.array([fault is not None for _, fault in read], dtype=bool)[texts.codes]
+    for row in np.flatnonzero(is_wrong & wanted & ~is_described).tolist():
+        code, expected, message = read[texts.codes[row]][1]
+        if texts[row]:
+            cells.wrong(code, row, "symbol", expected, message)
+        else:
+            cells.missing(code, row, "symbol", expected)
+    return found, of_row
 
 
 def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str, str] | None]:
@@ -125,35 +125,26 @@ def _described(text: str) -> Instrument | None:
 
 
 def _classes(
-    cells: Cells, found: list[Instrument | None], wanted: npt.NDArray[np.bool_]
-) -> tuple[list[str | None], list[str | None], npt.NDArray[np.bool_]]:
-    option_columns = [name for name in OPTION_FIELDS if cells.has(name)]
+    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: Flags
+) -> tuple[_Objects, _Objects, Flags]:
     has_terms = np.zeros(len(cells), dtype=bool)
-    for name in option_columns:
-        has_terms |= ~cells.is_empty(name)
-    kinds = {id(each): _kind(each) for each in found}
-    of_rows = (cells.texts("class"), cells.texts("subtype"), [kinds[id(each)] for each in found], has_terms.tolist())
-    keys = list(zip(*of_rows, strict=True))
-    known = {
-        key: _class(key[0], key[1], each, key[3], cells) for key, each in dict(zip(keys, found, strict=True)).items()
-    }
-    if any(faults for _, _, faults in known.values()):
-        for row in np.flatnonzero(wanted).tolist():
-            for code, name, expected, message in known[keys[row]][2]:
-                cells.wrong(code, row, name, expected, message)
-    classes = [known[key][0] for key in keys]
-    subtypes = [known[key][1] for key in keys]
-    cash = {key for key, (_, subtype, _) in known.items() if subtype in CASH_SUBTYPES or (key[2] and key[2][1])}
-    is_cash = np.fromiter(map(cash.__contains__, keys), bool, len(keys))
-    return classes, subtypes, is_cash
-
-
-def _kind(instrument: Instrument | None) -> tuple[bool, ...] | None:
-    """Return what of an instrument its class depends on."""
-    if instrument is None:
-        return None
-    is_cash_symbol = instrument.symbol.startswith(CASH_PREFIX)
-    return instrument.contract is not None, is_cash_symbol, instrument.is_core_cash, instrument.is_money_market
+    for name in OPTION_FIELDS:
+        if cells.has(name):
+            has_terms |= ~cells.is_empty(name)
+    stated, subtype = cells.texts("class"), cells.texts("subtype")
+    first, of_kind = distinct_rows(of_row, stated.codes, subtype.codes, has_terms)
+    known = [_class(stated[row], subtype[row], found[of_row[row]], bool(has_terms[row]), cells) for row in first]
+    is_wrong = np.array([bool(faults) for _, _, faults in known], dtype=bool)[of_kind]
+    for row in np.flatnonzero(is_wrong & wanted).tolist():
+        for code, name, expected, message in known[of_kind[row]][2]:
+            cells.wrong(code, row, name, expected, message)
+    is_core = [(one := found[of_row[row]]) is not None and one.is_core_cash for row in first]
+    is_cash = [subtype in CASH_SUBTYPES or core for (_, subtype, _), core in zip(known, is_core, strict=True)]
+    return (
+        np.array([each for each, _, _ in known], dtype=object)[of_kind],
+        np.array([each for _, each, _ in known], dtype=object)[of_kind],
+        np.array(is_cash, dtype=bool)[of_kind],
+    )
 
 
 def _class(
@@ -199,37 +190,40 @@ def _implied(instrument: Instrument | None, looks_like_option: bool) -> str:
     return "PRIVATE" if instrument is not None and instrument.symbol.startswith(CASH_PREFIX) else "PUBLIC"
 
 
-def _terms(cells: Cells, found: list[Instrument | None], classes: list[str | None]) -> _Objects:
-    terms = np.full(len(found), NO_OPTION, dtype=object)
-    empty = [cells.is_empty(name) for name in (*OPTION_FIELDS, "subtype") if cells.has(name)]
-    by_code: dict[str, OptionTerms | None] = {}
-    for row, investment_class in enumerate(classes):
-        if investment_class != "OPTIONS":
-            continue
-        instrument = found[row]
+def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options: npt.NDArray[np.intp]) -> _Objects:
+    terms = np.full(len(cells), NO_OPTION, dtype=object)
+    says_more = np.zeros(len(cells), dtype=bool)
+    for name in (*OPTION_FIELDS, "subtype"):
+        if cells.has(name):
+            says_more |= ~cells.is_empty(name)
+    by_code: dict[int, OptionTerms | None] = {}
+    for row in options.tolist():
+        place = of_row[row]
+        instrument = found[place]
         contract = None if instrument is None else instrument.contract
-        if contract is not None and instrument is not None and all(column[row] for column in empty):
-            if instrument.symbol not in by_code:
-                by_code[instrument.symbol] = contract_terms(contract)
-            if (known := by_code[instrument.symbol]) is not None:
+        if contract is not None and not says_more[row]:
+            if place not in by_code:
+                by_code[place] = contract_terms(contract)
+            if (known := by_code[place]) is not None:
                 terms[row] = known
                 continue
         terms[row] = option_terms(RowCells(cells, row), contract)
     return terms
 
 
-def _multipliers(cells: Cells, found: list[Instrument | None], wanted: npt.NDArray[np.bool_]) -> Floats:
+def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: Flags) -> Floats:
     values = cells.numbers("multiplier", "ERR_POS_026", places_code="ERR_POS_026")
-    for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)):
-        cells.wrong("ERR_POS_026", int(row), "multiplier", "a number above 0, or nothing", "not above 0")
+    for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)).tolist():
+        cells.wrong("ERR_POS_026", row, "multiplier", "a number above 0, or nothing", "not above 0")
+    is_open = np.zeros(len(found), dtype=bool)
+    is_open[of_row[np.isnan(values)]] = True
     adjusted = sorted(
         {
-            instrument.symbol
-            for row, instrument in enumerate(found)
-            if instrument is not None and instrument.contract is not None and instrument.contract.is_adjusted
-            and np.isnan(values[row])
+            one.symbol
+            for one, open_ in zip(found, is_open, strict=True)
+            if open_ and one is not None and one.contract is not None and one.contract.is_adjusted
         }
-    )  # fmt: skip
+    )
     if adjusted:
         cells.findings.warnings.append(
             f"{', '.join(adjusted[:5])}: an adjusted contract may deliver another number than 100 shares, which is what it"

@@ -11,7 +11,9 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
+from sigma_assets.holdings.files.column import Flags, distinct_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
+from sigma_assets.holdings.files.options import OptionTerms
 
 
 @dataclass(frozen=True)
@@ -72,29 +74,25 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     return frame.reset_index(drop=True)
 
 
-def check_currency(cells: Cells, rows: npt.NDArray[np.bool_]) -> None:
+def check_currency(cells: Cells, rows: Flags) -> None:
     """Note each of the rows whose currency is another than USD."""
     texts = cells.texts("currency")
-    if {text.upper() for text in texts} <= {"", "USD"}:
-        return
-    for row, text in enumerate(texts):
-        if rows[row] and text and text.upper() != "USD":
-            cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
+    for row in np.flatnonzero(rows & texts.having(lambda text: text and text.upper() != "USD")).tolist():
+        cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
-def _rows(cells: Cells) -> npt.NDArray[np.bool_]:
+def _rows(cells: Cells) -> Flags:
     """Return which rows are lots: positions without symbol and quantity are lines between them."""
     if cells.table.source.kind == "lots":
         return np.ones(len(cells), dtype=bool)
-    symbol, quantity = cells.texts("symbol"), cells.is_empty("quantity")
-    rows = np.array([bool(text) for text in symbol], dtype=bool) | ~quantity
+    rows = ~cells.texts("symbol").among([""]) | ~cells.is_empty("quantity")
     for row in np.flatnonzero(~rows).tolist():
         text = cells.texts("description")[row] or cells.texts("account")[row]
         cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))
     return rows
 
 
-def _quantities(cells: Cells, instruments: Instruments, rows: npt.NDArray[np.bool_]) -> Floats:
+def _quantities(cells: Cells, instruments: Instruments, rows: Flags) -> Floats:
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     empty = cells.is_empty("quantity")
     if cells.has("value"):
@@ -109,7 +107,7 @@ def _quantities(cells: Cells, instruments: Instruments, rows: npt.NDArray[np.boo
     return quantity
 
 
-def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
+def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: Flags) -> Floats:
     """Return entry prices: the total cost is exact where a broker rounds the average; without a cost, the file's price."""
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
@@ -139,9 +137,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: npt.
     return price
 
 
-def _of_total_cost(
-    cells: Cells, instruments: Instruments, from_cost: Floats, price: Floats, rows: npt.NDArray[np.bool_]
-) -> Floats:
+def _of_total_cost(cells: Cells, instruments: Instruments, from_cost: Floats, price: Floats, rows: Flags) -> Floats:
     """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
     is_rounded = np.abs(from_cost - price) <= _ROUNDED
     for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
@@ -152,7 +148,7 @@ def _of_total_cost(
     return np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
 
 
-def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArray[np.bool_]) -> Days:
+def _entries(cells: Cells, today: date, entry_date: date | None, rows: Flags) -> Days:
     if entry_date is not None and (problem := entry_day_problem(entry_date, today)):
         code, expected, message = problem
         raise HoldingsError(f"entry date {entry_date}: {message}, expected {expected} [{code}]")
@@ -181,7 +177,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: npt.NDArr
     return days
 
 
-def _exits(cells: Cells, today: date, entry: Days, rows: npt.NDArray[np.bool_]) -> tuple[Days, Floats]:
+def _exits(cells: Cells, today: date, entry: Days, rows: Flags) -> tuple[Days, Floats]:
     if not cells.has("exit_date") and not cells.has("exit_price"):
         return np.full(len(cells), _NOT_A_TIME), np.full(len(cells), np.nan)
 
@@ -205,7 +201,6 @@ def _exits(cells: Cells, today: date, entry: Days, rows: npt.NDArray[np.bool_]) 
 def _frame(
     instruments: Instruments, quantity: Floats, price: Floats, entry: Days, exit_date: Days, exit_price: Floats
 ) -> pd.DataFrame:
-    terms = instruments.terms
     return lot_frame(
         {
             "symbol": instruments.symbol,
@@ -216,11 +211,8 @@ def _frame(
             "exit_price": exit_price,
             "investment_class": instruments.investment_class,
             "investment_subtype": instruments.subtype,
-            "underlying_symbol": [each.underlying_symbol for each in terms],
-            "strike_price": [each.strike_price for each in terms],
-            "expiration_date": [each.expiration_date for each in terms],
-            "option_type": [each.option_type for each in terms],
             "multiplier": instruments.multiplier,
+            **term_columns(instruments.terms, instruments.investment_class == "OPTIONS"),
         }
     )
 
@@ -228,31 +220,39 @@ def _frame(
 def lot_frame(columns: dict[str, Any]) -> pd.DataFrame:
     """Return lots as a frame: numbers float64 (NaN for null), days datetime64[s] (NaT), texts objects (None)."""
     kinds = {each.name: str(each.type) for each in fields(Lot)}
-    typed: dict[str, np.ndarray] = {}
-    for name in LOT_COLUMNS:
-        if "date" in kinds[name]:
-            typed[name] = np.array(columns[name], dtype="datetime64[s]")
-        elif "float" in kinds[name]:
-            typed[name] = np.array(columns[name], dtype="float64")
-        else:
-            typed[name] = np.array(columns[name], dtype=object)
-    series = {name: pd.Series(values, dtype=values.dtype) for name, values in typed.items()}
+    dtypes = {
+        name: "datetime64[s]" if "date" in kind else "float64" if "float" in kind else "object"
+        for name, kind in kinds.items()
+    }
+    arrays = {name: np.asarray(columns[name], dtype) for name, dtype in dtypes.items()}
+    series = {name: pd.Series(values, dtype=dtypes[name], copy=False) for name, values in arrays.items()}
     return pd.DataFrame(series, copy=False)
+
+
+def term_columns(terms: npt.NDArray[np.object_], is_option: Flags) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of the lots' option terms, which most lots have not."""
+    rows = np.flatnonzero(is_option)
+    nothing = {"strike_price": np.nan, "expiration_date": np.datetime64("NaT", "s")}
+    columns = {}
+    for name in (each.name for each in fields(OptionTerms)):
+        values = np.full(len(terms), nothing.get(name), dtype=None if name in nothing else object)
+        values[rows] = [nothing.get(name) if (one := getattr(terms[row], name)) is None else one for row in rows]
+        columns[name] = values
+    return columns
 
 
 def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     names = [name for name in LOT_COLUMNS if frame[name].notna().any()]
-    again = frame.duplicated(subset=names, keep="first").to_numpy()
-    if not again.any():
+    likeness = np.zeros(len(frame), dtype=np.uint64)
+    for name in names:
+        likeness = likeness * np.uint64(31) + pd.util.hash_array(frame[name].to_numpy())
+    alike = frame[pd.Series(likeness).duplicated(keep=False).to_numpy()]
+    if alike.empty:
         return
-    first: dict[tuple[object, ...], int] = {}
-    pairs = []
-    values = frame[names].astype(object).where(frame[names].notna(), None)
-    for row, key in zip(frame.index, values.itertuples(index=False), strict=True):
-        earlier = first.setdefault(tuple(key), row)
-        if earlier != row:
-            pairs.append((row, earlier))
-    note_same_rows(cells, pairs)
+    first, of_row = distinct_rows(*(pd.factorize(alike[name])[0] + 1 for name in names))
+    again = np.flatnonzero(first[of_row] != np.arange(len(alike)))
+    rows = alike.index.to_numpy()
+    note_same_rows(cells, list(zip(rows[again].tolist(), rows[first[of_row[again]]].tolist(), strict=True)))
 
 
 def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:

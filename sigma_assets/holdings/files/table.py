@@ -1,18 +1,23 @@
 """The columns of a table as text, and the lines that are not in it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
+import pyarrow as pa
 
 from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
+from sigma_assets.holdings.files.column import Column, Flags
 from sigma_assets.holdings.files.dialects import Record, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
-from sigma_assets.holdings.files.uniform import extend, uniform_columns
+from sigma_assets.holdings.files.uniform import uniform_columns
 
-_AT_ONCE = 5_000
+_AT_ONCE = 10_000
 _TOTAL = re.compile(
     r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
     r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
@@ -36,18 +41,18 @@ class Table:
     source: Source
     header_line: int
     names: list[str]
-    lines: list[int] = field(default_factory=list)
-    cells: dict[str, list[str]] = field(default_factory=dict)
-    unknown: dict[str, list[str]] = field(default_factory=dict)
+    lines: "array[int]"
+    cells: dict[str, Column] = field(default_factory=dict)
+    unknown: dict[str, Column] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
-    def texts(self, name: str) -> Sequence[str]:
+    def texts(self, name: str) -> Column:
         """Return the cells of a field, all empty if the file has no column for it."""
-        return self.cells[name] if name in self.cells else [""] * len(self.lines)
+        return self.cells.get(name, self._nothing)
 
-    def unknown_cells(self, name: str) -> set[str]:
-        """Return the different cells of a column that no field uses, empty ones left out."""
-        return {cell for cell in self.unknown.get(name, ()) if cell}
+    @cached_property
+    def _nothing(self) -> Column:
+        return Column.empty(len(self.lines))
 
     def label(self, name: str) -> str:
         """Return the file's name of a field's column, ours if it has none."""
@@ -63,15 +68,15 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
     builders = [_Builder(source, found, is_first=not number) for number, source in enumerate(sources)]
     skipped: list[tuple[int, str, str]] = []
     sections = {builder.source.section: builder for builder in builders}
-    stream = records(text, found.delimiter, problems)
-    if found.source.section is None and (rest := uniform_columns(text, found)) is not None:
-        head, columns = rest
-        _read_plain(records(head, found.delimiter, problems), found, builders[0], problems, skipped)
-        builders[0].fill(found.line + 1, columns)
-    elif found.source.section is None:
-        _read_plain(stream, found, builders[0], problems, skipped)
+    if found.source.section is not None:
+        _read_sections(records(text, found.delimiter, problems), sections, problems, skipped)
+    elif (cut := uniform_columns(text, found)) is not None:
+        _read_plain(records(cut.head, found.delimiter, problems), found, builders[0], problems, skipped)
+        builders[0].fill(found.line + 1, cut.rows, cut.columns)
+        rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows)
+        _read_plain(rest, found, builders[0], problems, skipped)
     else:
-        _read_sections(stream, sections, problems, skipped)
+        _read_plain(records(text, found.delimiter, problems), found, builders[0], problems, skipped)
     tables = [builder.table(skipped) for builder in builders if builder.names is not None]
     if not any(len(table.lines) for table in tables) and not problems:
         expected = "one line per lot below the header"
@@ -151,7 +156,7 @@ def _read_sections(
             )
         else:
             values = cells[2:]
-            width = len(builder.names)
+            width = builder.width
             if len(values) < width or any(values[width:]):
                 message = f"has {len(values):,} fields"
                 problems.append(Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message))
@@ -164,27 +169,27 @@ def _line(cells: list[str]) -> str:
 
 
 class _Builder:
-    """Collects rows column by column; equal cells are kept once."""
+    """Collects rows column by column."""
 
     def __init__(self, source: Source, found: Found, *, is_first: bool) -> None:
         self.source = source
         self.names: list[str] | None = found.names if is_first else None
+        self.width = len(found.names) if is_first else 0
         self._header_line = found.line
-        self._lines: list[int] = []
+        self._lines = array("q")
         self._rows: list[list[str]] = []
-        self._columns: list[list[str]] = []
-        self._once: dict[str, str] = {}
+        self._columns: list[list[pa.StringArray]] = []
 
     def start(self, names: list[str]) -> None:
         """Begin a section, or go on with it under another header: columns are matched by name."""
         self._flush()
+        self.width = len(names)
         if self.names is None or not self._columns:
             self.names = names
         elif self.names != names:  # the tables of one section, one per kind of instrument, may differ
-            rows = len(self._columns[0])
             merged = dict(zip(self.names, self._columns, strict=True))
             for name in names:
-                merged.setdefault(name, [""] * rows)
+                merged.setdefault(name, [pa.array([""] * len(self._lines), pa.string())])
             order = [*names, *(name for name in merged if name not in names)]
             self.names, self._columns = order, [merged[name] for name in order]
 
@@ -195,27 +200,28 @@ class _Builder:
         if len(self._rows) == _AT_ONCE:
             self._flush()
 
-    def fill(self, first_line: int, columns: list[list[str]]) -> None:
-        """Take all rows at once, as columns as wide as the header; they stand in lines that follow each other."""
-        self._lines, self._columns = list(range(first_line, first_line + len(columns[0]))), columns
+    def fill(self, first_line: int, count: int, columns: list[list[pa.StringArray]]) -> None:
+        """Take many rows at once, as columns as wide as the header; they stand in lines that follow each other."""
+        self._flush()
+        self._lines.extend(range(first_line, first_line + count))
+        self._columns = self._columns or [[] for _ in columns]
+        for column, parts in zip(self._columns, columns, strict=True):
+            column.extend(parts)
 
     def _flush(self) -> None:
         if not self._rows:
             return
-        width = len(self.names or ())
-        if not self._columns:
-            self._columns = [[] for _ in range(width)]
-        for column, cells in zip(self._columns, zip(*self._rows, strict=True), strict=False):
-            extend(column, cells, self._once)
-        for column in self._columns[len(self._rows[0]) :]:
-            column.extend([""] * len(self._rows))
+        self._columns = self._columns or [[] for _ in self.names or ()]
+        nothing = [""] * len(self._rows)
+        for column, cells in zip_longest(self._columns, zip(*self._rows, strict=True), fillvalue=nothing):
+            column.append(pa.array(cells, pa.string()))
         self._rows = []
 
     def table(self, skipped: list[tuple[int, str, str]]) -> Table:
         """Return the table, without the rows that its source leaves out, which go to `skipped`."""
         self._flush()
         names = self.names or []
-        columns = self._columns or [[] for _ in names]
+        columns = [Column(*parts) for parts in self._columns] or [Column() for _ in names]
         lines, columns = self._without_skipped(names, columns, skipped)
         places = self.source.positions_of(names)
         table = Table(self.source, self._header_line, names, lines)
@@ -226,44 +232,44 @@ class _Builder:
                 table.labels[key] = names[position] or each
         used = {position for positions in places.values() for position in positions}
         for position, name in enumerate(names):
-            if position not in used and plain(name) not in self.source.ignore and any(columns[position]):
+            if position not in used and plain(name) not in self.source.ignore and columns[position].holds_anything():
                 table.unknown[name or f"column {position + 1}"] = columns[position]
         return table
 
     def _without_skipped(
-        self, names: list[str], columns: list[list[str]], skipped: list[tuple[int, str, str]]
-    ) -> tuple[list[int], list[list[str]]]:
+        self, names: list[str], columns: list[Column], skipped: list[tuple[int, str, str]]
+    ) -> tuple["array[int]", list[Column]]:
         plain_names = [plain(name) for name in names]
         reasons: dict[int, str] = {}
         for name, pattern, reason in self.source.skip:
             if name in plain_names:
                 column = columns[plain_names.index(name)]
-                matches = {cell for cell in set(column) if pattern.fullmatch(cell)}
-                reasons |= {row: reason for row, cell in enumerate(column) if cell in matches}
+                reasons |= dict.fromkeys(np.flatnonzero(column.having(pattern.fullmatch)).tolist(), reason)
         if self.source.keep and self.source.keep[0] in plain_names:
             column = columns[plain_names.index(self.source.keep[0])]
-            present = {cell.lower() for cell in column}
+            present = {cell.lower() for cell in column.distinct}
             kept = next((one for one in self.source.keep[1] if one in present), None)
-            reasons |= {row: f"not one of the rows {kept}" for row, cell in enumerate(column) if cell.lower() != kept}
+            others = column.having(lambda cell: cell.lower() != kept)
+            reasons |= dict.fromkeys(np.flatnonzero(others).tolist(), f"not one of the rows {kept}")
         if not self.source.is_strict:
-            reasons |= dict.fromkeys(_totals(columns), "a total")
+            reasons |= dict.fromkeys(np.flatnonzero(_totals(columns)).tolist(), "a total")
         if not reasons:
             return self._lines, columns
         for row, reason in reasons.items():
             skipped.append((self._lines[row], _line([column[row] for column in columns]), reason))
-        rows = np.array([row for row in range(len(self._lines)) if row not in reasons], dtype=int)
-        return [self._lines[row] for row in rows], [[column[row] for row in rows] for column in columns]
+        is_kept = np.ones(len(self._lines), dtype=bool)
+        is_kept[list(reasons)] = False
+        lines = array("q", np.asarray(self._lines)[is_kept].tobytes())
+        return lines, [column.at(is_kept) for column in columns]
 
 
-def _totals(columns: list[list[str]]) -> list[int]:
-    """Return the rows whose first filled cell says that they are a total."""
-    rows = set()
+def _totals(columns: list[Column]) -> Flags:
+    """Return which rows are a total by what their first filled cell says."""
+    totals = is_empty = np.zeros(0, dtype=bool)
     for place, column in enumerate(columns):
-        words = {cell for cell in set(column) if _TOTAL.fullmatch(cell)}
-        if words:
-            rows |= {
-                row
-                for row, cell in enumerate(column)
-                if cell in words and not any(before[row] for before in columns[:place])
-            }
-    return sorted(rows)
+        if not place:
+            totals, is_empty = np.zeros(len(column), dtype=bool), np.ones(len(column), dtype=bool)
+        words = np.flatnonzero(is_empty & column.matching("(?i)total"))
+        totals[words] = column.at(words).having(_TOTAL.fullmatch)
+        is_empty &= column.among([""])
+    return totals

@@ -1,20 +1,27 @@
 """From a broker's transactions to lots, first in first out, and cash flows."""
 
-from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
+from sigma_assets.holdings.brokers.sources import Source
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
+from sigma_assets.holdings.files.column import Flags, distinct_rows
 from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
-from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows
+from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.numerals import NOTHING
 
+Verbs = npt.NDArray[np.object_]
+"""What each row does: one of `ACTIONS`."""
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
 _TRADES = ("buy", "sell", "sell_short", "split", "expire", "exercise")
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
@@ -32,18 +39,14 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     ----------
     tables : the table of trades first, then further sections with dividends, interest and the like.
     """
-    book = Book(tables[0], None)  # type: ignore[arg-type]
-    for number, cells in enumerate(tables):
-        days = cells.days("date", lambda day: entry_day_problem(day, today))
-        for row in np.flatnonzero(cells.is_empty("date")):
-            cells.missing("ERR_POS_012", int(row), "date", "a day as YYYY-MM-DD")
-        if number == 0:
-            _trade_all(book, days)
-            if not allow_duplicates:
-                _note_duplicates(cells)
-        else:
-            verbs = [cells.table.source.action or "skip"] * len(cells)
-            _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
+    all_days = [_days(cells, today) for cells in tables]
+    book = Book(tables[0], all_days[0])
+    _trade_all(book)
+    if not allow_duplicates:
+        _note_duplicates(tables[0])
+    for cells, days in zip(tables[1:], all_days[1:], strict=True):
+        verbs = np.full(len(cells), cells.table.source.action or "skip", dtype=object)
+        _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
     findings = tables[0].findings
     if book.dividends:
         findings.warnings.append(
@@ -56,77 +59,80 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     return lots, _flows(book, lots)
 
 
-def _trade_all(book: Book, days: Days) -> None:
-    cells = book.cells
+def _days(cells: Cells, today: date) -> Days:
+    days = cells.days("date", lambda day: entry_day_problem(day, today))
+    for row in np.flatnonzero(cells.is_empty("date")).tolist():
+        cells.missing("ERR_POS_012", row, "date", "a day as YYYY-MM-DD")
+    return days
+
+
+def _trade_all(book: Book) -> None:
+    cells, days = book.cells, book.days
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     verbs = _verbs(cells, quantity)
-    is_trade = np.array([verb in _TRADES for verb in verbs], dtype=bool)
+    is_trade = np.isin(verbs, _TRADES)
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
-    prices = _prices(cells, quantity, verbs, book.instruments, is_trade)
-    by_day: dict[date, list[Trade]] = defaultdict(list)
-    rows = np.flatnonzero(is_trade & ~np.isnat(days))
-    for row in rows[::-1] if _is_newest_first(days) else rows:
-        symbol = book.instruments.symbol[row]
-        if symbol is None or not _has_quantity(cells, row, verbs[row], quantity):
-            continue
-        if book.instruments.is_cash[row]:
-            text = f"{verbs[row]} {symbol}"
-            cells.findings.skipped.append(
-                Skipped(cells.table.lines[row], text, "core cash: cash is what is left of equity")
-            )
-            continue
-        size = Decimal(0) if np.isnan(quantity[row]) else Decimal(repr(float(quantity[row])))
-        price = Decimal(0) if np.isnan(prices[row]) else Decimal(repr(float(prices[row])))
-        by_day[days[row].item()].append(Trade(int(row), days[row].item(), verbs[row], symbol, size, price))
-    for day in sorted(by_day):
-        late = [trade for trade in by_day[day] if not apply_trade(book, trade, is_last=False)]
+    book.prices = np.nan_to_num(_prices(cells, quantity, verbs, book.instruments, is_trade))
+    is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
+    is_known &= _has_quantity(cells, verbs, quantity, is_known)
+    for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
+        text = f"{verbs[row]} {book.instruments.symbol[row]}"
+        cells.findings.skipped.append(
+            Skipped(cells.table.lines[row], text, "core cash: cash is what is left of equity")
+        )
+    rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
+    rows = rows[::-1] if _is_newest_first(days) else rows
+    rows = rows[np.argsort(days[rows], kind="stable")]
+    symbols = book.instruments.symbol[rows]
+    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, _exactly(quantity[rows]))
+    for _, of_day in groupby(trades, key=attrgetter("day")):
+        late = [trade for trade in of_day if not apply_trade(book, trade, is_last=False)]
         for trade in late:  # sold before it was bought, by the order of the file within the day
             apply_trade(book, trade, is_last=True)
 
 
-def _has_quantity(cells: Cells, row: int, verb: str, quantity: Floats) -> bool:
-    if verb in ("expire", "exercise"):
-        return True
-    if cells.texts("quantity")[row] in NOTHING:
-        cells.missing("ERR_POS_004", int(row), "quantity", "a number of shares or contracts")
-        return False
-    if quantity[row] == 0:
-        cells.wrong("ERR_POS_006", int(row), "quantity", "a number other than 0", "zero")
-    return bool(quantity[row] != 0 and not np.isnan(quantity[row]))
+def _exactly(numbers: Floats) -> Iterator[Decimal]:
+    """Yield numbers as they are written; NaN is 0."""
+    return (Decimal(repr(number)) for number in np.nan_to_num(numbers).tolist())
 
 
-def _verbs(cells: Cells, quantity: Floats) -> list[str]:
+def _has_quantity(cells: Cells, verbs: Verbs, quantity: Floats, is_known: Flags) -> Flags:
+    ends = np.isin(verbs, ("expire", "exercise"))
+    for row in np.flatnonzero(is_known & ~ends & cells.is_empty("quantity")).tolist():
+        cells.missing("ERR_POS_004", row, "quantity", "a number of shares or contracts")
+    for row in np.flatnonzero(is_known & ~ends & (quantity == 0)).tolist():
+        cells.wrong("ERR_POS_006", row, "quantity", "a number other than 0", "zero")
+    return ends | ((quantity != 0) & ~np.isnan(quantity))
+
+
+def _verbs(cells: Cells, quantity: Floats) -> Verbs:
     """Return what each row does; a source without actions says it by the sign of the quantity."""
     source = cells.table.source
     if not cells.has("action") or source.sales == "negative":
-        opens = cells.texts("opens")
-        short = ["O" in {part.strip() for part in text.upper().split(";")} for text in opens]
-        return [
-            "buy" if not size < 0 else "sell_short" if is_opening else "sell"
-            for size, is_opening in zip(quantity, short, strict=True)
-        ]
-    known: dict[str, str | None] = {}
-    verbs = []
-    for row, text in enumerate(cells.texts("action")):
-        if text not in known:
-            found = (action for pattern, action in source.actions if pattern.fullmatch(" ".join(text.split())))
-            known[text] = next(found, None)
-        verb = known[text]
-        if verb is None:
-            expected = "an action that is known; `--mapping` can name what it is"
-            cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
-        verbs.append(verb or "skip")
-        if verb == "skip":
-            cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no trade and no cash flow"))
+        opens = cells.texts("opens").having(lambda text: "O" in {part.strip() for part in text.upper().split(";")})
+        return np.where(quantity < 0, np.where(opens, "sell_short", "sell"), "buy").astype(object)
+    texts = cells.texts("action")
+    known = np.array([_verb(source, text) for text in texts.distinct], dtype=object)
+    verbs = known[texts.codes]
+    for row in np.flatnonzero(verbs == None).tolist():  # noqa: E711  # of each row
+        expected = "an action that is known; `--mapping` can name what it is"
+        cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
+    for row in np.flatnonzero(verbs == "skip").tolist():
+        cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
     return verbs
 
 
-def _prices(cells: Cells, quantity: Floats, verbs: list[str], instruments: Instruments, is_trade: np.ndarray) -> Floats:
+def _verb(source: Source, text: str) -> str | None:
+    words = " ".join(text.split())
+    return next((action for pattern, action in source.actions if pattern.fullmatch(words)), None)
+
+
+def _prices(cells: Cells, quantity: Floats, verbs: Verbs, instruments: Instruments, is_trade: Flags) -> Floats:
     price = cells.numbers("price", "ERR_POS_009")
     amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
-    needed = is_trade & np.isin(np.array(verbs, dtype=object), ("buy", "sell", "sell_short")) & ~instruments.is_cash
+    needed = is_trade & np.isin(verbs, ("buy", "sell", "sell_short")) & ~instruments.is_cash
     with np.errstate(divide="ignore", invalid="ignore"):
         derived = np.abs(amount - fees) / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
@@ -149,22 +155,20 @@ def _fees(cells: Cells) -> Floats:
 
 
 def _add_flows(
-    book: Book, cells: Cells, verbs: list[str], days: Days, is_trade: np.ndarray, instruments: Instruments | None
+    book: Book, cells: Cells, verbs: Verbs, days: Days, is_trade: Flags, instruments: Instruments | None
 ) -> None:
     amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
     fee_currency = cells.texts("fee_currency")
-    for row, verb in enumerate(verbs):
-        if np.isnat(days[row]):
-            continue
-        day = days[row].item()
-        if is_trade[row] and fees[row]:
-            if fee_currency[row] and fee_currency[row].upper() != "USD":
-                text = f"a fee of {fees[row]:,.2f} {fee_currency[row]}"
-                cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
-            else:
-                book.flows[(day, "fee")] += Decimal(repr(float(fees[row])))
-        if verb not in _FLOWS and verb != "dividend":
-            continue
+    is_foreign = fee_currency.having(lambda text: text and text.upper() != "USD")
+    has_fee = is_trade & (fees != 0) & ~np.isnat(days)
+    for row in np.flatnonzero(has_fee & is_foreign).tolist():
+        text = f"a fee of {fees[row]:,.2f} {fee_currency[row]}"
+        cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
+    rows = np.flatnonzero(has_fee & ~is_foreign)
+    for day, fee in zip(days[rows].tolist(), _exactly(fees[rows]), strict=True):
+        book.flows[(day, "fee")] += fee
+    for row in np.flatnonzero(np.isin(verbs, (*_FLOWS, "dividend")) & ~np.isnat(days)).tolist():
+        day, verb = days[row].item(), verbs[row]
         name = "amount" if cells.has("amount") else "value"
         currency = cells.texts("amount_currency")[row] or cells.texts("currency")[row]
         if currency and currency.upper() != "USD":
@@ -193,31 +197,24 @@ def _is_newest_first(days: Days) -> bool:
 
 def _lots(book: Book) -> pd.DataFrame:
     instruments = book.instruments
-    rows: list[tuple[int, float, float, date, date | None, float | None]] = [
-        (lot.row, float(size), float(lot.price), lot.day, day, float(price)) for lot, size, day, price in book.closed
-    ]
-    rows += [
-        (lot.row, float(lot.quantity), float(lot.price), lot.day, None, None)
-        for lots in book.open.values()
-        for lot in lots
-    ]
-    at = [row[0] for row in rows]
-    terms = [instruments.terms[row] for row in at]
+    closed, still = book.closed, [lot for lots in book.open.values() for lot in lots]
+    at = np.concatenate([np.array(closed.rows, dtype=np.intp), np.array([lot.row for lot in still], dtype=np.intp)])
+    investment_class = instruments.investment_class[at]
+    exit_days = np.array(closed.days, dtype=np.int64) - date(1970, 1, 1).toordinal()
     return lot_frame(
         {
             "symbol": instruments.symbol[at],
-            "quantity": [row[1] for row in rows],
-            "entry_price": [row[2] for row in rows],
-            "entry_date": [row[3] for row in rows],
-            "exit_date": [row[4] for row in rows],
-            "exit_price": [np.nan if row[5] is None else row[5] for row in rows],
-            "investment_class": instruments.investment_class[at],
+            "quantity": np.concatenate([closed.sizes, [float(lot.quantity) for lot in still]]),
+            "entry_price": book.prices[at],
+            "entry_date": book.days[at],
+            "exit_date": np.concatenate(
+                [exit_days.astype("datetime64[D]"), np.full(len(still), "NaT", "datetime64[D]")]
+            ),
+            "exit_price": np.concatenate([closed.prices, np.full(len(still), np.nan)]),
+            "investment_class": investment_class,
             "investment_subtype": instruments.subtype[at],
-            "underlying_symbol": [each.underlying_symbol for each in terms],
-            "strike_price": [each.strike_price for each in terms],
-            "expiration_date": [each.expiration_date for each in terms],
-            "option_type": [each.option_type for each in terms],
             "multiplier": instruments.multiplier[at],
+            **term_columns(instruments.terms[at], investment_class == "OPTIONS"),
         }
     ).sort_values(["entry_date", "symbol"], kind="stable", ignore_index=True)
 
@@ -249,10 +246,6 @@ def _note_duplicates(cells: Cells) -> None:
     names = [
         name for name in ("date", "action", "symbol", "contract", "quantity", "price", "amount") if cells.has(name)
     ]
-    seen: dict[tuple[str, ...], int] = {}
-    pairs = []
-    for row, key in enumerate(zip(*(cells.texts(name) for name in names), strict=True)):
-        first = seen.setdefault(key, row)
-        if first != row:
-            pairs.append((row, first))
-    note_same_rows(cells, pairs)
+    first, of_row = distinct_rows(*(cells.texts(name).codes for name in names))
+    again = np.flatnonzero(first[of_row] != np.arange(len(cells)))
+    note_same_rows(cells, list(zip(again.tolist(), first[of_row[again]].tolist(), strict=True)))
