@@ -1,6 +1,8 @@
 """A Dagster instance, our tables and a client of the status server, on SQLite and on PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import lots, portfolio_partitions, portfolios
 from sigma_assets.web.app import create_app
-from sigma_assets_tests.templates import copy_dagster_files
+from sigma_assets_tests.templates import copy_dagster_files, migrated_sqlite
 from sigma_assets_tests.web.browser import Site, free_port, open_browser, served
 from sigma_assets_tests.web.pipeline import FIRST, ordinal_of
 
@@ -120,15 +122,22 @@ def world(tmp_path: Path, installed_url: str) -> Iterator[World]:
     fresh.database.dispose()
 
 
-@pytest.fixture
-def embedded(tmp_path: Path, sqlite_template: Path) -> Iterator[World]:
-    """Return a fresh installation on SQLite."""
-    file = tmp_path / "sigma.sqlite"
-    file.write_bytes(sqlite_template.read_bytes())
-    fresh = _world(tmp_path, f"sqlite:///{file}")
+@contextmanager
+def embedded_world(home: Path) -> Iterator[World]:
+    """Make a fresh installation on SQLite in a folder."""
+    file = home / "sigma.sqlite"
+    shutil.copy(migrated_sqlite(), file)
+    fresh = _world(home, f"sqlite:///{file}")
     yield fresh
     fresh.instance.dispose()
     fresh.database.dispose()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[World]:
+    """Return a fresh installation on SQLite."""
+    with embedded_world(tmp_path) as fresh:
+        yield fresh
 
 
 @pytest.fixture(scope="module")

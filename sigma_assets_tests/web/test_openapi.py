@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
-from sigma_assets_tests.web.conftest import World
+from sigma_assets_tests.web.conftest import World, embedded_world
 from sigma_assets_tests.web.daemon import well
 from sigma_assets_tests.web.pipeline import begin, complete
 
@@ -28,21 +28,22 @@ thorough = settings(
 )
 
 
-@pytest.fixture
-def world(embedded: World) -> Iterator[World]:
-    """Return an installation with a finished, a failed, a running and a waiting onboarding."""
-    for portfolio_id in REAL:
-        embedded.add_portfolio(portfolio_id, name=portfolio_id)
-    complete(embedded.instance, ["done"])
-    complete(embedded.instance, ["lost"], fail="betas")
-    _, events = begin(embedded.instance, ["busy"])
-    for event in events:
-        if event.event_type == dg.DagsterEventType.STEP_START and event.step_key == "betas":
-            break
-    well(embedded)
-    yield embedded
-    for _ in events:
-        pass
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return an installation with a finished, a failed, a running and a waiting onboarding; it is only asked."""
+    with embedded_world(tmp_path_factory.mktemp("asked")) as made:
+        for portfolio_id in REAL:
+            made.add_portfolio(portfolio_id, name=portfolio_id)
+        complete(made.instance, ["done"])
+        complete(made.instance, ["lost"], fail="betas")
+        _, events = begin(made.instance, ["busy"])
+        for event in events:
+            if event.event_type == dg.DagsterEventType.STEP_START and event.step_key == "betas":
+                break
+        well(made)
+        yield made
+        for _ in events:
+            pass
 
 
 @pytest.mark.parametrize("token", ["", TOKEN], ids=["open", "token"])

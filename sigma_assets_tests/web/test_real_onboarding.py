@@ -35,7 +35,7 @@ def test_a_real_onboarding_is_followed_to_its_end(world):
     tables = Tables(configured)
     price_source = PriceSource(configured, tables.opened)
     last = price_source.target_session()
-    inception = configured.calendar.on_or_after(last - timedelta(days=14))
+    inception = configured.calendar.on_or_after(last - timedelta(days=5))
     sessions = len(configured.calendar.between(inception, last))
     portfolio_id = _import(world.database, inception)
     client = world.client()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.storage import schema
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.web.browser import Site, free_port, served
-from sigma_assets_tests.web.conftest import EMBEDDED, configured_world
+from sigma_assets_tests.web.conftest import embedded_world
 from sigma_assets_tests.web.real_portfolios import (
     DECADE,
     FIRST,
@@ -35,15 +34,10 @@ new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[RealWorld]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWorld]:
     """Return the portfolios after their runs."""
-    home = tmp_path_factory.mktemp("real")
-    file = home / "sigma.sqlite"
-    file.write_bytes(sqlite_template.read_bytes())
-    world = configured_world(home, f"sqlite:///{file}", EMBEDDED % home)
-    yield computed_world(world)
-    world.instance.dispose()
-    world.database.dispose()
+    with embedded_world(tmp_path_factory.mktemp("real")) as world:
+        yield computed_world(world)
 
 
 @pytest.fixture(scope="module")
