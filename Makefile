@@ -15,7 +15,9 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 demo: .venv/run
 	$(BIN)/sigma-assets demo
 
+# Compiled before: a hundred processes start in the tests, and where PYTHONDONTWRITEBYTECODE is set each would do it again.
 test: .venv/test
+	@$(BIN)/python -m compileall -q sigma_assets
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/test

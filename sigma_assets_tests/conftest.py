@@ -18,9 +18,6 @@ from sigma_assets.storage.connection.patience import patience
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 from sigma_assets_tests.templates import migrated_sqlite
 
-os.environ.setdefault("SIGMA_FIRST_SESSION", "2010-01-01")
-"""The markets of the tests lie in the past, for ever; the pipeline's default moves with the years."""
-
 _numbers = itertools.count(1)
 
 
