@@ -19,14 +19,23 @@ from sigma_assets_tests.automation.world import World, lots
 FIRST, LAST = date(2026, 1, 6), date(2026, 1, 8)
 
 
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    made = World(tmp_path / "home", f"simulated:last={LAST}")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a closed world in which three portfolios lack the last session; each test has a copy of its own."""
+    made = World(tmp_path_factory.mktemp("finished") / "home", f"simulated:last={LAST}")
     made.ids = [made.add(name, lots({"AAPL": 10}, FIRST), FIRST) for name in ("first", "second", "last")]
     made.bring(*made.ids, last=date(2026, 1, 7))
     made.launch(made.nightly())
-    yield made
     made.close()
+    return made
+
+
+@pytest.fixture
+def world(tmp_path, finished: World) -> Iterator[World]:
+    copied = World(tmp_path / "home", f"simulated:last={LAST}", copy_of=finished)
+    copied.ids = finished.ids
+    yield copied
+    copied.close()
 
 
 def cover(world: World, run_id: str):

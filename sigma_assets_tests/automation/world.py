@@ -43,18 +43,23 @@ def lots(symbols: Mapping[str, float], entry: date, price: float = 50.0, kind: s
 
 
 class World:
-    """One instance, one database, one price source; `at` moves it to another last session."""
+    """One instance, one database, one price source; a copy is one of a closed world, with all that it has done."""
 
-    def __init__(self, home: Path, prices: str, database_file: Path | None = None) -> None:
+    def __init__(
+        self, home: Path, prices: str, database_file: Path | None = None, copy_of: "World | None" = None
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         configuration = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text())
         configuration["storage"]["custom"]["config"] = {"base_dir": str(home)}
         del configuration["python_logs"]
         noop = "dagster._core.storage.noop_compute_log_manager"  # files of what a run prints cost four processes
         configuration["compute_logs"] = {"module": noop, "class": "NoOpComputeLogManager"}
+        if copy_of is not None:
+            shutil.copytree(copy_of.home, home, dirs_exist_ok=True)
+        else:
+            copy_dagster_files(home)
+            shutil.copy(database_file or migrated_sqlite(), home / "sigma.sqlite")
         (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))
-        copy_dagster_files(home)
-        shutil.copy(database_file or migrated_sqlite(), home / "sigma.sqlite")
         self.home = home
         self.instance = dg.DagsterInstance.from_config(str(home))
         self.database = Database(f"sqlite:///{home / 'sigma.sqlite'}")
