@@ -18,12 +18,8 @@ from sigma_assets.storage.roster import read_roster
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
 ASSETS = names(PORTFOLIO_ASSETS)
+"""In the order in which a run does them. Each of four portfolios dies three times, in every fourth of them."""
 SIGNALS = dict.fromkeys(ASSETS, signal.SIGKILL) | {"volatility": signal.SIGTERM}
-ORDER = (
-    "price_coverage", "factor_coverage", "metric_coverage", "performance", "portfolio_snapshots",
-    "position_values", "betas", "correlations", "factor_exposures", "risk", "stress_tests", "volatility",
-)  # fmt: skip
-"""The order in which a run does its assets. Each of four portfolios dies three times, in every fourth of them."""
 PORTFOLIOS = 4
 
 
@@ -45,7 +41,7 @@ class Aftermath:
 
     def death_in(self, asset: str) -> tuple[RunStory, list[RunStory]]:
         """Return the run that died in an asset, and the later runs of its portfolio."""
-        nth, portfolio = divmod(ORDER.index(asset), PORTFOLIOS)
+        nth, portfolio = divmod(ASSETS.index(asset), PORTFOLIOS)
         found = self.stories_of[self.portfolios[portfolio]]
         return found[nth], found[nth + 1 :]
 
@@ -58,7 +54,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
     try:
         portfolios = [deployment.add(f"portfolio {number}") for number in range(PORTFOLIOS)]
         reached_of = {
-            asset: deployment.shut(asset, portfolios[position % PORTFOLIOS]) for position, asset in enumerate(ORDER)
+            asset: deployment.shut(asset, portfolios[position % PORTFOLIOS]) for position, asset in enumerate(ASSETS)
         }
         deployment.start("code server", "daemon")
         killed = _kill_at_gates(deployment, reached_of)
