@@ -196,6 +196,46 @@ EXPLAINED = {
         ">=",
     ): "with a coefficient of 0 the fit is that of the smaller subset, which came before",
     (
+        "analytics/risk/forecast.py",
+        "_PAIR = {pair: number for number, pair in enumerate(zip(_LEFT.tolist(), _RIGHT.tolist(), strict=True))}",
+        "True",
+    ): "both halves of np.triu_indices are equally long",
+    (
+        "analytics/risk/forecast.py",
+        "r_squared = np.where(r_squared < NO_SPREAD, 0.0, np.minimum(r_squared, 1.0))  # a constant alone explains nothing",
+        "<",
+    ): "an R^2 that is exactly the limit",
+    (
+        "analytics/risk/forecast.py",
+        "earlier = np.where((rows >= lag)[:, None], regressors[1, np.maximum(rows - lag, 0)], np.nan)",
+        ">=",
+    ): "in the first week of a history nothing is forecast",
+    (
+        "analytics/risk/forecast.py",
+        "earlier = np.where((rows >= lag)[:, None], regressors[1, np.maximum(rows - lag, 0)], np.nan)",
+        "0",
+    ): "in the first week of a history nothing is forecast",
+    (
+        "analytics/risk/joint_regression.py",
+        "is_used &= _spread(np.where(there, factors, np.nan), there) > FLAT",
+        ">",
+    ): "a deviation that is exactly the limit",
+    (
+        "analytics/risk/joint_regression.py",
+        "is_used &= squares > FLAT * np.sqrt(counted)",
+        ">",
+    ): "a deviation that is exactly the limit",
+    (
+        "analytics/risk/joint_regression.py",
+        "moved = np.where(squares > counted * FLAT**2, squares, np.nan)",
+        ">",
+    ): "a deviation that is exactly the limit",
+    (
+        "analytics/risk/joint_regression.py",
+        "count = np.maximum(there.sum(axis=2), 1)",
+        "1",
+    ): "a factor with one return does not move, with whatever it is divided by",
+    (
         "analytics/performance/money_weighted.py",
         "total = -equity * np.ones_like(growth)",
         "*",
