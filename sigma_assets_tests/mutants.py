@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigma_assets_tests.explained_mutants import EXPLAINED
+
 ROOT = Path(__file__).parents[1]
 REQUIRED = 0.95
 TIMEOUT = 240.0
@@ -135,84 +137,6 @@ SWAPS = {
     "all": "any", "argmax": "argmin", "isfinite": "isnan", "cumsum": "cumprod", "first": "last",
     '"left"': '"right"', '"right"': '"left"',
 }  # fmt: skip
-
-EXPLAINED = {
-    ("analytics/series/metrics.py", "for lag in range(reach + 1):", "1"): "further lags, at which nothing is due",
-    (
-        "analytics/factors/regression.py",
-        "is_known = np.isfinite(fitted.beta).all(axis=0)",
-        "all",
-    ): "betas of a fit are known together",
-    (
-        "analytics/risk/volatility.py",
-        "width = max(1, _CELLS // max(1, len(days)))",
-        "1",
-    ): "how many symbols come at once",
-    (
-        "analytics/risk/tails.py",
-        "return returns <= TIE - var[:, None]",
-        "<=",
-    ): "a return that lies exactly a rounding above the quantile",
-    (
-        "analytics/risk/backtest.py",
-        "return np.where(n > 0, np.maximum(2.0 * (observed - expected), 0.0), np.nan)",
-        ">",
-    ): "of no session the share of exceptions is not known anyway",
-    (
-        "analytics/risk/backtest.py",
-        "_x_log(counts[i, j], counts[i, j] / np.where(from_state[i] > 0, from_state[i], 1.0))",
-        "0",
-    ): "1 or the count of a state that came once, which is 1",
-    (
-        "analytics/risk/backtest.py",
-        "return total[..., ends] - total[..., np.maximum(ends - window, 0)]",
-        "0",
-    ): "the first session is judged by no session before it, so its flag is never set",
-    (
-        "analytics/risk/stress/shocks.py",
-        "padded = np.pad(series, (DEVIATION_WINDOW - 1, 0), constant_values=np.nan)",
-        "0",
-    ): "one window more, which ends at no session",
-    (
-        "analytics/risk/stress/contracts.py",
-        "known = np.isfinite(spot) & np.isfinite(volatility)",
-        "&",
-    ): "what one of the two is unknown of has no value, as what is left out",
-    ("analytics/risk/nonnegative.py", "explained = np.zeros(target.shape[1:])", "1"): "one zero serves all problems",
-    (
-        "analytics/risk/nonnegative.py",
-        "is_better = is_allowed & (gain > explained * (1.0 + 1e-14))",
-        ">",
-    ): "a gain of 0, whose coefficients are 0, or one that lies exactly a rounding above",
-    ("analytics/risk/nonnegative.py", "is_allowed &= value > SINGULAR", ">"): "an angle that is exactly the limit",
-    (
-        "analytics/risk/nonnegative.py",
-        "factor[i, i] = np.sqrt(np.where(value > SINGULAR, value, 1.0))",
-        ">",
-    ): "an angle that is exactly the limit",
-    (
-        "analytics/risk/nonnegative.py",
-        "is_allowed &= solution[i] >= 0",
-        ">=",
-    ): "with a coefficient of 0 the fit is that of the smaller subset, which came before",
-    (
-        "analytics/performance/money_weighted.py",
-        "total = -equity * np.ones_like(growth)",
-        "*",
-    ): "by one",
-    (
-        "analytics/performance/money_weighted.py",
-        "is_open = (middle > low) & (middle < high)",
-        "&",
-    ): "a closed interval stays as it is, so that more steps only cost time",
-    (
-        "analytics/performance/money_weighted.py",
-        "is_above = (_surplus(counts, years, equity, middle) >= 0) == rises",
-        ">=",
-    ): "from which side a root is reached that a step hits exactly",
-    ("storage/frames/rows.py", "few = 0 < len(portfolios) <= LOCKED_ONE_BY_ONE", "<="): "which lock 64 portfolios take",
-}
-"""File, line, token -> why changing the token changes no result, so that no test can notice."""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,29 @@ def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):
             assert_same_bits(found, expected[expected["session"].to_numpy().astype("datetime64[D]") == day[0]])
 
 
+def test_portfolios_computed_together_have_the_bits_of_each_alone(with_gaps):
+    """Of other symbols, other ages and other numbers of lots; one holds nothing that moves."""
+    first, history, _ = with_gaps
+    days = history.sessions.astype(str)
+    others = [
+        book([lot("M1", "S04", 30, 100.0, days[420])], inception=days[420], portfolio_id="P2"),
+        book([], inception=days[300], portfolio_id="P3"),
+        book(
+            [lot(f"N{n}", f"S0{n}", 9 - 5 * n, 50.0, days[200]) for n in range(4)],
+            inception=days[200],
+            portfolio_id="P4",
+        ),
+    ]
+    several = type(first)(*(pd.concat(tables, ignore_index=True) for tables in zip(first, *others, strict=True)))
+
+    together = risk_of(several, history, history.sessions[500:503])
+
+    alone = [risk_of(each, history, history.sessions[500:503]) for each in (first, *others)]
+    assert together[0]["portfolio_id"].unique().tolist() == ["P1", "P2", "P4"]
+    for found, parts in zip(together, zip(*alone, strict=True), strict=True):
+        assert_same_bits(found, pd.concat(parts, ignore_index=True))
+
+
 def test_a_volatility_takes_a_window_of_63_returns():
     """Of 64 prices there are 63 returns, of 63 there are 62: the volatility begins with the 64th price."""
     history = random_history(70, 1, seed=8)

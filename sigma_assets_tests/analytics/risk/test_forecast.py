@@ -121,8 +121,8 @@ def again(returns: FloatArray, row: int) -> tuple[float, float, int]:
 
 
 def test_it_is_the_last_days_own_variance_that_stands_for_a_missing_one():
-    """Yesterday's, not the mean of the week: with seed 4 the fit gives the day a weight, and yesterday lost 6 %."""
-    returns = clustered_returns(700, seed=4)
+    """Yesterday's, not the mean of the week: with seed 9 the fit gives the day a weight, and yesterday lost 6 %."""
+    returns = clustered_returns(700, seed=9)
     returns[-2:] = [-0.06, np.nan]
 
     found = volatility_forecast(returns[:, None], np.array([699]), MODEL)

@@ -99,3 +99,39 @@ def test_of_a_portfolio_that_moves_by_rounding_alone_no_share_is_explained():
 
     assert np.isnan(found.r_squared).all()
     assert np.isnan(found.variance_share).all()
+
+
+@pytest.mark.parametrize(("returns", "is_used"), [(125, False), (126, True)])
+def test_a_factor_with_too_few_returns_is_left_out_and_does_not_shorten_the_others(returns: int, is_used: bool):
+    _, factors, targets = planted(12)
+    factors[2, :, : 252 - returns] = np.nan
+
+    found = joint_fit(factor_design(factors, np.ones(targets.shape, dtype=bool), min_observations=126), targets)
+
+    assert np.isfinite(found.beta[2]).tolist() == [is_used] * 4
+    assert found.observations.tolist() == [126 if is_used else 252] * 4
+
+
+def test_a_factor_that_moves_only_where_another_one_has_no_return_is_left_out():
+    random, factors, targets = planted(13)
+    factors[1, :, :52] = np.nan
+    factors[2, :, 52:] = 0.003 + 1e-13 * random.choice([-1.0, 1.0], (4, 200))
+
+    found = joint_fit(factor_design(factors, np.ones(targets.shape, dtype=bool), min_observations=126), targets)
+
+    assert np.isnan(found.beta[2]).all()
+    assert np.isfinite(found.beta[[0, 1, 3, 4, 5]]).all()
+
+
+def test_standard_errors_need_one_session_more_than_coefficients():
+    """Six betas and an intercept: seven sessions leave nothing to measure an error by, eight leave one."""
+    _, factors, targets = planted(14, window=8)
+    known = np.ones(targets.shape, dtype=bool)
+    known[0, 0] = False
+
+    found = joint_fit(factor_design(factors, known, min_observations=7), np.where(known, targets, 0.0))
+
+    assert np.isnan(found.std_error[:, 0]).all()
+    for row in range(1, 4):
+        fit = sm.OLS(targets[row], sm.add_constant(factors[:, row].T)).fit()
+        np.testing.assert_allclose(found.std_error[:, row], fit.bse[1:], rtol=1e-6)
