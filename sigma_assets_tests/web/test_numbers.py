@@ -278,6 +278,7 @@ def test_the_page_is_accessible_and_keeps_to_the_policy(world, key, browser, tok
         expect(page.get_by_role("heading", name="Made of")).to_be_visible()
         expect(page.get_by_text("equal to the last bit")).to_be_visible()
         findings = Axe().run(page).response["violations"]
+        assert page.locator(".facts").evaluate("e => e.scrollWidth <= e.clientWidth")
         assert [item["id"] for item in findings if item["impact"] in ("serious", "critical")] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         assert site.problems == []

@@ -78,7 +78,7 @@ def chosen_rows(
             f"{table}: no row of {asked or 'the portfolio'} on {scope.last}{why}. There are: {listed}"[:1500]
         )
     if len(chosen) > 1:
-        flags = "--symbol, --lot, --factor, --scenario or --cluster"
+        flags = "symbol, lot, factor, scenario or cluster"
         raise ExplainError(
             f"{table}: {len(chosen)} rows on {scope.last}: say which by {flags}. There are: {listed}"[:1500]
         )

@@ -13,6 +13,7 @@ from sigma_assets.base.errors import ExplainError
 from sigma_assets.prices.history import price_history
 from sigma_assets.reports.allocation import classes_of
 from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.formulas import FORMULAS
 from sigma_assets.reports.explain.inputs import Input, age
 from sigma_assets.reports.explain.recomputed import RecordingTables
 from sigma_assets.reports.explain.terms import shown
@@ -106,6 +107,9 @@ def _holding(tables: RecordingTables, column: str, which: Which, scope: Scope) -
     own = lots["risk_weight"].sum(skipna=False)
     whole, total = risk.get(column), risk.get("weight")
     known = bool(total) and not any(value is None or pd.isna(value) for value in (own, whole))
+    reason = FORMULAS["risk_by_position"][column].unknown.partition(": {")[0]
+    if not found:
+        reason = "there is no such row: it lives on no symbol with a price, or equity is not above 0"
     return Derived(
         asset="risk",
         key={"symbol": str(symbol)},
@@ -113,7 +117,7 @@ def _holding(tables: RecordingTables, column: str, which: Which, scope: Scope) -
         formula=f"risk_by_position.{column} of the underlying x risk weight of these lots / risk weight of all its lots",
         filled=f"{shown(whole)} x {shown(own)} / {shown(total)}",
         value=float(whole * own / total) if known else None,
-        unknown="the risk of the underlying is not known: too few returns, or no beta",
+        unknown=f"risk_by_position.{column} is not known: {reason}",
         inputs=[
             *(Input("risk_by_position", str(row["symbol"]), f"{column} {whole!r}, weight {total!r}") for row in found),
             *(_of_position(row, "risk_weight") for row in together.to_dict("records")),

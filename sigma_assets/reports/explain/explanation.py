@@ -217,7 +217,10 @@ def _session(database: Database, settings: Settings, table: str, portfolio_id: s
     of_table = SCHEMA[table]
     stored = stored_range(database, of_table, portfolio_id if "portfolio_id" in of_table.c else None)
     if stored is None:
-        raise ExplainError(f"{table}: nothing is stored yet; `sigma-assets run` computes it")
+        raise ExplainError(
+            f"{table}: no row is stored. Either `sigma-assets run` is yet to compute it (`sigma-assets missing` shows it),"
+            " or there is nothing of the kind"
+        )
     day = asked or stored[1]
     sessions = settings.calendar.between(day, day) if stored[0] <= day <= stored[1] else np.array([])
     if not len(sessions):

@@ -268,7 +268,7 @@ def test_an_unknown_number_has_its_reason(computed, of):
         ("prices", "close", {}, "there is no table 'prices'; there are market_prices"),
         ("performance", "luck", {}, "performance has no number 'luck'; it has return_mtd"),
         ("symbol_factors", "beta", {"symbols": ["AAPL"]}, "which factor\\? there are market"),
-        ("position_values", "weight", {}, "10 rows on 2024-03-15: say which by --symbol, --lot"),
+        ("position_values", "weight", {}, "10 rows on 2024-03-15: say which by symbol, lot"),
         ("position_values", "weight", {"symbols": ["AAPL"], "lot": "L9"}, "no row of AAPL, L9 on 2024-03-15"),
         ("position_values", "weight", {"symbols": ["TSLA"]}, "no row of TSLA on 2024-03-15.*There are: AAPL"),
         (
