@@ -74,3 +74,40 @@ def test_what_looks_like_a_missing_column_is_named_and_nothing_else(header, alik
 
     assert f"{alike}For a file of another shape" in said
     assert said.count("looks like") == alike.count("looks like")
+
+
+def test_a_part_of_a_share_keeps_its_average_price_where_the_cost_is_in_cents():
+    """0.01 shares at 519.91 cost 5.20: no contradiction, and 5.20 / 0.01 would be the worse price."""
+    holdings = read(
+        "Symbol,Qty,Price,Cost Basis,Bought on\nNVDA,0.01,519.91,5.20,2025-03-04\nXOM,0.01,540,5.20,2025-03-04\n"
+    )
+
+    assert prices(holdings) == {"NVDA": 519.91, "XOM": 540}
+    assert [warning.split(":")[0] for warning in holdings.warnings] == ["line 3"]
+
+
+def test_negative_quantities_of_what_is_held_are_asked_to_say_that_they_are_sales():
+    """A list of trades without actions would be a long and a short lot of one symbol, without a word."""
+    trades = "2025-03-04,VTI,10,200\n2025-03-05,VTI,-4,210\n2025-03-05,SPY,-1,600\n"
+
+    holdings = read(f"Trade Date,Symbol,Quantity,Price\n{trades}")
+
+    (warning,) = holdings.warnings
+    assert warning.startswith("VTI: bought and sold short at the same time")
+    assert "add a column Action" in warning
+
+
+def test_a_typographic_minus_is_a_minus():
+    holdings = read("Ticker,Shares,Price,Purchase Date\nAAPL,\u221210,180,2025-03-04\n")
+
+    assert holdings.lots["quantity"].tolist() == [-10]
+
+
+def test_a_disclaimer_as_wide_as_a_table_of_trades_is_listed_as_skipped():
+    holdings = read(
+        "Date,Action,Symbol,Quantity,Price,Notes\n2025-03-04,Buy,VTI,10,200,\n"
+        '"","","","","","The data provided is for informational purposes only."\n'
+    )
+
+    assert holdings.lots["symbol"].tolist() == ["VTI"]
+    assert [(each.line, each.reason) for each in holdings.skipped] == [(3, "a line of text, not a row")]

@@ -71,6 +71,8 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
         frame = frame[rows]
     if not allow_duplicates:
         _note_duplicates(cells, frame)
+    if not cells.table.source.is_strict:
+        _note_both_sides(cells, frame)
     return frame.reset_index(drop=True)
 
 
@@ -113,7 +115,8 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: Flag
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     if cells.has("cost"):
-        price = _of_total_cost(cells, instruments, np.round(cells.numbers("cost", code) / size, PLACES), price, rows)
+        from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
+        price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
     if cells.table.source.kind == "positions":
         for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
@@ -137,15 +140,18 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: Flag
     return price
 
 
-def _of_total_cost(cells: Cells, instruments: Instruments, from_cost: Floats, price: Floats, rows: Flags) -> Floats:
+def _of_total_cost(
+    cells: Cells, instruments: Instruments, from_cost: Floats, size: Floats, price: Floats, rows: Flags
+) -> Floats:
     """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
-    is_rounded = np.abs(from_cost - price) <= _ROUNDED
+    is_rounded = np.abs(from_cost - price) <= _ROUNDED + _ROUNDED / np.abs(size)
     for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
         cells.findings.warnings.append(
             f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
             f" that makes {from_cost[row]:,.8g} each: the price is used"
         )
-    return np.where(np.isnan(price) | is_rounded, np.where(np.isnan(from_cost), price, from_cost), price)
+    is_closer = is_rounded & (np.abs(size) >= 1.0)  # a cost in cents is all the less exact for a part of a share
+    return np.where(np.isnan(price) | is_closer, np.where(np.isnan(from_cost), price, from_cost), price)
 
 
 def _entries(cells: Cells, today: date, entry_date: date | None, rows: Flags) -> Days:
@@ -253,6 +259,18 @@ def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     again = np.flatnonzero(first[of_row] != np.arange(len(alike)))
     rows = alike.index.to_numpy()
     note_same_rows(cells, list(zip(rows[again].tolist(), rows[first[of_row[again]]].tolist(), strict=True)))
+
+
+def _note_both_sides(cells: Cells, frame: pd.DataFrame) -> None:
+    """Warn of symbols that are held long and short: such a table is rather one of trades."""
+    is_open = frame["exit_date"].isna()
+    sides = [set(frame["symbol"][is_open & (frame["quantity"] * sign > 0)]) for sign in (1, -1)]
+    if both := sorted(sides[0] & sides[1]):
+        named = ", ".join(both[:5]) + (f" and {len(both) - 5} more" if len(both) > 5 else "")
+        cells.findings.warnings.append(
+            f"{named}: bought and sold short at the same time, by the signs of the quantities; if negative ones are sales,"
+            " add a column Action (Buy, Sell), or `sales: negative` to a --mapping"
+        )
 
 
 def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:

@@ -18,7 +18,8 @@ _GROUPED = {
     ".": re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
     ",": re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
 }
-_BLANKS = str.maketrans("", "", " \u00a0\u202f'\u2019")
+_BLANKS = str.maketrans("\u2212", "-", " \u00a0\u202f'\u2019")
+"""Signs that group digits are left out, and a typographic minus is a minus."""
 _CURRENCY = re.compile(r"US\$|\$|USD")
 _AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 
@@ -61,8 +62,8 @@ def written_number(text: str, decimal: str = ".") -> Decimal | None:
     --------
     >>> [str(written_number(text)) for text in ("1,250.5", "($500.00)", "-$5", "+$1.00", "1 250.5", ".5")]
     ['1250.5', '-500.00', '-5', '1.00', '1250.5', '0.5']
-    >>> str(written_number("1.250,5", ","))
-    '1250.5'
+    >>> str(written_number("1.250,5", ",")), str(written_number("\u2212 5"))
+    ('1250.5', '-5')
     >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%")]
     [None, None, None, None, None]
     """

@@ -253,6 +253,8 @@ class _Builder:
             reasons |= dict.fromkeys(np.flatnonzero(others).tolist(), f"not one of the rows {kept}")
         if not self.source.is_strict:
             reasons |= dict.fromkeys(np.flatnonzero(_totals(columns)).tolist(), "a total")
+        if self.source.kind == "transactions":
+            reasons |= dict.fromkeys(self._texts(names, columns), "a line of text, not a row")
         if not reasons:
             return self._lines, columns
         for row, reason in reasons.items():
@@ -261,6 +263,15 @@ class _Builder:
         is_kept[list(reasons)] = False
         lines = array("q", np.asarray(self._lines)[is_kept].tobytes())
         return lines, [column.at(is_kept) for column in columns]
+
+    def _texts(self, names: list[str], columns: list[Column]) -> list[int]:
+        """Return the rows with nothing of what a transaction is made of, such as a disclaimer as wide as the table."""
+        places = self.source.positions_of(names)
+        is_text = np.ones(len(self._lines), dtype=bool)
+        for name in ("date", "action", "symbol", "contract", "quantity", "price", "amount"):
+            for position in places.get(name, ()):
+                is_text &= columns[position].among([""])
+        return np.flatnonzero(is_text).tolist()
 
 
 def _totals(columns: list[Column]) -> Flags:
