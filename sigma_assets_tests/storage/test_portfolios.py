@@ -1,6 +1,5 @@
 """Portfolios, lots and flows: stored whole, read in one order, removed softly."""
 
-import uuid
 from datetime import date
 
 import numpy as np
@@ -14,7 +13,6 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import (
     LOT_COLUMNS,
     NewPortfolio,
-    _ascending_ids,
     add_cash_flow,
     add_portfolio,
     cash_flows,
@@ -142,10 +140,3 @@ def test_the_universe_is_what_was_ever_held_or_priced(database: Database) -> Non
     assert held["symbol"].tolist() == ["AAPL", "SPY", "SPY260320C00600000"]
     assert held_symbols(database)["portfolio_id"].value_counts().to_dict() == {first: 3, second: 1}
     assert universe(database) == ["AAPL", "MSFT", "SPY", "SPY260320C00600000", "VTI"]
-
-
-def test_the_ids_of_lots_are_uuids_of_version_5_in_ascending_order():
-    """Python's own are the oracle."""
-    expected = sorted(str(uuid.uuid5(uuid.NAMESPACE_OID, f"caf\u00e9 {number}")) for number in range(1_000))
-
-    assert _ascending_ids("caf\u00e9", 1_000) == expected
