@@ -118,6 +118,20 @@ def unknown_symbol(symbol: str, remark: Remark) -> Gap:
     return Gap(symbol, "price", *_why_unpriced(remark))
 
 
+def without_factor_prices(symbols: Collection[str], needed: Collection[str], session: date) -> Gap:
+    """Return what is to be known where factor ETFs or the benchmark have no recent price, or none.
+
+    Parameters
+    ----------
+    symbols, needed : those among them that a calculation uses, at least one, are named first.
+    """
+    named = [*sorted(needed), *sorted(set(symbols) - set(needed))]
+    use = "betas, factor exposures, stress tests or the comparison with the benchmark need them"
+    reason = f"{_names(named)} without a recent price up to {session}; {use}"
+    remedy = OTHER_SOURCE.replace("has it", "has them")
+    return Gap(None, "prices of factor ETFs or the benchmark", reason, f"{remedy}, then `sigma-assets run`")
+
+
 def partly_simulated(last: Mapping[str, date]) -> Gap:
     """Return what is to be known of numbers that simulated prices went into, besides those of real sources.
 

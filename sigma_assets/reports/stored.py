@@ -25,6 +25,7 @@ from sigma_assets.reports.gaps import (
     lots_without_price,
     outdated,
     partly_simulated,
+    without_factor_prices,
     without_quotes,
 )
 from sigma_assets.settings import Settings
@@ -194,8 +195,8 @@ class _Reader:
         """Return the holdings of each portfolio."""
         entered = self.entered
         held = {symbol for each in entered.values() for symbol in each.symbols}
-        priced_on = self._priced_on(held)
-        made_up = self._simulated(held | self.etfs | {self.settings.benchmark})
+        used = held | self.etfs | {self.settings.benchmark}
+        priced_on, made_up = self._priced_on(used), self._simulated(used)
         stored = self._stored()
         return {key: self._holdings(entered[key], stored.get(key), priced_on, made_up) for key in self.ids}
 
@@ -218,7 +219,12 @@ class _Reader:
             far = (partly_simulated(simulated), *far)
         if stored is None:
             return Holdings(None, total, total, entered.positions, 0, 0, source, newest, far)
+        late = self.calendar.shift(stored.session, -RECENT)
+        old = {symbol for symbol in used - entered.symbols if symbol not in priced_on or priced_on[symbol][0] < late}
+        needed = old & {*self.settings.factor_model.etfs, self.settings.benchmark}
         lost = (stored.unpriced | outdated(stored).keys()) - without_quotes(stored)
+        if needed and entered.symbols:
+            far, lost = (without_factor_prices(old, needed, stored.session), *far), lost | (old & self.etfs)
         return Holdings(
             session=stored.session,
             symbols=total,

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from playwright.sync_api import expect
 
+from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.cli.main import cli
 from sigma_assets.settings import settings
 from sigma_assets.web.app import create_app
@@ -26,10 +27,9 @@ def told(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("prices")
     settings_calendar = settings().calendar
     days = settings_calendar.between(date(2024, 1, 2), date(2025, 1, 31)).tolist()
-    etfs = ["SPY", "TLT", "VTV", "VUG", "MTUM", "QUAL", "IWM", "USMV"]
     rows = [
         f"{day},{symbol},{50 + (at * 7 + place * 13) % 11 + place}"
-        for place, symbol in enumerate((*KNOWN, *etfs))
+        for place, symbol in enumerate((*KNOWN, *FACTOR_ETFS))
         for at, day in enumerate(days)
     ]
     (folder / "prices.csv").write_text("date,symbol,close\n" + "\n".join(rows) + "\n")
