@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sigma_assets.reports.gaps import Gap
+from sigma_assets.reports.gaps.kinds import Gap
 
 Cell = float | int | str | bool | date | None
 Row = dict[str, Cell]

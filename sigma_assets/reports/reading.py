@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
 from sigma_assets.reports.allocation import allocation_of
-from sigma_assets.reports.gaps import Gap
+from sigma_assets.reports.gaps.general import carried_prices, general_gaps, not_stored
+from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
+from sigma_assets.reports.gaps.kinds import Gap
 from sigma_assets.reports.heat_map import heat_map_of
 from sigma_assets.reports.histories import MOST_SESSIONS, Benchmarked, benchmarked, evenly_spaced, month_ends
 from sigma_assets.reports.portfolio import Exposure, Holding, Month, PortfolioReport, Row
-from sigma_assets.reports.stored import Holdings, holdings_of
-from sigma_assets.reports.warnings import carried_prices, general_gaps, not_stored
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import (

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.reports.stored import Holdings
+from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.facts import PortfolioFacts

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sigma_assets.automation.reasons.methods import OlderNumbers
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.instance.changes import DagsterChanges
-from sigma_assets.reports.gaps import Gap, sessions_lost
-from sigma_assets.reports.stored import Holdings, holdings_of
+from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
+from sigma_assets.reports.gaps.kinds import Gap, sessions_lost
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.history import History
 from sigma_assets.runs.progress import Progress

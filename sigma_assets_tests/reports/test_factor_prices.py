@@ -6,7 +6,7 @@ import pytest
 
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.prices.tables import write_prices
-from sigma_assets.reports.stored import Holdings, holdings_of
+from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, replace_rows

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sigma_assets.reports.gaps import Gap
+from sigma_assets.reports.gaps.kinds import Gap
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.settings import Settings

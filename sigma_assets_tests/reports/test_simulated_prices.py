@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from sigma_assets.prices.tables import write_prices
-from sigma_assets.reports.stored import Holdings, holdings_of
+from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade

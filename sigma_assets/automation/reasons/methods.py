@@ -13,8 +13,8 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
 from sigma_assets.automation.planner import Needs
 from sigma_assets.base.conventions import METHOD_VERSIONS
-from sigma_assets.reports.gaps import Gap
-from sigma_assets.reports.warnings import older_method
+from sigma_assets.reports.gaps.general import older_method
+from sigma_assets.reports.gaps.kinds import Gap
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.runs.watermark import MATERIALIZATION
 from sigma_assets.storage.connection.database import Database

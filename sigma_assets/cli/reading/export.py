@@ -9,8 +9,8 @@ import click
 
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
+from sigma_assets.reports.gaps.holdings import SIMULATED
 from sigma_assets.reports.numbers import NAMES, csv_text, json_text, tidy_rows
-from sigma_assets.reports.stored import SIMULATED
 from sigma_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _write(frame: "pd.DataFrame", form: str, output: Path | None) -> None:
 
 def price_source_of(portfolio_ids: tuple[str, ...]) -> str:
     """Return where the prices of portfolios (of all, by default) come from: names of sources, several with commas."""
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.storage.portfolios import portfolios
 
     database = open_database()

@@ -70,7 +70,7 @@ def status(portfolio_id: str, as_json: bool) -> None:
     """Show the progress of a portfolio: sessions done per asset, what is not known and why, the last run."""
     prepare_home()
     from sigma_assets.automation.execution import Update, UpdateRequest
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.runs.history import headline, stories
     from sigma_assets.runs.watermark import Materialized
     from sigma_assets.storage.portfolios import portfolios

@@ -8,8 +8,8 @@ from sigma_assets.cli.terminal.printing import console, errors
 from sigma_assets.cli.terminal.world import open_database, open_instance
 
 if TYPE_CHECKING:
-    from sigma_assets.reports.gaps import Gap
-    from sigma_assets.reports.stored import Holdings
+    from sigma_assets.reports.gaps.holdings import Holdings
+    from sigma_assets.reports.gaps.kinds import Gap
 LINES = 50
 """Most portfolios that get a line."""
 
@@ -48,7 +48,7 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     ----------
     portfolio_ids : only these; by default all.
     """
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.settings import settings
     from sigma_assets.storage.portfolios import portfolios
 
@@ -72,7 +72,7 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
     portfolio_ids : only these; by default all, at most `LINES` of them.
     """
     from sigma_assets.reports.forms import percent, signed_percent, signed_usd, usd
-    from sigma_assets.reports.stored import holdings_of
+    from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.reports.summaries import summaries
     from sigma_assets.settings import settings
     from sigma_assets.storage.portfolios import portfolios
@@ -113,7 +113,7 @@ def tell_import(portfolio_id: str) -> None:
     That they are simulated, symbols that the source does not know, entry prices that do not match. Where nothing is stored
     yet, a source on this machine is asked; a live one is not: what it has, the first run says.
     """
-    from sigma_assets.reports.stored import imported_holdings
+    from sigma_assets.reports.gaps.holdings import imported_holdings
     from sigma_assets.settings import settings
 
     holdings, entries = imported_holdings(open_database(), settings(), portfolio_id)
@@ -127,7 +127,7 @@ def _gaps_at_hand(entries: Sequence[tuple[str, date, float, float | None]]) -> "
     """Return the symbols that a source on this machine does not know, and the entry prices far from its closes."""
     from sigma_assets.base.errors import ProviderError
     from sigma_assets.prices.source import PriceSource
-    from sigma_assets.reports.gaps import Remark, entry_price_gaps, unknown_symbol
+    from sigma_assets.reports.gaps.kinds import Remark, entry_price_gaps, unknown_symbol
     from sigma_assets.settings import settings
 
     wanted: dict[str, set[date]] = {}

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sigma_assets.reports.gaps import Gap
-from sigma_assets.reports.stored import Holdings
+from sigma_assets.reports.gaps.holdings import Holdings
+from sigma_assets.reports.gaps.kinds import Gap
 
 
 def general_gaps(known: Holdings, session: date | None, last: date | None, current: date, age: int | None) -> list[Gap]:

@@ -5,8 +5,15 @@ from datetime import date
 
 import pytest
 
-from sigma_assets.reports.gaps import HeldLot, Remark, StoredPortfolio, entry_price_gaps, gaps_of, lots_without_price
-from sigma_assets.reports.stored import Holdings
+from sigma_assets.reports.gaps.holdings import Holdings
+from sigma_assets.reports.gaps.kinds import (
+    HeldLot,
+    Remark,
+    StoredPortfolio,
+    entry_price_gaps,
+    gaps_of,
+    lots_without_price,
+)
 
 SESSION = date(2025, 1, 31)
 

@@ -1,0 +1,1 @@
+"""What is not known of a portfolio, with reason and remedy: `kinds` of gaps, read from what is entered and stored."""
