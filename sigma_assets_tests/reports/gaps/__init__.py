@@ -1,1 +1,1 @@
-"""Tests of explanations."""
+"""Tests of what is said to lack."""
