@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.connection.patience import patience
+from sigma_assets.storage.connection.patience import BRIEF_SECONDS, patience
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 from sigma_assets_tests.templates import migrated_sqlite
 
@@ -22,11 +22,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
-def patience_of_before() -> Iterator[None]:
-    """Have after each test the patience of before: a run that a test executes makes its process a patient one."""
-    with patience.restored():
-        yield
-    patience.away_since = None
+def a_command_s_patience() -> None:
+    """Begin each test as impatient as a command: a run that a test or fixture executes makes its process a patient one."""
+    patience.seconds, patience.away_since = BRIEF_SECONDS, None
 
 
 def pytest_collection() -> None:

@@ -136,7 +136,11 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
     if file_name.lower().endswith(_NOT_TEXT):
         expected = "a text file such as CSV: export or save it as one"
         findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
-    holdings = _read(content, today, options, findings)
+    located = _locate(content, options, findings.problems)
+    del content  # up to 10 MB, which nobody needs any more if the caller does not; nor the text, once it is cut
+    cut = None if located is None else _tables(*located, options, findings)
+    del located
+    holdings = None if cut is None else _read(*cut, today, options, findings)
     if findings.problems:
         findings.problems = list(dict.fromkeys(findings.problems))
         findings.problems += [doubt.as_problem() for doubt in findings.doubts]
@@ -183,12 +187,10 @@ def _locate(content: bytes, options: ReadOptions, problems: list[Problem]) -> tu
     return None if found is None else (text, encoding, found)
 
 
-def _tables(content: bytes, options: ReadOptions, findings: Findings) -> tuple[list[Table], str, Found, str] | None:
+def _tables(
+    text: str, encoding: str, found: Found, options: ReadOptions, findings: Findings
+) -> tuple[list[Table], str, Found, str] | None:
     """Return the tables of a file, how it is encoded, where they were found and their decimal sign."""
-    located = _locate(content, options, findings.problems)
-    if located is None:
-        return None
-    text, encoding, found = located
     tables, skipped = read_tables(text, found, findings.problems)
     findings.skipped += [Skipped(*each) for each in skipped]
     if findings.is_full or not tables:
@@ -200,11 +202,15 @@ def _tables(content: bytes, options: ReadOptions, findings: Findings) -> tuple[l
     return tables, encoding, found, decimal
 
 
-def _read(content: bytes, today: date, options: ReadOptions, findings: Findings) -> Holdings | None:
-    read = _tables(content, options, findings)
-    if read is None:
-        return None
-    tables, encoding, found, decimal = read
+def _read(
+    tables: list[Table],
+    encoding: str,
+    found: Found,
+    decimal: str,
+    today: date,
+    options: ReadOptions,
+    findings: Findings,
+) -> Holdings:
     dates = options.dates or found.source.dates or date_order(tables, findings)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     if found.source.kind == "transactions":

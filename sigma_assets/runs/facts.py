@@ -81,6 +81,11 @@ class RunFacts:
         return self.state in IN_FLIGHT
 
     @property
+    def portfolios(self) -> int:
+        """How many portfolios it covers, the universe counting as one."""
+        return max(self.cells // max(self.stop - self.first, 1), 1)
+
+    @property
     def reason(self) -> str:
         """Why it ended badly, kind included; "" if it did not."""
         is_said = not self.error_kind or self.error.startswith(self.error_kind)

@@ -41,6 +41,7 @@ class PhaseProgress(Count):
     phase: str
     phase_name: str
     status: PhaseStatus
+    portfolios: int = Field(description="of the run that did it; symbols and positions are counted over all of them")
     elapsed_seconds: float | None
 
 

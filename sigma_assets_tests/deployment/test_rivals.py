@@ -30,6 +30,7 @@ SHARED = {"factor_coverage": "symbol_factors", "metric_coverage": "symbol_metric
 """Assets that first write rows which no portfolio owns."""
 WAIT_SECONDS = 200
 TWO_THREADS = """
+import faulthandler
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ from sigma_assets_tests.deployment.deployment import LAST
 from sigma_assets_tests.deployment.rival import forced
 
 together = Barrier(2, timeout=60)
+faulthandler.dump_traceback_later(120, exit=True)  # says where they wait for each other
 
 def run(_):
     try:

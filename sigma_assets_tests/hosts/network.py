@@ -37,7 +37,9 @@ class Network:
         self.has_namespaces = shutil.which("ip") is not None and _can("ip", "netns", "add", self._name)
         if self.has_namespaces:
             _run("ip", "netns", "del", self._name)
-            _run("ip", "link", "add", self._name, "type", "bridge")
+            # An address of its own: by default a bridge takes the lowest of its ports. A host that is added may change that,
+            # and the others do not reach this side until they have asked for the new one: for eight seconds.
+            _run("ip", "link", "add", self._name, "address", f"02:00:0a:e7:{number:02x}:01", "type", "bridge")
             _run("ip", "address", "add", f"{self._base}.1/24", "dev", self._name)
             _run("ip", "link", "set", self._name, "up")
         self.hosts: dict[str, Host] = {}

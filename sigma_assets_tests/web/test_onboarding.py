@@ -130,7 +130,9 @@ def test_the_next_nights_run_of_many_portfolios_repairs_a_failed_onboarding(worl
     assert status["run_id"] == repair
     assert status["errors"] == []
     assert status["summary"]["sessions"] == SESSIONS + 1
+    assert {phase["portfolios"] for phase in status["phases"] if phase["phase"] not in ("phase_1", "phase_1_5")} == {3}
     assert world.status("P1")["run_id"] != repair
+    assert {phase["portfolios"] for phase in world.status("P1")["phases"]} == {1}
 
 
 def test_a_run_still_covers_a_portfolio_whose_neighbours_were_removed(world):

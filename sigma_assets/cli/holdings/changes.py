@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.cli.holdings.importing import read_content, read_options, reading_options, understand
+from sigma_assets.cli.holdings.importing import read_options, reading_options, understand
 from sigma_assets.cli.terminal.options import DAY, portfolio_argument
 from sigma_assets.cli.terminal.printing import json_option, show_one
 from sigma_assets.cli.terminal.world import open_database
@@ -146,7 +146,7 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
     from sigma_assets.holdings.changes import plan_sync
 
     asks = sys.stdin.isatty() and not (yes or as_json)
-    holdings = understand(read_content(file), file.name, read_options(given), asks=asks)
+    holdings = understand(file, read_options(given), asks=asks)
     if holdings.kind == "positions":
         raise HoldingsError(
             f"{file.name}: has positions without dates, so it does not show when lots were bought and sold; sync needs a"

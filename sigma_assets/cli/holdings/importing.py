@@ -91,24 +91,22 @@ def import_(file: Path | None, name: str | None, equity: str | None, account_typ
     if file is None:
         raise click.UsageError("FILE is missing; `sigma-assets import --template` writes an empty one")
     _return_memory_at_once()
-    content = read_content(file)
     if show_mapping:
         from sigma_assets.holdings.reader import mapping_of
 
-        return click.echo(mapping_of(content, file.name), nl=False)
+        return click.echo(mapping_of(read_content(file), file.name), nl=False)
     asks = sys.stdin.isatty() and not (yes or as_json)
     if dry_run:
-        holdings = understand(content, file.name, read_options(given), asks=asks, keep_doubts=True)
+        holdings = understand(file, read_options(given), asks=asks, keep_doubts=True)
         return show_one(holdings.summary(), as_json=as_json, sentence="\n".join(described(holdings)))
     for option, value in (("--name", name), ("--equity", equity)):
         if value is None:
             raise click.UsageError(f"{option} is missing; `--dry-run` only shows what is in the file")
-    _import(file, content, str(name), str(equity), account_type, read_options(given), asks, as_json)
+    _import(file, str(name), str(equity), account_type, read_options(given), asks, as_json)
 
 
 def _import(
     file: Path,
-    content: bytes,
     name: str,
     equity: str,
     account_type: str,
@@ -125,7 +123,7 @@ def _import(
     database = open_database()
     problems = check_portfolio(name, equity, account_type, set(tables.portfolios(database)["name"]))
     try:
-        holdings = understand(content, file.name, options, asks=asks and not problems)
+        holdings = understand(file, options, asks=asks and not problems)
     except HoldingsError as error:
         raise HoldingsError.of(file.name, [*problems, *error.problems]) from error
     if problems:
@@ -172,9 +170,7 @@ def read_content(file: Path) -> bytes:
         raise HoldingsError(f"{file}: cannot be read ({error.strerror}); expected a text file such as CSV") from error
 
 
-def understand(
-    content: bytes, file_name: str, options: "ReadOptions", *, asks: bool, keep_doubts: bool = False
-) -> "Holdings":
+def understand(file: Path, options: "ReadOptions", *, asks: bool, keep_doubts: bool = False) -> "Holdings":
     """Return what a file holds once nothing is in doubt: asked on a terminal, refused elsewhere.
 
     Raises
@@ -184,12 +180,13 @@ def understand(
     """
     from sigma_assets.holdings.reader import read_file
 
+    content = read_content(file) if asks else None  # a pipe can be read once only; who asks nothing keeps nothing
     while True:
-        holdings = read_file(content, file_name, today(), options)
+        holdings = read_file(read_content(file) if content is None else content, file.name, today(), options)
         if not holdings.doubts or (keep_doubts and not asks):
             return holdings
         if not asks:
-            raise HoldingsError.of(file_name, [doubt.as_problem() for doubt in holdings.doubts])
+            raise HoldingsError.of(file.name, [doubt.as_problem() for doubt in holdings.doubts])
         if holdings.doubts[0].answer == "allow_duplicates":
             click.echo("\n".join(_doubt_line(doubt) for doubt in holdings.doubts[:_SKIPPED_SHOWN]), err=True)
         options = _ask(holdings.doubts[0], options)

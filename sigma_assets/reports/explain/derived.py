@@ -156,7 +156,7 @@ def _benchmark(tables: RecordingTables, column: str, _: Which, scope: Scope) -> 
                 f"close {each['close']!r}, dividend {each['dividend']!r}, split factor {each['split_factor']!r}",
                 str(each["source"]),
                 str(each["loaded_at"]).replace(" ", "T"),
-                age(tables, day.date(), scope),
+                age(tables, day.date(), scope) if day == prices["session"].max() else None,  # a start is not old
             )
             for each, day in zip(told.to_dict("records"), pd.to_datetime(told["session"]), strict=True)
         ],

@@ -122,6 +122,7 @@ def _phase(phase: Phase, progress: Progress, now: float) -> PhaseProgress:
         total=total,
         unit=unit,
         message=message,
+        portfolios=1 if attempt is None else attempt.run.portfolios,
         elapsed_seconds=None if elapsed is None else round(elapsed, 2),
     )
 

@@ -216,8 +216,11 @@ function newRow() {
 
 function counted(phase) {
   if (phase.current === null) return "";
-  if (phase.status === "running" && phase.total) return `${number(phase.current)} / ${number(phase.total)} ${phase.unit}`;
-  return counts(phase.current, phase.unit.replace(/s$/, ""));
+  const among = phase.portfolios > 1 && phase.unit !== "dates" ? ` of ${number(phase.portfolios)} portfolios` : "";
+  if (phase.status === "running" && phase.total) {
+    return `${number(phase.current)} / ${number(phase.total)} ${phase.unit}${among}`;
+  }
+  return counts(phase.current, phase.unit.replace(/s$/, "")) + among;
 }
 
 function precise(seconds) {
