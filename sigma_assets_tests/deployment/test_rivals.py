@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -107,21 +108,23 @@ def test_a_process_that_died_is_not_waited_for_although_no_daemon_runs(
     assert "has ended without finishing it" in message
 
 
-def test_two_threads_of_a_process_run_one_after_the_other(embedded: Deployment) -> None:
+def test_two_threads_of_a_process_run_one_after_the_other(embedded: Deployment, tmp_path: Path) -> None:
     """Dagster's own set-up of logging would let two runs in one process wait for each other for ever."""
     portfolio_id = add_book(embedded.database)
+    said, told = tmp_path / "said", tmp_path / "told"
 
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_THREADS, portfolio_id],
-        env=embedded.of_process(),
-        cwd=CHECKOUT,
-        timeout=WAIT_SECONDS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # into files: a pipe would stay open for as long as any process that a run has started
+    with said.open("w") as stdout, told.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", TWO_THREADS, portfolio_id],
+            env=embedded.of_process(),
+            cwd=CHECKOUT,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        process.wait(WAIT_SECONDS)
 
-    assert done.stdout.splitlines()[-1:] == ["[True, True]"], done.stderr
+    assert said.read_text().splitlines()[-1:] == ["[True, True]"], told.read_text()
 
 
 def _race(first: Deployment, second: Deployment, portfolio_id: str) -> list[bool]:
