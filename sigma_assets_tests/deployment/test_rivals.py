@@ -32,6 +32,7 @@ SHARED = {"factor_coverage": "symbol_factors", "metric_coverage": "symbol_metric
 WAIT_SECONDS = 200
 TWO_THREADS = """
 import faulthandler
+import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ from sigma_assets_tests.deployment.rival import forced
 
 together = Barrier(2, timeout=60)
 faulthandler.dump_traceback_later(120, exit=True)  # says where they wait for each other
+signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Dagster ends its children by it; where tests run behind an `&` it is ignored
 
 def run(_):
     try:
