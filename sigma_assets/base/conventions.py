@@ -61,19 +61,6 @@ REGRESSIONS = ("market", "rates", "style", *SPREAD_FACTORS)
 REGRESSION_OF = {name: ("style" if name in STYLE_FACTORS else name) for name in FACTORS}
 
 
-def default_multiplier(investment_class: str | None, subtype: str | None) -> float:
-    """Return by how much quantity x price is multiplied to be money: 100 for options, 0.01 for bonds, else 1.
-
-    Examples
-    --------
-    >>> [default_multiplier("OPTIONS", "CALL"), default_multiplier("PUBLIC", "BOND"), default_multiplier("PUBLIC", None)]
-    [100.0, 0.01, 1.0]
-    """
-    if investment_class == "OPTIONS":
-        return float(OPTION_MULTIPLIER)
-    return BOND_MULTIPLIER if subtype == "BOND" else 1.0
-
-
 @dataclass(frozen=True)
 class FactorModel:
     """Which ETFs stand for which factor, and how betas are estimated (SPEC 4.1)."""

@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sigma_assets.base.conventions import BOND_MULTIPLIER, OPTION_MULTIPLIER
+
 FloatArray = npt.NDArray[np.float64]
 SessionArray = npt.NDArray[np.datetime64]
 
@@ -156,3 +158,17 @@ def last_known_close(history: PriceHistory, *, before: bool = False) -> tuple[Fl
     source_row = source_row[:-1] if before else source_row[1:]
     columns = np.arange(n_symbols)[None, :]
     return close[source_row, columns], session[source_row, columns]
+
+
+def usual_multipliers(investment_class: npt.NDArray[np.object_], subtype: npt.NDArray[np.object_]) -> FloatArray:
+    """Return by how much quantity x price of each lot is money unless its `multiplier` says otherwise: 100 for options,
+    0.01 for bonds, else 1.
+
+    Examples
+    --------
+    >>> kinds = [("OPTIONS", "CALL"), ("PUBLIC", "BOND"), ("PUBLIC", None)]
+    >>> usual_multipliers(*np.array(kinds, dtype=object).T).tolist()
+    [100.0, 0.01, 1.0]
+    """
+    usual = np.where(investment_class == "OPTIONS", float(OPTION_MULTIPLIER), 1.0)
+    return np.where(subtype == "BOND", BOND_MULTIPLIER, usual)

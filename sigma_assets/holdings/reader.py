@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from sigma_assets.base.conventions import BOND_MULTIPLIER, OPTION_MULTIPLIER
 from sigma_assets.base.errors import HoldingsError, Problem
+from sigma_assets.base.frames import usual_multipliers
 from sigma_assets.holdings.brokers.sources import Source, as_document
 from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
@@ -246,9 +245,8 @@ def _note_more(table: Table, found: Found, findings: Findings) -> None:
 
 
 def _factors(lots: pd.DataFrame) -> pd.Series:
-    default = np.where(lots["investment_subtype"] == "BOND", BOND_MULTIPLIER, 1.0)
-    default = np.where(lots["investment_class"] == "OPTIONS", float(OPTION_MULTIPLIER), default)
-    return lots["multiplier"].fillna(pd.Series(default, index=lots.index))
+    usual = usual_multipliers(lots["investment_class"].to_numpy(), lots["investment_subtype"].to_numpy())
+    return lots["multiplier"].fillna(pd.Series(usual, index=lots.index))
 
 
 def _or_never(day: Any) -> pd.Timestamp:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.conventions import BOND_MULTIPLIER, CASH_PREFIX, CASH_SUBTYPES, OPTION_MULTIPLIER
+from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.base.frames import PriceHistory, SessionArray, usual_multipliers
 
 Columns = dict[str, npt.NDArray[Any]]
 """Columns of a table, by name: arrays of one length."""
@@ -65,8 +65,7 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
     expiration_date = np.where(is_option, columns["expiration_date"], NEVER)
     settlement = _settlement(prices.sessions, entry_date, expiration_date)
     is_settled = settlement < exit_date
-    usual = np.where(is_option, float(OPTION_MULTIPLIER), 1.0)
-    usual = np.where(columns["investment_subtype"] == "BOND", BOND_MULTIPLIER, usual)
+    usual = usual_multipliers(columns["investment_class"], columns["investment_subtype"])
     multiplier = np.where(np.isnan(columns["multiplier"]), usual, columns["multiplier"])
     own = np.where(is_private, NO_PRICES, columns["symbol"])
     return columns | {

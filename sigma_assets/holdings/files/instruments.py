@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.conventions import (
-    BOND_MULTIPLIER,
     CASH_PREFIX,
     CASH_SUBTYPES,
     INVESTMENT_CLASSES,
-    OPTION_MULTIPLIER,
     SUBTYPES,
 )
+from sigma_assets.base.frames import usual_multipliers
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, is_symbol, read_symbol
 from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
 from sigma_assets.holdings.files.column import Flags, distinct_rows
@@ -58,15 +57,14 @@ def read_instruments(cells: Cells, rows: Flags | None = None) -> Instruments:
     investment_class, subtype, is_cash = _classes(cells, found, of_row, wanted)
     terms = _terms(cells, found, of_row, np.flatnonzero(investment_class == "OPTIONS"))
     multiplier = _multipliers(cells, found, of_row, wanted)
-    default = np.where(investment_class == "OPTIONS", float(OPTION_MULTIPLIER), 1.0)
-    default = np.where(subtype == "BOND", BOND_MULTIPLIER, default)
-    factor = np.where(np.isnan(multiplier), default, multiplier)
+    usual = usual_multipliers(investment_class, subtype)
+    factor = np.where(np.isnan(multiplier), usual, multiplier)
     return Instruments(
         symbol=np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row],
         investment_class=investment_class,
         subtype=subtype,
         terms=terms,
-        multiplier=np.where(multiplier == default, np.nan, multiplier),
+        multiplier=np.where(multiplier == usual, np.nan, multiplier),
         factor=factor,
         is_cash=is_cash,
     )
