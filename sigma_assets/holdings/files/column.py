@@ -122,3 +122,10 @@ def distinct_rows(*codes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.N
     first = np.empty(int(of_row.max(initial=-1)) + 1, dtype=np.intp)
     first[of_row[::-1]] = np.arange(len(of_row) - 1, -1, -1)
     return first, of_row
+
+
+def repeated_rows(*codes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the rows whose combination of codes an earlier row has, and for each of them the first that has it."""
+    first, of_row = distinct_rows(*codes)
+    again = np.flatnonzero(first[of_row] != np.arange(len(of_row)))
+    return again, first[of_row[again]]

@@ -85,9 +85,8 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     book.held[trade.symbol] += -size if is_sale else size
     while size and closes and lots:
         lot = lots[0]
-        here = (
-            abs(held) if len(lots) == 1 else abs(lot.quantity * lot.splits)
-        )  # after a split of 3 for 7, all but exact
+        # the last lot is what is held: after a split of 3 for 7 its own product is all but exact
+        here = abs(held if len(lots) == 1 else lot.quantity * lot.splits)
         taken = min(size, here)
         entered = lot.quantity if taken == here else taken / lot.splits * (1 if lot.quantity > 0 else -1)
         book.closed.add(lot, entered, trade.day, float(book.prices[trade.row]))

@@ -11,7 +11,7 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
-from sigma_assets.holdings.files.column import Flags, distinct_rows
+from sigma_assets.holdings.files.column import Flags, repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
 
@@ -255,10 +255,9 @@ def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     alike = frame[pd.Series(likeness).duplicated(keep=False).to_numpy()]
     if alike.empty:
         return
-    first, of_row = distinct_rows(*(pd.factorize(alike[name])[0] + 1 for name in names))
-    again = np.flatnonzero(first[of_row] != np.arange(len(alike)))
+    again, first = repeated_rows(*(pd.factorize(alike[name])[0] + 1 for name in names))
     rows = alike.index.to_numpy()
-    note_same_rows(cells, list(zip(rows[again].tolist(), rows[first[of_row[again]]].tolist(), strict=True)))
+    note_same_rows(cells, list(zip(rows[again].tolist(), rows[first].tolist(), strict=True)))
 
 
 def _note_both_sides(cells: Cells, frame: pd.DataFrame) -> None:

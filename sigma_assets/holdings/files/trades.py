@@ -14,7 +14,7 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.holdings.brokers.sources import Source
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
-from sigma_assets.holdings.files.column import Flags, distinct_rows
+from sigma_assets.holdings.files.column import Flags, repeated_rows
 from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
@@ -74,7 +74,7 @@ def _trade_all(book: Book) -> None:
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
-    book.prices = np.nan_to_num(_prices(cells, quantity, verbs, book.instruments, is_trade))
+    book.prices = _or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
@@ -94,8 +94,16 @@ def _trade_all(book: Book) -> None:
 
 
 def _exactly(numbers: Floats) -> Iterator[Decimal]:
-    """Yield numbers as they are written; NaN is 0."""
-    return (Decimal(repr(number)) for number in np.nan_to_num(numbers).tolist())
+    """Yield numbers as they are written."""
+    return (Decimal(repr(number)) for number in _or_nothing(numbers).tolist())
+
+
+def _or_nothing(numbers: Floats) -> Floats:
+    """Return numbers with 0 where a row states none: a fee that was not paid, the price of a split, the size of an expiry.
+
+    Where a number is needed and lacks, that is noted as a problem, and nothing of the file is used.
+    """
+    return np.where(np.isnan(numbers), 0.0, numbers)
 
 
 def _has_quantity(cells: Cells, verbs: Verbs, quantity: Floats, is_known: Flags) -> Flags:
@@ -148,10 +156,8 @@ def _fees(cells: Cells) -> Floats:
     """Return the commissions and fees of each row as they change cash: negative for what was paid."""
     total = np.zeros(len(cells))
     for name in [each for each in cells.table.cells if each.partition("#")[0] == "fees" and cells.has(each)]:
-        paid = cells.numbers(name, "ERR_POS_009")
-        total -= np.where(np.isnan(paid), 0.0, paid)
-    commission = cells.numbers("commission", "ERR_POS_009")
-    return total + np.where(np.isnan(commission), 0.0, commission)
+        total -= _or_nothing(cells.numbers(name, "ERR_POS_009"))
+    return total + _or_nothing(cells.numbers("commission", "ERR_POS_009"))
 
 
 def _add_flows(
@@ -246,6 +252,5 @@ def _note_duplicates(cells: Cells) -> None:
     names = [
         name for name in ("date", "action", "symbol", "contract", "quantity", "price", "amount") if cells.has(name)
     ]
-    first, of_row = distinct_rows(*(cells.texts(name).codes for name in names))
-    again = np.flatnonzero(first[of_row] != np.arange(len(cells)))
-    note_same_rows(cells, list(zip(again.tolist(), first[of_row[again]].tolist(), strict=True)))
+    again, first = repeated_rows(*(cells.texts(name).codes for name in names))
+    note_same_rows(cells, list(zip(again.tolist(), first.tolist(), strict=True)))
