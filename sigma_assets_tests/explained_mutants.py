@@ -45,6 +45,11 @@ EXPLAINED = {
     ("analytics/risk/nonnegative.py", "explained = np.zeros(target.shape[1:])", "1"): "one zero serves all problems",
     (
         "analytics/risk/nonnegative.py",
+        "for size in range(1, n_regressors + 1):",
+        "1",
+    ): "the empty subset explains nothing, which is where the search begins",
+    (
+        "analytics/risk/nonnegative.py",
         "is_better = is_allowed & (gain > explained * (1.0 + 1e-14))",
         ">",
     ): "a gain of 0, whose coefficients are 0, or one that lies exactly a rounding above",

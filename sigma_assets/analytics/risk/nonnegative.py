@@ -44,8 +44,8 @@ def nonnegative_least_squares(products: FloatArray, with_target: FloatArray) -> 
     target = with_target / scale
     best = np.zeros_like(target)
     explained = np.zeros(target.shape[1:])
-    for left_out in reversed(range(n_regressors)):
-        for subset in combinations(range(n_regressors), n_regressors - left_out):
+    for size in range(1, n_regressors + 1):
+        for subset in combinations(range(n_regressors), size):
             solution, gain, is_allowed = _solved(gram, target, subset)
             is_better = is_allowed & (gain > explained * (1.0 + 1e-14))
             explained = np.where(is_better, gain, explained)
