@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sigma_assets.reports.gaps.kinds import Gap
+from sigma_assets.reports.gaps.kinds import SIMULATED, Gap
 
 Cell = float | int | str | bool | date | None
 Row = dict[str, Cell]
@@ -173,6 +173,11 @@ class PortfolioReport:
     allocation: tuple[Row, ...]
     heat_map: Correlations | None
     computed: tuple[Computed, ...] = ()
+
+    @property
+    def is_all_simulated(self) -> bool:
+        """Whether every price is made up; if only some are, a warning says which."""
+        return self.price_source == SIMULATED
 
     def json(self, indent: int | None = None) -> str:
         """Return the report as a JSON object, on one line unless indented; days as YYYY-MM-DD."""

@@ -41,13 +41,7 @@ class Queries:
         self.cache = ShortCache(cache_seconds)
         self._dagster_changes = DagsterChanges(instance)
         self._older_numbers = OlderNumbers(instance, database)
-        self.history = History(
-            instance,
-            self.roster,
-            settings.calendar,
-            self.cache.get,
-            self._rows_end,
-        )
+        self.history = History(instance, self.roster, settings.calendar, self.cache.get, self._rows_end)
 
     def version(self) -> Hashable:
         """Return a value that is equal to an earlier one only if all that an answer is made of is as it was."""

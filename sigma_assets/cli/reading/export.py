@@ -9,7 +9,7 @@ import click
 
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.world import open_database
-from sigma_assets.reports.gaps.holdings import SIMULATED
+from sigma_assets.reports.gaps.kinds import SIMULATED
 from sigma_assets.reports.numbers import NAMES, csv_text, json_text, tidy_rows
 from sigma_assets.settings import settings
 

@@ -77,7 +77,7 @@ def write_page(found: PortfolioReport, file: Path) -> None:
 
 def print_report(found: PortfolioReport, paper: Console = console) -> None:
     """Print a report; no number is cut, whatever the width."""
-    source = "simulated prices" if found.price_source == "simulated" else f"prices from {found.price_source}"
+    source = "simulated prices" if found.is_all_simulated else f"prices from {found.price_source}"
     close = f"close of {found.session}" if found.session else "nothing computed yet"
     paper.rule(style="dim")
     paper.print(found.name, style="bold", markup=False, highlight=False, soft_wrap=True)

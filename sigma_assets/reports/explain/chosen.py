@@ -58,7 +58,7 @@ def chosen_rows(
             chosen = chosen[chosen[name] == given]
     if which.factor is not None and "factor" in rows:
         chosen = chosen[chosen["factor"] == which.factor]
-    for symbol in which.symbols if "symbol" in rows else ():
+    for symbol in which.symbols:
         other = chosen["other_symbol"] == symbol if "other_symbol" in rows else False
         chosen = chosen[(chosen["symbol"] == symbol) | other]
     found = chosen.to_dict("records")

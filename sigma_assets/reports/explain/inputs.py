@@ -107,8 +107,8 @@ def _computed(tables: RecordingTables, name: str, scope: Scope, symbols: set[str
     if name == "position_values":
         days = [None if pd.isna(day) else age(tables, day.date(), scope) for day in rows["price_session"]]
     return [
-        Input(name, f"{key} {scope.last}", ", ".join(f"{column} {row[column]!r}" for column in shown), sessions_old=age)
-        for key, age, row in zip(keys, days, rows.to_dict("records"), strict=True)
+        Input(name, f"{key} {scope.last}", ", ".join(f"{column} {row[column]!r}" for column in shown), sessions_old=old)
+        for key, old, row in zip(keys, days, rows.to_dict("records"), strict=True)
     ]
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from sigma_assets.base.conventions import CASH_SUBTYPES
-from sigma_assets.reports.gaps.kinds import RECENT
+from sigma_assets.reports.gaps.kinds import RECENT, SIMULATED
 from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import lots, market_prices, price_loads
 
-SIMULATED = "simulated"
 NOT_SHARES = ("BOND", *CASH_SUBTYPES)
 
 

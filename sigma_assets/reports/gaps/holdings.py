@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sigma_assets.base.conventions import FACTOR_ETFS
-from sigma_assets.reports.gaps.entered import SIMULATED, Entered, EnteredReader
+from sigma_assets.reports.gaps.entered import Entered, EnteredReader
 from sigma_assets.reports.gaps.kinds import (
     RECENT,
+    SIMULATED,
     Gap,
     StoredPortfolio,
     entry_price_gaps,
@@ -133,40 +134,38 @@ def imported_holdings(
 def _known(
     database: Database, settings: Settings, ids: Sequence[str], uncomputed: Mapping[str, Collection[str]]
 ) -> tuple[dict[str, Holdings], dict[str, Entered]]:
-    judge = _Judge(settings)
+    etfs = {*FACTOR_ETFS, *settings.factor_model.etfs}
     with database.read() as connection:
         reader = EnteredReader(connection, settings, ids)
         entered = reader.entered()
-        used = {symbol for each in entered.values() for symbol in each.symbols} | judge.common
-        judge.priced_on, judge.made_up = reader.priced_on(used), reader.simulated(used)
+        used = {symbol for each in entered.values() for symbol in each.symbols} | etfs | {settings.benchmark}
+        judge = _Judge(settings, etfs, reader.priced_on(used), reader.simulated(used))
         stored = StoredReader(connection, settings.calendar, ids, uncomputed).stored()
     return {key: judge.holdings(entered[key], stored.get(key)) for key in ids}, entered
 
 
+@dataclass(frozen=True)
 class _Judge:
     """Says how well a portfolio is known.
 
     Attributes
     ----------
-    common : symbols that every portfolio needs: factor ETFs and the benchmark.
+    etfs : the factor ETFs; every portfolio needs them and the benchmark.
     priced_on : symbol -> last session with a price, and its source.
     made_up : symbol -> last session with a simulated price.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.calendar = settings.calendar
-        self.etfs = {*FACTOR_ETFS, *settings.factor_model.etfs}
-        self.common = self.etfs | {settings.benchmark}
-        self.priced_on: dict[str, tuple[date, str]] = {}
-        self.made_up: dict[str, date] = {}
+    settings: Settings
+    etfs: set[str]
+    priced_on: Mapping[str, tuple[date, str]]
+    made_up: Mapping[str, date]
 
     def holdings(self, entered: Entered, stored: StoredPortfolio | None) -> Holdings:
         """Return how well a portfolio is known, of which this was entered and that is stored."""
         priced_on = self.priced_on
         priced = [priced_on[symbol] for symbol in entered.symbols if symbol in priced_on]
         sources = {source for _, source in priced} or {self.settings.prices.partition(":")[0]}
-        used = entered.symbols | self.common
+        used = entered.symbols | self.etfs | {self.settings.benchmark}
         simulated = {symbol: last for symbol, last in self.made_up.items() if symbol in used}
         source = ", ".join(sorted(sources | ({SIMULATED} if simulated else set())))
         newest = max((session for session, _ in priced), default=None)
@@ -176,7 +175,7 @@ class _Judge:
             far = (partly_simulated(simulated), *far)
         if stored is None:
             return Holdings(None, total, total, entered.positions, 0, 0, source, newest, far)
-        late = self.calendar.shift(stored.session, -RECENT)
+        late = self.settings.calendar.shift(stored.session, -RECENT)
         old = {symbol for symbol in used - entered.symbols if symbol not in priced_on or priced_on[symbol][0] < late}
         needed = old & {*self.settings.factor_model.etfs, self.settings.benchmark}
         lost = (stored.unpriced | outdated(stored).keys()) - without_quotes(stored)

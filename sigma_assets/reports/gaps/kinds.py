@@ -6,6 +6,8 @@ from datetime import date
 
 from sigma_assets.base.conventions import VolatilityModel
 
+SIMULATED = "simulated"
+"""The source of prices that are made up."""
 RECENT = 5
 """Sessions for which a price may be carried on (SPEC 4.3)."""
 WINDOW = VolatilityModel().short_window
@@ -139,11 +141,7 @@ def partly_simulated(last: Mapping[str, date]) -> Gap:
     ----------
     last : symbol -> the last session with a simulated price, at least one.
     """
-    symbols = sorted(last)
-    more = f" and {len(symbols) - 3} more" if len(symbols) > 3 else ""
-    reason = (
-        f"prices of {', '.join(symbols[:3])}{more} up to {max(last.values())} are simulated, so what rests on them is"
-    )
+    reason = f"prices of {_few(sorted(last))} up to {max(last.values())} are simulated, so what rests on them is"
     remedy = "`sigma-assets prices reload` replaces what the sources in SIGMA_PRICES have, then `sigma-assets run`"
     return Gap(None, "real prices", reason, remedy)
 
@@ -291,6 +289,9 @@ def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility:
 
 
 def _names(symbols: Sequence[str]) -> str:
-    shown = ", ".join(symbols[:3])
-    verb = "is" if len(symbols) == 1 else "are"
-    return f"{shown} and {len(symbols) - 3} more are" if len(symbols) > 3 else f"{shown} {verb}"
+    return f"{_few(symbols)} {'is' if len(symbols) == 1 else 'are'}"
+
+
+def _few(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    return ", ".join(symbols[:3]) + more

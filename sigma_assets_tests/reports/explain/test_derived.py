@@ -1,7 +1,6 @@
 """Every number of the report leads to its explanation, those that are stored nowhere included."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from math import isclose, prod
 
@@ -9,42 +8,23 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.reports.explain.chosen import Which
-from sigma_assets.reports.explain.explanation import Explanation, explain
+from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.reports.words import figures, histories
 from sigma_assets.reports.words.table import TextTable
 from sigma_assets.reports.words.tables import tables
 from sigma_assets.storage.schema import market_prices
-from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
-from sigma_assets_tests.verification.world import World
+from sigma_assets_tests.reports.computed import FIRST, LAST
 
 WORDS = {"Priced on", "Year"}
 """Columns that hold days and words."""
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory) -> Iterator[tuple[World, str]]:
-    yield from disposed(computed_world(tmp_path_factory.mktemp("computed")))
-
-
-@pytest.fixture(scope="module")
 def report(computed) -> PortfolioReport:
     world, key = computed
     return portfolio_report(world.tables.database, world.settings, key)
-
-
-@pytest.fixture
-def of(computed):
-    """Return a function that explains a number of the portfolio."""
-    world, key = computed
-
-    def explained(table: str, column: str, **which) -> Explanation:
-        which = {"session": LAST} | which
-        return explain(world.tables.database, world.settings, world.instance, key, table, column, Which(**which))
-
-    return explained
 
 
 def linked_tables(report: PortfolioReport) -> list[TextTable]:

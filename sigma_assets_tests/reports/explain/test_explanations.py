@@ -2,7 +2,6 @@
 
 import re
 import struct
-from collections.abc import Iterator
 from math import isclose
 from pathlib import Path
 
@@ -11,35 +10,16 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.cli.reading.explain import lines
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.document import BLOCK, rewritten
-from sigma_assets.reports.explain.explanation import Explanation, explain
+from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
 from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets.storage.schema import TABLES as SCHEMA
-from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
-from sigma_assets_tests.verification.world import World
+from sigma_assets_tests.reports.computed import FIRST, LAST
 
 COMPUTED = [table for table in FORMULAS if table not in INPUTS]
-
-
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory) -> Iterator[tuple[World, str]]:
-    yield from disposed(computed_world(tmp_path_factory.mktemp("computed")))
-
-
-@pytest.fixture
-def of(computed):
-    """Return a function that explains a number of the portfolio."""
-    world, key = computed
-
-    def explained(table: str, column: str, **which) -> Explanation:
-        which = {"session": LAST} | which
-        return explain(world.tables.database, world.settings, world.instance, key, table, column, Which(**which))
-
-    return explained
 
 
 def rows_of(computed, table: str) -> list[dict]:
