@@ -1,4 +1,7 @@
-"""Settings: the only reader of environment variables. Every field below is one line of the table in the README."""
+"""Settings: the only reader of environment variables. Every field below is one line of the table in the README.
+
+Longer than other files because it is that one table.
+"""
 
 import os
 from collections.abc import Mapping

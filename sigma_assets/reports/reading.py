@@ -92,11 +92,7 @@ class _Reader:
         self.known = holdings
 
     def report(self, asked: date | None) -> PortfolioReport:
-        portfolio = self.connection.execute(
-            sa.select(portfolios).where(portfolios.c.portfolio_id == self.portfolio_id)
-        ).one_or_none()
-        if portfolio is None:
-            raise PortfolioNotFoundError(f"no portfolio has the id {self.portfolio_id}")
+        portfolio = self._portfolio()
         first, last = self._range()
         session = asked or last
         row = self._row(portfolio_snapshots, session)
@@ -157,6 +153,13 @@ class _Reader:
             allocation=allocation_of(self.connection, self.portfolio_id, session, positions),
             heat_map=heat_map_of(self.database, self.portfolio_id, session, holdings, clusters, correlations),
         )
+
+    def _portfolio(self) -> sa.Row:
+        query = sa.select(portfolios).where(portfolios.c.portfolio_id == self.portfolio_id)
+        found = self.connection.execute(query).one_or_none()
+        if found is None:
+            raise PortfolioNotFoundError(f"no portfolio has the id {self.portfolio_id}")
+        return found
 
     def _range(self) -> tuple[date | None, date | None]:
         table = portfolio_snapshots.c
