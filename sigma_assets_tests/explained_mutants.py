@@ -42,6 +42,42 @@ EXPLAINED = {
         "known = np.isfinite(spot) & np.isfinite(volatility)",
         "&",
     ): "what one of the two is unknown of has no value, as what is left out",
+    (
+        "analytics/risk/attribution.py",
+        "contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row],",
+        ">",
+    ): "a volatility that is exactly the limit",
+    (
+        "analytics/risk/attribution.py",
+        "moved = np.where(volatility <= NO_MOVEMENT, np.inf, spread)",
+        "<=",
+    ): "a volatility that is exactly the limit",
+    (
+        "analytics/risk/attribution.py",
+        "is_factor = np.isfinite(joint.beta) & is_row & np.isfinite(joint.r_squared)",
+        "&",
+    ): "126 of 252 returns are at least 124 of 250, and 100 of these are enough for value at risk",
+    (
+        "analytics/risk/attribution.py",
+        "mean = filled.sum(axis=1) / np.maximum(count, 1)",
+        "1",
+    ): "fewer than 100 returns give no number",
+    (
+        "analytics/risk/attribution.py",
+        "spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))",
+        "1",
+    ): "fewer than 100 returns give no number",
+    ("analytics/risk/held_book.py", "_COMPARED_FIRST = 48", "48"): "how many days are compared first",
+    (
+        "analytics/risk/held_book.py",
+        "return (counts & (weight[rows] @ returns[:, among] - TIE <= today[rows, None])).sum(axis=1)",
+        "<=",
+    ): "a return that lies exactly a rounding below",
+    (
+        "analytics/risk/held_book.py",
+        "has_return = (total > 0) & (size @ known >= (model.min_coverage - ROUNDING) * total)",
+        ">=",
+    ): "a coverage that lies exactly a rounding below the least",
     ("analytics/risk/nonnegative.py", "explained = np.zeros(target.shape[1:])", "1"): "one zero serves all problems",
     (
         "analytics/risk/nonnegative.py",

@@ -119,10 +119,10 @@ def volatility_contributions(
     deviation = np.where(known, filled - (filled.sum(axis=1) / np.maximum(count, 1))[:, None], 0.0)
     freedom = np.where(count > 1, count - 1.0, np.nan)
     spread = np.sqrt((deviation * deviation).sum(axis=1) / freedom)
-    moved = np.where(spread <= NO_MOVEMENT / np.sqrt(SESSIONS_PER_YEAR), np.inf, spread)
+    volatility = spread * np.sqrt(SESSIONS_PER_YEAR)
+    moved = np.where(volatility <= NO_MOVEMENT, np.inf, spread)
     covariance = (returns * deviation[row]).sum(axis=1)
-    contribution = weight * covariance / (freedom * moved)[row] * np.sqrt(SESSIONS_PER_YEAR)
-    return contribution, spread * np.sqrt(SESSIONS_PER_YEAR)
+    return weight * covariance / (freedom * moved)[row] * np.sqrt(SESSIONS_PER_YEAR), volatility
 
 
 class _Tables:

@@ -40,6 +40,17 @@ def test_two_symbols_share_their_portfolios_volatility_as_by_hand():
     assert total[0] == pytest.approx(0.137405, abs=5e-7)
 
 
+def test_a_volatility_takes_two_returns():
+    """+1 % and -1 %: the standard deviation is 1 % x sqrt(2)."""
+    portfolio = np.array([[0.01, -0.01], [np.nan, 0.01]])
+    returns = np.nan_to_num(portfolio)
+
+    contribution, total = volatility_contributions(np.ones(2), returns, np.arange(2), portfolio)
+
+    assert total.tolist() == pytest.approx([0.01 * np.sqrt(2 * 252), np.nan], nan_ok=True)
+    assert contribution.tolist() == pytest.approx(total.tolist(), nan_ok=True)
+
+
 @pytest.fixture(scope="module")
 def complete():
     holdings, history = world(gaps=False)
@@ -192,6 +203,23 @@ def test_a_volatility_takes_a_window_of_63_returns():
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
+def test_where_too_few_recent_returns_give_a_volatility_there_is_still_value_at_risk():
+    """A symbol with 220 returns, then halted for 20 of the last 63 sessions: 43 are not enough for a volatility."""
+    history = random_history(240, 1, seed=8)
+    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
+    close[-20:, history.column("S00")] = np.nan
+    history = replace(history, close=close)
+    first = str(history.sessions[0])
+    holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
+
+    by_portfolio, by_position, _ = risk_of(holdings, history, history.sessions[-1:])
+
+    assert np.isnan(by_portfolio["realized_63d"]).tolist() == [True]
+    assert by_portfolio["observations"].tolist() == [220]
+    assert np.isnan(by_position["volatility_contribution"]).tolist() == [True]
+    assert by_position["es_contribution"].tolist() == pytest.approx(by_portfolio["es_95"].tolist(), abs=1e-12)
+
+
 def test_later_prices_change_nothing_and_earlier_ones_than_the_windows_neither(with_gaps):
     holdings, history, together = with_gaps
     day = history.sessions[520:521]
@@ -207,19 +235,20 @@ def test_later_prices_change_nothing_and_earlier_ones_than_the_windows_neither(w
         assert_same_bits(other, rows)
 
 
-def test_twice_the_book_with_twice_the_equity_has_the_same_fractions(complete):
+@pytest.mark.parametrize("times", [2.0, 1e-6])
+def test_the_same_book_with_more_or_less_of_everything_has_the_same_fractions(times: float, complete):
     holdings, history, (by_portfolio, _, by_factor) = complete
-    twice = type(holdings)(
-        holdings.portfolios.assign(initial_equity_usd=200_000.0),
-        holdings.lots.assign(quantity=holdings.lots["quantity"] * 2),
-        holdings.flows.assign(amount_usd=holdings.flows["amount_usd"] * 2),
+    scaled = type(holdings)(
+        holdings.portfolios.assign(initial_equity_usd=100_000.0 * times),
+        holdings.lots.assign(quantity=holdings.lots["quantity"] * times),
+        holdings.flows.assign(amount_usd=holdings.flows["amount_usd"] * times),
     )
 
-    found, _, of_factors = risk_of(twice, history)
+    found, _, of_factors = risk_of(scaled, history)
 
     fractions = ["realized_63d", "var_95", "es_99", "exceptions", "specific_share"]
     pd.testing.assert_frame_equal(found[fractions], by_portfolio[fractions], rtol=1e-12)
-    pd.testing.assert_series_equal(found["var_95_usd"], 2 * by_portfolio["var_95_usd"], rtol=1e-12)
+    pd.testing.assert_series_equal(found["var_95_usd"], times * by_portfolio["var_95_usd"], rtol=1e-12)
     pd.testing.assert_frame_equal(of_factors, by_factor, rtol=1e-8)
 
 
@@ -276,6 +305,16 @@ def test_a_loss_is_an_exception_if_fewer_than_three_of_250_days_were_as_bad():
         assert exceptions(held, windows, MODEL)[1].tolist() == [False, loss == -0.0301]
 
 
+def test_only_the_250_days_before_a_session_judge_it():
+    """Three days of -5 % before that window, or after the session, make a loss of 3 % no less of an exception."""
+    market = [-0.05] * 3 + [0.001] * 250
+    losses = [-0.03, -0.05, -0.05, -0.05]
+
+    held, windows = one_symbol([*market, *losses], [0.0, *losses])
+
+    assert exceptions(held, windows, MODEL)[1].tolist() == [False, True, True, True, True]
+
+
 def test_fewer_than_100_days_judge_nothing():
     for count in (99, 100):
         held, windows = one_symbol([*[0.001] * count, -0.5], [0.0, -0.5])
@@ -283,8 +322,9 @@ def test_fewer_than_100_days_judge_nothing():
         assert exceptions(held, windows, MODEL)[0].tolist() == [False, count == 100]
 
 
-def test_a_session_is_judged_at_the_weights_of_the_session_before_and_not_without_any():
-    held, windows = one_symbol([-0.01, 0.01] * 150, [0.0, -0.015, -0.015, -0.015, np.nan])
+@pytest.mark.parametrize("days", [300, 120])
+def test_a_session_is_judged_at_the_weights_of_the_session_before_and_not_without_any(days: int):
+    held, windows = one_symbol([-0.01, 0.01] * (days // 2), [0.0, -0.015, -0.015, -0.015, np.nan])
     weights = np.array([[2.0], [1.0], [0.0], [np.nan], [1.0]])  # 2 % could be lost, then 1 %, then nothing is known
 
     is_judged, is_exception = exceptions(replace(held, weight=weights), windows, MODEL)
