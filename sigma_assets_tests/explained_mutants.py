@@ -67,6 +67,41 @@ EXPLAINED = {
         "spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))",
         "1",
     ): "fewer than 100 returns give no number",
+    (
+        "analytics/risk/held_book.py",
+        "days = slice(first, first + n_rows + model.var_window - 1)",
+        "-",
+    ): "two days more, which are in no session's window",
+    (
+        "analytics/risk/held_book.py",
+        "return np.broadcast_to(total > 0, (len(weight), known.shape[1])), np.where(total[:, 0] > 0, model.var_window, 0)",
+        ">",
+    ): "of a session without weights no days are counted, so it is not judged",
+    (
+        "analytics/risk/attribution.py",
+        "is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window",
+        ">=",
+    ): "80 % of 63 is no whole number",
+    (
+        "analytics/risk/attribution.py",
+        "per_day = np.maximum(in_tail.sum(axis=1), 1)[held.row]",
+        "1",
+    ): "of 100 returns five are in the tail",
+    (
+        "analytics/risk/attribution.py",
+        "deviation = np.where(known, filled - (filled.sum(axis=1) / np.maximum(count, 1))[:, None], 0.0)",
+        "1",
+    ): "of one return there is no deviation",
+    (
+        "analytics/risk/held_book.py",
+        "is_held = np.abs(book.weight[:-1]).sum(axis=1) > 0",
+        ">",
+    ): "weights of 0 are replaced by 0",
+    (
+        "analytics/risk/held_book.py",
+        "for lot, symbol in zip(chosen, column, strict=True):",
+        "True",
+    ): "both are as long",
     ("analytics/risk/held_book.py", "_COMPARED_FIRST = 48", "48"): "how many days are compared first",
     (
         "analytics/risk/held_book.py",

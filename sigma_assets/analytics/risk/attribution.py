@@ -179,7 +179,7 @@ def _add_books(
         "es_contribution": _shortfall_contributions(held, of_var, numbers),
     }
     has_number = np.isfinite(of_positions["volatility_contribution"]) | np.isfinite(of_positions["es_contribution"])
-    has_number &= is_row[held.row] & held.known[:, -model.var_window :].any(axis=1)
+    has_number &= held.known[:, -model.var_window :].any(axis=1)
     of_symbols = {name: values[held.row] for name, values in keys.items()} | {"symbol": held.symbol}
     tables.position.append(_block({**of_symbols, **of_positions}, np.flatnonzero(has_number)))
 

@@ -220,6 +220,45 @@ def test_where_too_few_recent_returns_give_a_volatility_there_is_still_value_at_
     assert by_position["es_contribution"].tolist() == pytest.approx(by_portfolio["es_95"].tolist(), abs=1e-12)
 
 
+def test_value_at_risk_takes_100_returns():
+    history = random_history(100, 1, seed=8)
+    history = replace(history, close=pd.DataFrame(history.close).ffill().bfill().to_numpy())
+    first = str(history.sessions[0])
+
+    by_portfolio, _, _ = risk_of(book([lot("L1", "S00", 10, 100.0, first)], inception=first), history, history.sessions)
+
+    numbers = by_portfolio.set_index("session")[["observations", "var_95", "var_99_normal"]]
+    assert numbers.dropna().index.tolist() == [pd.Timestamp(history.sessions[100])]
+    assert numbers.loc[pd.Timestamp(history.sessions[100]), "observations"] == 100
+
+
+def test_a_factor_that_does_not_move_has_no_row():
+    history = random_history(200, 1, seed=8)
+    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
+    close[:, history.column("TLT")] = 100.0
+    history = replace(history, close=close)
+    first = str(history.sessions[0])
+    holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
+
+    _, _, by_factor = risk_of(holdings, history, history.sessions[-1:])
+
+    assert by_factor["factor"].tolist() == ["market", *FACTORS.spreads]
+
+
+def test_a_symbol_without_any_return_has_no_row():
+    """Its lot is valued at the entry price throughout: it has a weight, and nothing to attribute."""
+    history = random_history(120, 2, seed=8)
+    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
+    close[:, history.column("S01")] = np.nan
+    history = replace(history, close=close)
+    first = str(history.sessions[0])
+    lots = [lot("L1", "S00", 50, 100.0, first), lot("L2", "S01", 1, 100.0, first)]
+
+    _, by_position, _ = risk_of(book(lots, inception=first), history, history.sessions[-1:])
+
+    assert by_position["symbol"].tolist() == ["S00"]
+
+
 def test_later_prices_change_nothing_and_earlier_ones_than_the_windows_neither(with_gaps):
     holdings, history, together = with_gaps
     day = history.sessions[520:521]
@@ -306,20 +345,19 @@ def test_a_loss_is_an_exception_if_fewer_than_three_of_250_days_were_as_bad():
 
 
 def test_only_the_250_days_before_a_session_judge_it():
-    """Three days of -5 % before that window, or after the session, make a loss of 3 % no less of an exception."""
-    market = [-0.05] * 3 + [0.001] * 250
+    """Three days of -5 % at its beginning do, one of them just before it does not, and neither do days after the session."""
     losses = [-0.03, -0.05, -0.05, -0.05]
 
-    held, windows = one_symbol([*market, *losses], [0.0, *losses])
+    for calm, expected in ((247, [False, True, True, True]), (248, [True, True, True, True])):
+        held, windows = one_symbol([*[-0.05] * 3, *[0.001] * calm, *losses], [0.0, *losses])
 
-    assert exceptions(held, windows, MODEL)[1].tolist() == [False, True, True, True, True]
+        assert exceptions(held, windows, MODEL)[1].tolist() == [False, *expected]
 
 
 def test_fewer_than_100_days_judge_nothing():
-    for count in (99, 100):
-        held, windows = one_symbol([*[0.001] * count, -0.5], [0.0, -0.5])
+    held, windows = one_symbol([*[0.001] * 98, -0.5, -0.5, -0.5, -0.5], [0.0, -0.5, -0.5, -0.5, -0.5])
 
-        assert exceptions(held, windows, MODEL)[0].tolist() == [False, count == 100]
+    assert exceptions(held, windows, MODEL)[0].tolist() == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize("days", [300, 120])
