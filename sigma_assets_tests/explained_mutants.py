@@ -94,9 +94,14 @@ EXPLAINED = {
     ): "of one return there is no deviation",
     (
         "analytics/risk/held_book.py",
-        "is_held = np.abs(book.weight[:-1]).sum(axis=1) > 0",
-        ">",
-    ): "weights of 0 are replaced by 0",
+        "is_exception = is_judged & (as_bad(np.arange(n_rows), worst_first[:_COMPARED_FIRST]) < beyond)",
+        "<",
+    ): "more sessions are looked at again",
+    (
+        "analytics/risk/held_book.py",
+        "return np.broadcast_to(total > 0, (len(weight), known.shape[1])), np.where(total[:, 0] > 0, model.var_window, 0)",
+        "0",
+    ): "one day judges nothing, as none does",
     (
         "analytics/risk/held_book.py",
         "for lot, symbol in zip(chosen, column, strict=True):",

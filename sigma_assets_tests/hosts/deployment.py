@@ -89,6 +89,7 @@ class HostsDeployment(Deployment):
             dagster_yaml=CHECKOUT / "deploy" / "celery" / "dagster.yaml",
             SIGMA_DATABASE_URL=database.render_as_string(hide_password=False),
             SIGMA_BROKER_URL=broker.url,
+            SIGMA_RUN_WORKERS="4",
         )
         self.configure(run_launcher={"config": {"broker": broker.url, "dead_after_seconds": DEAD_AFTER_SECONDS}})
 

@@ -1,4 +1,6 @@
-"""A night on three hosts: one is killed, one is cut off the network, the broker restarts; nothing is lost or doubled.
+"""A night of 1,000 portfolios on three hosts: one is killed, one is cut off the network, the broker restarts.
+
+Nothing is lost, stuck or doubled.
 
 Afterwards, on the same hosts: a cancellation, a broker that is away, a host that is drained, a host with other code.
 """
@@ -22,12 +24,12 @@ from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import fresh_database
 from sigma_assets_tests.deployment.deployment import copy_book
 from sigma_assets_tests.hosts.deployment import HostsDeployment, book
-from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, until
+from sigma_assets_tests.processes.deployment import CHECKOUT, LAST, Deployment, until
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
-PORTFOLIOS = 6
-"""Each is a run of its own, besides that of the universe."""
-FIRST = date(2026, 1, 2)
+PORTFOLIOS, RUNS = 1000, 4
+"""The planner divides them among the slots that it is told of, besides the universe's run."""
+EVE, NIGHT = date(2026, 1, 7), LAST
 NAMES = ("host-a", "host-b", "host-c")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -39,7 +41,7 @@ class Night:
 
     Attributes
     ----------
-    portfolios : each with a run of its own; the first one's host is killed, the second one's is cut off.
+    portfolios : the first one of each run; the first run's host is killed, the second one's is cut off.
     killed, cut : the hosts that were, and left : the one that was left alone.
     stale_rows : rows that the cut-off worker's step had left when its run was over and nobody else had written any.
     one_host : what one host computes from the same holdings.
@@ -54,16 +56,17 @@ class Night:
     one_host: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
 
     def runs(self, number: int) -> list[RunCover]:
-        """Return the runs of a portfolio, oldest first."""
-        return self.hosts.runs(self.portfolios[number])
+        """Return the night's runs of a portfolio, oldest first."""
+        return [run for run in self.hosts.runs(self.portfolios[number]) if run.first == str(NIGHT)]
 
 
 @pytest.fixture(scope="module")
 def night(hosts: HostsDeployment) -> Night:
     """Let the night happen."""
-    portfolios = [hosts.add(f"number {number}", book(number, FIRST)) for number in range(PORTFOLIOS)]
-    found = Night(hosts, portfolios)
-    reached = [_shut(hosts, portfolio_id) for portfolio_id in portfolios[:2]]
+    portfolios = [hosts.add(f"number {number}", book(number, EVE, lots=4)) for number in range(PORTFOLIOS)]
+    found = Night(hosts, portfolios[:: PORTFOLIOS // RUNS])
+    _run(hosts, prices=f"simulated:last={EVE}")
+    reached = [_shut(hosts, portfolio_id) for portfolio_id in found.portfolios[:2]]
     hosts.configure(concurrency={"runs": {**_limits(hosts), "max_concurrent_runs": len(NAMES)}})
     with ThreadPoolExecutor(1) as aside:
         hosts.start_workers(*NAMES)
@@ -76,13 +79,13 @@ def night(hosts: HostsDeployment) -> Night:
         hosts.broker.stop()
         time.sleep(1.0)
         hosts.broker.start()
-        until(lambda: found.runs(0)[0].status is FAILURE, "the killed host's run is given away", seconds=240)
+        until(lambda: found.runs(0)[0].status is FAILURE, "the killed host's run is given away", seconds=120)
         hosts.open(reached[0])
-        until(lambda: found.runs(1)[0].status is FAILURE, "the cut host's run is given away", seconds=240)
+        until(lambda: found.runs(1)[0].status is FAILURE, "the cut host's run is given away", seconds=120)
         _gate(reached[1]).write_text(str(stale))  # it alone may go on, to its write
         hosts.network.host(found.cut).mend()
         until(lambda: _is_refused(hosts, found.runs(1)[0].run_id), "the stale worker is refused", seconds=240)
-        found.stale_rows = _count(hosts.database, "betas_by_portfolio", portfolios[1])
+        found.stale_rows = _count(hosts.database, "betas_by_portfolio", found.portfolios[1], NIGHT)
         hosts.open(reached[1])
         hosts.start_workers(found.killed)
         hosts.wait_until_done(*portfolios, seconds=400)
@@ -90,10 +93,11 @@ def night(hosts: HostsDeployment) -> Night:
     return found
 
 
-def test_each_portfolio_has_a_run_of_its_own(night: Night) -> None:
-    first_runs = [night.runs(number)[0] for number in range(PORTFOLIOS)]
+def test_the_night_is_divided_into_runs(night: Night) -> None:
+    first_runs = [night.runs(number)[0] for number in range(RUNS)]
 
-    assert len({run.run_id for run in first_runs}) == PORTFOLIOS
+    assert [len(run.portfolio_ids) for run in first_runs] == [PORTFOLIOS // RUNS] * RUNS
+    assert len({portfolio_id for run in first_runs for portfolio_id in run.portfolio_ids}) == PORTFOLIOS
     assert len({night.killed, night.cut, night.left}) == len(NAMES)
 
 
@@ -110,9 +114,9 @@ def test_a_lost_hosts_run_is_done_by_another_one(night: Night, number: int) -> N
 
 def test_what_no_host_lost_ran_once(night: Night) -> None:
     """The broker's restart in the middle of it is nothing to them."""
-    statuses = [[run.status for run in night.runs(number)] for number in range(2, PORTFOLIOS)]
+    statuses = [[run.status for run in night.runs(number)] for number in range(2, RUNS)]
 
-    assert statuses == [[SUCCESS]] * (PORTFOLIOS - 2)
+    assert statuses == [[SUCCESS]] * (RUNS - 2)
 
 
 def test_a_host_that_was_cut_off_wrote_nothing_after_its_work_was_given_away(night: Night) -> None:
@@ -131,6 +135,17 @@ def test_the_numbers_are_those_of_one_host(night: Night) -> None:
         night.one_host[table]
         for table in ("position_values", "betas_by_position", "volatility_by_symbol", "performance")
     )
+
+
+def test_every_portfolio_has_the_night_once(night: Night) -> None:
+    query = sa.text(
+        "SELECT portfolio_id, count(*) FROM portfolio_snapshots WHERE session = :night GROUP BY portfolio_id"
+    )
+    with night.hosts.database.read() as connection:
+        rows = dict(connection.execute(query, {"night": NIGHT}).tuples())
+
+    assert len(rows) == PORTFOLIOS
+    assert set(rows.values()) == {1}
 
 
 def test_cancelling_reaches_the_host_of_the_run(night: Night) -> None:
@@ -251,10 +266,10 @@ def _story(hosts: HostsDeployment, portfolio_id: str) -> str:
     return "\n".join(told)
 
 
-def _count(database: Database, table: str, portfolio_id: str) -> int:
-    query = sa.text(f"SELECT count(*) FROM {table} WHERE portfolio_id = :portfolio_id")
+def _count(database: Database, table: str, portfolio_id: str, first: date = EVE) -> int:
+    query = sa.text(f"SELECT count(*) FROM {table} WHERE portfolio_id = :portfolio_id AND session >= :first")
     with database.read() as connection:
-        return connection.execute(query, {"portfolio_id": portfolio_id}).scalar_one()
+        return connection.execute(query, {"portfolio_id": portfolio_id, "first": first}).scalar_one()
 
 
 def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -278,9 +293,19 @@ def _one_host(hosts: HostsDeployment) -> dict[str, list[tuple[object, ...]]]:
         SIGMA_DATABASE_URL=url.render_as_string(hide_password=False),
     )
     copy_book(hosts.database, alone.database)
-    done = alone.command("run")
-    assert done.returncode == 0, done.stdout + done.stderr
+    _run(alone, prices=f"simulated:last={NIGHT}")
     try:
         return _rows(alone.database)
     finally:
         alone.stop()
+
+
+def _run(deployment: Deployment, prices: str) -> None:
+    """Compute everything up to the last session of some prices, in one process."""
+    known = deployment.environment["SIGMA_PRICES"]
+    deployment.environment["SIGMA_PRICES"] = prices
+    try:
+        done = deployment.command("run")
+    finally:
+        deployment.environment["SIGMA_PRICES"] = known
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -344,6 +344,60 @@ def test_a_loss_is_an_exception_if_fewer_than_three_of_250_days_were_as_bad():
         assert exceptions(held, windows, MODEL)[1].tolist() == [False, loss == -0.0301]
 
 
+def test_the_days_that_are_worst_for_most_sessions_need_not_be_those_of_one():
+    """The book is short afterwards, so the days that it is compared with first are those that rose."""
+    market = [0.01] * 247 + [-0.05, -0.04, -0.03]
+
+    for loss, expected in ((-0.03, False), (-0.0301, True)):
+        held, windows = one_symbol([*market, loss, loss], [0.0, loss, np.nan])
+        held = replace(held, weight=np.array([[1.0], [-3.0], [-3.0]]))
+
+        assert exceptions(held, windows, MODEL)[1].tolist() == [False, expected, False]
+
+
+def test_four_of_five_equal_weights_are_enough_for_a_day_to_count():
+    history = history_of_returns({f"S{number:02d}": np.full(300, 0.001) for number in range(4)})
+    symbols = np.array([f"S{number:02d}" for number in range(5)], dtype=object)
+    held = HeldBook(
+        portfolio_id="p",
+        sessions=history.sessions[-2:],
+        wanted=np.arange(2),
+        symbols=symbols,
+        weight=np.full((2, 5), 0.2),
+        is_held=np.ones((2, 5), dtype=bool),
+        equity=np.full(2, 1_000.0),
+        daily_return=np.array([0.0, -0.5]),
+    )
+
+    is_judged, _ = exceptions(held, ReturnWindows.of(history, 252), MODEL)
+    by_less, _ = exceptions(
+        replace(held, weight=held.weight * [0.99, 0.99, 0.99, 0.99, 1.0]), ReturnWindows.of(history, 252), MODEL
+    )
+
+    assert is_judged.tolist() == [False, True]
+    assert by_less.tolist() == [False, False]
+
+
+def test_sessions_that_the_prices_do_not_reach_are_refused():
+    held, windows = one_symbol([0.001] * 260, [0.0, 0.0])
+    beyond = np.array([held.sessions[-1], held.sessions[-1] + 1])
+
+    with pytest.raises(KeyError, match="are not in"):
+        exceptions(replace(held, sessions=beyond), windows, MODEL)
+
+
+def test_without_equity_there_are_no_weights(complete):
+    holdings, history, _ = complete
+    (ledger,) = ledgers(*holdings, history, history.sessions[330:335], options=OptionModel())
+    equity = ledger.equity.copy()
+    equity[-2:] = 0.0, -1.0
+
+    weight = held_book(replace(ledger, equity=equity), 2).weight
+
+    assert np.isnan(weight).any(axis=1).tolist() == [False] * (len(weight) - 2) + [True] * 2
+    assert not np.isinf(weight).any()
+
+
 def test_only_the_250_days_before_a_session_judge_it():
     """Three days of -5 % at its beginning do, one of them just before it does not, and neither do days after the session."""
     losses = [-0.03, -0.05, -0.05, -0.05]
