@@ -107,6 +107,16 @@ EXPLAINED = {
         "for lot, symbol in zip(chosen, column, strict=True):",
         "True",
     ): "both are as long",
+    (
+        "analytics/risk/held_book.py",
+        "weight = np.where(np.isfinite(book.weight[:-1]), book.weight[:-1], 0.0)  # without weights a session judges nothing",
+        "-",
+    ): "what is unknown judges nothing either way; it only spoils which days are compared first",
+    (
+        "analytics/risk/held_book.py",
+        "rows = slice(first, int(ledger.wanted[-1]) + 1)",
+        "1",
+    ): "one session more, which nobody asks for",
     ("analytics/risk/held_book.py", "_COMPARED_FIRST = 48", "48"): "how many days are compared first",
     (
         "analytics/risk/held_book.py",

@@ -15,7 +15,7 @@ from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.instance.partition_metadata import add_partition_metadata
-from sigma_assets.runs.failed_checks import CHECKS_FAILED, failure_of
+from sigma_assets.runs.failed_checks import CHECKS_FAILED, FailedCheck, failure_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.settings import settings
@@ -72,14 +72,24 @@ def replaced(
     """
     tables.replace(context.asset_key.to_user_string(), frames, scope)
     progress.finish()
-    return recorded(context, tables, scope, **totals)
+    return recorded(context, tables, scope, (), **totals)
 
 
-def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **totals: float) -> Results:
+def recorded(
+    context: dg.AssetExecutionContext,
+    tables: Tables,
+    scope: Scope,
+    without_rows: Sequence[FailedCheck],
+    **totals: float,
+) -> Results:
     """Yield what the checks found in a scope, then its materialisation, each partition with its own figures.
 
     The checks come first: whatever is materialised has been checked, even if the process dies in between. A portfolio for
     which a check of severity ERROR fails is not materialised, so that it counts as missing; the others are.
+
+    Parameters
+    ----------
+    without_rows : the portfolios whose rows could not be computed, as failed checks.
 
     Raises
     ------
@@ -93,15 +103,16 @@ def recorded(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, **
     yield from found.results()
     keys = context.partition_keys
     figures = _by_key(keys, tables, found)
-    if found.failed:
-        _materialize_sound(context, found, figures)
+    told = {each.portfolio_id for each in without_rows}
+    if failed := [*without_rows, *(each for each in found.failed if each.portfolio_id not in told)]:
+        _materialize_sound(context, failed, figures)
         context.instance.add_run_tags(context.run.run_id, {CHECKS_FAILED: "true"})
-        raise failure_of(found.failed)
-    told: dict[str, Mapping[str, Any]] = {key: figures_of_one for key, (_, figures_of_one) in figures.items()}
+        raise failure_of(failed)
+    shown: dict[str, Mapping[str, Any]] = {key: figures_of_one for key, (_, figures_of_one) in figures.items()}
     if found.latest:
-        last = max(told)
-        told[last] = {**told[last], LATEST: dg.MetadataValue.md(found.latest)}
-    add_partition_metadata(context, told, keys)
+        last = max(shown)
+        shown[last] = {**shown[last], LATEST: dg.MetadataValue.md(found.latest)}
+    add_partition_metadata(context, shown, keys)
     yield dg.MaterializeResult()
 
 
@@ -116,10 +127,12 @@ def _by_key(keys: Sequence[str], tables: Tables, found: Checked) -> dict[str, tu
 
 
 def _materialize_sound(
-    context: dg.AssetExecutionContext, found: Checked, figures: Mapping[str, tuple[str, Mapping[str, float]]]
+    context: dg.AssetExecutionContext,
+    failed: Sequence[FailedCheck],
+    figures: Mapping[str, tuple[str, Mapping[str, float]]],
 ) -> None:
     """Materialise the portfolios that no check complains of: what ails another one must not be done again for them."""
-    ailing = {failed.portfolio_id for failed in found.failed}
+    ailing = {each.portfolio_id for each in failed}
     if "" in ailing:
         return
     for key, (portfolio_id, told) in figures.items():

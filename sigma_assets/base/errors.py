@@ -108,6 +108,10 @@ class StorageError(SigmaError):
     """The database cannot be used as it is."""
 
 
+class RowsError(StorageError):
+    """Rows do not fit their table; nothing was stored."""
+
+
 class SchemaVersionError(StorageError):
     """The database schema is older or newer than this version of the code."""
 

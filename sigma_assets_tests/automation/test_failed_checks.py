@@ -1,18 +1,24 @@
 """Scenario 14: a check of severity ERROR fails in a real run, acts, and is healed by the next good one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
+from sigma_assets.assets import calculations
+from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.alerts.message import alert_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.base.errors import StorageError
 from sigma_assets.cli.main import cli
-from sigma_assets.runs.failed_checks import standing
+from sigma_assets.runs.failed_checks import failed_checks_of, standing
+from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.web.app import create_app
@@ -117,6 +123,75 @@ def test_scenario_14_a_failed_check_acts_and_the_next_good_run_heals_it(world, r
     assert standing_checks(world) == []
     assert unhealthy(world) == []
     assert not [line for line in over_http(world)[1] if line.startswith("checks:")]
+
+
+def spoiled(calculate: Callable, portfolio_id: str, how: str) -> Callable:
+    """Return a calculation that fails, or gives a number that cannot be stored, where it computes a portfolio."""
+
+    def calculation(tables: Tables, scope: Scope, *work: object) -> Sequence[pd.DataFrame]:
+        head, *more = calculate(tables, scope, *work)
+        is_ailing = head["portfolio_id"] == portfolio_id
+        if how == "raises" and is_ailing.any():
+            raise ZeroDivisionError("by its equity")
+        number = head.select_dtypes("float").columns[-1]
+        return [head.assign(**{number: head[number].mask(is_ailing, np.inf)}), *more]
+
+    return calculation
+
+
+@pytest.mark.parametrize(
+    ("asset", "how", "finding"),
+    [
+        ("performance", "raises", "ZeroDivisionError: by its equity"),
+        ("betas", "is infinite", "betas_by_portfolio.rates_coverage: found inf in the row portfolio_id {id}, session"),
+        ("correlations", "raises", "ZeroDivisionError: by its equity"),
+    ],
+)
+def test_a_portfolio_that_cannot_be_computed_holds_up_no_other(
+    world, run_command, monkeypatch: pytest.MonkeyPatch, asset: str, how: str, finding: str
+):
+    keys = [world.add(f"Book {number}", lots({"AAPL": 10 + number, "MSFT": 5}, LAST), LAST) for number in range(6)]
+    others = {f"book-{number}" for number in (0, 1, 2, 4, 5)}
+    right = getattr(calculations, asset)
+    monkeypatch.setattr(calculations, asset, spoiled(right, keys[3], how))
+
+    failed = run_command()
+
+    assert failed.exit_code == 1, failed.output
+    assert all(materialized(world, name) >= others for name in names(PORTFOLIO_ASSETS)), "nothing depends on the asset"
+    assert materialized(world, asset) == others
+    (run,) = world.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    (told,) = failed_checks_of(world.instance, run.run_id)
+    assert (told.asset, told.check, told.portfolio, told.first) == (asset, "computed", "Book 3", str(LAST))
+    assert told.finding.startswith(finding.format(id=keys[3]))
+    assert [line.partition(";")[0] for line in unhealthy(world)] == [
+        f"checks: computed of {asset} fails for 1 portfolio"
+    ]
+
+    monkeypatch.setattr(calculations, asset, right)
+    good = run_command()
+
+    assert good.exit_code == 0, good.output
+    assert materialized(world, asset) == {*others, "book-3"}
+    assert unhealthy(world) == []
+
+
+def test_an_error_that_is_nobodys_own_is_not_looked_for(world, run_command, monkeypatch: pytest.MonkeyPatch):
+    """A database that is away would be asked again and again, each time with all patience."""
+    for number in range(4):
+        world.add(f"Book {number}", lots({"AAPL": 10 + number}, LAST), LAST)
+    asked = []
+
+    def away(tables: Tables, scope: Scope, *work: object) -> Sequence[pd.DataFrame]:
+        asked.append(scope.portfolio_ids)
+        raise StorageError("the database is away")
+
+    monkeypatch.setattr(calculations, "performance", away)
+
+    failed = run_command()
+
+    assert failed.exit_code == 1
+    assert len(asked) == 1
 
 
 def test_whatever_is_materialised_has_been_checked(world):

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from sigma_assets.runs.covers import RunCover
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import fresh_database
 from sigma_assets_tests.deployment.deployment import copy_book
@@ -41,7 +42,7 @@ class Night:
 
     Attributes
     ----------
-    portfolios : the first one of each run; the first run's host is killed, the second one's is cut off.
+    portfolios : one of each run; the first run's host is killed, the second one's is cut off.
     killed, cut : the hosts that were, and left : the one that was left alone.
     stale_rows : rows that the cut-off worker's step had left when its run was over and nobody else had written any.
     one_host : what one host computes from the same holdings.
@@ -64,8 +65,10 @@ class Night:
 def night(hosts: HostsDeployment) -> Night:
     """Let the night happen."""
     portfolios = [hosts.add(f"number {number}", book(number, EVE, lots=4)) for number in range(PORTFOLIOS)]
-    found = Night(hosts, portfolios[:: PORTFOLIOS // RUNS])
     _run(hosts, prices=f"simulated:last={EVE}")
+    order = read_roster(hosts.database).portfolio_ids
+    in_a_run = PORTFOLIOS // RUNS
+    found = Night(hosts, [min(order[first : first + in_a_run]) for first in range(0, PORTFOLIOS, in_a_run)])
     reached = [_shut(hosts, portfolio_id) for portfolio_id in found.portfolios[:2]]
     hosts.configure(concurrency={"runs": {**_limits(hosts), "max_concurrent_runs": len(NAMES)}})
     with ThreadPoolExecutor(1) as aside:
@@ -142,7 +145,7 @@ def test_every_portfolio_has_the_night_once(night: Night) -> None:
         "SELECT portfolio_id, count(*) FROM portfolio_snapshots WHERE session = :night GROUP BY portfolio_id"
     )
     with night.hosts.database.read() as connection:
-        rows = dict(connection.execute(query, {"night": NIGHT}).tuples())
+        rows = {portfolio_id: count for portfolio_id, count in connection.execute(query, {"night": NIGHT})}
 
     assert len(rows) == PORTFOLIOS
     assert set(rows.values()) == {1}

@@ -12,6 +12,8 @@ DAYS_PER_YEAR = 365
 _GRID = np.sinh(np.linspace(-8.0, 8.0, 161))
 """Logarithms of yearly growth among which a root is looked for: from e^-1490 to e^1490, fine around no growth."""
 _STEPS = 200
+_LARGEST = float(np.log(np.finfo(float).max))
+"""The logarithm of the largest number."""
 
 
 class Cash(NamedTuple):
@@ -46,7 +48,8 @@ def money_weighted_return(
     Returns
     -------
     float array of shape (n_sessions,), per year
-        NaN on the first day, and where no rate solves it: without a change of sign, where equity is not positive.
+        NaN on the first day, and where no rate solves it: without a change of sign, where equity is not positive. NaN,
+        too, where the rate is too large for a number: sevenfold in a day.
 
     Examples
     --------
@@ -86,9 +89,8 @@ def _solved(portfolios: Sequence[Cash]) -> FloatArray:
     years = np.maximum(years, 0.0)
     low, high, is_known = _bracket(counts, years, equity)
     root = _root(counts, years, equity, low, high)
-    is_known &= (equity > 0) & is_later
-    with np.errstate(over="ignore"):
-        return np.where(is_known, np.expm1(root), np.nan)
+    is_known &= (equity > 0) & is_later & (root < _LARGEST)
+    return np.expm1(np.where(is_known, root, np.nan))
 
 
 def _surplus(counts: FloatArray, years: FloatArray, equity: FloatArray, growth: FloatArray) -> FloatArray:

@@ -250,7 +250,7 @@ FORMULAS: Formulas = {
         "money_weighted_return": Formula(
             "rate per year at which initial equity {portfolio.initial_equity_usd}, the flows after {since.inception} and"
             " equity {snapshot.equity} have no present value (XIRR, actual days / 365)",
-            "no change of sign, or no time has passed",
+            "no change of sign, no time has passed, or too large for a number (sevenfold in a day)",
         ),
         "observations": Formula("count of the daily returns that are known in {last.window}"),
         "active_return": Formula(

@@ -114,14 +114,14 @@ class ReturnWindows:
         """Return the row of each symbol in the arrays."""
         return np.array([self._row_of.get(symbol, len(self.symbols)) for symbol in symbols], dtype=np.intp)
 
-    def rows(self, sessions: SessionArray) -> slice:
-        """Return consecutive sessions as a slice of the second axis."""
+    def row(self, sessions: SessionArray) -> int:
+        """Return the place of the first of consecutive sessions on the second axis; KeyError if not all are there."""
         first = int(np.searchsorted(self.sessions, sessions[0]))
         if first + len(sessions) > len(self.sessions) or self.sessions[first] != sessions[0]:
             raise KeyError(
                 f"sessions {sessions[0]} to {sessions[-1]} are not in {self.sessions[0]} to {self.sessions[-1]}"
             )
-        return slice(first, first + len(sessions))
+        return first
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
@@ -141,7 +141,7 @@ def exceptions(book: HeldBook, windows: ReturnWindows, model: RiskModel) -> tupl
         Judged is a session with a return, and with at least `model.var_min` returns in the window before it.
     """
     n_rows = len(book.sessions) - 1  # each judges the session after it
-    first = windows.rows(book.sessions).start + windows.filled.shape[2] - model.var_window
+    first = windows.row(book.sessions) + windows.filled.shape[2] - model.var_window
     days = slice(first, first + n_rows + model.var_window - 1)
     places = windows.places(book.symbols)
     returns, known = windows.series[places, days], windows.is_known[places, days]

@@ -41,7 +41,7 @@ def held_rows(books: Sequence[HeldBook], windows: ReturnWindows) -> HeldRows:
     held = [np.nonzero(book.is_held[book.wanted]) for book in books]
     lengths = [len(book.wanted) for book in books]
     starts = np.cumsum([0, *lengths[:-1]])
-    place = np.concatenate([windows.rows(book.sessions).start + book.wanted for book in books])
+    place = np.concatenate([windows.row(book.sessions) + book.wanted for book in books])
     row = np.concatenate([start + rows for start, (rows, _) in zip(starts, held, strict=True)])
     symbol = np.concatenate([book.symbols[columns] for book, (_, columns) in zip(books, held, strict=True)])
     cells = windows.places(symbol), place[row]

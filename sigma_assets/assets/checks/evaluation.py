@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from sigma_assets.assets.checks.domain import ERROR, DomainCheck, checks_of
-from sigma_assets.assets.latest import latest_table
+from sigma_assets.assets.checks.latest import latest_table
 from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.runs.failed_checks import FailedCheck

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from sigma_assets.base.errors import StorageError
+from sigma_assets.base.errors import RowsError
 
 _NUMBERS = {"floating", "integer", "mixed-integer-float", "empty", "boolean", "decimal"}
 
@@ -63,7 +63,7 @@ def checked_columns(
 
     Raises
     ------
-    StorageError
+    RowsError
         A column is missing or unknown, a value has the wrong type, is infinite, or is absent where it must not be, or a
         key comes twice. Names table, column and the first offending key.
     """
@@ -84,7 +84,7 @@ def _check_names(table: sa.Table, frame: pd.DataFrame, wanted: list[str]) -> Non
     repeated = [str(name) for name in frame.columns[frame.columns.duplicated()]]
     for names, problem in ((missing, "missing"), (unknown, "unknown"), (repeated, "repeated")):
         if names:
-            raise StorageError(f"{table.name}: {problem} column {', '.join(names)}; expected {', '.join(wanted)}")
+            raise RowsError(f"{table.name}: {problem} column {', '.join(names)}; expected {', '.join(wanted)}")
 
 
 def _check_unique(table: sa.Table, frame: pd.DataFrame, stored: dict[str, ColumnValues]) -> None:
@@ -95,7 +95,7 @@ def _check_unique(table: sa.Table, frame: pd.DataFrame, stored: dict[str, Column
     twice = codes.duplicated().to_numpy()
     if twice.any():
         first = int(twice.argmax())
-        raise StorageError(
+        raise RowsError(
             f"{table.name}: two rows for {_key(table, frame, first)}; expected one row per {', '.join(keys)}"
         )
 
@@ -118,9 +118,7 @@ def _days(column: sa.Column, frame: pd.DataFrame, series: pd.Series) -> ColumnVa
             raise _refused(column, frame, row, repr(series.iloc[row]), "dates")
         series = series.astype("datetime64[s]")
     if isinstance(series.dtype, pd.DatetimeTZDtype):
-        raise StorageError(
-            f"{column.table.name}.{column.name}: found {series.dtype}; expected dates without a time zone"
-        )
+        raise RowsError(f"{column.table.name}.{column.name}: found {series.dtype}; expected dates without a time zone")
     moments = series.to_numpy()
     days = moments.astype("datetime64[D]")
     absent = np.isnat(days)
@@ -185,9 +183,9 @@ def _numbers(column: sa.Column, frame: pd.DataFrame, series: pd.Series) -> Colum
     return ColumnValues(whole.astype(bool if is_flag else np.int64), absent)
 
 
-def _refused(column: sa.Column, frame: pd.DataFrame, row: int, found: str, expected: str) -> StorageError:
+def _refused(column: sa.Column, frame: pd.DataFrame, row: int, found: str, expected: str) -> RowsError:
     place = f"{column.table.name}.{column.name}"
-    return StorageError(f"{place}: found {found} in the row {_key(column.table, frame, row)}; expected {expected}")
+    return RowsError(f"{place}: found {found} in the row {_key(column.table, frame, row)}; expected {expected}")
 
 
 def _key(table: sa.Table, frame: pd.DataFrame, row: int) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.errors import StorageError
+from sigma_assets.base.errors import RowsError
 
 _KEY = ["portfolio_id", "session"]
 _NUMBER, _COUNT = np.dtype("<f8"), np.dtype("<u2")
@@ -34,7 +34,7 @@ def packed(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    StorageError
+    RowsError
         The pairs of a portfolio and session are not a whole upper triangle.
     """
     rows = pairs.sort_values([*_KEY, "symbol", "other_symbol"], ignore_index=True)
@@ -44,7 +44,7 @@ def packed(pairs: pd.DataFrame) -> pd.DataFrame:
     numbers = rows["correlation"].to_numpy(dtype=_NUMBER)
     counts = rows["observations"].to_numpy(dtype=np.int64)
     if len(counts) and counts.max() > np.iinfo(_COUNT).max:
-        raise StorageError(f"correlations_by_pair: {counts.max()} observations; at most {np.iinfo(_COUNT).max} fit")
+        raise RowsError(f"correlations_by_pair: {counts.max()} observations; at most {np.iinfo(_COUNT).max} fit")
     lines: dict[str, list[str]] = {"symbols": [], "correlations": [], "observations": []}
     for start, end in pairwise([*starts, len(rows)]):
         names = [symbols[start], *others[start : start + _size(end - start) - 1]]
@@ -95,7 +95,7 @@ def _check_whole(names: list[str], symbols: npt.NDArray, others: npt.NDArray, ke
     held = np.array(names, dtype=object)
     rows, columns = _triangle(len(held))
     if not (np.array_equal(held[rows], symbols) and np.array_equal(held[columns], others)):
-        raise StorageError(
+        raise RowsError(
             f"correlations_by_pair: the {len(symbols)} pairs of {key['portfolio_id']} on {key['session']:%Y-%m-%d} are not"
             f" a whole upper triangle; expected each of {', '.join(names[:5])}... once with each symbol after it"
         )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
-from sigma_assets.base.errors import StorageError
+from sigma_assets.base.errors import RowsError, StorageError
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import ColumnValues, checked_columns
@@ -52,7 +52,7 @@ def replace_rows(db: Database, frames: Mapping[sa.Table, pd.DataFrame], scope: R
 
     Raises
     ------
-    StorageError
+    RowsError
         A frame does not fit its table, or has rows outside the scope; nothing is changed.
     """
     checked: dict[sa.Table, dict[str, ColumnValues]] = {}
@@ -149,7 +149,7 @@ def _refuse_outside(table: sa.Table, frame: pd.DataFrame, outside: npt.NDArray[n
         row = frame.iloc[int(outside.argmax())]
         key = ", ".join(f"{name} {row[name]}" for name in table.primary_key.columns.keys())  # noqa: SIM118 (no dict)
         lists = ", ".join(f"{len(values)} {column}s" for column, values in scope._lists().items())
-        raise StorageError(
+        raise RowsError(
             f"{table.name}: {int(outside.sum())} rows outside the scope, the first is {key};"
             f" expected sessions from {scope.first} to {scope.last}"
             + (f" of the {lists} of the scope" if lists else "")

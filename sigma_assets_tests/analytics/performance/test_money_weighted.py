@@ -119,3 +119,14 @@ def test_portfolios_that_are_solved_together_have_the_returns_that_each_has_alon
             alone = money_weighted_return(cash.amounts, cash.days, cash.equity[[number]], cash.sessions[[number]])
             assert alone.tolist() == [rate]
     assert money_weighted_returns([]) == []
+
+
+@pytest.mark.parametrize(("growth", "is_known"), [(6.9, True), (7.0, False), (40.0, False)])
+def test_a_rate_that_is_too_large_for_a_number_is_unknown(growth: float, is_known: bool):
+    """6.9^365 is 1.5e306, and 7^365 beyond 1.8e308."""
+    at = days("2026-01-07", "2026-01-08")
+
+    found = money_weighted_return(np.array([100.0]), at[:1], np.array([100.0 * growth]), at[1:])
+
+    assert np.isfinite(found).tolist() == [is_known]
+    assert not is_known or found[0] == pytest.approx(growth**365.0, rel=1e-9)

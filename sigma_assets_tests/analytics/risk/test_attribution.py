@@ -150,6 +150,7 @@ def test_a_session_again_from_positions_prices_and_pandas(row: int, complete):
     assert found["specific_share"] == pytest.approx(1 - fit.rsquared, abs=1e-10)
     market = sm.OLS(whole, sm.add_constant(factors.iloc[:, 0].to_numpy())).fit()
     assert found["systematic_share"] == pytest.approx(market.rsquared, abs=1e-10)
+    assert found["factor_observations"] == len(factors)
 
 
 def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):
@@ -193,8 +194,9 @@ def test_a_volatility_takes_a_window_of_63_returns():
     first = str(history.sessions[0])
     holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
 
-    by_portfolio, _, _ = risk_of(holdings, history, history.sessions)
+    by_portfolio, by_position, _ = risk_of(holdings, history, history.sessions)
 
+    assert by_position["session"].tolist() == [pd.Timestamp(day) for day in history.sessions[63:]]
     close = pd.Series(history.close[:, history.column("S00")])
     weight = 10 * close / (10_000 - 1_000 + 10 * close)
     expected = close.pct_change().rolling(63).std() * weight * np.sqrt(252)
