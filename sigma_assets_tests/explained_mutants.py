@@ -109,7 +109,7 @@ EXPLAINED = {
     ): "both are as long",
     (
         "analytics/risk/held_book.py",
-        "weight = np.where(np.isfinite(book.weight[:-1]), book.weight[:-1], 0.0)  # without weights a session judges nothing",
+        "weight = np.where(np.isfinite(book.weight[:-1]), book.weight[:-1], 0.0)",
         "-",
     ): "what is unknown judges nothing either way; it only spoils which days are compared first",
     (

@@ -142,10 +142,10 @@ def test_the_numbers_are_those_of_one_host(night: Night) -> None:
 
 def test_every_portfolio_has_the_night_once(night: Night) -> None:
     query = sa.text(
-        "SELECT portfolio_id, count(*) FROM portfolio_snapshots WHERE session = :night GROUP BY portfolio_id"
+        "SELECT portfolio_id, count(*) AS number FROM portfolio_snapshots WHERE session = :night GROUP BY portfolio_id"
     )
     with night.hosts.database.read() as connection:
-        rows = {portfolio_id: count for portfolio_id, count in connection.execute(query, {"night": NIGHT})}
+        rows = {row.portfolio_id: row.number for row in connection.execute(query, {"night": NIGHT})}
 
     assert len(rows) == PORTFOLIOS
     assert set(rows.values()) == {1}

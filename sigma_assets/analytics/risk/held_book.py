@@ -145,7 +145,7 @@ def exceptions(book: HeldBook, windows: ReturnWindows, model: RiskModel) -> tupl
     days = slice(first, first + n_rows + model.var_window - 1)
     places = windows.places(book.symbols)
     returns, known = windows.series[places, days], windows.is_known[places, days]
-    weight = np.where(np.isfinite(book.weight[:-1]), book.weight[:-1], 0.0)  # without weights a session judges nothing
+    weight = np.where(np.isfinite(book.weight[:-1]), book.weight[:-1], 0.0)
     has_return, count = _days_with_return(weight, known, model)
     today = book.daily_return[1:]
     is_judged = np.isfinite(today) & (count >= model.var_min)
