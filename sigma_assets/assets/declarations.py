@@ -113,7 +113,7 @@ def recorded(
         last = max(shown)
         shown[last] = {**shown[last], LATEST: dg.MetadataValue.md(found.latest)}
     add_partition_metadata(context, shown, keys)
-    yield dg.MaterializeResult()
+    yield dg.MaterializeResult(data_version=dg.DataVersion(context.run.run_id[:8]))
 
 
 def _by_key(keys: Sequence[str], tables: Tables, found: Checked) -> dict[str, tuple[str, Mapping[str, float]]]:
