@@ -41,6 +41,9 @@ ACCOUNT_TYPES = ("taxable", "ira", "roth_ira", "401k", "403b", "529", "hsa", "tr
 FLOW_KINDS = ("external", "fee", "interest", "tax")
 """What a cash flow is: money that comes and goes with the owner, or profit and loss (SPEC 2)."""
 
+LEAST_PRICE, MOST_PRICE = 1e-12, 1e12
+"""USD. Whatever lies beyond is no price, no dividend and no split factor, and its returns would be infinite."""
+
 FACTOR_ETFS = (
     "SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD",
     "VTV", "VUG", "MTUM", "QUAL", "USMV", "DJP", "VNQ", "GLD",

@@ -9,6 +9,7 @@ from itertools import groupby
 import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.providers.actions import NO_ACTION, Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved, later
 from sigma_assets.providers.http import Meter
@@ -126,7 +127,7 @@ class SymbolLedger:
         closes = sorted({quote.close for quote in priced})
         if len(closes) > 1:
             return self._rejected(session, f"{len(priced)} bars with different closes: {', '.join(map(str, closes))}")
-        if not math.isfinite(closes[0]) or closes[0] <= 0:
+        if not LEAST_PRICE <= closes[0] <= MOST_PRICE:
             return self._rejected(session, f"close {closes[0]} is not a price")
         return _without_bad_fields(priced[0])
 
@@ -199,7 +200,7 @@ def _without_bad_fields(quote: Quote) -> Quote:
     """Return the quote with NaN for an open, high, low or volume that cannot be one: only the close is needed."""
 
     def price(value: float) -> float:
-        return value if math.isfinite(value) and value > 0 else math.nan
+        return value if LEAST_PRICE <= value <= MOST_PRICE else math.nan
 
     volume = quote.volume if math.isfinite(quote.volume) and quote.volume >= 0 else math.nan
     return Quote(price(quote.open), price(quote.high), price(quote.low), quote.close, volume)

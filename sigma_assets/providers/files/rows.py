@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import LISTED, PriceFileError, listing, shown
 from sigma_assets.base.frames import FloatArray, SessionArray
 from sigma_assets.providers.base import BAR_COLUMNS
@@ -31,15 +32,16 @@ class _Rule:
     empty: float
 
 
+_POSITIVE = f"a number above 0 ({LEAST_PRICE:g} to {MOST_PRICE:g})"
 _RULES = {
-    "open": _Rule("a number above 0, or nothing", False, np.nan),
-    "high": _Rule("a number above 0, or nothing", False, np.nan),
-    "low": _Rule("a number above 0, or nothing", False, np.nan),
-    "close": _Rule("a number above 0, or nothing beside a split or dividend", False, np.nan),
+    "open": _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
+    "high": _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
+    "low": _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
+    "close": _Rule(f"{_POSITIVE}, or nothing beside a split or dividend", False, np.nan),
     "volume": _Rule("a number of 0 or more, or nothing", True, np.nan),
-    "split_factor": _Rule("a number above 0, or 0 or nothing for none", True, 1.0),
-    "dividend": _Rule("a number of 0 or more, or nothing", True, 0.0),
-    ADJUSTED: _Rule("a number above 0, or nothing", False, np.nan),
+    "split_factor": _Rule(f"{_POSITIVE}, or 0 or nothing for none", True, 1.0),
+    "dividend": _Rule(f"a number of 0 or more (at most {MOST_PRICE:g}), or nothing", True, 0.0),
+    ADJUSTED: _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
 }
 
 
@@ -168,7 +170,8 @@ def _numbers(name: str, rule: _Rule, raw: RawPrices) -> tuple[FloatArray, _Bad]:
         is_empty = cells.is_null().to_numpy(zero_copy_only=False)
         values = _column(raw, name, pa.float64())
     values = values.to_numpy(zero_copy_only=False)
-    is_good = np.isfinite(values) & ((values >= 0) if rule.zero else (values > 0))
+    most = np.finfo(float).max if name == "volume" else MOST_PRICE
+    is_good = (values >= LEAST_PRICE) & (values <= most) | ((values == 0) & rule.zero)
     values = np.where(is_empty, rule.empty, values)
     return values, _Bad(name, rule.expected, np.flatnonzero(~(is_good | is_empty)))
 

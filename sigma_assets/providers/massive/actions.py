@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import CalendarError, ProviderError
 from sigma_assets.providers.actions import Action, look_back_start
 from sigma_assets.providers.massive.api import PAGE_LIMIT, SYMBOLS_PER_CALL, MassiveApi, Record, number
@@ -68,7 +69,7 @@ def _session(calendar: TradingCalendar, record: Record, field: str) -> date:
 
 def _factor(record: Record) -> float:
     before, after = (number(record.get(field), "massive") for field in ("split_from", "split_to"))
-    if before > 0 and after > 0 and math.isfinite(after / before):
+    if before > 0 and after > 0 and LEAST_PRICE <= after / before <= MOST_PRICE:
         return after / before
     logger.warning(
         "split of %s on %s cannot be read: %s for %s",
@@ -80,7 +81,7 @@ def _factor(record: Record) -> float:
 def _in_dollars(record: Record) -> bool:
     currency = str(record.get("currency") or "USD").upper()
     amount = number(record.get("cash_amount"), "massive")
-    if currency == "USD" and amount >= 0 and math.isfinite(amount):
+    if currency == "USD" and 0 <= amount <= MOST_PRICE:
         return True
     logger.warning(
         "dividend of %s on %s left out: %s %s is no amount in USD",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.base.calendar import NEW_YORK, TradingCalendar
+from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.providers.actions import Action
 from sigma_assets.providers.bars import Quote
@@ -140,7 +141,7 @@ def _splits(name: str, answer: Any, calendar: TradingCalendar) -> dict[date, flo
     """Return the split factors per session; NaN where it cannot be read."""
     splits = _per_session(answer._splits, calendar, np.prod)
     for day, factor in splits.items():
-        if not (math.isfinite(factor) and factor > 0):
+        if not LEAST_PRICE <= factor <= MOST_PRICE:
             logger.warning("split of %s on %s cannot be read: factor %s", name, day, factor)
             splits[day] = math.nan
     return splits
@@ -165,7 +166,7 @@ def _distributions(name: str, answer: Any, calendar: TradingCalendar, closes: di
         fall = before[-1] - closes[day] if before and day in closes else math.nan
         if not (dividend >= gain and abs(fall - dividend) <= abs(fall - dividend - gain)):
             cash[day] = dividend + gain
-    for day in [day for day, amount in cash.items() if not amount >= 0]:
+    for day in [day for day, amount in cash.items() if not 0 <= amount <= MOST_PRICE]:
         logger.warning("dividend of %s on %s left out: %s is no amount", name, day, cash.pop(day))
     return cash
 

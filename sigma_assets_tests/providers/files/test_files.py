@@ -148,8 +148,9 @@ def test_a_file_that_joins_or_leaves_a_folder_is_noticed(tmp_path):
         (",AAA,1,,", "column date: found nothing"),
         ("2024-01-03, ,1,,", "column symbol: found ' ', expected a symbol"),
         *((f"2024-01-03,AAA,{text},,", "column close: found") for text in ("0", "-1", "nan", "1e400", "x", "1_0", "")),
-        *((f"2024-01-03,AAA,1,{text},", "column split_factor: found") for text in ("-2", "nan", "NA")),
-        *((f"2024-01-03,AAA,1,,{text}", "column dividend: found") for text in ("-0.1", "NaN", "inf")),
+        *((f"2024-01-03,AAA,{text},,", "column close: found") for text in ("1e13", "1e-13")),
+        *((f"2024-01-03,AAA,1,{text},", "column split_factor: found") for text in ("-2", "nan", "NA", "1e13")),
+        *((f"2024-01-03,AAA,1,,{text}", "column dividend: found") for text in ("-0.1", "NaN", "inf", "1e13")),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_refused_with_its_physical_line(tmp_path, row, found):

@@ -186,8 +186,9 @@ def test_a_bar_of_a_holiday_is_left_out_and_named(massive, market, clock, caplog
     assert "bar of 2025-01-09 left out: no NYSE session" in caplog.text
 
 
-def test_null_zero_negative_and_contradicting_closes_are_no_prices(massive, market, clock):
-    market.prices("AAA", dict(zip(WEEK, (None, 0.0, -4.0, 10.0, 10.0), strict=True)))
+@pytest.mark.parametrize("no_price", [0.0, 1e300, 1e-300])
+def test_null_zero_huge_negative_and_contradicting_closes_are_no_prices(massive, market, clock, no_price: float):
+    market.prices("AAA", dict(zip(WEEK, (None, no_price, -4.0, 10.0, 10.0), strict=True)))
     market.bars["AAA"].append(bar(WEEK[3], 11.0))
 
     batches = list(provider_at(massive, clock).daily_bars({"AAA": WEEK}))
