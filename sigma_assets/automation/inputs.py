@@ -9,7 +9,7 @@ import numpy as np
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
-from sigma_assets.automation.planner import Needs
+from sigma_assets.automation.planner import LOTS, Needs
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import RunCover, runs
@@ -17,7 +17,7 @@ from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.restored import SNAPSHOTS
 from sigma_assets.runs.tags import PORTFOLIO, SYMBOL_JOB
 from sigma_assets.runs.watermark import Materialized
-from sigma_assets.storage.portfolios import newest_metrics, newest_snapshots, portfolios
+from sigma_assets.storage.portfolios import lot_counts, newest_metrics, newest_snapshots, portfolios
 from sigma_assets.storage.roster import Roster, adopt, uncomputed
 
 UNIVERSE = ""
@@ -38,6 +38,7 @@ class PlanInputs:
     missing : (portfolio id, asset) -> what it lacks of them.
     in_flight : runs that have not ended; read before `missing`, so that what ends in between is not planned again.
     order : active portfolios in the order of their partitions; one that is no partition yet is not among them.
+    lots : how many lots the larger portfolios have.
     lost : sessions that are materialised for some portfolio although our tables end before, those of symbols, too: they
         are older than Dagster's, from a backup. For the universe, too, these are missing.
     """
@@ -48,6 +49,7 @@ class PlanInputs:
     in_flight: list[RunCover]
     order: list[str]
     roster: Roster = field(repr=False)
+    lots: dict[str, int] = field(default_factory=dict, repr=False)
     lost: SessionArray = field(default_factory=lambda: np.array([], dtype="datetime64[D]"), repr=False)
 
     @property
@@ -101,7 +103,8 @@ def read_inputs(
     of_all = np.unique(np.concatenate(lost))
     if len(of_all):
         of_all = of_all[of_all > np.datetime64(newest_metrics(tables.database))]
-    return PlanInputs(last, sessions, missing, in_flight, order, roster, of_all)
+    lots = lot_counts(tables.database, more_than=LOTS)
+    return PlanInputs(last, sessions, missing, in_flight, order, roster, lots, of_all)
 
 
 def _lost(materialized: Materialized, name: str, days: SessionArray, newest: date) -> SessionArray:

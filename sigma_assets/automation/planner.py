@@ -16,6 +16,8 @@ Needs = dict[tuple[str | None, str], SessionArray]
 MAX_CELLS = 5_000
 """Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a
 crash can cost. A night of 1,000 portfolios is one run where there is one worker."""
+LOTS = 30
+"""A portfolio of more lots counts as several: one of 3,000 as a hundred."""
 MIN_CELLS = 250
 """Fewest sessions x portfolios for which another worker is worth its start and a second reading of the prices."""
 MAX_UNIVERSE_SESSIONS = 260
@@ -51,6 +53,7 @@ def plan_runs(
     calendar: SessionArray,
     reason: str = MISSING,
     workers: int = 1,
+    lots: Mapping[str, int] | None = None,
 ) -> list[PlannedRun]:
     """Return the runs that materialise exactly what is missing, earliest sessions first, then the largest first.
 
@@ -65,6 +68,7 @@ def plan_runs(
     order : the dynamic portfolio partitions in insertion order.
     calendar : all sessions, ascending; sessions that are neighbours in it can share a run.
     workers : how many runs can be executed at once, on all hosts together.
+    lots : how many lots each portfolio has; those of `LOTS` or fewer may be absent.
     """
     wanted = {key: sessions for key, sessions in missing.items() if len(sessions)}
     if not wanted:
@@ -86,7 +90,8 @@ def plan_runs(
         )
         for top, bottom, left, right, bits in _rectangles(mask)
     ]
-    parts = (part for run in planned for part in _parts(run, calendar, workers))
+    weights = {key: -(-count // LOTS) for key, count in (lots or {}).items() if count > LOTS}
+    parts = (part for run in planned for part in _parts(run, calendar, workers, weights))
     return sorted(parts, key=lambda run: (run.first, run.last, -len(run.portfolio_ids)))
 
 
@@ -137,21 +142,28 @@ def _slices(bits: np.ndarray) -> Iterable[tuple[int, int, int]]:
             yield left, right, int(bits[left])
 
 
-def _parts(run: PlannedRun, calendar: SessionArray, workers: int) -> Iterable[PlannedRun]:
+def _parts(run: PlannedRun, calendar: SessionArray, workers: int, weights: Mapping[str, int]) -> Iterable[PlannedRun]:
     """Yield the run in parts of at most MAX_CELLS: cut by portfolios first, then by sessions; the universe by sessions."""
     top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
     height = bottom - top + 1
-    width = max(len(run.portfolio_ids), 1)
+    width = max(sum(weights.get(key, 1) for key in run.portfolio_ids), 1)
     equal = max(min(workers, width * height // MIN_CELLS), 1)
     fewest = -(-width // max(MAX_CELLS // height, 1))
     step = -(-width // (-(-fewest // equal) * equal))  # as many parts for each worker, or some would wait for others
-    rows = max(min(height, MAX_CELLS // step if run.portfolio_ids else MAX_UNIVERSE_SESSIONS), 1)
-    for left in range(0, width, step):
+    for keys, weight in _neighbours(run.portfolio_ids, weights, step):
+        rows = max(min(height, MAX_CELLS // weight if keys else MAX_UNIVERSE_SESSIONS), 1)
         for start in range(top, bottom + 1, rows):
             end = min(start + rows - 1, bottom)
-            yield replace(
-                run,
-                first=calendar[start].item(),
-                last=calendar[end].item(),
-                portfolio_ids=run.portfolio_ids[left : left + step],
-            )
+            yield replace(run, first=calendar[start].item(), last=calendar[end].item(), portfolio_ids=keys)
+
+
+def _neighbours(keys: tuple[str, ...], weights: Mapping[str, int], most: int) -> Iterable[tuple[tuple[str, ...], int]]:
+    """Yield (neighbours, their weight): portfolios that weigh no more than `most` together, or a single one."""
+    start, weight = 0, 0
+    for place, key in enumerate(keys):
+        own = weights.get(key, 1)
+        if weight and weight + own > most:
+            yield keys[start:place], weight
+            start, weight = place, 0
+        weight += own
+    yield keys[start:], max(weight, 1)

@@ -98,7 +98,11 @@ def onboarding_runs(inputs: PlanInputs, new: Collection[str], calendar: SessionA
         for key in inputs.order
         if key in new
         for run in plan_runs(
-            {(key, asset): inputs.sessions[key] for asset in assets}, assets=assets, order=[key], calendar=calendar
+            {(key, asset): inputs.sessions[key] for asset in assets},
+            assets=assets,
+            order=[key],
+            calendar=calendar,
+            lots=inputs.lots,
         )
     ]
 
@@ -129,7 +133,15 @@ def _portfolio_runs(
 ) -> list[PlannedRun]:
     chosen = {key: days for key, days in wanted.items() if key[0] is not None and key[0] not in closed}
     assets = names(PORTFOLIO_ASSETS)
-    planned = plan_runs(chosen, assets=assets, order=inputs.order, calendar=calendar, reason=reason, workers=workers)
+    planned = plan_runs(
+        chosen,
+        assets=assets,
+        order=inputs.order,
+        calendar=calendar,
+        reason=reason,
+        workers=workers,
+        lots=inputs.lots,
+    )
     return [replace(run, target=inputs.target) for run in planned]
 
 

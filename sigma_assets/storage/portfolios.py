@@ -150,6 +150,18 @@ def newest_snapshots(db: Database, ids: Sequence[str] | None = None) -> dict[str
     return {portfolio_id: session for portfolio_id, session in rows if session is not None}
 
 
+def lot_counts(db: Database, *, more_than: int) -> dict[str, int]:
+    """Return how many lots each portfolio has that has more than so many."""
+    count = sa.func.count().label("number")
+    query = (
+        sa.select(schema.lots.c.portfolio_id, count)
+        .group_by(schema.lots.c.portfolio_id)
+        .having(sa.func.count() > more_than)
+    )
+    rows = db.in_snapshot(lambda connection: connection.execute(query).all())
+    return {row.portfolio_id: row.number for row in rows}
+
+
 def newest_metrics(db: Database) -> date:
     """Return the last session that any symbol has metrics of; the earliest date where there are none."""
     query = sa.select(sa.func.max(schema.symbol_metrics.c.session))

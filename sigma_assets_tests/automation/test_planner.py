@@ -78,20 +78,27 @@ def test_nothing_missing_plans_nothing():
     ),
     st.integers(1, 7),
     st.integers(1, 4),
+    st.dictionaries(st.sampled_from(["A", "B", "C", "D"]), st.integers(1, 300)),
 )
-def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells, workers):
-    """Whatever is missing, and however small the runs must be: nothing is left out, nothing runs twice."""
+def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells, workers, lots):
+    """Whatever is missing, however small the runs must be, and however large a portfolio is: nothing is left out, nothing
+    runs twice."""
     wanted = {(asset, str(day), key) for (key, asset), sessions in missing.items() for day in sessions}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planner, "MAX_CELLS", most_cells)
         patch.setattr(planner, "MIN_CELLS", 1)
-        planned = plan_runs(missing, assets=ASSETS, order=["A", "B", "C", "D"], calendar=CALENDAR, workers=workers)
+        planned = plan_runs(
+            missing, assets=ASSETS, order=["A", "B", "C", "D"], calendar=CALENDAR, workers=workers, lots=lots
+        )
 
     covered = [cell for run in planned for cell in cells(run)]
     assert len(covered) == len(set(covered))
     assert set(covered) == wanted
-    assert all(len(cells(run)) <= most_cells * len(run.assets) for run in planned)
+    for run in planned:
+        sessions = len({day for _, day, _ in cells(run)})
+        weight = sessions * sum(max(-(-lots.get(key, 0) // 30), 1) for key in run.portfolio_ids)
+        assert weight <= most_cells or (sessions == 1 and len(run.portfolio_ids) == 1), "a session is never divided"
 
 
 def test_a_night_is_divided_evenly_among_the_workers_but_not_into_crumbs():
@@ -119,6 +126,22 @@ def test_more_portfolios_than_fit_into_a_run_each_are_as_many_runs_for_every_wor
     planned = plan_runs(missing, assets=["betas"], order=order, calendar=CALENDAR, workers=4)
 
     assert [len(run.portfolio_ids) for run in planned] == [2_750] * 4
+
+
+def test_a_portfolio_of_many_lots_counts_as_several():
+    """What a run may need of memory goes with lots x sessions: 3,000 lots are a hundred portfolios of 30."""
+    year = np.arange("2025-01-01", "2025-09-08", dtype="datetime64[D]")
+    history = {("large", asset): year for asset in ASSETS}
+    order = ["A", "large", "B", "C"]
+    night = {(key, asset): CALENDAR[:1] for key in order for asset in ASSETS}
+
+    cut = plan_runs(history, assets=ASSETS, order=["large"], calendar=year, lots={"large": 3_000})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner, "MAX_CELLS", 100)
+        apart = plan_runs(night, assets=ASSETS, order=order, calendar=CALENDAR, lots={"large": 3_000, "B": 31})
+
+    assert [np.searchsorted(year, np.datetime64(run.first)).item() for run in cut] == [0, 50, 100, 150, 200]
+    assert {run.portfolio_ids for run in apart} == {("A",), ("large",), ("B", "C")}
 
 
 def test_of_the_runs_of_a_session_the_largest_starts_first():
