@@ -2,7 +2,7 @@
 
 A gate is a file `gates/<asset>.<portfolio or "universe">` in DAGSTER_HOME. A worker that arrives writes its process id
 into `gates/<the same>.reached`, and the modules that it has imported since it was forked into `gates/<the same>.modules`.
-A process whose id stands in the gate may pass although it is shut. The gate `before_<asset>...` lies before the
+A process whose id stands in the gate may pass once although it is shut. The gate `before_<asset>...` lies before the
 transaction: on SQLite, an open one keeps every other writer waiting. Loads of prices have the gate `kept.<asset>`, after
 a batch has been stored.
 """
@@ -50,9 +50,12 @@ def wait_at(gate: str) -> None:
 
 def _is_shut(gate: Path) -> bool:
     try:
-        return gate.read_text() != str(os.getpid())
+        if gate.read_text() != str(os.getpid()):
+            return True
     except FileNotFoundError:
         return False
+    gate.write_text("")  # it may be the next run's process, too
+    return False
 
 
 class GatedTables(Tables):
