@@ -3,7 +3,7 @@
 Knows no Dagster, so that importing a portfolio costs no import of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,8 @@ class Webserver:
         """
         self._ask(_LOCATION, "repositoryOrError", "Repository", {"s": REPOSITORY})
 
-    def request_onboarding(self, partition_name: str, tags: Mapping[str, str]) -> str:
-        """Make a portfolio a partition and launch the run that these tags describe; return the run's id.
+    def request_onboarding(self, partition_name: str, runs: Sequence[Mapping[str, str]]) -> str:
+        """Make a portfolio a partition and launch the runs that these tags describe; return the id of the first.
 
         Raises
         ------
@@ -66,12 +66,15 @@ class Webserver:
         """
         added = {"s": REPOSITORY, "d": DIMENSION, "k": partition_name}
         self._ask(_ADD, "addDynamicPartition", (_MADE, "DuplicateDynamicPartitionError"), added)
-        listed = [{"key": key, "value": value} for key, value in tags.items()]
+        run_ids = [self._launch(tags) for tags in runs]
+        return run_ids[0]
+
+    def _launch(self, tags: Mapping[str, str]) -> str:
         parameters = {
             "selector": {**REPOSITORY, "jobName": PORTFOLIO_JOB},
             "runConfigData": {},
             "mode": "default",
-            "executionMetadata": {"tags": listed},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         launched = self._ask(_LAUNCH, "launchRun", "LaunchRunSuccess", {"p": parameters})
         return str(launched["run"]["runId"])

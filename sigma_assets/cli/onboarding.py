@@ -1,22 +1,29 @@
-"""Request the run of an imported portfolio from the Dagster webserver, if possible."""
+"""Request the runs of an imported portfolio from the Dagster webserver, if possible: one, or several if it is large."""
 
 from collections.abc import Callable
 from datetime import date
 
 import click
 
+from sigma_assets.automation.planner import LOTS, Needs, plan_runs
 from sigma_assets.automation.webserver import Webserver, WebserverError
 from sigma_assets.base.errors import ProviderError
+from sigma_assets.prices.source import longest_run_seconds
 from sigma_assets.providers.registry import Surroundings, make_provider
 from sigma_assets.runs.tags import CREATED_BY, Range, run_tags
 from sigma_assets.settings import settings
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.portfolios import lot_counts
 from sigma_assets.storage.roster import read_roster
+
+HISTORY = "history"
+"""Stands for all assets: an import leaves it to Dagster to name them."""
 
 
 def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None] | None:
     """Find out whether a run can be asked for, before the portfolio is stored; return what asks for it.
 
+    What is returned returns the id of the run, of several the first one's.
     What cannot be done is said on stderr, and left to the onboarding sensor: then there is nothing to return.
     """
     configured = settings()
@@ -34,15 +41,21 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
 
     def launch(database: Database, portfolio_id: str) -> str | None:
         roster = read_roster(database)
-        tags = run_tags(
-            Range(sessions[0].item(), target, (portfolio_id,), target=target),
-            roster,
-            source="onboarding",
-            max_runtime_seconds=configured.max_runtime_seconds,
-        )
+        history: Needs = {(portfolio_id, HISTORY): sessions}
+        lots = lot_counts(database, more_than=LOTS)
+        planned = plan_runs(history, assets=[HISTORY], order=[portfolio_id], calendar=sessions, lots=lots)
+        tags = [
+            run_tags(
+                Range(run.first, run.last, (portfolio_id,), target=target),
+                roster,
+                source="onboarding",
+                max_runtime_seconds=longest_run_seconds(configured, run.first, run.last),
+            )
+            for run in planned
+        ]
         by = {CREATED_BY: "sigma-assets import"}
         try:
-            return webserver.request_onboarding(roster.name_of[portfolio_id], tags | by)
+            return webserver.request_onboarding(roster.name_of[portfolio_id], [each | by for each in tags])
         except WebserverError as error:
             _leave(str(error))
             return None

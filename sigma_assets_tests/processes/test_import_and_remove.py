@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 from typing import Any
@@ -39,9 +40,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         made.stop()
 
 
-def imported(deployment: Deployment, name: str) -> tuple[dict[str, Any], str]:
+def imported(deployment: Deployment, name: str, file: str = "growth.csv") -> tuple[dict[str, Any], str]:
     """Import the holdings as a portfolio; return what the command printed, and what it said beside that."""
-    done = deployment.command("import", "growth.csv", "--name", name, "--equity", "100000", "--json")
+    done = deployment.command("import", file, "--name", name, "--equity", "100000", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
@@ -50,6 +51,22 @@ def partitions(deployment: Deployment) -> list[str]:
     id_of = read_roster(deployment.database).id_of
     with deployment.instance() as instance:
         return [id_of[name] for name in instance.get_dynamic_partitions(PORTFOLIO)]
+
+
+def test_an_import_of_many_lots_asks_for_as_many_runs_as_fit_into_memory(deployment: Deployment):
+    """1,200 lots are 40 portfolios of 30, and 125 sessions of these 5,000."""
+    lots = "\n".join(f"AAPL,{number},50,2025-06-02" for number in range(1, 1_201))
+    (deployment.home / "large.csv").write_text(f"{HOLDINGS.splitlines()[0]}\n{lots}\n")
+
+    record, _ = imported(deployment, "large", "large.csv")
+    asked = deployment.runs(record["portfolio_id"])
+    removed = deployment.command("remove", record["portfolio_id"])
+
+    sessions = deployment.settings.calendar.between(date(2025, 6, 2), LAST).astype(str)
+    assert [(run.first, run.last) for run in asked] == [(sessions[0], sessions[124]), (sessions[125], sessions[-1])]
+    assert [run.status for run in asked] == [QUEUED, QUEUED]
+    assert record["run_id"] == asked[0].run_id
+    assert all(f"canceled run {run.run_id}" in removed.stderr for run in asked)
 
 
 def test_an_import_asks_for_the_run_itself_and_a_removal_takes_it_back(deployment: Deployment):
