@@ -63,6 +63,11 @@ class Progress:
         """Whether nothing is under way or waiting, and something has run."""
         return self.status in ("completed", "partial", "failed")
 
+    @property
+    def run(self) -> RunFacts | None:
+        """The newest run that is at work; the newest one if none is, None if there is none."""
+        return at_work(self.runs) if self.runs else None
+
     def remaining_seconds(self, now: float) -> float | None:
         """Return the seconds that the rest of the work takes at the rate seen so far; None where that is unknown."""
         if self.rate is None or self.rate_moment is None or self.status != "running":
@@ -167,7 +172,10 @@ class _Work:
         phases: dict[str, PhaseStatus] = {}
         for asset, tried in self.attempts.items():
             is_there = self.is_complete(asset)
-            telling = [attempt for attempt in tried if _succeeded(attempt)] if is_there else tried
+            if is_there:
+                telling = [attempt for attempt in tried if _succeeded(attempt)]
+            else:  # of a history in several runs the one at work tells more than those that wait
+                telling = [attempt for attempt in tried if attempt.status == "running"] or tried
             if telling:
                 chosen[asset] = telling[-1]
             if is_there:
@@ -180,6 +188,11 @@ class _Work:
         return Progress(
             status, percent, phases, chosen, tuple(self.runs), self.first, self.stop, done, rate, rate_moment
         )
+
+
+def at_work(runs: Sequence[RunFacts]) -> RunFacts:
+    """Return the newest run that is at work, or the newest one if none is."""
+    return next((run for run in reversed(runs) if run.state == "running"), runs[-1])
 
 
 def _succeeded(attempt: Attempt) -> bool:
@@ -198,8 +211,8 @@ def _status(runs: Sequence[RunFacts], work: _Work) -> Status:
 
 
 def _rate(work: _Work) -> tuple[float | None, float | None]:
-    """Return the share of the work per second that the newest run does, and the moment of the newest event behind it."""
-    run = work.runs[-1]
+    """Return the share of the work per second that the run at work does, and the moment of the newest event behind it."""
+    run = at_work(work.runs)
     if run.state != "running" or run.started is None or not run.events:
         return None, None
     newest = run.events[-1].moment

@@ -136,6 +136,22 @@ def test_a_run_over_part_of_what_is_due_does_not_complete_it():
     assert whole.elapsed_seconds(now=9e9) == 120.0
 
 
+def test_of_a_history_in_several_runs_the_one_at_work_tells():
+    """The others wait in the queue, and know neither a phase, nor a pace."""
+    at_work = run(stop=10, target=SESSIONS, events=events(*worked(*ASSETS[:3]), ("start", ASSETS[3])))
+    waiting = run(1, "queued", first=10, target=SESSIONS)
+
+    progress = judged(at_work, waiting)
+
+    assert progress.status == "running"
+    assert [asset for asset, status in progress.phases.items() if status == "running"] == [ASSETS[3]]
+    assert progress.run is not None
+    assert progress.run.run_id == "run-0"
+    done = sum(phase.weight for phase in PHASES[:3]) / 18 / 2
+    assert progress.percent == pytest.approx(100 * done, abs=0.1)
+    assert progress.remaining_seconds(1_007.0) == pytest.approx(7.0 / done - 7.0, rel=0.01)
+
+
 def test_a_later_run_of_what_failed_completes_it():
     """The night's run of betas alone, sessions of two more days included for the others too."""
     others = [asset for asset in ASSETS if asset != "betas"]

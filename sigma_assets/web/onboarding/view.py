@@ -48,7 +48,7 @@ def onboarding_view(
     ended = [run.ended for run in progress.runs if run.ended is not None]
     remaining = progress.remaining_seconds(now)
     elapsed = progress.elapsed_seconds(now)
-    newest = progress.runs[-1].run_id if progress.runs else None
+    run = progress.run
     sessions = _sessions(progress, session_at)
     return Onboarding(
         portfolio_id=portfolio.portfolio_id,
@@ -59,8 +59,8 @@ def onboarding_view(
         finished_at=_moment(max(ended)) if ended and progress.finished else None,
         elapsed_seconds=round(elapsed, 1) if started else None,
         estimated_remaining_seconds=None if remaining is None else round(remaining, 1),
-        run_id=newest,
-        run_url=run_url(newest) if newest else None,
+        run_id=run.run_id if run else None,
+        run_url=run_url(run.run_id) if run else None,
         overall_progress=_overall(progress, phases, current),
         current_phase_progress=_counted(
             current, waiting or _unplanned(portfolio, progress, session_at, current_session)
