@@ -39,7 +39,8 @@ def night_workers(portfolios: int, workers: int, symbols: int = 300, lots: int =
     assets = names_of(PORTFOLIO_ASSETS)
     missing = {(key, asset): world.sessions for key in ids for asset in assets}
     planned = plan_runs(missing, assets=assets, order=ids, calendar=world.tables.calendar.sessions, workers=workers)
-    processes = [_start({**asdict(run), "first": str(run.first), "last": str(run.last)}) for run in planned]
+    written = [{**asdict(run), "first": str(run.first), "last": str(run.last)} for run in planned]
+    processes = [_start(written[number::workers]) for number in range(min(workers, len(written)))]
     for process in processes:
         _expect(process, READY)
     wall, cpu = perf_counter(), cpu_seconds()
@@ -58,9 +59,13 @@ def night_workers(portfolios: int, workers: int, symbols: int = 300, lots: int =
     return [line, server]
 
 
-def _start(planned: dict[str, Any]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.night_workers", "--run", json.dumps(planned)]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _start(planned: list[dict[str, Any]]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.night_workers", "--work"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(f"{json.dumps(planned)}\n")
+    process.stdin.flush()
+    return process
 
 
 def _expect(process: "subprocess.Popen[str]", word: str) -> str:
@@ -72,18 +77,18 @@ def _expect(process: "subprocess.Popen[str]", word: str) -> str:
     return more
 
 
-def _work(arguments: str) -> None:
-    """Execute one planned run when told to."""
+def _work() -> None:
+    """Execute the planned runs of the first line of stdin, one after the other, when told to."""
     from sigma_assets.automation.execution import execute
     from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.cli.terminal.world import open_instance, open_market
     from sigma_assets.definitions import defs
 
-    values = json.loads(arguments)
-    for name in ("first", "last"):
-        values[name] = date.fromisoformat(values[name])
-    for name in ("assets", "portfolio_ids"):
-        values[name] = tuple(values[name])
+    planned = []
+    for values in json.loads(sys.stdin.readline()):
+        values |= {name: date.fromisoformat(values[name]) for name in ("first", "last")}
+        values |= {name: tuple(values[name]) for name in ("assets", "portfolio_ids")}
+        planned.append(PlannedRun(**values))
     tables, _ = open_market()
     with open_instance() as instance:
         roster = tables.roster()
@@ -91,11 +96,12 @@ def _work(arguments: str) -> None:
         if sys.stdin.readline().strip() != GO:
             sys.exit(1)
         before = process_time()
-        outcome = execute(defs, instance, roster, PlannedRun(**values), "admin", _on_event)
-        if outcome is None:
-            sys.exit("another run does the same")
-        if not outcome.succeeded:
-            sys.exit(f"run {outcome.run_id} failed")
+        for run in planned:
+            outcome = execute(defs, instance, roster, run, "admin", _on_event)
+            if outcome is None:
+                sys.exit("another run does the same")
+            if not outcome.succeeded:
+                sys.exit(f"run {outcome.run_id} failed")
         used = process_time() - before
     _tell(f"{DONE} {used:.3f}")
     sleep(0.1)
@@ -118,10 +124,10 @@ def main() -> None:
     parser.add_argument("--lots", type=int, default=30)
     parser.add_argument("--symbols", type=int, default=300)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.run:
-        _work(chosen.run)
+    if chosen.work:
+        _work()
         return
     lines = [
         line
