@@ -28,8 +28,8 @@ def nightly(database: str, symbols: int, portfolios: int, lots: int = 30) -> lis
     """One session of the whole universe and all portfolios, which were entered a year ago."""
     world = make_world(1, database)
     names = extra_symbols(symbols)
-    load_prices(world, names)
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
+    load_prices(world, names, entry)
     ids = add_portfolios(world, portfolios, names, lots, entry)
     case = f"nightly, {symbols:,} symbols, {portfolios:,} portfolios, {database}"
     universe = _measure(case, world, [])
@@ -69,8 +69,8 @@ def disk(database: str = "sqlite", portfolios: int = 100, sessions: int = 4) -> 
     """What a session adds to our tables and to Dagster's, by table on PostgreSQL; a year is 252 times that."""
     world = make_world(sessions, database)
     symbols = extra_symbols(300)
-    load_prices(world, symbols)
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
+    load_prices(world, symbols, entry)
     ids = add_portfolios(world, portfolios, symbols, 30, entry)
     days, sizes = world.sessions, _sizes if database == "sqlite" else _table_sizes
     through_dagster(replace(world, sessions=days[:1]), [], lambda *_: None)

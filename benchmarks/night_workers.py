@@ -25,8 +25,8 @@ def night_workers(portfolios: int, workers: int, symbols: int = 300, lots: int =
     """One session of all portfolios, planned for so many workers and executed by as many processes at once."""
     world = make_world(1, "postgres")
     names = extra_symbols(symbols)
-    load_prices(world, names)
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
+    load_prices(world, names, entry)
     ids = add_portfolios(world, portfolios, names, lots, entry)
     from sigma_assets.automation.inputs import adopt_portfolios
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS

@@ -90,11 +90,18 @@ def extra_symbols(count: int) -> list[str]:
     return [f"SIM{number:04d}" for number in range(1, count - len(FACTOR_ETFS) + 1)]
 
 
-def load_prices(world: World, symbols: Sequence[str]) -> int:
-    """Load the prices of some symbols and the factor ETFs over the world's sessions and their look-back."""
+def load_prices(world: World, symbols: Sequence[str], since: date | None = None) -> int:
+    """Load the prices of some symbols and the factor ETFs over the world's sessions and their look-back.
+
+    Parameters
+    ----------
+    since : entry of lots; a run loads what lies before it, too, and a night finds that there.
+    """
     from sigma_assets.runs.partitions import Scope
 
-    window = world.tables.window(Scope(world.sessions), world.tables.lookback)
+    last = world.sessions[-1].item()
+    sessions = world.sessions if since is None else world.tables.calendar.between(since, last)
+    window = world.tables.window(Scope(sessions), world.tables.lookback)
     wanted = sorted({*symbols, *world.tables.factor_etfs})
     return world.source.load_missing(wanted, window, lambda count, line: None).rows
 
