@@ -42,7 +42,8 @@ def main() -> None:
             print(_line(Path(folder), count, sessions), flush=True)  # noqa: T201
 
 
-def _line(home: Path, count: int, sessions: int) -> str:
+def filled_home(home: Path, count: int, sessions: int) -> Tables:
+    """Make a DAGSTER_HOME in which everything of so many portfolios and sessions is materialised; return its tables."""
     settings = Settings(home=home, prices=f"simulated:last={LAST}")
     text = (CHECKOUT / "dagster.yaml").read_text().replace("{env: DAGSTER_HOME}", str(home))
     (home / "dagster.yaml").write_text(text)
@@ -52,7 +53,13 @@ def _line(home: Path, count: int, sessions: int) -> str:
     days = days[days <= pd.Timestamp(LAST).to_datetime64().astype("datetime64[D]")][-sessions:]
     with dg.DagsterInstance.from_config(str(home)) as instance:
         _fill(instance, tables, count, days)
-        price_source = PriceSource(settings, tables.opened)
+    return tables
+
+
+def _line(home: Path, count: int, sessions: int) -> str:
+    tables = filled_home(home, count, sessions)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        price_source = PriceSource(tables.settings, tables.opened)
         parts = []
         for name in ("onboarding", "reconcile"):
             first, later = (_seconds(instance, tables, price_source, name) for _ in range(2))
