@@ -1,19 +1,25 @@
 """What one portfolio's error costs the others: nothing. Rows that cannot be computed or stored together are done apart."""
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.errors import RowsError
+from sigma_assets.base.errors import CalendarError, HoldingsError, RowsError, SigmaError
 from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets.runs.partitions import Scope
 
 COMPUTED = "computed"
 """What is said to have failed for a portfolio without rows, beside the checks of rows."""
-FAULTS = (RowsError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+MOST_APART = 25
+"""With more portfolios than this the error is everybody's: a fault of the code would be looked for in each of thousands."""
+FAULTS = (
+    RowsError, HoldingsError, CalendarError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
 """Errors that can be one portfolio's. Others (database, price source, disk, memory, an ended run) are everybody's."""
 
 logger = logging.getLogger(__name__)
@@ -27,7 +33,8 @@ def replace_apart(
 ) -> list[FailedCheck]:
     """Replace an asset's rows in a scope; where some portfolio's cannot be, those of the others.
 
-    After an error the portfolios are halved until it is found whose it is: one among 250 costs about as much again.
+    After an error the portfolios are halved until it is found whose it is: for one among many that costs about twice as much
+    again.
 
     Parameters
     ----------
@@ -41,7 +48,7 @@ def replace_apart(
     Raises
     ------
     Exception
-        What was raised, if it is no portfolio's or the scope has but one.
+        What was raised, if it is no portfolio's, if the scope has but one, or if more than `MOST_APART` have an error.
     """
     error = _fault(tables, asset, scope, together)
     if error is None:
@@ -49,35 +56,45 @@ def replace_apart(
     if len(scope.portfolio_ids) < 2:
         raise error
     logger.warning("%s of %d portfolios: %s; whose is it?", asset, len(scope.portfolio_ids), _told(error))
-    return _of_halves(tables, asset, scope, again)
+    found: list[FailedCheck] = []
+    for half in _halves(scope):
+        _replace_part(tables, asset, half, again, found)
+    return found
 
 
-def _of_halves(tables: Tables, asset: str, scope: Scope, again: Callable[[Scope], Rows]) -> list[FailedCheck]:
-    middle = len(scope.portfolio_ids) // 2
-    halves = scope.portfolio_ids[:middle], scope.portfolio_ids[middle:]
-    return [failed for half in halves for failed in _of_part(tables, asset, replace(scope, portfolio_ids=half), again)]
-
-
-def _of_part(tables: Tables, asset: str, scope: Scope, again: Callable[[Scope], Rows]) -> list[FailedCheck]:
+def _replace_part(
+    tables: Tables, asset: str, scope: Scope, again: Callable[[Scope], Rows], found: list[FailedCheck]
+) -> None:
     error = _fault(tables, asset, scope, lambda: again(scope))
     if error is None:
-        return []
+        return
     if len(scope.portfolio_ids) > 1:
-        return _of_halves(tables, asset, scope, again)
+        for half in _halves(scope):
+            _replace_part(tables, asset, half, again, found)
+        return
+    if len(found) == MOST_APART:
+        raise error
     (portfolio_id,) = scope.portfolio_ids
     name = tables.holdings(scope)[0]["name"].iloc[0]
     logger.error("%s of %s cannot be computed", asset, name, exc_info=error)
-    return [FailedCheck(asset, COMPUTED, portfolio_id, name, str(scope.first), str(scope.last), 1, _told(error))]
+    days = str(scope.first), str(scope.last)
+    found.append(FailedCheck(asset, COMPUTED, portfolio_id, name, *days, 1, _told(error)))
+
+
+def _halves(scope: Scope) -> list[Scope]:
+    middle = len(scope.portfolio_ids) // 2
+    return [replace(scope, portfolio_ids=ids) for ids in (scope.portfolio_ids[:middle], scope.portfolio_ids[middle:])]
 
 
 def _fault(tables: Tables, asset: str, scope: Scope, rows: Callable[[], Rows]) -> Exception | None:
-    """Replace the rows; return the error that can be one portfolio's."""
+    """Replace the rows; return the error that can be one portfolio's, without the rows that its stack holds."""
     try:
         tables.replace(asset, rows(), scope)
     except FAULTS as error:
+        traceback.clear_frames(error.__traceback__)
         return error
     return None
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, RowsError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, SigmaError) else f"{type(error).__name__}: {error}"

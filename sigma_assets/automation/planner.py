@@ -90,7 +90,7 @@ def plan_runs(
         )
         for top, bottom, left, right, bits in _rectangles(mask)
     ]
-    weights = {key: round(count / LOTS) for key, count in (lots or {}).items() if count > LOTS}
+    weights = {key: -(-count // LOTS) for key, count in (lots or {}).items() if count > LOTS}
     parts = (part for run in planned for part in _parts(run, calendar, workers, weights))
     return sorted(parts, key=lambda run: (run.first, run.last, -len(run.portfolio_ids)))
 

@@ -3,7 +3,7 @@
 Knows no Dagster, so that importing a portfolio costs no import of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,8 @@ class Webserver:
         """
         self._ask(_LOCATION, "repositoryOrError", "Repository", {"s": REPOSITORY})
 
-    def request_onboarding(self, partition_name: str, runs: Sequence[Mapping[str, str]]) -> str:
-        """Make a portfolio a partition and launch the runs that these tags describe; return the id of the first.
+    def request_onboarding(self, partition_name: str, tags: Mapping[str, str]) -> str:
+        """Make a portfolio a partition and launch the run that these tags describe; return the run's id.
 
         Raises
         ------
@@ -66,10 +66,16 @@ class Webserver:
         """
         added = {"s": REPOSITORY, "d": DIMENSION, "k": partition_name}
         self._ask(_ADD, "addDynamicPartition", (_MADE, "DuplicateDynamicPartitionError"), added)
-        run_ids = [self._launch(tags) for tags in runs]
-        return run_ids[0]
+        return self.launch(tags)
 
-    def _launch(self, tags: Mapping[str, str]) -> str:
+    def launch(self, tags: Mapping[str, str]) -> str:
+        """Launch the run of portfolios that these tags describe; return its id.
+
+        Raises
+        ------
+        WebserverError
+            The webserver cannot be reached, or refuses.
+        """
         parameters = {
             "selector": {**REPOSITORY, "jobName": PORTFOLIO_JOB},
             "runConfigData": {},

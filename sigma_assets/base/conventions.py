@@ -42,7 +42,7 @@ FLOW_KINDS = ("external", "fee", "interest", "tax")
 """What a cash flow is: money that comes and goes with the owner, or profit and loss (SPEC 2)."""
 
 LEAST_PRICE, MOST_PRICE = 1e-12, 1e12
-"""USD. Whatever lies beyond is no price, no dividend and no split factor, and its returns would be infinite."""
+"""USD. Whatever lies beyond is no price, no dividend and no split factor, and its returns could be infinite."""
 
 FACTOR_ETFS = (
     "SPY", "QQQ", "IWM", "VTI", "TLT", "IEF", "SHY", "HYG", "LQD",

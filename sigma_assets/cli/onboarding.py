@@ -53,12 +53,18 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
             )
             for run in planned
         ]
-        by = {CREATED_BY: "sigma-assets import"}
+        first, *more = [each | {CREATED_BY: "sigma-assets import"} for each in tags]
         try:
-            return webserver.request_onboarding(roster.name_of[portfolio_id], [each | by for each in tags])
+            run_id = webserver.request_onboarding(roster.name_of[portfolio_id], first)
         except WebserverError as error:
             _leave(str(error))
             return None
+        try:
+            for each in more:
+                webserver.launch(each)
+        except WebserverError as error:
+            click.echo(f"{error}; the sensor `reconcile` or `sigma-assets run` will start the rest", err=True)
+        return run_id
 
     return launch
 

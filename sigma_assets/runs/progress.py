@@ -152,6 +152,11 @@ class _Work:
         positions = np.arange(self.first, max(stop, self.first))
         return (positions >= run.first) & (positions < run.stop)
 
+    def _is_unrepaired(self, attempt: Attempt) -> bool:
+        """Return whether an attempt failed, and some session of its run is not there yet."""
+        wanted = self.range(attempt.run, self.stop)
+        return attempt.status == "failed" and not self.there(attempt.asset, self.stop)[wanted].all()
+
     def furthest(self, asset: str, stop: int) -> float:
         """Return how many sessions before `stop` an asset has, with the part that the furthest attempt reported."""
         there = self.there(asset, stop)
@@ -176,6 +181,10 @@ class _Work:
                 telling = [attempt for attempt in tried if _succeeded(attempt)]
             else:  # of a history in several runs the one at work tells more than those that wait
                 telling = [attempt for attempt in tried if attempt.status == "running"] or tried
+                if (
+                    telling and telling[-1].status == "completed"
+                ):  # one that failed tells more than those that made theirs
+                    telling = [attempt for attempt in tried if self._is_unrepaired(attempt)] or telling
             if telling:
                 chosen[asset] = telling[-1]
             if is_there:
@@ -221,6 +230,7 @@ def _rate(work: _Work) -> tuple[float | None, float | None]:
     covered = float(work.range(run, work.due).sum())
     done = {one.asset: 1.0 if one.status == "completed" else one.share for one in attempts(run)}
     gained = sum(phase.weight * covered * done.get(phase.asset, 0.0) for phase in PHASES) / total
-    if seconds < ENOUGH_SECONDS or gained < ENOUGH_SHARE:
+    own = covered / max(work.due - work.first, 1)
+    if seconds < ENOUGH_SECONDS or gained < ENOUGH_SHARE * own:
         return None, None
     return gained / seconds, newest

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
-from sigma_assets.assets import calculations
+from sigma_assets.assets import apart, calculations
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.alerts.message import alert_of
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
@@ -173,6 +173,47 @@ def test_a_portfolio_that_cannot_be_computed_holds_up_no_other(
 
     assert good.exit_code == 0, good.output
     assert materialized(world, asset) == {*others, "book-3"}
+    assert unhealthy(world) == []
+
+
+def test_a_defective_lot_holds_up_no_other_portfolio(world, run_command):
+    """A row that no import would have written, as an old backup may hold: closed, but at no price."""
+    keys = [world.add(f"Book {number}", lots({"AAPL": 10 + number, "MSFT": 5}, FIRST), FIRST) for number in range(5)]
+    with world.database.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE lots SET exit_date = '{LAST}' WHERE portfolio_id = '{keys[1]}'")
+    others = {f"book-{number}" for number in (0, 2, 3, 4)}
+
+    failed = run_command()
+
+    assert failed.exit_code == 1, failed.output
+    assert {asset: materialized(world, asset) for asset in ("portfolio_snapshots", "position_values")} == {
+        "portfolio_snapshots": others,
+        "position_values": others,
+    }
+    assert {(check, portfolio) for _, check, portfolio in standing_checks(world)} == {("computed", "Book 1")}
+
+    run_command()  # what depends on the values follows with the next run
+
+    assert all(materialized(world, asset) == others for asset in names(PORTFOLIO_ASSETS) if "coverage" not in asset)
+
+
+def test_an_error_of_all_is_not_looked_for_in_each(world, run_command, monkeypatch: pytest.MonkeyPatch):
+    for number in range(8):
+        world.add(f"Book {number}", lots({"AAPL": 10 + number}, LAST), LAST)
+    monkeypatch.setattr(apart, "MOST_APART", 2)
+    asked = []
+
+    def broken(tables: Tables, scope: Scope, *work: object) -> Sequence[pd.DataFrame]:
+        asked.append(len(scope.portfolio_ids))
+        raise TypeError("a fault of the code")
+
+    monkeypatch.setattr(calculations, "performance", broken)
+
+    failed = run_command()
+
+    assert failed.exit_code == 1
+    assert asked == [8, 4, 2, 1, 1, 2, 1]
+    assert materialized(world, "performance") == set()
     assert unhealthy(world) == []
 
 

@@ -97,8 +97,8 @@ def test_planned_runs_cover_each_missing_cell_exactly_once(missing, most_cells, 
     assert set(covered) == wanted
     for run in planned:
         sessions = len({day for _, day, _ in cells(run)})
-        weight = sessions * sum(max(round(lots.get(key, 0) / 30), 1) for key in run.portfolio_ids)
-        assert weight <= most_cells or (sessions == 1 and len(run.portfolio_ids) == 1), "a session is never divided"
+        held = sessions * sum(max(lots.get(key, 0), 30) for key in run.portfolio_ids)
+        assert held <= 30 * most_cells or (sessions == 1 and len(run.portfolio_ids) == 1), "a session is never divided"
 
 
 def test_a_night_is_divided_evenly_among_the_workers_but_not_into_crumbs():
@@ -138,7 +138,7 @@ def test_a_portfolio_of_many_lots_counts_as_several():
     cut = plan_runs(history, assets=ASSETS, order=["large"], calendar=year, lots={"large": 3_000})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planner, "MAX_CELLS", 100)
-        apart = plan_runs(night, assets=ASSETS, order=order, calendar=CALENDAR, lots={"large": 3_000, "B": 75})
+        apart = plan_runs(night, assets=ASSETS, order=order, calendar=CALENDAR, lots={"large": 3_000, "B": 31})
 
     assert [np.searchsorted(year, np.datetime64(run.first)).item() for run in cut] == [0, 50, 100, 150, 200]
     assert {run.portfolio_ids for run in apart} == {("A",), ("large",), ("B", "C")}

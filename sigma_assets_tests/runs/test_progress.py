@@ -152,6 +152,42 @@ def test_of_a_history_in_several_runs_the_one_at_work_tells():
     assert progress.remaining_seconds(1_007.0) == pytest.approx(7.0 / done - 7.0, rel=0.01)
 
 
+def test_of_many_runs_the_pace_is_known_as_soon_as_of_one():
+    """A tenth of the sessions each: 5 % of this run's work are enough."""
+    started = (
+        *events(("start", "price_coverage")),
+        StepEvent("progress", "price_coverage", 1_002.0, current=1, total=4),
+    )
+
+    progress = judged(*(run(number, "queued", 2 * number, 2 * number + 2, target=SESSIONS) for number in range(1, 10)))
+    at_work = judged(run(stop=2, target=SESSIONS, events=started), *progress.runs)
+
+    assert at_work.remaining_seconds(1_002.0) == pytest.approx(2.0 * (18 * 10 / 1.0 - 1), rel=0.05)
+
+
+def test_a_run_that_failed_among_others_is_what_a_phase_tells():
+    """Two of three parts are there: the phase failed, with its reason, until a later run has made the rest."""
+    parts = [
+        run(0, "succeeded", 0, 5, target=SESSIONS, events=events(*worked(*ASSETS))),
+        run(
+            1,
+            "failed",
+            5,
+            10,
+            target=SESSIONS,
+            events=events(*worked(*ASSETS[:-1]), ("start", ASSETS[-1]), ("failure", ASSETS[-1])),
+        ),
+        run(2, "succeeded", 10, SESSIONS, target=SESSIONS, events=events(*worked(*ASSETS))),
+    ]
+    repair = run(
+        3, "succeeded", 5, 10, target=SESSIONS, assets=frozenset(ASSETS[-1:]), events=events(*worked(ASSETS[-1]))
+    )
+
+    assert (judged(*parts).status, judged(*parts).phases[ASSETS[-1]]) == ("partial", "failed")
+    assert judged(*parts).attempts[ASSETS[-1]].run.run_id == "run-1"
+    assert judged(*parts, repair).status == "completed"
+
+
 def test_a_later_run_of_what_failed_completes_it():
     """The night's run of betas alone, sessions of two more days included for the others too."""
     others = [asset for asset in ASSETS if asset != "betas"]

@@ -40,7 +40,7 @@ _RULES = {
     "close": _Rule(f"{_POSITIVE}, or nothing beside a split or dividend", False, np.nan),
     "volume": _Rule("a number of 0 or more, or nothing", True, np.nan),
     "split_factor": _Rule(f"{_POSITIVE}, or 0 or nothing for none", True, 1.0),
-    "dividend": _Rule(f"a number of 0 or more (at most {MOST_PRICE:g}), or nothing", True, 0.0),
+    "dividend": _Rule(f"0, {_POSITIVE}, or nothing", True, 0.0),
     ADJUSTED: _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
 }
 
@@ -170,8 +170,10 @@ def _numbers(name: str, rule: _Rule, raw: RawPrices) -> tuple[FloatArray, _Bad]:
         is_empty = cells.is_null().to_numpy(zero_copy_only=False)
         values = _column(raw, name, pa.float64())
     values = values.to_numpy(zero_copy_only=False)
-    most = np.finfo(float).max if name == "volume" else MOST_PRICE
-    is_good = (values >= LEAST_PRICE) & (values <= most) | ((values == 0) & rule.zero)
+    if name == "volume":
+        is_good = np.isfinite(values) & (values >= 0)
+    else:
+        is_good = (values >= LEAST_PRICE) & (values <= MOST_PRICE) | ((values == 0) & rule.zero)
     values = np.where(is_empty, rule.empty, values)
     return values, _Bad(name, rule.expected, np.flatnonzero(~(is_good | is_empty)))
 
