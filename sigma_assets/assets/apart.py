@@ -24,12 +24,12 @@ FAULTS = (
 
 logger = logging.getLogger(__name__)
 
-Rows = Sequence[pd.DataFrame]
-"""One frame per table of an asset's family, in its order."""
+Calculation = Callable[[Scope], Sequence[pd.DataFrame]]
+"""Returns the rows of a scope: one frame per table of an asset's family, in its order."""
 
 
 def replace_apart(
-    tables: Tables, asset: str, scope: Scope, together: Callable[[], Rows], again: Callable[[Scope], Rows]
+    tables: Tables, asset: str, scope: Scope, together: Calculation, again: Calculation
 ) -> list[FailedCheck]:
     """Replace an asset's rows in a scope; where some portfolio's cannot be, those of the others.
 
@@ -39,7 +39,7 @@ def replace_apart(
     Parameters
     ----------
     together : computes the rows of the scope.
-    again : computes the rows of a part of its portfolios.
+    again : computes those of a part of its portfolios.
 
     Returns
     -------
@@ -62,10 +62,8 @@ def replace_apart(
     return found
 
 
-def _replace_part(
-    tables: Tables, asset: str, scope: Scope, again: Callable[[Scope], Rows], found: list[FailedCheck]
-) -> None:
-    error = _fault(tables, asset, scope, lambda: again(scope))
+def _replace_part(tables: Tables, asset: str, scope: Scope, again: Calculation, found: list[FailedCheck]) -> None:
+    error = _fault(tables, asset, scope, again)
     if error is None:
         return
     if len(scope.portfolio_ids) > 1:
@@ -86,10 +84,10 @@ def _halves(scope: Scope) -> list[Scope]:
     return [replace(scope, portfolio_ids=ids) for ids in (scope.portfolio_ids[:middle], scope.portfolio_ids[middle:])]
 
 
-def _fault(tables: Tables, asset: str, scope: Scope, rows: Callable[[], Rows]) -> Exception | None:
+def _fault(tables: Tables, asset: str, scope: Scope, calculate: Calculation) -> Exception | None:
     """Replace the rows; return the error that can be one portfolio's, without the rows that its stack holds."""
     try:
-        tables.replace(asset, rows(), scope)
+        tables.replace(asset, calculate(scope), scope)
     except FAULTS as error:
         traceback.clear_frames(error.__traceback__)
         return error

@@ -72,15 +72,16 @@ def replaced(
     """
     tables.replace(context.asset_key.to_user_string(), frames, scope)
     progress.finish()
-    return recorded(context, tables, scope, (), **totals)
+    return recorded(context, tables, scope, totals=totals)
 
 
 def recorded(
     context: dg.AssetExecutionContext,
     tables: Tables,
     scope: Scope,
-    without_rows: Sequence[FailedCheck],
-    **totals: float,
+    *,
+    without_rows: Sequence[FailedCheck] = (),
+    totals: Mapping[str, float] | None = None,
 ) -> Results:
     """Yield what the checks found in a scope, then its materialisation, each partition with its own figures.
 
@@ -90,6 +91,7 @@ def recorded(
     Parameters
     ----------
     without_rows : the portfolios whose rows could not be computed, as failed checks.
+    totals : of the whole run, for its log.
 
     Raises
     ------

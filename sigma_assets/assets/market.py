@@ -37,7 +37,7 @@ def market_prices(
     scope = tables.scope(context)
     loaded, progress = loaded_prices(context, tables, price_source, scope, again=True)
     progress.finish()
-    yield from recorded(context, tables, scope, (), **loaded.metadata())
+    yield from recorded(context, tables, scope, totals=loaded.metadata())
 
 
 def loaded_prices(

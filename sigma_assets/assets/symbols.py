@@ -23,7 +23,7 @@ def symbol_factors(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
     progress = Progress(context, "symbols", len(symbols))
     write_symbol_factors(tables, symbols, scope, progress.advance)
     progress.finish()
-    yield from recorded(context, tables, scope, ())
+    yield from recorded(context, tables, scope)
 
 
 @dg.asset(
@@ -39,4 +39,4 @@ def symbol_metrics(context: dg.AssetExecutionContext, tables: dg.ResourceParam[T
     progress = Progress(context, "symbols", len(symbols))
     write_symbol_metrics(tables, symbols, scope, progress.advance)
     progress.finish()
-    yield from recorded(context, tables, scope, ())
+    yield from recorded(context, tables, scope)
