@@ -152,6 +152,18 @@ class _Work:
         positions = np.arange(self.first, max(stop, self.first))
         return (positions >= run.first) & (positions < run.stop)
 
+    def _telling(self, tried: Sequence[Attempt]) -> Sequence[Attempt]:
+        """Return the attempts at what is not complete, of which the last one tells how it stands.
+
+        Of a history in several runs, the one at work tells more than those that wait, and one that failed more than those
+        that made theirs.
+        """
+        if running := [attempt for attempt in tried if attempt.status == "running"]:
+            return running
+        if tried and tried[-1].status == "completed":
+            return [attempt for attempt in tried if self._is_unrepaired(attempt)] or tried
+        return tried
+
     def _is_unrepaired(self, attempt: Attempt) -> bool:
         """Return whether an attempt failed, and some session of its run is not there yet."""
         wanted = self.range(attempt.run, self.stop)
@@ -177,14 +189,7 @@ class _Work:
         phases: dict[str, PhaseStatus] = {}
         for asset, tried in self.attempts.items():
             is_there = self.is_complete(asset)
-            if is_there:
-                telling = [attempt for attempt in tried if _succeeded(attempt)]
-            else:  # of a history in several runs the one at work tells more than those that wait
-                telling = [attempt for attempt in tried if attempt.status == "running"] or tried
-                if (
-                    telling and telling[-1].status == "completed"
-                ):  # one that failed tells more than those that made theirs
-                    telling = [attempt for attempt in tried if self._is_unrepaired(attempt)] or telling
+            telling = [attempt for attempt in tried if _succeeded(attempt)] if is_there else self._telling(tried)
             if telling:
                 chosen[asset] = telling[-1]
             if is_there:

@@ -133,11 +133,11 @@ class Queries:
         return [asset for asset, status in progress.phases.items() if status != "completed"]
 
     def waiting(self, progress: Progress) -> str | None:
-        """Return what the newest run waits for; None if it does not."""
-        newest = progress.runs[-1] if progress.runs else None
-        if newest is None or newest.state not in ("queued", "starting"):
+        """Return what the newest run waits for; None if it does not, or another one is at work."""
+        run = progress.run
+        if run is None or run.state not in ("queued", "starting"):
             return None
-        if newest.state == "starting":
+        if run.state == "starting":
             return "Its worker is starting"
         slots = self.instance.get_concurrency_config().run_queue_config
         most = slots.max_concurrent_runs if slots else None

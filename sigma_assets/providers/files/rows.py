@@ -25,11 +25,13 @@ _FLOAT_COLUMNS = BAR_COLUMNS[2:]
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a number must be: above 0 or not below, and what an empty cell stands for."""
+    """What a number must be: from `least` to `most`, or 0 where that is allowed; and what an empty cell stands for."""
 
     expected: str
     zero: bool
     empty: float
+    least: float = LEAST_PRICE
+    most: float = MOST_PRICE
 
 
 _POSITIVE = f"a number above 0 ({LEAST_PRICE:g} to {MOST_PRICE:g})"
@@ -38,7 +40,7 @@ _RULES = {
     "high": _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
     "low": _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
     "close": _Rule(f"{_POSITIVE}, or nothing beside a split or dividend", False, np.nan),
-    "volume": _Rule("a number of 0 or more, or nothing", True, np.nan),
+    "volume": _Rule("a number of 0 or more, or nothing", True, np.nan, least=0.0, most=np.finfo(float).max),
     "split_factor": _Rule(f"{_POSITIVE}, or 0 or nothing for none", True, 1.0),
     "dividend": _Rule(f"0, {_POSITIVE}, or nothing", True, 0.0),
     ADJUSTED: _Rule(f"{_POSITIVE}, or nothing", False, np.nan),
@@ -170,10 +172,7 @@ def _numbers(name: str, rule: _Rule, raw: RawPrices) -> tuple[FloatArray, _Bad]:
         is_empty = cells.is_null().to_numpy(zero_copy_only=False)
         values = _column(raw, name, pa.float64())
     values = values.to_numpy(zero_copy_only=False)
-    if name == "volume":
-        is_good = np.isfinite(values) & (values >= 0)
-    else:
-        is_good = (values >= LEAST_PRICE) & (values <= MOST_PRICE) | ((values == 0) & rule.zero)
+    is_good = (values >= rule.least) & (values <= rule.most) | ((values == 0) & rule.zero)
     values = np.where(is_empty, rule.empty, values)
     return values, _Bad(name, rule.expected, np.flatnonzero(~(is_good | is_empty)))
 
