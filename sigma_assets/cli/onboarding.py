@@ -1,16 +1,17 @@
 """Request the runs of an imported portfolio from the Dagster webserver, if possible: one, or several if it is large."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import click
 
 from sigma_assets.automation.planner import LOTS, Needs, plan_runs
+from sigma_assets.automation.requests import tags_of
 from sigma_assets.automation.webserver import Webserver, WebserverError
 from sigma_assets.base.errors import ProviderError
-from sigma_assets.prices.source import longest_run_seconds
 from sigma_assets.providers.registry import Surroundings, make_provider
-from sigma_assets.runs.tags import CREATED_BY, Range, run_tags
+from sigma_assets.runs.tags import CREATED_BY
 from sigma_assets.settings import settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import lot_counts
@@ -44,16 +45,8 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
         history: Needs = {(portfolio_id, HISTORY): sessions}
         lots = lot_counts(database, more_than=LOTS)
         planned = plan_runs(history, assets=[HISTORY], order=[portfolio_id], calendar=sessions, lots=lots)
-        tags = [
-            run_tags(
-                Range(run.first, run.last, (portfolio_id,), target=target),
-                roster,
-                source="onboarding",
-                max_runtime_seconds=longest_run_seconds(configured, run.first, run.last),
-            )
-            for run in planned
-        ]
-        first, *more = [each | {CREATED_BY: "sigma-assets import"} for each in tags]
+        by = {CREATED_BY: "sigma-assets import"}
+        first, *more = [tags_of(replace(run, target=target), roster, "onboarding") | by for run in planned]
         try:
             run_id = webserver.request_onboarding(roster.name_of[portfolio_id], first)
         except WebserverError as error:
