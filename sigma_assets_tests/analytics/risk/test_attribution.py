@@ -17,9 +17,9 @@ from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets_tests.analytics.books import assert_same_bits, book, lot
-from sigma_assets_tests.analytics.histories import history_of_returns, random_history
+from sigma_assets_tests.analytics.histories import history_of_returns
 from sigma_assets_tests.analytics.histories import tail as later_part
-from sigma_assets_tests.analytics.risk.worlds import FACTORS, MODEL, risk_of, world
+from sigma_assets_tests.analytics.risk.worlds import FACTORS, MODEL, risk_of, whole_history, world
 
 
 def test_two_symbols_share_their_portfolios_volatility_as_by_hand():
@@ -189,8 +189,7 @@ def test_portfolios_computed_together_have_the_bits_of_each_alone(with_gaps):
 
 def test_a_volatility_takes_a_window_of_63_returns():
     """Of 64 prices there are 63 returns, of 63 there are 62: the volatility begins with the 64th price."""
-    history = random_history(70, 1, seed=8)
-    history = replace(history, close=pd.DataFrame(history.close).ffill().bfill().to_numpy())
+    history = whole_history(70, 1)
     first = str(history.sessions[0])
     holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
 
@@ -207,10 +206,8 @@ def test_a_volatility_takes_a_window_of_63_returns():
 
 def test_where_too_few_recent_returns_give_a_volatility_there_is_still_value_at_risk():
     """A symbol with 220 returns, then halted for 20 of the last 63 sessions: 43 are not enough for a volatility."""
-    history = random_history(240, 1, seed=8)
-    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
-    close[-20:, history.column("S00")] = np.nan
-    history = replace(history, close=close)
+    history = whole_history(240, 1)
+    history.close[-20:, history.column("S00")] = np.nan
     first = str(history.sessions[0])
     holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
 
@@ -223,8 +220,7 @@ def test_where_too_few_recent_returns_give_a_volatility_there_is_still_value_at_
 
 
 def test_value_at_risk_takes_100_returns():
-    history = random_history(100, 1, seed=8)
-    history = replace(history, close=pd.DataFrame(history.close).ffill().bfill().to_numpy())
+    history = whole_history(100, 1)
     first = str(history.sessions[0])
 
     by_portfolio, _, _ = risk_of(book([lot("L1", "S00", 10, 100.0, first)], inception=first), history, history.sessions)
@@ -235,10 +231,8 @@ def test_value_at_risk_takes_100_returns():
 
 
 def test_a_factor_that_does_not_move_has_no_row():
-    history = random_history(200, 1, seed=8)
-    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
-    close[:, history.column("TLT")] = 100.0
-    history = replace(history, close=close)
+    history = whole_history(200, 1)
+    history.close[:, history.column("TLT")] = 100.0
     first = str(history.sessions[0])
     holdings = book([lot("L1", "S00", 10, 100.0, first)], inception=first)
 
@@ -249,10 +243,8 @@ def test_a_factor_that_does_not_move_has_no_row():
 
 def test_a_symbol_without_any_return_has_no_row():
     """Its lot is valued at the entry price throughout: it has a weight, and nothing to attribute."""
-    history = random_history(120, 2, seed=8)
-    close = pd.DataFrame(history.close).ffill().bfill().to_numpy().copy()
-    close[:, history.column("S01")] = np.nan
-    history = replace(history, close=close)
+    history = whole_history(120, 2)
+    history.close[:, history.column("S01")] = np.nan
     first = str(history.sessions[0])
     lots = [lot("L1", "S00", 50, 100.0, first), lot("L2", "S01", 1, 100.0, first)]
 

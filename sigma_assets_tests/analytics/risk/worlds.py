@@ -18,10 +18,9 @@ MODEL, FACTORS = RiskModel(), FactorModel()
 
 def world(*, seed: int = 3, n_stocks: int = 5, gaps: bool = True) -> tuple[Book, PriceHistory]:
     """Return a long and short book with staggered entries, two lots of one symbol, an exit, a flow and a private lot."""
-    history = random_history(N_SESSIONS, n_stocks, seed=seed)
-    if not gaps:
-        filled = pd.DataFrame(history.close).ffill().bfill().to_numpy()
-        history = replace(history, close=filled)
+    history = (
+        random_history(N_SESSIONS, n_stocks, seed=seed) if gaps else whole_history(N_SESSIONS, n_stocks, seed=seed)
+    )
     days = history.sessions.astype(str)
     lots = [
         lot("L1", "S00", 300, 100.0, days[330]),
@@ -33,6 +32,12 @@ def world(*, seed: int = 3, n_stocks: int = 5, gaps: bool = True) -> tuple[Book,
     ]
     flows = [(days[450], 5_000.0), (days[500], -2_500.0)]
     return book(lots, flows, equity=100_000.0, inception=days[330]), history
+
+
+def whole_history(n_sessions: int, n_stocks: int, *, seed: int = 8) -> PriceHistory:
+    """Return a random history without gaps, whose closes may be written to."""
+    history = random_history(n_sessions, n_stocks, seed=seed)
+    return replace(history, close=pd.DataFrame(history.close).ffill().bfill().to_numpy().copy())
 
 
 def risk_of(holdings: Book, history: PriceHistory, sessions: np.ndarray | None = None):
