@@ -103,7 +103,7 @@ def read_inputs(
     of_all = np.unique(np.concatenate(lost))
     if len(of_all):
         of_all = of_all[of_all > np.datetime64(newest_metrics(tables.database))]
-    lots = lot_counts(tables.database, more_than=LOTS)
+    lots = lot_counts(tables.database, portfolio_ids, more_than=LOTS)
     return PlanInputs(last, sessions, missing, in_flight, order, roster, lots, of_all)
 
 

@@ -43,7 +43,7 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
     def launch(database: Database, portfolio_id: str) -> str | None:
         roster = read_roster(database)
         history: Needs = {(portfolio_id, HISTORY): sessions}
-        lots = lot_counts(database, more_than=LOTS)
+        lots = lot_counts(database, [portfolio_id], more_than=LOTS)
         planned = plan_runs(history, assets=[HISTORY], order=[portfolio_id], calendar=sessions, lots=lots)
         by = {CREATED_BY: "sigma-assets import"}
         first, *more = [tags_of(replace(run, target=target), roster, "onboarding") | by for run in planned]

@@ -92,6 +92,7 @@ class _Reader:
         self.known = holdings
 
     def report(self, asked: date | None) -> PortfolioReport:
+        """Return the report; long because each of its fields is read here, in the order of the page, and no more is done."""
         portfolio = self._portfolio()
         first, last = self._range()
         session = asked or last

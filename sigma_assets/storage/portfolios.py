@@ -150,14 +150,16 @@ def newest_snapshots(db: Database, ids: Sequence[str] | None = None) -> dict[str
     return {portfolio_id: session for portfolio_id, session in rows if session is not None}
 
 
-def lot_counts(db: Database, *, more_than: int) -> dict[str, int]:
-    """Return how many lots each portfolio has that has more than so many."""
+def lot_counts(db: Database, ids: Sequence[str] | None = None, *, more_than: int) -> dict[str, int]:
+    """Return how many lots each portfolio, of those given or of all, has that has more than so many."""
     count = sa.func.count().label("number")
     query = (
         sa.select(schema.lots.c.portfolio_id, count)
         .group_by(schema.lots.c.portfolio_id)
         .having(sa.func.count() > more_than)
     )
+    if ids is not None:
+        query = query.where(schema.lots.c.portfolio_id.in_(ids))
     rows = db.in_snapshot(lambda connection: connection.execute(query).all())
     return {row.portfolio_id: row.number for row in rows}
 

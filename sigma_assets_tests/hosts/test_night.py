@@ -80,7 +80,7 @@ def night(hosts: HostsDeployment) -> Night:
         hosts.network.host(found.cut).cut()
         alone = aside.submit(_one_host, hosts)
         hosts.broker.stop()
-        time.sleep(1.0)
+        time.sleep(1.0)  # away for so long, not waited for: runs at work must not notice
         hosts.broker.start()
         until(lambda: found.runs(0)[0].status is FAILURE, "the killed host's run is given away", seconds=120)
         hosts.open(reached[0])
