@@ -1,15 +1,27 @@
 """Changes of lots after the import, planned: what a trade closes and opens, and what a new file changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
+from sigma_assets.base.conventions import CASH_SUBTYPES
 from sigma_assets.base.errors import HoldingsError
+from sigma_assets.base.frames import usual_multipliers
 
 Lot = dict[str, Any]
 """Columns of the table lots without the ids; days as dates, None for null."""
+
+KIND = ("investment_class", "investment_subtype", "multiplier")
+"""What a trade says only if it is the first one of its symbol."""
+
+_PLACES = 8
+"""Decimals of a quantity."""
+_NEARLY = Decimal("1e-9")
+"""Relative difference of two quantities that are the same: after a split of 3 for 7 the shares held are all but whole."""
 
 
 @dataclass
@@ -52,21 +64,58 @@ def plan_trade(
         return _opened(trade)
     size = abs(Decimal(repr(trade["quantity"])))
     there = sum((_now(lot, splits[key]) for key, lot in opposite.items()), Decimal(0))
-    if size > there:
+    if size > there and not _is_nearly(size, there):
         hint = "" if there else "; `--short` opens a short position"
         raise HoldingsError(
-            f"{symbol}: {size.normalize():f} to close on {trade['entry_date']}, found {there.normalize():f}"
+            f"{symbol}: {size.normalize():f} to close on {trade['entry_date']}, found {round(there, _PLACES).normalize():f}"
             f" {'held' if sold else 'short'}; expected at most that{hint}"
         )
     changes = Changes()
+    left = size
     for key in sorted(opposite, key=lambda key: (opposite[key]["entry_date"], key)):
-        if not size:
+        if left <= _NEARLY * size:
             break
         lot = opposite[key]
-        taken = min(size, _now(lot, splits[key]))
-        size -= taken
+        here = _now(lot, splits[key])
+        taken = here if left >= here or _is_nearly(left, here) else left
+        left -= taken
         _close(changes, key, lot, taken, splits[key], trade)
     return changes
+
+
+def in_the_kind_held(trade: Lot, held: Collection[Lot], given: Collection[str]) -> Lot:
+    """Return a trade with the class, subtype and multiplier of the lots that are held of its symbol.
+
+    Parameters
+    ----------
+    held : lots of the portfolio, closed ones too.
+    given : which of `KIND` the trade says itself.
+
+    Raises
+    ------
+    HoldingsError
+        The symbol is held in several kinds, and the trade does not say which one it is of.
+    """
+    alike = [
+        lot for lot in held if lot["symbol"] == trade["symbol"] and all(lot[name] == trade[name] for name in given)
+    ]
+    if not alike:
+        return trade
+    if len({kind_of(lot) for lot in alike}) > 1:
+        kinds = sorted({" ".join(str(lot[name]) for name in KIND if lot[name] is not None) for lot in alike})
+        raise HoldingsError(
+            f"{trade['symbol']} is held as {' and as '.join(kinds)}; say which one this is with --class, --subtype or"
+            " --multiplier"
+        )
+    newest = max(alike, key=lambda lot: lot["entry_date"])
+    return {**trade, **{name: newest[name] for name in KIND if name not in given}}
+
+
+def kind_of(lot: Lot) -> tuple[str, bool, float]:
+    """Return what the value of a lot hangs on: its class, whether it is a cash equivalent, and its multiplier."""
+    what, subtype, multiplier = (lot[name] for name in KIND)
+    (usual,) = usual_multipliers(np.array([what], dtype=object), np.array([subtype], dtype=object))
+    return what, subtype in CASH_SUBTYPES, float(usual if multiplier is None else multiplier)
 
 
 def _opened(trade: Lot) -> Changes:
@@ -78,6 +127,10 @@ def _now(lot: Lot, splits: float) -> Decimal:
     return abs(Decimal(repr(lot["quantity"])) * Decimal(repr(splits)))
 
 
+def _is_nearly(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= _NEARLY * max(abs(one), abs(other))
+
+
 def _close(changes: Changes, key: str, lot: Lot, taken: Decimal, splits: float, trade: Lot) -> None:
     leaving = {"exit_date": trade["entry_date"], "exit_price": trade["entry_price"]}
     changes.seen[key] = lot
@@ -85,7 +138,8 @@ def _close(changes: Changes, key: str, lot: Lot, taken: Decimal, splits: float, 
         changes.lots[key] = {**lot, **leaving}
         entered = abs(lot["quantity"])
     else:
-        entered = float(taken / Decimal(repr(splits)))
+        exact = taken / Decimal(repr(splits))
+        entered = float(round(exact, _PLACES) if _is_nearly(exact, round(exact, _PLACES)) else exact)
         signed = entered if lot["quantity"] > 0 else -entered
         changes.lots[key] = {**lot, "quantity": float(Decimal(repr(lot["quantity"])) - Decimal(repr(signed)))}
         changes.lots[str(uuid4())] = {**lot, "quantity": signed, **leaving}

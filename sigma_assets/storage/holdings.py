@@ -113,6 +113,12 @@ def check_lot(lot_id: str, lot: Mapping[str, Any]) -> None:
         raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit date and exit price go together; found only one")
     if lot["exit_date"] is not None and lot["exit_date"] < lot["entry_date"]:
         raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit {lot['exit_date']} before entry {lot['entry_date']}")
+    if lot["exit_date"] is not None and lot["exit_date"] > today():
+        raise HoldingsError(
+            f"lot {lot_id} ({lot['symbol']}): exit {lot['exit_date']} is in the future; expected {today()} or earlier"
+        )
+    if lot.get("multiplier") == 0:
+        raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): multiplier 0; expected a number above 0")
     for name in ("quantity", "entry_price", "exit_price", "strike_price", "multiplier"):
         value = lot.get(name)
         if value is not None and (not np.isfinite(value) or (value < 0 and name != "quantity")):

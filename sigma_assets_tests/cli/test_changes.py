@@ -139,6 +139,73 @@ def test_more_than_there_is_cannot_be_sold_and_a_short_must_be_meant(sigma, port
     assert ("KO", -5.0, "2024-03-12", "2024-03-13", 58.0) in lots(sigma, portfolio)
 
 
+def test_more_of_a_bond_is_a_bond_and_the_first_one_says_what_it_is(sigma, portfolio, edits):
+    bond = ("--symbol", "912828ZT0", "--price", "98", "--date", "2024-03-12")
+
+    edits("trade", *bond, "--quantity", "10000", "--subtype", "bond")
+    edits("trade", *bond, "--quantity", "5000")
+    edits("trade", *bond, "--quantity=-12000")
+
+    rows = json.loads(sigma("lots", portfolio, "--json").stdout)
+    assert {(row["quantity"], row["investment_subtype"]) for row in rows if row["symbol"] == "912828ZT0"} in (
+        {(10000.0, "BOND"), (2000.0, "BOND"), (3000.0, "BOND")},
+        {(5000.0, "BOND"), (7000.0, "BOND"), (3000.0, "BOND")},
+    )
+
+
+def test_a_contract_that_is_corrected_takes_its_terms_along_and_stays_a_contract(sigma, portfolio, edits):
+    edits("trade", "--symbol", "AAPL240419C00200000", "--quantity", "1", "--price", "3", "--date", "2024-03-12")
+    before = json.loads(sigma("lots", portfolio, "--json").stdout)
+    option = next(row["lot_id"] for row in before if row["symbol"] == "AAPL240419C00200000")
+    share = next(row["lot_id"] for row in before if row["symbol"] == "MSFT")
+
+    edits("correct", option, "--symbol", "MSFT 04/26/2024 410.00 P")
+    a_share = sigma("correct", portfolio, option, "--symbol", "MSFT")
+    a_contract = sigma("correct", portfolio, share, "--symbol", "MSFT240426P00410000")
+
+    (row,) = (row for row in json.loads(sigma("lots", portfolio, "--json").stdout) if row["lot_id"] == option)
+    terms = ("symbol", "underlying_symbol", "strike_price", "expiration_date", "option_type", "multiplier")
+    assert [row[name] for name in terms] == ["MSFT240426P00410000", "MSFT", 410.0, "2024-04-26", "PUT", None]
+    assert (a_share.exit_code, a_contract.exit_code) == (2, 2)
+    assert "found MSFT, expected an option contract" in a_share.output
+    assert "found MSFT240426P00410000, expected a symbol that is no option contract" in a_contract.output
+
+
+def test_a_correction_is_checked_like_an_import(sigma, portfolio):
+    rows = json.loads(sigma("lots", portfolio, "--json").stdout)
+    spy = next(row["lot_id"] for row in rows if row["symbol"] == "SPY")
+
+    future = sigma("correct", portfolio, spy, "--exit-date", "2099-01-02", "--exit-price", "1")
+    worthless = sigma("correct", portfolio, spy, "--multiplier", "0")
+
+    assert (future.exit_code, worthless.exit_code) == (2, 2)
+    assert "exit 2099-01-02 is in the future" in future.output
+    assert "multiplier 0; expected a number above 0" in worthless.output
+
+
+def test_a_day_without_trading_before_a_split_is_asked_about(sigma, portfolio, folder, edits):
+    """Saturday 2024-03-09 takes effect on Monday the 11th, when two of a share became one: 60 entered on the 4th are 30."""
+    database = Database(f"sqlite:///{folder}/home/sigma.sqlite")
+    with database.begin() as connection:
+        query = "UPDATE market_prices SET split_factor = {} WHERE symbol = 'VFIAX' AND session = '2024-03-11'"
+        assert connection.execute(sa.text(query.format(0.5))).rowcount == 1
+    sale = ("--symbol", "VFIAX", "--price", "900")
+    try:
+        on_saturday = sigma("trade", portfolio, *sale, "--quantity=-30", "--date", "2024-03-09")
+        closed = sigma("close", portfolio, *sale, "--date", "2024-03-09")
+        edits("trade", *sale, "--quantity=-30", "--date", "2024-03-11")
+    finally:
+        with database.begin() as connection:
+            connection.execute(sa.text(query.format(1)))
+        database.dispose()
+
+    for refused in (on_saturday, closed):
+        assert refused.exit_code == 2
+        assert "VFIAX: 2024-03-09 has no trading, and on 2024-03-11" in refused.output
+        assert "a split of 0.5 for 1" in refused.output
+    assert ("VFIAX", 60.0, "2024-03-04", "2024-03-11", 900.0) in lots(sigma, portfolio)
+
+
 def test_flows_have_a_kind_and_run_from_their_day_on(sigma, portfolio, edits, touched):
     edits("flow", "2024-03-13", "-25", "--kind", "fee")
 

@@ -29,23 +29,32 @@ if TYPE_CHECKING:
 @click.option("--date", "day", required=True, type=DAY)
 @click.option("--lot", "lot_id", help="Close this lot (id or its beginning), not the oldest.")
 @click.option("--short", is_flag=True, help="The sale opens a short position.")
+@click.option("--class", "investment_class", help="PUBLIC, OPTIONS or PRIVATE; by default that of the lots held.")
+@click.option("--subtype", "investment_subtype", help="As in a holdings file, for example BOND.")
+@click.option("--multiplier", help="USD value = quantity x price x multiplier.")
 @json_option
 def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: datetime, lot_id: str | None, short: bool,
-          as_json: bool) -> None:  # fmt: skip
+          as_json: bool, **kind: str | None) -> None:  # fmt: skip
     """Record a purchase or a sale.
 
-    A sale closes the oldest lots first, a purchase covers short lots first; the rest opens a new lot.
+    A sale closes the oldest lots first, a purchase covers short lots first; the rest opens a new lot, of the class,
+    subtype and multiplier of those held.
     """
-    from sigma_assets.holdings.changes import plan_trade
+    from sigma_assets.holdings.changes import in_the_kind_held, kind_of, plan_trade
 
     database = open_database()
-    done = _lot_of(symbol, quantity, price, day.date())
     held = _held(database, portfolio_id)
+    given = {name: text for name, text in kind.items() if text is not None}
+    done = in_the_kind_held(_lot_of(symbol, quantity, price, day.date(), **given), held.values(), given)
     open_lots = {
         key: lot
         for key, lot in held.items()
-        if lot["symbol"] == done["symbol"] and lot["exit_date"] is None and lot["entry_date"] <= done["entry_date"]
+        if lot["symbol"] == done["symbol"]
+        and lot["exit_date"] is None
+        and lot["entry_date"] <= done["entry_date"]
+        and kind_of(lot) == kind_of(done)
     }
+    _check_day(database, done, done["entry_date"])
     splits = _splits(database, done, open_lots)
     changes = plan_trade(open_lots, done, splits, lot_id=_lot_id(held, lot_id), short=short)
     _do(database, portfolio_id, changes, as_json=as_json)
@@ -82,6 +91,7 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
         if lot["exit_date"] is not None or day.date() < lot["entry_date"]:
             state = f"was closed on {lot['exit_date']}" if lot["exit_date"] else f"was entered on {lot['entry_date']}"
             raise HoldingsError(f"lot {key} ({lot['symbol']}) {state}: cannot be closed on {day.date()}")
+        _check_day(database, lot, day.date())
         changes.seen[str(key)] = lot
         changes.lots[str(key)] = {**lot, "exit_date": day.date(), "exit_price": closing["entry_price"]}
         changes.words.append(
@@ -118,7 +128,7 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
         if value is not None
     }
     if "symbol" in columns:
-        columns["symbol"] = _lot_of(str(columns["symbol"]), "1", "1", lot["entry_date"])["symbol"]
+        columns |= _renamed(lot, str(columns["symbol"]))
     if reopen:
         columns |= {"exit_date": None, "exit_price": None}
     if not columns and not remove:
@@ -126,7 +136,12 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
     corrected = None if remove else {**lot, **columns}
     if corrected is not None:
         check_lot(key, corrected)
-    what = "remove" if remove else ", ".join(f"{name} {lot[name]} -> {value}" for name, value in columns.items())
+        for name in ("entry_date", "exit_date"):
+            _check_day(database, corrected, columns.get(name))
+    changed = [
+        f"{name} {lot[name]} -> {value}" for name, value in columns.items() if name in given or lot[name] != value
+    ]
+    what = "remove" if remove else ", ".join(changed)
     words = f"correct {lot['symbol']} of {lot['entry_date']} ({key[:8]}): {what}"
     _do(database, portfolio_id, Changes({key: corrected}, {key: lot}, [words]), as_json=as_json)
 
@@ -236,7 +251,14 @@ def _as_lots(rows: pd.DataFrame) -> "list[Lot]":
     return lots
 
 
-def _lot_of(symbol: str, quantity: str, price: str, day: date) -> "Lot":
+_HEADERS = {
+    "investment_class": "Investment Class",
+    "investment_subtype": "Investment Subtype",
+    "multiplier": "Multiplier",
+}
+
+
+def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "Lot":
     """Return a trade as a checked lot: the words of the command are read as a line of a file."""
     import csv
     import io
@@ -246,10 +268,27 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date) -> "Lot":
 
     line = io.StringIO()
     csv.writer(line).writerows(
-        [["Symbol", "Quantity", "Entry Price Per Share", "Entry Date"], [symbol, quantity, price, day]]
+        [
+            ["Symbol", "Quantity", "Entry Price Per Share", "Entry Date", *(_HEADERS[name] for name in kind)],
+            [symbol, quantity, price, day, *kind.values()],
+        ]
     )
     (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today()))
     return lot
+
+
+def _renamed(lot: "Lot", symbol: str) -> "Lot":
+    """Return the columns that a new symbol changes: of an option, the terms of its contract too."""
+    named = _lot_of(symbol, "1", "1", lot["entry_date"])
+    is_contract = named["investment_class"] == "OPTIONS"
+    if is_contract != (lot["investment_class"] == "OPTIONS"):
+        expected = "a symbol that is no option contract" if is_contract else "an option contract"
+        raise HoldingsError(
+            f"lot of {lot['symbol']}: found {named['symbol']}, expected {expected}; to replace it by another instrument use"
+            " --remove, and `trade` for the other one"
+        )
+    terms = ("underlying_symbol", "strike_price", "expiration_date", "option_type", "investment_subtype")
+    return {name: named[name] for name in ("symbol", *(terms if is_contract else ()))}
 
 
 def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:
@@ -264,11 +303,34 @@ def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:
 
 def _splits(database: Database, done: "Lot", lots: "dict[str, Lot]") -> dict[str, float]:
     """Return the product of the splits of each lot after its entry, up to the day of a trade."""
-    from sigma_assets.prices.tables import splits_of
-
-    symbol = done["underlying_symbol"] or done["symbol"]
-    days = splits_of(database, symbol)
+    days = _splits_of(database, done)
+    last = _effective(done["entry_date"])
     return {
-        key: float(days[(days.index > lot["entry_date"]) & (days.index <= done["entry_date"])].prod())
+        key: float(days[(days.index > _effective(lot["entry_date"])) & (days.index <= last)].prod())
         for key, lot in lots.items()
     }
+
+
+def _check_day(database: Database, lot: "Lot", day: date | None) -> None:
+    """Refuse a day without trading before a session with a split: whether it is meant before or after cannot be told."""
+    if day is None:
+        return
+    days = _splits_of(database, lot)
+    for session, factor in days[(days.index > day) & (days.index <= _effective(day))].items():
+        raise HoldingsError(
+            f"{lot['symbol']}: {day} has no trading, and on {session}, on which it would take effect, there is a split of"
+            f" {factor:g} for 1; give {session} with quantity and price after the split, or the session before {day}"
+        )
+
+
+def _splits_of(database: Database, lot: "Lot") -> pd.Series:
+    from sigma_assets.prices.tables import splits_of
+
+    return splits_of(database, lot["underlying_symbol"] or lot["symbol"])
+
+
+def _effective(day: date) -> date:
+    """Return the session on which an entry or exit of this day takes effect."""
+    from sigma_assets.settings import settings
+
+    return settings().calendar.on_or_after(day)
