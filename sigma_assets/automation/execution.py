@@ -193,6 +193,9 @@ def _next(
 ) -> tuple[PlanInputs, PlannedRun | None] | None:
     """Return the next run, None in its place if it must wait for another one's; None if nothing is left to do."""
     inputs, needs = needed()
+    if any(not outcome.succeeded and not outcome.planned.portfolio_ids for outcome in done):
+        # the universe's run failed just now: portfolios follow without it, as they do while it waits for another attempt
+        needs = {reason: {key: days for key, days in wanted.items() if key[0]} for reason, wanted in needs.items()}
     calendar, everything = update.tables.calendar.sessions, replace(inputs, in_flight=[])
     night = Night(datetime.now(UTC))
     if not [run for run in reconcile(everything, needs, calendar, night).runs if not _settled(run, done)]:

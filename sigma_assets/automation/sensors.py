@@ -124,8 +124,8 @@ def _corrected(context: dg.SensorEvaluationContext, inputs: PlanInputs, tables: 
     behind = [key for key in tables.portfolios_behind_prices(look.since) if key in inputs.sessions]
     waiting = held_back(night.history, night.now) & set(behind) if behind else set()
     closed = inputs.busy | waiting
-    chunk = [key for key in behind[look.position : look.position + CORRECTED_PER_TICK] if key not in closed]
-    touched = after_changed_prices(inputs, tables, chunk)
+    chunk = [key for key in behind if key > look.after][:CORRECTED_PER_TICK]
+    touched = after_changed_prices(inputs, tables, [key for key in chunk if key not in closed])
     if not touched:
-        context.update_cursor(look.following(CORRECTED_PER_TICK, len(behind), bool(closed)).text)
+        context.update_cursor(look.following(chunk, behind, bool(closed)).text)
     return touched

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sigma_assets.automation.execution import execute
 from sigma_assets.automation.inputs import adopt_portfolios
+from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.base.calendar import as_dates, nyse_calendar
 from sigma_assets_tests.automation.world import World, lots
@@ -165,3 +166,59 @@ def test_a_source_that_ends_before_a_portfolio_begins_is_no_error(night: Night):
 
     assert all(outcome.succeeded for outcome in night.bring())
     assert night.tick("reconcile") == []
+
+
+def test_portfolios_get_what_does_not_depend_on_what_failed_for_the_universe(night: Night):
+    """The universe's run was planned again and again, and no portfolio while it failed."""
+    with night.database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON symbol_metrics BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+
+    failed = night.bring()
+
+    done = {asset for asset, _ in night.times_materialized()}
+    assert [(bool(outcome.planned.portfolio_ids), outcome.succeeded) for outcome in failed] == [
+        (False, False),
+        (True, False),
+    ]
+    assert done == set(names(PORTFOLIO_ASSETS)) - {"metric_coverage"}
+    assert night.equity() == dict.fromkeys(night.equity(), 100_000.0)
+
+    with night.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    assert all(outcome.succeeded for outcome in night.bring())
+    assert len(night.times_materialized()) == 12 * len(night.equity())
+
+
+def test_a_split_long_before_the_first_session_is_found(tmp_path: Path):
+    """A lot of 100 OLD from 2020, a history from 2024 on; the 2-for-1 of 2021 was missed, and the price file corrected.
+
+    Its price was 10 before and after, so equity is 100,000 + 100 x (10 - 10) without the split, and 1,000 more with it.
+    """
+    days = as_dates(CALENDAR.between(date(2020, 1, 2), DAYS[4]))
+    table = pd.DataFrame({"date": days, "symbol": "OLD", "close": 10.0, "split": 1.0})
+    market = table.assign(symbol="SPY")
+    file = tmp_path / "prices.csv"
+
+    def write() -> None:
+        pd.concat([table, market]).to_csv(file, index=False)
+
+    write()
+    world = World(tmp_path / "home", f"files:{file}").prices(f"files:{file}", first_session=DAYS[0])
+    world.add("older", lots({"OLD": 100.0}, date(2020, 6, 1), 10.0), date(2020, 6, 1))
+    assert all(outcome.succeeded for outcome in world.bring())
+    equity = "SELECT DISTINCT equity FROM portfolio_snapshots"
+    with world.database.read() as connection:
+        assert connection.execute(sa.text(equity)).scalars().all() == [100_000.0]
+
+    table.loc[table["date"] == date(2021, 6, 1), "split"] = 2.0
+    write()
+    assert world.price_source.reload(["OLD"], days[0], days[-1], lambda count: None).corrected_rows == 1
+    healed = world.bring()
+
+    assert all(outcome.succeeded for outcome in healed)
+    with world.database.read() as connection:
+        assert connection.execute(sa.text(equity)).scalars().all() == [101_000.0]
+    assert world.bring() == []
+    world.close()

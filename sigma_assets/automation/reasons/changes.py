@@ -1,10 +1,11 @@
 """What must be recomputed although it exists: after changed holdings, and after late or corrected prices."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pandas as pd
 
 from sigma_assets.analytics.series.coverage import first_entries
 from sigma_assets.assets.tables import Tables
@@ -27,32 +28,32 @@ class PriceLook:
     ----------
     since : loads up to this one are dealt with.
     until : when this pass over the portfolios is through, loads up to this one are, too.
-    position : portfolios that this pass has looked at.
+    after : the last portfolio that this pass has looked at; a number of them would be another one once one is removed.
     is_disturbed : whether a run was at work meanwhile: it may have read prices before a load and written rows after
         they were looked for, so the pass proves nothing and is made again.
     """
 
     since: int
     until: int
-    position: int = 0
+    after: str = ""
     is_disturbed: bool = False
 
     @classmethod
     def of(cls, cursor: str | None, newest: int) -> "PriceLook":
         """Return the look that a cursor describes; a pass that begins covers all loads so far."""
-        since, until, position, disturbed = (int(part) for part in (cursor or "0,0,0,0").split(","))
-        return cls(since, until if position else newest, position, bool(disturbed and position))
+        since, until, after, disturbed = (cursor or "0,0,,0").split(",")
+        return cls(int(since), int(until) if after else newest, after, bool(int(disturbed) and after))
 
     @property
     def text(self) -> str:
         """The cursor."""
-        return f"{self.since},{self.until},{self.position},{int(self.is_disturbed)}"
+        return f"{self.since},{self.until},{self.after},{int(self.is_disturbed)}"
 
-    def following(self, looked: int, total: int, disturbed: bool) -> "PriceLook":
-        """Return where to look next after a number of portfolios, of a total, for which nothing had to run again."""
+    def following(self, looked: Sequence[str], total: Sequence[str], disturbed: bool) -> "PriceLook":
+        """Return where to look next after some portfolios, of a total, for which nothing had to run again."""
         disturbed |= self.is_disturbed
-        if self.position + looked < total:
-            return PriceLook(self.since, self.until, self.position + looked, disturbed)
+        if looked and looked[-1] != total[-1]:
+            return PriceLook(self.since, self.until, looked[-1], disturbed)
         return PriceLook(self.since if disturbed else self.until, self.until)
 
 
@@ -80,26 +81,41 @@ def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Coll
 
 def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
-    symbols, window = tables.symbols(scope), tables.window(scope, tables.lookback)
-    changed = tables.changed_prices(symbols, window, since=int(computed["prices_revision"].min()))
-    entries = first_entries(tables.holdings(scope)[1])
+    symbols, entries = tables.symbols(scope), first_entries(tables.holdings(scope)[1])
+    held = {symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)}
+    since_entry = Scope(tables.calendar.between(min([scope.first, *entries.values()]), scope.last))
+    read = tables.window(since_entry, tables.lookback)
+    changed = tables.changed_prices(symbols, read, since=int(computed["prices_revision"].min()))
+    if changed.empty:
+        return {}
+    first_change = changed["session"].min().date()
     touched = touched_sessions(
         changed,
-        tables.prices(symbols, window),
+        tables.prices(symbols, tables.calendar.between(min(first_change, scope.first), scope.last)),
         computed,
-        held={symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)},
+        held=held,
         factor_etfs=set(tables.settings.factor_model.etfs),
         benchmark=tables.settings.performance_model.benchmark,
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
-    if "portfolio_snapshots" in touched:
-        path = Scope(scope.sessions[scope.sessions >= touched["portfolio_snapshots"][0]], scope.portfolio_ids)
-        stored = tables.rows("portfolio_snapshots", path)
-        differs, moved = differing_sessions(tables.computed_snapshots(path), stored)
+    path = touched.get("portfolio_snapshots", scope.sessions[:0])
+    if _is_of_an_older_lot(scope, changed, entries):
+        path = scope.sessions
+    if len(path):
+        following = Scope(scope.sessions[scope.sessions >= path[0]], scope.portfolio_ids)
+        stored = tables.rows("portfolio_snapshots", following)
+        differs, moved = differing_sessions(tables.computed_snapshots(following), stored)
         _add(touched, ("price_coverage", "portfolio_snapshots"), differs)
         _add(touched, FOLLOWERS, moved)
     (portfolio_id,) = scope.portfolio_ids
     return {(portfolio_id, asset): days for asset, days in touched.items()}
+
+
+def _is_of_an_older_lot(scope: Scope, changed: pd.DataFrame, entries: Mapping[str, date]) -> bool:
+    """Return whether a price from before the first session changed, of a symbol whose lots count from before it, too."""
+    entered = pd.to_datetime(changed["symbol"].map(entries))
+    first = pd.Timestamp(scope.first)
+    return bool(((entered < first) & (changed["session"] < first)).any())
 
 
 def _add(touched: dict[str, SessionArray], assets: Sequence[str], sessions: SessionArray) -> None:
