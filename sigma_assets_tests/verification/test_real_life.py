@@ -87,6 +87,18 @@ def test_a_bond_is_worth_its_per_cent_of_the_face_value():
     assert snapshots["leverage"].max() == pytest.approx(0.0995)
 
 
+def test_a_coupon_is_in_per_cent_of_par_like_the_price():
+    """10,000 of face at 98, then a coupon of 2.5: 250 USD, not 25,000; the lot's return is that of the symbol."""
+    text = f"{HEADER},Investment Class,Investment Subtype\n912828YK0,10000,98,2024-06-03,PUBLIC,BOND\n"
+
+    snapshots, positions = numbers(text, history({"912828YK0": 98.0}, {("912828YK0", "2024-06-05"): 2.5}))
+
+    held = positions.set_index("session").loc["2024-06-05"]
+    assert snapshots.loc["2024-06-05", ["dividend_income", "daily_pnl"]].tolist() == [250.0, 250.0]
+    assert held["daily_pnl"] / held["market_value"] == pytest.approx(2.5 / 98, rel=1e-15)
+    assert snapshots["equity"].iloc[-1] == 100_250.0
+
+
 def test_a_gift_costs_nothing_and_is_worth_its_price():
     snapshots, _ = numbers(f"{HEADER}\nGEV,25,0,2024-04-02\n", history({"GEV": 140.0}))
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import SessionArray
 
@@ -17,7 +18,8 @@ _SPANS_AT_ONCE = 4_096
 def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
     """Return the symbols whose prices, betas and returns each portfolio lives on, with the days on which it needs them.
 
-    Option contracts are not among them (an unquoted contract is modelled), their underlyings are; private lots need none.
+    Option contracts are not among them (an unquoted contract is modelled), their underlyings are, until the contract
+    expires. Private lots need none, and cash equivalents neither: their price, return and betas are known (SPEC 2).
 
     Returns
     -------
@@ -25,13 +27,16 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
     has one row without a symbol.
     """
     is_option = lots["investment_class"].eq("OPTIONS")
-    symbol = lots["underlying_symbol"].where(is_option, lots["symbol"])
-    public = lots.assign(symbol=symbol)[lots["investment_class"].ne("PRIVATE")]
+    is_cash = lots["investment_subtype"].isin(CASH_SUBTYPES) | lots["symbol"].astype(str).str.startswith(CASH_PREFIX)
     never = pd.Timestamp.max.floor("D").as_unit("s")
-    spans = (
-        public.assign(exit_date=public["exit_date"].fillna(never))
-        .groupby(["portfolio_id", "symbol"], as_index=False)
-        .agg(first_needed=("entry_date", "min"), last_needed=("exit_date", "max"))
+    closed = lots["exit_date"].fillna(never)
+    expired = lots["expiration_date"].where(is_option).fillna(never)
+    public = lots.assign(
+        symbol=lots["underlying_symbol"].where(is_option, lots["symbol"]),
+        exit_date=closed.where(closed < expired, expired),
+    )[lots["investment_class"].ne("PRIVATE") & ~is_cash]
+    spans = public.groupby(["portfolio_id", "symbol"], as_index=False).agg(
+        first_needed=("entry_date", "min"), last_needed=("exit_date", "max")
     )
     spans["last_needed"] = spans["last_needed"].where(spans["last_needed"] != never)
     return portfolios[["portfolio_id"]].merge(spans, on="portfolio_id", how="left")

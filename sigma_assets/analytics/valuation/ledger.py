@@ -163,10 +163,10 @@ def _paths(
     split_factor = np.multiply.accumulate(splits, axis=1)
     quantity = lots["quantity"][:, None] * split_factor
     is_public = lots["is_public"][:, None]
-    dividends = np.where(is_held & is_public, quantity * prices.dividend.T[lots["price_column"], window], 0.0)
+    per_price, cost = quantity * lots["multiplier"][:, None], lots["cost"][:, None]
+    dividends = np.where(is_held & is_public, per_price * prices.dividend.T[lots["price_column"], window], 0.0)
 
     marks = _marks(lots, prices, volatility, window, split_factor, is_open, risk_free_rate)
-    per_price, cost = quantity * lots["multiplier"][:, None], lots["cost"][:, None]
     value = np.where(is_open, per_price * marks.price, 0.0)
     realized = np.where(is_closed, per_price * marks.exit_price[:, None] - cost, 0.0)
     income = np.cumsum(dividends, axis=1)

@@ -5,7 +5,8 @@ Where the specification leaves room:
 * An entry, exit or flow dated on a day without trading takes effect at the next session. On the first session daily
   numbers take in everything before it, so that over time they add up to the totals: daily P&L is equity less initial
   equity (less flows dated after inception), realized P&L and dividends are those of all lots entered before.
-* A dividend is per share after a split of the same session, as in the total return.
+* A dividend is per share after a split of the same session, and in the unit of the price, as in the total return: the coupon
+  of a bond in per cent of par.
 * An option is settled at the first session on or after expiration, at its intrinsic value from the underlying's last
   close on or before expiration, unless its owner recorded an exit dated on or before that session. If its underlying
   never had a price, it is settled at its own last price.

@@ -21,8 +21,9 @@ def since(**days: str) -> pd.Series:
 
 def lots(**changes) -> pd.DataFrame:
     lot = {
-        "portfolio_id": "p", "symbol": "AAA", "investment_class": "PUBLIC", "underlying_symbol": None,
-        "entry_date": pd.Timestamp("2026-01-05"), "exit_date": pd.NaT,
+        "portfolio_id": "p", "symbol": "AAA", "investment_class": "PUBLIC", "investment_subtype": None,
+        "underlying_symbol": None, "entry_date": pd.Timestamp("2026-01-05"), "exit_date": pd.NaT,
+        "expiration_date": pd.NaT,
     }  # fmt: skip
     return pd.DataFrame([lot | changes])
 
@@ -57,6 +58,35 @@ def test_an_option_needs_its_underlying_and_a_private_lot_nothing():
     needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), pd.concat([option, private]))
 
     assert needed["symbol"].tolist() == ["AAA"]
+
+
+def test_an_expired_option_needs_its_underlying_no_longer_unless_another_lot_does():
+    """It was needed for ever, and an underlying that was delisted later on left the portfolio with gaps for ever."""
+    expired = lots(
+        symbol="AAA260106C00200000", investment_class="OPTIONS", underlying_symbol="AAA",
+        expiration_date=pd.Timestamp("2026-01-06"),
+    )  # fmt: skip
+    sold_before = expired.assign(exit_date=pd.Timestamp("2026-01-05"))
+    expires_later = expired.assign(expiration_date=pd.Timestamp("2026-01-07"))
+    portfolios = pd.DataFrame({"portfolio_id": ["p"]})
+
+    last = [
+        needed_symbols(portfolios, pd.concat(held))["last_needed"].item()
+        for held in ([expired], [sold_before], [expired, expires_later], [expired, lots()])
+    ]
+
+    assert last == [pd.Timestamp("2026-01-06"), pd.Timestamp("2026-01-05"), pd.Timestamp("2026-01-07"), pd.NaT]
+    found = coverage(needed_symbols(portfolios, expired), rows(), since(), SESSIONS, [])
+    assert found["missing"].tolist() == [1, 0, 0]
+
+
+def test_cash_equivalents_need_nothing_since_everything_of_them_is_known():
+    cash = [lots(symbol="SPAXX", investment_subtype=name) for name in ("CASH", "MONEY_MARKET")]
+    named = lots(symbol="CASH_USD")
+
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), pd.concat([*cash, named]))
+
+    assert needed["symbol"].isna().all()
 
 
 def test_present_stale_and_missing_by_hand():
