@@ -142,6 +142,29 @@ def read_symbol(text: str) -> Instrument | None:
     )
 
 
+def instrument_of(text: str) -> tuple[Instrument | None, tuple[str, str, str] | None]:
+    """Return what a symbol stands for, or None and what is wrong: code, what is expected, and a message.
+
+    Examples
+    --------
+    >>> instrument_of("BRK-B")[0].symbol
+    'BRK.B'
+    >>> instrument_of("^GSPC")
+    (None, ('ERR_POS_003', 'only the characters A-Z a-z 0-9 . _ -', 'other characters'))
+    """
+    if not text:
+        return None, ("ERR_POS_001", "a symbol such as AAPL", "empty")
+    if len(text) > MAX_SYMBOL_LENGTH:
+        return None, ("ERR_POS_002", f"at most {MAX_SYMBOL_LENGTH} characters", f"{len(text):,} characters")
+    instrument = read_symbol(text)
+    if instrument is None:
+        expected = "an option contract as AAPL250117C00200000 or AAPL 01/17/2025 200.00 C, or a symbol"
+        return None, ("ERR_POS_025", expected, "looks like an option contract, but is none")
+    if not is_symbol(instrument.symbol):
+        return None, ("ERR_POS_003", "only the characters A-Z a-z 0-9 . _ -", "other characters")
+    return instrument, None
+
+
 def contract_in(text: str) -> Contract | None:
     """Return the one contract that a broker's description names in words, alone or among others; None if it names none.
 

@@ -14,7 +14,7 @@ from sigma_assets.base.conventions import (
     SUBTYPES,
 )
 from sigma_assets.base.frames import usual_multipliers
-from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, contract_in, is_symbol, read_symbol
+from sigma_assets.holdings.contracts import Instrument, contract_in, instrument_of
 from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
 from sigma_assets.holdings.files.column import Flags, distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
@@ -106,20 +106,13 @@ def _symbols(cells: Cells, wanted: Flags) -> tuple[list[Instrument | None], Code
 
 
 def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str, str] | None]:
-    if not text:
-        return None, ("ERR_POS_001", "a symbol such as AAPL", "empty")
-    if len(text) > MAX_SYMBOL_LENGTH:
-        return None, ("ERR_POS_002", f"at most {MAX_SYMBOL_LENGTH} characters", f"{len(text):,} characters")
     source = cells.table.source
     mapped = source.symbols.get(text.upper(), text)
     if not source.is_strict and _CASH_NAMES.fullmatch(mapped):
         return Instrument(CASH, is_core_cash=True), None
-    instrument = read_symbol(mapped)
+    instrument, fault = instrument_of(mapped)
     if instrument is None:
-        expected = "an option contract as AAPL250117C00200000 or AAPL 01/17/2025 200.00 C, or a symbol"
-        return None, ("ERR_POS_025", expected, "looks like an option contract, but is none")
-    if not is_symbol(instrument.symbol):
-        return None, ("ERR_POS_003", "only the characters A-Z a-z 0-9 . _ -", "other characters")
+        return None, fault
     if not source.is_strict and _ISIN.fullmatch(instrument.symbol):
         expected = f"a ticker; `symbols: {{{instrument.symbol}: TICKER}}` in a --mapping names it"
         return None, ("ERR_POS_003", expected, "an ISIN, which price sources do not know")
