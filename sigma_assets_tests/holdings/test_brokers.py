@@ -1,5 +1,6 @@
 """Each broker's file becomes the lots and flows of its statement; `files/` is written after the documented columns."""
 
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -462,3 +463,13 @@ def test_the_mapping_that_is_shown_reads_the_file_as_the_built_in_one_does(text,
 def test_a_mapping_that_cannot_be_used_is_refused_by_name(text, match):
     with pytest.raises(HoldingsError, match=rf"my\.yaml: .*{match}"):
         read_mapping(text, "my.yaml")
+
+
+def test_the_remedy_of_an_unknown_column_can_be_pasted_into_a_shell():
+    text = 'Ticker,Shares,Avg. Cost,Purchase Date,"Tom\'s ""best"" $"\nAAPL,10,185.25,2024-03-14,4\n'
+
+    (doubt,) = read(text).doubts
+
+    _, column = shlex.split(doubt.remedy.split("`")[1])
+    assert not read(text, ignore_columns=frozenset({column.lower()})).doubts
+    assert shlex.split(doubt.remedy.split("`")[1]) == ["--ignore-column", 'Tom\'s "best" $']
