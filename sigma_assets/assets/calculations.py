@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.factors import exposures, regression
@@ -89,13 +90,23 @@ def stress_tests(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> S
     history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
     since_entry = prices_since_entry(tables, scope, lots)
     moves, factors = moves_of(tables, scope, scenarios, history), tables.factors(scope, stress.BETAS)
+    equity = _equity(tables, stress.without_value(positions))
 
     def compute(part: pd.DataFrame) -> Sequence[pd.DataFrame]:
         positions = part.reset_index(drop=True)
         options = contracts(positions, lots, history, since_entry, tables.settings.option_model)
-        return stress.stress_tests(positions, factors, options, moves, scenarios)
+        return stress.stress_tests(positions, factors, options, moves, scenarios, equity)
 
     return in_parts(positions, compute)
+
+
+def _equity(tables: Tables, keys: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the equity of the few portfolios whose lots are all worth nothing, from their ledgers: no weight says it."""
+    if keys.empty:
+        return None
+    sessions = np.unique(keys["session"].to_numpy().astype("datetime64[D]"))
+    scope = Scope(sessions, tuple(sorted(set(keys["portfolio_id"]))))
+    return valued(tables, scope, ["portfolio_snapshots"])["portfolio_snapshots"][["portfolio_id", "session", "equity"]]
 
 
 def performance(tables: Tables, scope: Scope, watched: Watched = iter) -> Sequence[pd.DataFrame]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 LISTED = 50
 """An error prints this many lines of its list, then the count of the rest: enough to mend, short enough to read."""
-_SHOWN_CHARACTERS = 60
+SHOWN_CHARACTERS = 60
 DISK_IS_FULL = "The disk is full: free some space and run again"
 
 
@@ -41,7 +41,7 @@ class Problem:
 def shown(value: str) -> str:
     """Return a value in quotes, without control characters and not longer than a line allows."""
     text = ascii(value) if not value.isprintable() else repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}... ({len(value):,} characters)"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}... ({len(value):,} characters)"
 
 
 def _one_line(text: str) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from sigma_assets.base.errors import HoldingsError, Problem
+from sigma_assets.holdings.contracts import instrument_of
 
 REQUIRED, COLUMNS = ("symbol", "scheme", "class"), ("symbol", "scheme", "class", "weight")
 LONGEST = 100
@@ -28,7 +29,7 @@ class ClassRow:
 def read_classes(content: bytes, source: str) -> list[ClassRow]:
     """Return the rows of a file.
 
-    A blank weight is 1; lines that start with `#` and blank lines are skipped; symbols are upper-cased.
+    A blank weight is 1; lines that start with `#` and blank lines are skipped; symbols are spelled as those of holdings.
 
     Raises
     ------
@@ -73,7 +74,12 @@ def _counts(line: str) -> bool:
 
 def _row(cells: dict[str, str], line: int, problems: list[Problem]) -> ClassRow | None:
     before = len(problems)
-    for column in REQUIRED:
+    symbol = cells.get("symbol", "")
+    instrument, fault = instrument_of(symbol)
+    if fault is not None:
+        code, expected, message = fault
+        problems.append(Problem(code, line, "symbol", symbol, expected, message))
+    for column in ("scheme", "class"):
         value = cells.get(column, "")
         if not value or len(value) > LONGEST or not value.isprintable():
             problems.append(_problem(line, column, value, f"1 to {LONGEST} characters", "not a name"))
@@ -86,9 +92,9 @@ def _row(cells: dict[str, str], line: int, problems: list[Problem]) -> ClassRow 
             weight = math.nan
         if not 0 < weight <= 1:
             problems.append(_problem(line, "weight", text, "a number above 0, at most 1", "not a weight"))
-    if len(problems) > before:
+    if instrument is None or len(problems) > before:
         return None
-    return ClassRow(cells["symbol"].upper(), cells["scheme"], cells["class"], weight, line)
+    return ClassRow(instrument.symbol, cells["scheme"], cells["class"], weight, line)
 
 
 def _contradictions(rows: list[ClassRow]) -> list[Problem]:

@@ -13,14 +13,21 @@ _SYMBOL = re.compile(r"[A-Za-z0-9._-]*")
 _OCC = re.compile(r"([A-Z0-9.\-]{1,6})([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
 _CODE = re.compile(r"(?:O[:.]|[-.])?([A-Z.]{1,6}[0-9]?) *([0-9]{6})([CP])([0-9]{8}|[0-9]{1,5}(?:\.[0-9]{1,3})?)")
 _MONTH_FIRST_CODE = re.compile(r"\.?([A-Z.]{1,6}[0-9]?)_([0-9]{6})([CP])([0-9]{1,5}(?:\.[0-9]{1,3})?)")
+_ROOT = r"(?P<root>[A-Z./]{1,6}[0-9]?)"
 _DAY = (
-    r"([0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?P<day>[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"|[0-9]{1,2} ?[A-Z]{3} ?'?[0-9]{2,4}|[A-Z]{3} [0-9]{1,2},? '?[0-9]{2,4})"
 )
-_STRIKE = r"\$?([0-9]{1,5}(?:\.[0-9]{1,4})?)"
-_WORDS = re.compile(rf"([A-Z./]{{1,6}}[0-9]?) +{_DAY} +{_STRIKE} *(C|P|CALL|PUT)")
-_WORDS_SIDE_FIRST = re.compile(rf"([A-Z./]{{1,6}}[0-9]?) +{_DAY} +(C|P|CALL|PUT) +{_STRIKE}")
-_SIDE_FIRST = re.compile(rf"(CALL|PUT) +([A-Z./]{{1,6}}[0-9]?) +{_DAY} +{_STRIKE}")
+_STRIKE = r"\$?(?P<price>[0-9]{1,5}(?:\.[0-9]{1,4})?|(?<=\$)[0-9]{1,2},[0-9]{3}(?:\.[0-9]{1,4})?)"
+_SIDE = r"(?P<side>C|P|CALL|PUT)"
+_WORDED = [
+    re.compile(rf"(?<!\S){words}(?!\S)")
+    for words in (
+        rf"{_ROOT} +{_DAY} +{_STRIKE} *{_SIDE}",
+        rf"{_ROOT} +{_DAY} +{_SIDE} +{_STRIKE}",
+        rf"(?P<side>CALL|PUT) +{_ROOT} +{_DAY} +{_STRIKE}",
+    )
+]
 _LOOKS_LIKE_CONTRACT = re.compile(
     r"[-.:_A-Z]*[A-Z]+[0-9]?[ _]*[0-9]{6}[ _]*[CP][ _]*\$?[0-9]+(?:\.[0-9]+)?|.* (?:CALL|PUT|[0-9.]+ ?[CP])|(?:CALL|PUT) .*"
 )
@@ -135,6 +142,48 @@ def read_symbol(text: str) -> Instrument | None:
     )
 
 
+def instrument_of(text: str) -> tuple[Instrument | None, tuple[str, str, str] | None]:
+    """Return what a symbol stands for, or None and what is wrong: code, what is expected, and a message.
+
+    Examples
+    --------
+    >>> instrument_of("BRK-B")[0].symbol
+    'BRK.B'
+    >>> instrument_of("^GSPC")
+    (None, ('ERR_POS_003', 'only the characters A-Z a-z 0-9 . _ -', 'other characters'))
+    """
+    if not text:
+        return None, ("ERR_POS_001", "a symbol such as AAPL", "empty")
+    if len(text) > MAX_SYMBOL_LENGTH:
+        return None, ("ERR_POS_002", f"at most {MAX_SYMBOL_LENGTH} characters", f"{len(text):,} characters")
+    instrument = read_symbol(text)
+    if instrument is None:
+        expected = "an option contract as AAPL250117C00200000 or AAPL 01/17/2025 200.00 C, or a symbol"
+        return None, ("ERR_POS_025", expected, "looks like an option contract, but is none")
+    if not is_symbol(instrument.symbol):
+        return None, ("ERR_POS_003", "only the characters A-Z a-z 0-9 . _ -", "other characters")
+    return instrument, None
+
+
+def contract_in(text: str) -> Contract | None:
+    """Return the one contract that a broker's description names in words, alone or among others; None if it names none.
+
+    Examples
+    --------
+    >>> descriptions = ("AAPL 1/17/2025 Call $200.00", "Option Expiration for AAPL 1/17/2025 Call $200.00",
+    ...                 "PUT  IWM    06/21/24   200.000 EXPIRED", "NVDA 1/17/2025 Put $1,000.00")
+    >>> [contract_in(text).code for text in descriptions]
+    ['AAPL250117C00200000', 'AAPL250117C00200000', 'IWM240621P00200000', 'NVDA250117P01000000']
+    >>> contract_in("AAPL 1/17/2025 Call $200.00 to AAPL 1/17/2025 Call $210.00") is None
+    True
+    """
+    if not text.isascii():
+        return None
+    upper = " ".join(text.upper().split())
+    found = {_worded(match) for pattern in _WORDED for match in pattern.finditer(upper)}
+    return found.pop() if len(found) == 1 else None
+
+
 def _preferred(text: str) -> str:
     """Return the one spelling of a preferred share: BACpB, BAC-PB and BAC.PRB are BAC.PB; others only in upper case."""
     match = _PREFERRED.fullmatch(text) or _PREFERRED.fullmatch(text.upper())
@@ -156,15 +205,13 @@ def _notation(text: str) -> Contract | None:
     if match := _MONTH_FIRST_CODE.fullmatch(text):
         root, day, side, digits = match.groups()
         return _contract(root, f"20{day[4:]}-{day[:2]}-{day[2:4]}", side, Decimal(digits))
-    if match := _WORDS.fullmatch(text):
-        root, day, price, side = match.groups()
-    elif match := _WORDS_SIDE_FIRST.fullmatch(text):
-        root, day, side, price = match.groups()
-    elif match := _SIDE_FIRST.fullmatch(text):
-        side, root, day, price = match.groups()
-    else:
-        return None
-    return _contract(root.replace("/", ""), _long_year(day), side[0], Decimal(price))
+    match = next(filter(None, (pattern.fullmatch(text) for pattern in _WORDED)), None)
+    return _worded(match) if match else None
+
+
+def _worded(match: re.Match[str]) -> Contract | None:
+    root, day, side, price = match.group("root", "day", "side", "price")
+    return _contract(root.replace("/", ""), _long_year(day), side[0], Decimal(price.replace(",", "")))
 
 
 def _long_year(day: str) -> str:

@@ -151,6 +151,13 @@ def stored_bars(database: Database, symbols: Sequence[str] | None, first: date, 
     return rows.astype({"symbol": "str"})
 
 
+def stored_symbols(database: Database, symbols: Sequence[str], first: date, last: date) -> set[str]:
+    """Return which of some symbols have a stored row within some days."""
+    if not symbols:
+        return set()
+    return set(stored_bars(database, symbols, first, last)["symbol"])
+
+
 def correct(database: Database, stored: pd.DataFrame, rows: pd.DataFrame, source: str) -> list[Correction]:
     """Store the rows that differ from the stored ones; return every value that does, by session and symbol."""
     both = rows.merge(stored, on=["symbol", "session"], suffixes=("", "_stored"))

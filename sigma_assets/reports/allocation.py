@@ -11,7 +11,8 @@ from sigma_assets.reports.portfolio import Row
 from sigma_assets.storage.schema import classifications
 
 KIND = "kind of holding"
-"""A scheme that needs no classification: PUBLIC, OPTIONS or PRIVATE."""
+"""A scheme that needs no classification: PUBLIC, OPTIONS or PRIVATE, as each lot was entered."""
+OF_LOTS = {KIND: "investment_class"}
 COLUMNS = ("scheme", "class", "long_value", "short_value", "net_exposure", "gross_exposure", "share_of_gross")
 
 
@@ -27,7 +28,7 @@ def allocation_of(
     if not positions:
         return ()
     rows = pd.DataFrame([row | {"portfolio_id": portfolio_id, "session": session} for row in positions])
-    found = allocation(rows, classes_of(connection, rows))
+    found = allocation(rows, classes_of(connection, rows), OF_LOTS)
     found["is_scheme"] = found["scheme"] != KIND
     ordered = found.sort_values(["is_scheme", "scheme", "gross_exposure"], ascending=[True, True, False], kind="stable")
     plain = ordered[list(COLUMNS)].astype(object).where(ordered[list(COLUMNS)].notna(), None)
@@ -35,13 +36,8 @@ def allocation_of(
 
 
 def classes_of(connection: sa.Connection, positions: pd.DataFrame) -> pd.DataFrame:
-    """Return `symbol, scheme, class, weight` of what is held: the kind of each holding, and the classes that are known."""
-    kinds = positions[["symbol", "investment_class"]].drop_duplicates("symbol")
-    kinds = kinds.rename(columns={"investment_class": "class"}).assign(scheme=KIND, weight=1.0)
-    return pd.concat([kinds, _classes(connection, {*positions["symbol"], *positions["risk_symbol"].dropna()})])
-
-
-def _classes(connection: sa.Connection, symbols: set[str]) -> pd.DataFrame:
+    """Return `symbol, scheme, class, weight` of what is held, as far as `sigma-assets classify` has read it."""
+    symbols = {*positions["symbol"], *positions["risk_symbol"].dropna()}
     columns = [classifications.c[name] for name in ("symbol", "scheme", "class", "weight")]
     query = sa.select(*columns).where(classifications.c.symbol.in_(sorted(symbols))).order_by(*columns[:3])
     known = connection.execute(query).all()

@@ -1,13 +1,13 @@
 """Classes of symbols in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.schema import classifications
+from sigma_assets.storage.schema import classifications, lots, portfolios
 
 
 def replace_classes(db: Database, rows: Sequence[tuple[str, str, str, float]]) -> int:
@@ -33,6 +33,15 @@ def replace_classes(db: Database, rows: Sequence[tuple[str, str, str, float]]) -
 
     db.in_transaction(write)
     return len(pairs)
+
+
+def never_held(db: Database, symbols: Iterable[str]) -> set[str]:
+    """Return which of some symbols no active portfolio ever held, itself or as the underlying of an option."""
+    query = sa.select(lots.c.symbol, lots.c.underlying_symbol).distinct()
+    query = query.join(portfolios, portfolios.c.portfolio_id == lots.c.portfolio_id)
+    query = query.where(portfolios.c.deleted_at.is_(None))
+    rows = db.in_snapshot(lambda connection: connection.execute(query).all())
+    return {*symbols} - {symbol for row in rows for symbol in row}
 
 
 def stored_classes(db: Database) -> pd.DataFrame:

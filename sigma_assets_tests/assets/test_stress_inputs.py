@@ -1,17 +1,52 @@
 """What stress tests read besides positions."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
 from sigma_assets.assets.stress_inputs import prices_since_entry
 from sigma_assets.assets.tables import Tables
+from sigma_assets.definitions import definitions_for
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.settings import read_settings
+from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
+from sigma_assets_tests.verification.world import FIRST_SESSION, World
+
+LAST = date(2024, 3, 15)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    settings = Settings(home=tmp_path, prices=f"simulated:last={LAST}", first_session=FIRST_SESSION)
+    upgrade(Database(settings.database))
+    made = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
+    yield made
+    made.instance.dispose()
+    made.tables.database.dispose()
+
+
+def test_a_portfolio_of_worthless_options_has_shares_of_the_equity_that_its_snapshot_says(world: World):
+    """A put on AAPL at 0.01 is worth exactly 0: no weight of a lot tells equity, and no scenario moves it."""
+    header = b"Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+    worthless = world.add(header + b"AAPL240621P00000010,1,0.5,2024-03-14\n", "Worthless", 1_000.0)
+    usual = world.add(header + b"AAPL,1,170,2024-03-14\n", "Usual", 1_000.0)
+    world.run(date(2024, 3, 14), LAST)
+
+    scope = Scope(world.tables.calendar.between(date(2024, 3, 14), LAST), (worthless, usual))
+    snapshots = world.tables.rows("portfolio_snapshots", scope).set_index(["portfolio_id", "session"])
+    found = world.tables.rows("stress_tests_by_portfolio", scope).set_index(["portfolio_id", "session"])
+
+    assert snapshots.loc[worthless, "equity"].tolist() == [950.0, 950.0]
+    assert found.loc[worthless, "pnl_share"].eq(0.0).all()
+    assert len(found.loc[worthless]) == len(found.loc[usual]) > 0
+    pd.testing.assert_series_equal(
+        found["pnl_share"], found["pnl_usd"] / snapshots["equity"].reindex(found.index), check_names=False, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,16 @@ def test_an_imported_portfolio_is_listed_with_what_was_typed(sigma, portfolio_id
     assert row["inception"] == "2024-03-04"
 
 
+def test_classify_says_which_symbols_nobody_holds(sigma, folder, portfolio_id):
+    (folder / "classes.csv").write_text("symbol,scheme,class\naapl,sector,Tech\nBRK-B,sector,Financials\n")
+
+    found = json.loads(sigma("classify", "classes.csv", "--json").stdout)
+    words = sigma("classify", "classes.csv").output
+
+    assert (found["symbols"], found["never_held"]) == (2, ["BRK.B"])
+    assert "no portfolio has ever held 1 of them: BRK.B" in words
+
+
 def test_positions_show_the_lots_as_entered(sigma, portfolio_id):
     rows = json.loads(sigma("lots", portfolio_id, "--json").stdout)
 

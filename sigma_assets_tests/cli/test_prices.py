@@ -100,6 +100,23 @@ def test_symbols_and_days_bound_what_is_asked_for(desk, reload):
     assert desk.rewritten() == {("BBB", str(RECENT))}
 
 
+def test_a_symbol_may_be_written_in_any_notation_and_one_without_prices_is_an_error(desk, reload):
+    desk.table.loc[desk.table["symbol"] == "BBB", "symbol"] = "BRK.B"
+    desk.correct("BRK.B", OLD, close=99.0)
+    (bars,) = FilesProvider(desk.file, CALENDAR, DAYS[-1]).daily_bars({"BRK.B": DAYS})
+    write_prices(desk.database, bars.rows.assign(close=10.0), "files", datetime.now(UTC))
+
+    answer, unknown = reload("--symbol", "brk-b"), reload("--symbol", "aaa", "--symbol", "ZZZ")
+    no_contract = reload("--symbol", "AAPL251317C00200000")
+
+    assert answer.exit_code == 0, answer.output
+    assert f"{len(DAYS)} rows requested, {len(DAYS)} received" in answer.stderr
+    assert desk.stored("BRK.B")[OLD] == 99.0
+    assert (unknown.exit_code, no_contract.exit_code) == (1, 2)
+    assert f"no price of ZZZ is stored from {DAYS[0]} to {DAYS[-1]}" in unknown.output
+    assert "looks like an option contract, but is none" in no_contract.output
+
+
 def test_a_line_that_is_gone_leaves_its_row(desk, reload):
     desk.table[desk.table["date"] != OLD].to_csv(desk.file, index=False)
 

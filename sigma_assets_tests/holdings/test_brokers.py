@@ -1,5 +1,6 @@
 """Each broker's file becomes the lots and flows of its statement; `files/` is written after the documented columns."""
 
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -180,6 +181,79 @@ def test_robinhood_reads_options_from_the_description_and_days_of_any_width():
     assert flows_of(holdings) == [("2024-03-14", "external", 5000.0)]
 
 
+EXPIRED = (
+    '"6/24/2024","6/24/2024","6/24/2024","TSLA","Option Expiration for TSLA 6/21/2024 Call $200.00","OEXP","1S","",""\n'
+)
+ROBINHOOD_EXPIRED = ROBINHOOD.replace('"3/14/2024","3/14/2024"', f'{EXPIRED}"3/14/2024","3/14/2024"')
+
+
+def test_an_option_that_robinhood_lets_expire_ends_on_its_day_and_no_share_does():
+    """The description has words before the contract, and the quantity of a written option is 1S."""
+    shares = '"3/12/2024","3/12/2024","3/14/2024","TSLA","Tesla","Buy","5","$170.00","($850.00)"\n\n'
+    holdings = read(ROBINHOOD_EXPIRED.replace("\n\n", f"\n{shares}"))
+
+    assert lots_of(holdings) == [
+        ("AAPL", 10.0, 185.0, "2024-03-12", None, None),
+        ("TSLA", 5.0, 170.0, "2024-03-12", None, None),
+        ("TSLA240621C00200000", -1.0, 3.0, "2024-03-13", "2024-06-21", 0.0),
+    ]
+
+
+ENDS = {
+    "Fidelity": (
+        "Run Date,Action,Symbol,Description,Quantity,Price,Amount\n"
+        "01/21/2025,EXPIRED CALL (AAPL) APPLE INC JAN 17 25 $200 (100 SHS),-AAPL250117C200,CALL,1,,\n"
+        "03/12/2024,YOU SOLD OPENING TRANSACTION CALL (AAPL),-AAPL250117C200,CALL,-2,5,1000\n"
+        "03/11/2024,YOU BOUGHT APPLE INC (AAPL),AAPL,APPLE INC,10,170,-1700\n"
+    ),
+    "Schwab": (
+        "Date,Action,Symbol,Description,Quantity,Price,Fees & Comm,Amount\n"
+        "01/21/2025 as of 01/17/2025,Assigned,AAPL 01/17/2025 200.00 C,CALL APPLE INC,1,,,\n"
+        "03/12/2024,Sell to Open,AAPL 01/17/2025 200.00 C,CALL APPLE INC,2,5,,1000\n"
+        "03/11/2024,Buy,AAPL,APPLE INC,10,170,,-1700\n"
+    ),
+    "E*TRADE": (
+        "TransactionDate,TransactionType,SecurityType,Symbol,Quantity,Amount,Price,Commission,Description\n"
+        "01/21/25,Option Expired,OPTN,AAPL,1,0,0,0,EXPIRED CALL AAPL   01/17/25   200.000\n"
+        "03/12/24,Sold Short,OPTN,AAPL,-2,1000,5,0,CALL AAPL   01/17/25   200.000\n"
+        "03/11/24,Bought,EQ,AAPL,10,-1700,170,0,APPLE INC\n"
+    ),
+    "Robinhood": (
+        "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount\n"
+        "1/21/2025,1/21/2025,1/21/2025,AAPL,Option Assignment for AAPL 1/17/2025 Call $200.00,OASGN,1S,,\n"
+        "3/12/2024,3/12/2024,3/13/2024,AAPL,AAPL 1/17/2025 Call $200.00,STO,2,$5.00,$1000\n"
+        "3/11/2024,3/11/2024,3/13/2024,AAPL,Apple,Buy,10,$170.00,($1700)\n"
+    ),
+    "Vanguard": (
+        "Account Number,Trade Date,Settlement Date,Transaction Type,Symbol,Shares,Share Price,Net Amount\n"
+        "1,01/21/2025,01/21/2025,Expired,AAPL250117C00200000,1,,0\n"
+        "1,03/12/2024,03/13/2024,Sell short,AAPL250117C00200000,-2,5,1000\n"
+        "1,03/11/2024,03/12/2024,Buy,AAPL,10,170,-1700\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broker", ENDS)
+def test_half_of_two_written_options_ends_on_the_day_of_expiry_and_the_shares_stay(broker):
+    holdings = read(ENDS[broker])
+
+    assert holdings.source.startswith(broker)
+    assert lots_of(holdings) == [
+        ("AAPL", 10.0, 170.0, "2024-03-11", None, None),
+        (OPTION, -1.0, 5.0, "2024-03-12", "2025-01-17", 0.0),
+        (OPTION, -1.0, 5.0, "2024-03-12", None, None),
+    ]
+
+
+def test_an_option_that_is_bought_and_expires_on_one_day_ends_in_either_order_of_the_file():
+    bought = "01/17/25,Bought to open,OPTN,AAPL,1,-50,0.5,0,CALL AAPL 01/17/25 200.000\n"
+    expired = "01/17/25,Option Expired,OPTN,AAPL,-1,0,0,0,CALL AAPL 01/17/25 200.000\n"
+    header = "TransactionDate,TransactionType,SecurityType,Symbol,Quantity,Amount,Price,Commission,Description\n"
+
+    for rows in (bought + expired, expired + bought):
+        assert lots_of(read(header + rows)) == [(OPTION, 1.0, 0.5, "2025-01-17", "2025-01-17", 0.0)]
+
+
 @pytest.mark.parametrize("text", [ETRADE_TRANSACTIONS, ETRADE_ACTIVITY])
 def test_etrade_in_both_forms(text):
     holdings = read(text)
@@ -315,6 +389,37 @@ def test_degiro_in_dutch_needs_tickers_and_keeps_no_other_currency():
         (TRADING_212.replace("185.50,USD", "185.50,GBP"), "ERR_POS_028", "another currency"),
         (SCHWAB_TRANSACTIONS.replace('"Sell",', '"Vanish",'), "ERR_POS_027", "not understood"),
         (FIDELITY_TRANSACTIONS.replace("Cash,-40,", "Cash,-61,"), "ERR_POS_030", "more sold than held"),
+        (ROBINHOOD_EXPIRED.replace('"OEXP","1S"', '"OEXP","2S"'), "ERR_POS_030", "more expired than held"),
+        (
+            ROBINHOOD_EXPIRED.replace("Option Expiration for TSLA 6/21", "TSLA 6/28"),
+            "ERR_POS_030",
+            "more expired than held",
+        ),
+        (
+            ENDS["Schwab"].replace("Assigned,AAPL 01/17", "Assigned,MSFT 01/17"),
+            "ERR_POS_030",
+            "more exercised than held",
+        ),
+        (
+            ROBINHOOD_EXPIRED.replace("Option Expiration for TSLA 6/21/2024 Call $200.00", "TSLA"),
+            "ERR_POS_032",
+            "expired, but no option",
+        ),
+        (
+            ENDS["Schwab"].replace("Assigned,AAPL 01/17/2025 200.00 C", "Assigned,AAPL"),
+            "ERR_POS_032",
+            "exercised, but no option",
+        ),
+        (
+            ROBINHOOD_EXPIRED.replace("for TSLA 6/21/2024", "for TSLA 6/31/2024"),
+            "ERR_POS_025",
+            "looks like an option contract, but is none",
+        ),
+        (
+            ETRADE_ACTIVITY.replace("PUT  IWM    06/21/24", "PUT  IWM  21 of June"),
+            "ERR_POS_025",
+            "looks like an option contract, but is none",
+        ),
         (ETRADE_ACTIVITY.replace("10,185.5,-1859.95", "10,,"), "ERR_POS_008", "empty"),
         (SCHWAB_POSITIONS.replace('"Equity"', '"Futures"'), "ERR_POS_016", "a kind of instrument that is not known"),
         (FLEX_TRADES.replace('"20240312"', '"20241312"'), "ERR_POS_013", "not a day"),
@@ -358,3 +463,13 @@ def test_the_mapping_that_is_shown_reads_the_file_as_the_built_in_one_does(text,
 def test_a_mapping_that_cannot_be_used_is_refused_by_name(text, match):
     with pytest.raises(HoldingsError, match=rf"my\.yaml: .*{match}"):
         read_mapping(text, "my.yaml")
+
+
+def test_the_remedy_of_an_unknown_column_can_be_pasted_into_a_shell():
+    text = 'Ticker,Shares,Avg. Cost,Purchase Date,"Tom\'s ""best"" $"\nAAPL,10,185.25,2024-03-14,4\n'
+
+    (doubt,) = read(text).doubts
+
+    _, column = shlex.split(doubt.remedy.split("`")[1])
+    assert not read(text, ignore_columns=frozenset({column.lower()})).doubts
+    assert shlex.split(doubt.remedy.split("`")[1]) == ["--ignore-column", 'Tom\'s "best" $']

@@ -19,6 +19,36 @@ def test_look_through_is_several_rows_and_a_blank_weight_is_the_whole():
     ]
 
 
+def test_a_symbol_is_spelled_as_that_of_a_holding():
+    """Three notations of one share and one contract; the weights of a symbol add up whatever its notation."""
+    content = b"symbol,scheme,class,weight\nBRK-B,sector,Financials,0.6\nbrk/b,sector,Energy,0.4\n"
+    content += b"BACpB,sector,Financials,\n.AAPL250117C200,sector,Tech,\n"
+
+    rows = read_classes(content, "classes.csv")
+
+    assert [row.symbol for row in rows] == ["BRK.B", "BRK.B", "BAC.PB", "AAPL250117C00200000"]
+    with pytest.raises(HoldingsError, match="expected a class not yet in line 2"):
+        read_classes(content.replace(b"Energy", b"Financials"), "classes.csv")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code", "message"),
+    [
+        (b"AAPL251317C00200000", "ERR_POS_025", "looks like an option contract, but is none"),
+        (b"^GSPC", "ERR_POS_003", "other characters"),
+        (b"A" * 101, "ERR_POS_002", "101 characters"),
+        (b"", "ERR_POS_001", "empty"),
+    ],
+)
+def test_what_cannot_be_the_symbol_of_a_holding_has_the_error_that_it_has_there(symbol: bytes, code: str, message: str):
+    with pytest.raises(HoldingsError) as error:
+        read_classes(b"symbol,scheme,class\n" + symbol + b",sector,Tech\n", "classes.csv")
+
+    assert [(one.code, one.line, one.column, one.message) for one in error.value.problems] == [
+        (code, 2, "symbol", message)
+    ]
+
+
 def test_all_problems_come_together_with_their_lines():
     content = b"symbol,scheme,class,weight\nVTI,sector,Tech,0.3\nVTI,sector,Tech,0.3\n,sector,Tech,1\n"
     content += b"AAPL,sector,Tech,2\nA,b,c,1,9\n"

@@ -149,19 +149,23 @@ def test_days_below_a_chart_are_few_and_distinct():
 def test_allocation_adds_up_by_kind_and_by_class(book):
     """Look-through: QQQ is 60 % technology, 40 % nobody knows; the option has the class of its underlying."""
     write_everything(book)
+    book.lot(
+        "AAA", "l7", market_value=200.0, investment_class="PRIVATE"
+    )  # under lock-up: not all lots of AAA are listed
     replace_classes(book.database, [("AAA", "sector", "technology", 0.6), ("AAA", "sector", "health", 0.4)])
 
     rows = {(row["scheme"], row["class"]): row for row in book.report().allocation}
 
     kinds = {key[1]: row for key, row in rows.items() if key[0] == "kind of holding"}
     assert kinds["OPTIONS"]["net_exposure"] == 300.0
+    assert kinds["PRIVATE"]["net_exposure"] == 200.0
     assert kinds["PUBLIC"]["long_value"] == pytest.approx(502.5 + 276.375)
     assert kinds["PUBLIC"]["short_value"] == -16.0
     sectors = {key[1]: row for key, row in rows.items() if key[0] == "sector"}
-    assert sectors["technology"]["net_exposure"] == pytest.approx(0.6 * (502.5 + 276.375 + 300))
+    assert sectors["technology"]["net_exposure"] == pytest.approx(0.6 * (502.5 + 276.375 + 300 + 200))
     assert sectors["unclassified"]["net_exposure"] == -16.0
     for scheme in (kinds, sectors):
-        assert sum(row["net_exposure"] for row in scheme.values()) == pytest.approx(502.5 + 276.375 + 300 - 16)
+        assert sum(row["net_exposure"] for row in scheme.values()) == pytest.approx(502.5 + 276.375 + 300 - 16 + 200)
         assert sum(row["share_of_gross"] for row in scheme.values()) == pytest.approx(1.0)
 
 

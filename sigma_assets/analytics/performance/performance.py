@@ -17,7 +17,7 @@ from sigma_assets.analytics.performance.ratios import (
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, together
 from sigma_assets.analytics.valuation.ledger import Ledger
-from sigma_assets.analytics.valuation.snapshots import daily_returns
+from sigma_assets.analytics.valuation.snapshots import daily_returns, ends_index
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
@@ -76,8 +76,8 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
         Period returns compound daily returns and start at inception where that is later, but `return_1y`, which needs the
         whole year, and `annualized_return`, which needs `model.window` sessions. The last year's ratios are on the last
         `model.window` sessions, at least `model.min_observations` returns. The comparison leaves out the session of
-        inception, whose return counts from entry prices. Where equity was not positive the index ends: every return that
-        spans such a session is NaN, and the fall is -1.
+        inception, whose return counts from entry prices. Where equity was not positive, or a session lost all of it, the
+        index ends: every return that spans such a session is NaN, and the fall is -1.
     """
     benchmark = _benchmark_returns(history, model.benchmark)
     blocks: list[dict[str, np.ndarray]] = []
@@ -99,7 +99,7 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
 
 def _path(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Path:
     daily = daily_returns(ledger)
-    is_over = ~(ledger.equity > 0) | np.isnan(daily)
+    is_over = ends_index(ledger, daily)
     known = np.where(is_over, np.nan, daily)
     of_benchmark = np.full(len(ledger.sessions), np.nan)
     place = np.searchsorted(calendar, ledger.sessions)
@@ -205,7 +205,7 @@ def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
     return total_returns(history.of([symbol]))[:, 0]
 
 
-_OVER = "equity was not > 0 on a session of the period, or the portfolio is younger"
+_OVER = "equity was not > 0 on a session of the period, or one lost all of it, or the portfolio is younger"
 _YEAR = "fewer than {model.min_observations} daily returns in the last {model.window} sessions: {observations}"
 _COMPARED = "fewer than {model.min_observations} sessions on which both have a return: {benchmark_observations}"
 _PERIOD = {"mtd": "mtd", "qtd": "qtd", "ytd": "ytd", "1y": "1y", "since_inception": "inception"}

@@ -46,10 +46,15 @@ def daily_returns(ledger: Ledger) -> FloatArray:
     return np.diff(ledger.pnl, prepend=0.0) / np.where(previous > 0, previous, np.nan)
 
 
+def ends_index(ledger: Ledger, daily: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return on which sessions an index of the daily returns ends: no equity is left, or none but what came that day."""
+    return ~(ledger.equity > 0) | np.isnan(daily) | (daily <= -1.0)
+
+
 def _performance(ledger: Ledger) -> dict[str, FloatArray]:
     """Return the compounded return and the deepest fall of its index, which stands at 1 before the first session."""
     daily = daily_returns(ledger)
-    is_over = np.logical_or.accumulate(~(ledger.equity > 0) | np.isnan(daily))
+    is_over = np.logical_or.accumulate(ends_index(ledger, daily))
     index = np.cumprod(np.where(is_over, 0.0, 1.0 + daily))
     peak = np.maximum.accumulate(np.maximum(index, 1.0))
     return {
@@ -162,7 +167,7 @@ FORMULAS: Formulas = {
         ),
         "time_weighted_return": Formula(
             "(1 + {before.time_weighted_return}) x (1 + {daily_return}) - 1",
-            "equity was not > 0 on some session: the index has ended",
+            "equity was not > 0 on some session, or a session lost all of it: the index has ended",
         ),
     }
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.cli.terminal.options import DAY, portfolio_argument
+from sigma_assets.cli.terminal.options import DAY, SYMBOL, portfolio_argument
 from sigma_assets.cli.terminal.world import open_database, open_instance
 from sigma_assets.settings import settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @portfolio_argument
 @click.argument("number", metavar="TABLE.COLUMN")
 @click.option("--session", type=DAY, help="Of this session. Default: the last one that is stored.")
-@click.option("--symbol", "symbols", multiple=True, help="Of this symbol; twice for a pair.")
+@click.option("--symbol", "symbols", type=SYMBOL, multiple=True, help="Of this symbol; twice for a pair.")
 @click.option("--factor", help="Of this factor, such as market or value.")
 @click.option("--scenario", help="Of this scenario of a stress test.")
 @click.option("--lot", help="Of this lot, by its id.")
@@ -52,8 +52,7 @@ def explain(
     if not dot:
         raise ExplainError(f"{number!r}: expected TABLE.COLUMN, such as portfolio_snapshots.equity")
     day = session.date() if session else None
-    chosen = tuple(symbol.upper() for symbol in symbols)
-    which = Which(day, chosen, factor, scenario, lot, cluster, scheme, class_name)
+    which = Which(day, symbols, factor, scenario, lot, cluster, scheme, class_name)
     with open_instance() as instance:
         found = explained(open_database(), settings(), instance, portfolio_id, table, column, which)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else "\n".join(lines(found)))

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sigma_assets.base.calendar import today
-from sigma_assets.base.errors import SigmaError
+from sigma_assets.base.errors import HoldingsError, SigmaError
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SHORT_ID = 8
@@ -50,7 +50,32 @@ class PortfolioName(click.ParamType):
         ]
 
 
+class SymbolName(click.ParamType):
+    """A symbol in any of the usual notations; the command gets the spelling under which it is stored."""
+
+    name = "symbol"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the spelling that is stored. Characters of no holding are let through: a benchmark may be ^GSPC.
+
+        Raises
+        ------
+        HoldingsError
+            It is no symbol; names the option, what was found and what was expected.
+        """
+        from sigma_assets.holdings.contracts import instrument_of, is_symbol
+
+        instrument, fault = instrument_of(value.strip())
+        if instrument is not None:
+            return instrument.symbol
+        if fault is not None and is_symbol(value.strip().upper()):
+            _, expected, message = fault
+            raise HoldingsError(f"--symbol: found {value!r}, expected {expected}: {message}")
+        return value.strip().upper()
+
+
 PORTFOLIO = PortfolioName()
+SYMBOL = SymbolName()
 portfolio_argument = click.argument("portfolio_id", metavar="PORTFOLIO", type=PORTFOLIO)
 
 portfolio_option = click.option(

@@ -8,6 +8,7 @@ columns : field of ours to column of theirs, or to a list of names of which the 
     them, added up); `{after: NAME}` is the column without a name behind another one.
 dates, decimal : `mdy`, `dmy` or `ymd`; `.` or `,`. Left out, the file decides, and where it cannot, the user is asked.
 sales : `negative` if a negative quantity marks a sale; otherwise `actions` does.
+short_mark : what follows the quantity of a short position: with `S`, 1S is -1.
 actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`.
 classes : their name of a kind of instrument to our class and subtype.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
@@ -114,6 +115,7 @@ class Source:
     dates: str | None = None
     decimal: str | None = None
     sales: str | None = None
+    short_mark: str | None = None
     actions: tuple[tuple[re.Pattern[str], str], ...] = ()
     classes: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     skip: tuple[tuple[str, re.Pattern[str], str], ...] = ()
@@ -223,7 +225,7 @@ def source_of(entry: Any, where: str) -> Source:
         raise HoldingsError(f"{where}: expected one mapping with `name`, `kind` and `columns`; `import --show-mapping`"
                             " prints one to start from")  # fmt: skip
     known = {"name", "kind", "columns", "recognise", "dates", "decimal", "sales", "actions", "classes", "skip", "keep",
-             "section", "action", "also", "symbols", "ignore"}  # fmt: skip
+             "section", "action", "also", "symbols", "ignore", "short_mark"}  # fmt: skip
     _refuse(where, "key", set(entry) - known, known)
     entry = {key: value for key, value in entry.items() if value is not None}
     columns = entry.get("columns")
@@ -256,6 +258,7 @@ def source_of(entry: Any, where: str) -> Source:
         dates=entry.get("dates"),
         decimal=entry.get("decimal"),
         sales=entry.get("sales"),
+        short_mark=str(entry["short_mark"]).upper() if "short_mark" in entry else None,
         actions=_actions(entry.get("actions", []), where),
         classes={plain(str(name)): pair for name, pair in entry.get("classes", {}).items()},
         skip=tuple(

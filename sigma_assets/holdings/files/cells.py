@@ -129,6 +129,8 @@ class Cells:
         for row in np.flatnonzero(~is_read & ~self.is_empty(name)).tolist():
             text = texts[row]
             number = self.number(text)
+            if number is None and name == "quantity":
+                number = self._short(text)
             if number is None:
                 foreign = _OTHER_CURRENCY.search(text.upper())
                 self.wrong(code, row, name, _A_NUMBER, "another currency than USD" if foreign else "not a number")
@@ -144,6 +146,14 @@ class Cells:
             number = written_number(text, self.decimal)
             self._numbers[text] = number if number is not None and is_storable(number) else None
         return self._numbers[text]
+
+    def _short(self, text: str) -> Decimal | None:
+        """Return the number of a quantity that the source marks as short: 1S is -1."""
+        mark = self.table.source.short_mark
+        if not mark or not text.upper().endswith(mark):
+            return None
+        number = self.number(text[: -len(mark)])
+        return None if number is None else -abs(number)
 
     def day(self, text: str) -> date | None:
         """Return the day of a text, None if it is none."""

@@ -1,9 +1,10 @@
 """What the columns of a table say before they are read: which matter, the decimal sign, the order of days."""
 
 import difflib
+import shlex
 from collections.abc import Collection, Iterator
 
-from sigma_assets.base.errors import Problem, shown
+from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
 from sigma_assets.holdings.files.cells import Doubt, Findings
 from sigma_assets.holdings.files.column import Column
@@ -48,7 +49,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
                     name,
                     value,
                     f"the column {name!r} is unknown and holds numbers or dates: ignore it?",
-                    f"one of {HEADER_COLUMNS}, or `--ignore-column {name!r}` (`'*'` for all)",
+                    f"one of {HEADER_COLUMNS}, or `--ignore-column {shlex.quote(name)}` (`'*'` for all)",
                     "ignore_columns",
                 )
             )
@@ -152,4 +153,11 @@ def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str 
     for name, cells in table.unknown.items():
         row = int((~cells.among([""])).argmax())
         near = difflib.get_close_matches(plain(name), wanted, n=1, cutoff=0.75)
-        yield shown(name)[1:-1], cells, cells[row], table.lines[row], wanted[near[0]] if near else None
+        is_typed = name.isprintable() and len(name) <= SHOWN_CHARACTERS
+        yield (
+            name if is_typed else shown(name)[1:-1],
+            cells,
+            cells[row],
+            table.lines[row],
+            wanted[near[0]] if near else None,
+        )

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from sigma_assets.holdings.files.cells import Cells, Days, Floats
 from sigma_assets.holdings.files.instruments import Instruments
 
+ENDS = ("expire", "exercise")
+"""What becomes of an option without a trade of its own."""
+
 
 @dataclass(slots=True)
 class OpenLot:
@@ -63,42 +66,55 @@ class Trade(NamedTuple):
 
 
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
-    """Do a trade; answer False if there is too little to sell yet, which is a problem if it `is_last`."""
+    """Do a trade; answer False if there is too little to sell or to end yet, which is a problem if it `is_last`."""
     lots = book.open[trade.symbol]
     if trade.verb == "split":
         return _split(book, trade, lots)
-    if trade.verb in ("expire", "exercise"):
-        _end(book, trade, lots)
-        return True
+    if trade.verb in ENDS:
+        return _end(book, trade, lots, is_last=is_last)
     size = abs(trade.quantity)
     is_sale = trade.verb != "buy"
     held = book.held[trade.symbol]
     closes = held > 0 if is_sale else held < 0
     if trade.verb == "sell" and held < size:
         if is_last:
-            expected = (
-                f"at most {max(held, Decimal(0)).normalize():f}, what the file has bought before; export from the first"
-            )
-            expected += " trade on, or import the positions; a short sale must say that it is one"
+            expected = f"{_at_most(max(held, Decimal(0)), 'bought')}; a short sale must say that it is one"
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
         return False
     book.held[trade.symbol] += -size if is_sale else size
-    while size and closes and lots:
+    if closes:
+        size = _close(book, lots, held, size, trade.day, float(book.prices[trade.row]))
+    if size:
+        lots.append(OpenLot(trade.row, -size if is_sale else size))
+    return True
+
+
+def _close(book: Book, lots: deque[OpenLot], held: Decimal, size: Decimal, day: date, price: float) -> Decimal:
+    """Close the oldest of the lots that add up to `held`; answer what is left of `size`.
+
+    None is closed before it was entered: an option that is bought after it had expired ends on that day.
+    """
+    while size and lots:
         lot = lots[0]
         # the last lot is what is held: after a split of 3 for 7 its own product is all but exact
         here = abs(held if len(lots) == 1 else lot.quantity * lot.splits)
         taken = min(size, here)
         entered = lot.quantity if taken == here else taken / lot.splits * (1 if lot.quantity > 0 else -1)
-        book.closed.add(lot, entered, trade.day, float(book.prices[trade.row]))
+        book.closed.add(lot, entered, max(day, book.days[lot.row].item()), price)
         size -= taken
         held -= taken if held > 0 else -taken
         if taken == here:
             lots.popleft()
         else:
             lot.quantity -= entered
-    if size:
-        lots.append(OpenLot(trade.row, -size if is_sale else size))
-    return True
+    return size
+
+
+def _at_most(held: Decimal, how: str) -> str:
+    return (
+        f"at most {held.normalize():f}, what the file has {how} before; export from the first trade on, or import the"
+        " positions"
+    )
 
 
 def _split(book: Book, trade: Trade, lots: deque[OpenLot]) -> bool:
@@ -116,18 +132,24 @@ def _split(book: Book, trade: Trade, lots: deque[OpenLot]) -> bool:
     return True
 
 
-def _end(book: Book, trade: Trade, lots: deque[OpenLot]) -> None:
-    """Close an option that expired or was exercised: its value is in the trade of the shares, or gone."""
-    size = abs(trade.quantity)
+def _end(book: Book, trade: Trade, lots: deque[OpenLot], *, is_last: bool) -> bool:
+    """Close an option that expired or was exercised: its value is in the trade of the shares, or gone.
+
+    Without a quantity all that is held of it ends.
+    """
+    if book.instruments.investment_class[trade.row] != "OPTIONS":
+        name = "contract" if book.cells.has("contract") else "symbol"
+        expected = "an option contract, such as AAPL 1/17/2025 Call $200.00; a worthless right or warrant is sold at 0"
+        book.cells.wrong("ERR_POS_032", trade.row, name, expected, f"{trade.verb}d, but no option")
+        return True
+    held = book.held[trade.symbol]
+    size = abs(trade.quantity or held)
+    if not held or abs(held) < size:
+        if is_last:
+            expected = _at_most(abs(held), "bought or written")
+            book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, f"more {trade.verb}d than held")
+        return False
     expiration = book.instruments.terms[trade.row].expiration_date
-    day = min(trade.day, expiration) if expiration else trade.day
-    while lots and (size > 0 or not trade.quantity):
-        lot = lots[0]
-        taken = min(size, abs(lot.quantity)) if trade.quantity else abs(lot.quantity)
-        entered = taken if lot.quantity > 0 else -taken
-        book.closed.add(lot, entered, max(day, book.days[lot.row].item()), 0.0)
-        lot.quantity -= entered
-        book.held[trade.symbol] -= entered * lot.splits
-        size -= taken
-        if not lot.quantity:
-            lots.popleft()
+    _close(book, lots, held, size, min(trade.day, expiration) if expiration else trade.day, 0.0)
+    book.held[trade.symbol] -= size if held > 0 else -size
+    return True

@@ -14,7 +14,7 @@ from sigma_assets.base.conventions import (
     SUBTYPES,
 )
 from sigma_assets.base.frames import usual_multipliers
-from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Instrument, is_symbol, read_symbol
+from sigma_assets.holdings.contracts import Instrument, contract_in, instrument_of
 from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
 from sigma_assets.holdings.files.column import Flags, distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
@@ -24,6 +24,7 @@ CASH = "CASH_USD"
 _CASH_NAMES = re.compile(
     r"CASH|CASH & CASH INVESTMENTS|CASH & CASH FUND.*|USD|USD CASH|US DOLLARS?|CORE|SETTLEMENT FUND", re.I
 )
+_SIDE = re.compile(r"\b(?:CALL|PUT)\b", re.I)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 Codes = npt.NDArray[np.integer]
 _Objects = npt.NDArray[np.object_]
@@ -79,10 +80,21 @@ def _symbols(cells: Cells, wanted: Flags) -> tuple[list[Instrument | None], Code
     is_described = np.zeros(len(cells), dtype=bool)
     if cells.has("contract"):
         contracts = cells.texts("contract")
-        described = [_described(text) for text in contracts.distinct]
+        names, descriptions = texts.distinct, contracts.distinct
+        described = [_described(text) for text in descriptions]
         is_described = np.array([one is not None for one in described], dtype=bool)[contracts.codes]
         first, of_row = distinct_rows(texts.codes, contracts.codes)
         found = [described[contracts.codes[row]] or found[texts.codes[row]] for row in first]
+        is_unread = np.array(
+            [
+                _names_option(descriptions[contracts.codes[row]], names[texts.codes[row]], one)
+                for row, one in zip(first, found, strict=True)
+            ],
+            dtype=bool,
+        )
+        for row in np.flatnonzero(is_unread[of_row] & wanted).tolist():
+            expected = "an option contract as AAPL 1/17/2025 Call $200.00"
+            cells.wrong("ERR_POS_025", row, "contract", expected, "looks like an option contract, but is none")
     is_wrong = np.array([fault is not None for _, fault in read], dtype=bool)[texts.codes]
     for row in np.flatnonzero(is_wrong & wanted & ~is_described).tolist():
         code, expected, message = read[texts.codes[row]][1]
@@ -94,20 +106,13 @@ def _symbols(cells: Cells, wanted: Flags) -> tuple[list[Instrument | None], Code
 
 
 def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str, str] | None]:
-    if not text:
-        return None, ("ERR_POS_001", "a symbol such as AAPL", "empty")
-    if len(text) > MAX_SYMBOL_LENGTH:
-        return None, ("ERR_POS_002", f"at most {MAX_SYMBOL_LENGTH} characters", f"{len(text):,} characters")
     source = cells.table.source
     mapped = source.symbols.get(text.upper(), text)
     if not source.is_strict and _CASH_NAMES.fullmatch(mapped):
         return Instrument(CASH, is_core_cash=True), None
-    instrument = read_symbol(mapped)
+    instrument, fault = instrument_of(mapped)
     if instrument is None:
-        expected = "an option contract as AAPL250117C00200000 or AAPL 01/17/2025 200.00 C, or a symbol"
-        return None, ("ERR_POS_025", expected, "looks like an option contract, but is none")
-    if not is_symbol(instrument.symbol):
-        return None, ("ERR_POS_003", "only the characters A-Z a-z 0-9 . _ -", "other characters")
+        return None, fault
     if not source.is_strict and _ISIN.fullmatch(instrument.symbol):
         expected = f"a ticker; `symbols: {{{instrument.symbol}: TICKER}}` in a --mapping names it"
         return None, ("ERR_POS_003", expected, "an ISIN, which price sources do not know")
@@ -116,10 +121,16 @@ def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str,
 
 def _described(text: str) -> Instrument | None:
     """Return the contract that a description names, if it is one."""
-    if not any(word in text.upper() for word in ("CALL", "PUT")) or len(text) > MAX_SYMBOL_LENGTH:
-        return None
-    instrument = read_symbol(text.split("\n")[0])
-    return instrument if instrument is not None and instrument.contract else None
+    contract = contract_in(text.split("\n")[0]) if _SIDE.search(text) else None
+    return None if contract is None else Instrument(contract.code, contract)
+
+
+def _names_option(text: str, symbol: str, instrument: Instrument | None) -> bool:
+    """Return whether a description is about an option on the symbol, which it does not name as one that exists."""
+    if (instrument is not None and instrument.contract) or not (symbol and _SIDE.search(text)):
+        return False
+    line = text.split("\n")[0]
+    return symbol.upper() in line.upper().split() and any(character.isdigit() for character in line)
 
 
 def _classes(

@@ -15,7 +15,7 @@ from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.holdings.brokers.sources import Source
 from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
 from sigma_assets.holdings.files.column import Flags, repeated_rows
-from sigma_assets.holdings.files.fifo import Book, Trade, apply_trade
+from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.numerals import NOTHING
@@ -23,7 +23,7 @@ from sigma_assets.holdings.files.numerals import NOTHING
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`."""
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
-_TRADES = ("buy", "sell", "sell_short", "split", "expire", "exercise")
+_TRADES = ("buy", "sell", "sell_short", "split", *ENDS)
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
 
 
@@ -89,7 +89,7 @@ def _trade_all(book: Book) -> None:
     trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, _exactly(quantity[rows]))
     for _, of_day in groupby(trades, key=attrgetter("day")):
         late = [trade for trade in of_day if not apply_trade(book, trade, is_last=False)]
-        for trade in late:  # sold before it was bought, by the order of the file within the day
+        for trade in late:  # sold or ended before it was bought, by the order of the file within the day
             apply_trade(book, trade, is_last=True)
 
 
@@ -107,7 +107,7 @@ def _or_nothing(numbers: Floats) -> Floats:
 
 
 def _has_quantity(cells: Cells, verbs: Verbs, quantity: Floats, is_known: Flags) -> Flags:
-    ends = np.isin(verbs, ("expire", "exercise"))
+    ends = np.isin(verbs, ENDS)
     for row in np.flatnonzero(is_known & ~ends & cells.is_empty("quantity")).tolist():
         cells.missing("ERR_POS_004", row, "quantity", "a number of shares or contracts")
     for row in np.flatnonzero(is_known & ~ends & (quantity == 0)).tolist():

@@ -11,7 +11,7 @@ from sigma_assets.analytics.performance.benchmark import Benchmark, benchmark_be
 from sigma_assets.analytics.valuation.allocation import allocation, lots_in_classes
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.prices.history import price_history
-from sigma_assets.reports.allocation import classes_of
+from sigma_assets.reports.allocation import OF_LOTS, classes_of
 from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.formulas import FORMULAS
 from sigma_assets.reports.explain.inputs import Input, age
@@ -67,14 +67,14 @@ def _allocation(tables: RecordingTables, column: str, which: Which, scope: Scope
     positions = tables.rows("position_values", scope)
     with tables.database.read() as connection:
         classes = classes_of(connection, positions)
-    rows = allocation(positions, classes).to_dict("records")
+    rows = allocation(positions, classes, OF_LOTS).to_dict("records")
     wanted = {"scheme": which.scheme, "class": which.class_name}
     chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
     if len(chosen) != 1:
         listed = "; ".join(f"{row['scheme']}: {row['class']}" for row in rows)
         raise ExplainError(f"allocation: which class? say it by --scheme and --class. There are {listed}"[:1500])
     (row,) = chosen
-    lots = lots_in_classes(positions, classes)
+    lots = lots_in_classes(positions, classes, OF_LOTS)
     lots = lots[(lots["scheme"] == row["scheme"]) & (lots["class"] == row["class"])]
     parts = (lots[_SIDES[column](lots["market_value"])] if column in _SIDES else lots).to_dict("records")
     filled = " + ".join(f"{shown(each['market_value'])} x {shown(each['class_weight'])}" for each in parts)

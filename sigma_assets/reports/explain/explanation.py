@@ -1,5 +1,6 @@
 """An explanation of one stored number: formula, numbers, inputs, run, and the number computed again (SPEC 4.15)."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -287,5 +288,5 @@ def _verdict(
         if len(holdings) and int(holdings.iloc[0]) != int(coverage["holdings_revision"].iloc[0]):
             changes.append("lots or flows were changed after it was computed")
     why = " and ".join(changes) or "none of its inputs is newer: the stored row was altered, or is of another version"
-    remedy = f"sigma-assets run --portfolio '{name}' --start {scope.first} --end {scope.last} --force"
+    remedy = f"sigma-assets run --portfolio {shlex.quote(name)} --start {scope.first} --end {scope.last} --force"
     return f"NOT EQUAL: {shown(value)} is stored, {found}; {why}. `{remedy}` computes it anew"

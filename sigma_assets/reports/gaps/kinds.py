@@ -73,7 +73,7 @@ class StoredPortfolio:
     observations : symbol -> prices stored up to the session, of those without factors or volatility.
     recent : symbol -> how many of the last `WINDOW` sessions have a price, of the same symbols.
     has_volatility : whether the portfolio has one; None where its asset was not computed, so that nobody knows.
-    correlated : symbols in its correlation matrix; None where nothing public is held.
+    correlated, public : symbols in its correlation matrix, and those that could be; None where nothing public is held.
     """
 
     session: date
@@ -84,6 +84,7 @@ class StoredPortfolio:
     with_volatility: frozenset[str] = frozenset()
     has_volatility: bool | None = None
     correlated: int | None = None
+    public: int | None = None
     equity: float = 1.0
     observations: Mapping[str, int] = field(default_factory=dict)
     recent: Mapping[str, int] = field(default_factory=dict)
@@ -279,8 +280,11 @@ def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility:
             else ("fewer returns than it takes, or weights that net to nothing")
         )
         found.append(Gap(costly[0] if costly else None, "volatility of the portfolio", reason, "see its symbols"))
-    if stored.correlated is not None and stored.correlated < 2 <= len(held):
-        reason = f"{stored.correlated} of {len(held)} symbols have enough returns and size; it takes two"
+    if stored.correlated is not None and stored.public is not None and stored.correlated < 2 <= stored.public:
+        have = "has" if stored.correlated == 1 else "have"
+        reason = (
+            f"{stored.correlated} of {stored.public} symbols {have} the size and enough returns in common; it takes two"
+        )
         sizes = (
             "see its symbols; SIGMA_CORRELATION_MIN_VALUE_USD and SIGMA_CORRELATION_MIN_WEIGHT say what is large enough"
         )

@@ -59,8 +59,9 @@ class StoredReader:
             found[row.portfolio_id] = replace(found[row.portfolio_id], without_metrics=_names(row.missing_symbols))
         for row in self._on_last(portfolio_snapshots, "equity"):
             found[row.portfolio_id] = replace(found[row.portfolio_id], equity=row.equity)
-        for row in self._on_last(correlations_by_portfolio, "symbols_included"):
-            found[row.portfolio_id] = replace(found[row.portfolio_id], correlated=row.symbols_included)
+        for row in self._on_last(correlations_by_portfolio, "symbols_included", "symbols_excluded"):
+            public = row.symbols_included + row.symbols_excluded
+            found[row.portfolio_id] = replace(found[row.portfolio_id], correlated=row.symbols_included, public=public)
         self._add_lots(found)
         self._add_volatility(found)
         self._add_reasons(found)

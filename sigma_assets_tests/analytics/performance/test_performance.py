@@ -166,6 +166,33 @@ def test_where_equity_was_not_positive_the_index_ends():
     assert found["money_weighted_return"].notna().iloc[-1]
 
 
+def test_where_a_day_lost_more_than_all_the_index_ends_though_money_came():
+    """Short 100 at 100 with 10,000: at 250 the loss is 15,000, and 20,000 come on that day, so that 15,000 are there."""
+    sessions = CALENDAR.between(date(2024, 1, 2), date(2024, 6, 28))
+    closes = np.full(len(sessions), 100.0)
+    closes[20:] = 250.0
+    market = 100 * np.cumprod(1 + np.random.default_rng(1).normal(0, 0.01, len(sessions)))
+    holdings = book(
+        [lot("L1", "AAA", -100, 100.0, str(sessions[0]))],
+        [(str(sessions[20]), 20_000.0)],
+        inception=str(sessions[0]),
+    )
+
+    found = measured(holdings, price_history(sessions, {"AAA": closes, "SPY": market}))
+
+    is_before = [row < 20 for row in range(len(sessions))]
+    assert found["return_since_inception"].notna().tolist() == is_before
+    assert (
+        found["drawdown"].tolist()
+        == found["max_drawdown_1y"].tolist()
+        == [0.0 if early else -1.0 for early in is_before]
+    )
+    assert found.loc[found["session"].dt.month == 1, "return_mtd"].notna().tolist() == is_before[:21]
+    assert found.loc[found["session"].dt.month == 3, "return_mtd"].eq(0).all()
+    assert found["observations"].iloc[-1] == len(sessions) - 1
+    assert found["volatility_1y"].iloc[-1] == 0.0
+
+
 def test_a_session_alone_has_the_bits_that_it_has_among_all_and_reads_nothing_later(real):
     holdings, history, together = real
     day = history.sessions[520:521]

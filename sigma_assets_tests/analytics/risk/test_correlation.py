@@ -196,14 +196,26 @@ def test_one_symbol_that_overlaps_with_nobody_leaves_though_it_is_the_largest():
     assert sorted({*by_pair["symbol"], *by_pair["other_symbol"]}) == ["B", "C", "D"]
 
 
-@pytest.mark.parametrize(
-    "values", [{"S000": 50_000.0}, {"S000": 500.0, "S001": 400.0}, {"S000": 50_000.0, "NEW": 50_000.0}]
-)
-def test_with_fewer_than_two_symbols_only_counts_are_known(values: dict[str, float]):
+@pytest.mark.parametrize("values", [{"S000": 500.0}, {"S000": 500.0, "S001": 400.0}, {"NEW": 50_000.0}])
+def test_without_a_symbol_in_the_matrix_only_counts_are_known(values: dict[str, float]):
     row, pairs, by_cluster = of_book(values, orthogonal_returns(2))
 
     assert row[UNKNOWN].isna().all()
-    assert row["symbols_included"] + row["symbols_excluded"] == len(values)
+    assert (row["symbols_included"], row["symbols_excluded"]) == (0, len(values))
+    assert not row["is_repaired"]
+    assert pairs.empty
+    assert by_cluster.empty
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [{"S000": 50_000.0}, {"S000": -50_000.0}, {"S000": 50_000.0, "NEW": 50_000.0}])
+def test_one_symbol_in_the_matrix_is_one_bet_without_pairs(values: dict[str, float]):
+    """Its matrix is [[1]], w = [1], and so 1 / (w'Cw) = 1."""
+    row, pairs, by_cluster = of_book(values, orthogonal_returns(2))
+
+    assert (row["symbols_included"], row["symbols_excluded"]) == (1, len(values) - 1)
+    assert row[["effective_bets", "condition_number", "concentration"]].tolist() == [1.0, 1.0, 0.0]
+    assert row[["mean_correlation", "mean_abs_correlation"]].isna().all()
     assert not row["is_repaired"]
     assert pairs.empty
     assert by_cluster.empty

@@ -46,5 +46,28 @@ def test_each_scheme_adds_up_on_its_own_and_the_order_of_lots_is_of_no_consequen
     pd.testing.assert_frame_equal(found, shuffled, check_exact=True)
 
 
+def test_lots_of_one_symbol_may_be_of_different_classes():
+    """1,000 of listed shares and 300 of the same ones under lock-up: 1,000 and 300, not 1,300 and nothing."""
+    positions = POSITIONS.iloc[:3].assign(
+        symbol="AAPL", market_value=[1_000.0, 300.0, -50.0], investment_class=["PUBLIC", "PRIVATE", "PUBLIC"]
+    )
+
+    found = allocation(positions, CLASSES.iloc[:0], {"kind": "investment_class"}).set_index("class")
+
+    assert found.loc["PUBLIC", ["scheme", "long_value", "short_value", "net_exposure"]].tolist() == [
+        "kind",
+        1_000,
+        -50,
+        950,
+    ]
+    assert found.loc["PRIVATE", ["scheme", "long_value", "short_value", "net_exposure"]].tolist() == [
+        "kind",
+        300,
+        0,
+        300,
+    ]
+    assert found["share_of_gross"].to_dict() == pytest.approx({"PUBLIC": 1_050 / 1_350, "PRIVATE": 300 / 1_350})
+
+
 def test_without_classes_there_are_no_rows():
     assert allocation(POSITIONS, CLASSES.iloc[:0]).empty

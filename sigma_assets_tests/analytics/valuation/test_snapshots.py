@@ -38,6 +38,19 @@ def test_ratios_to_equity_are_unknown_when_nothing_is_left():
     np.testing.assert_allclose(snapshot["max_drawdown"], [0.0, -1.0, -1.0, -1.0])
 
 
+@pytest.mark.parametrize("loss", [1_000, 1_500])
+def test_an_index_that_has_lost_everything_ends_even_if_money_comes_on_the_same_day(loss):
+    """1,000 less the loss is nothing or a debt; 2,000 that come on that day belong to a new start."""
+    holdings = book([lot("L1", "AAA", -100, 20.0, MON)], [("2025-01-07", 2_000.0)], equity=1_000.0)
+
+    snapshot = snapshots(holdings, prices([20.0, 20.0 + loss / 100, 20.0, 20.0]))
+
+    assert snapshot["equity"].tolist() == [1_000.0, 3_000.0 - loss, 3_000.0, 3_000.0]
+    np.testing.assert_allclose(snapshot["daily_return"], [0.0, -loss / 1_000, loss / (3_000 - loss), 0.0])
+    np.testing.assert_allclose(snapshot["time_weighted_return"], [0.0, NAN, NAN, NAN])
+    np.testing.assert_allclose(snapshot["max_drawdown"], [0.0, -1.0, -1.0, -1.0])
+
+
 def test_concentration_by_hand():
     """Values 500 and 300 long, 200 short, and a symbol bought and sold in equal parts: shares 0.5, 0.3, 0.2, 0."""
     closes = {"AAA": [10.0], "BBB": [10.0], "CCC": [10.0], "DDD": [10.0]}

@@ -1,6 +1,7 @@
 """Every stored number is explained: computed again it is the same to the last bit, and its formula filled in is it, too."""
 
 import re
+import shlex
 import struct
 from math import isclose
 from pathlib import Path
@@ -15,7 +16,7 @@ from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
 from sigma_assets.storage.frames.rows import Rows, read_rows
-from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.storage.schema import FAMILIES, portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST
 
@@ -272,16 +273,22 @@ def test_a_row_that_was_altered_is_told(computed, of):
     (bits,) = struct.unpack("q", struct.pack("d", row["var_95"]))
     (altered,) = struct.unpack("d", struct.pack("q", bits + 1))
     mine = sa.update(table).where(table.c.portfolio_id == key, table.c.session == LAST)
+    named = sa.update(portfolios).where(portfolios.c.portfolio_id == key)
     with world.tables.database.begin() as connection:
+        before = connection.execute(sa.select(portfolios.c.name)).scalar_one()
         connection.execute(mine.values(var_95=altered))
+        connection.execute(named.values(name="Tom's $5 book"))
 
     found = of("risk_by_portfolio", "var_95")
 
     assert (found.is_equal, found.value, found.recomputed) == (False, altered, row["var_95"])
     assert found.verdict.startswith(f"NOT EQUAL: {altered!r} is stored, {row['var_95']!r} computed again")
     assert "none of its inputs is newer: the stored row was altered" in found.verdict
-    assert "--force" in found.verdict
+    command = shlex.split(found.verdict.split("`")[1])
+    assert command[:4] == ["sigma-assets", "run", "--portfolio", "Tom's $5 book"]
+    assert command[-1] == "--force"
     with world.tables.database.begin() as connection:
+        connection.execute(named.values(name=before))
         connection.execute(mine.values(var_95=row["var_95"]))
 
 

@@ -23,7 +23,12 @@ def _lot(symbol: str, old: int | None = 0, weight: float = 0.5) -> HeldLot:
 
 
 KNOWN = StoredPortfolio(
-    SESSION, (_lot("AAA"), _lot("BBB")), has_volatility=True, with_volatility=frozenset({"AAA", "BBB"}), correlated=2
+    SESSION,
+    (_lot("AAA"), _lot("BBB")),
+    has_volatility=True,
+    with_volatility=frozenset({"AAA", "BBB"}),
+    correlated=2,
+    public=2,
 )
 
 
@@ -81,13 +86,17 @@ def test_a_portfolio_without_volatility_names_the_symbol_that_costs_it():
         has_volatility=False,
         with_volatility=frozenset({"AAA"}),
         correlated=1,
+        public=3,
         observations={"NEW": 3},
     )
 
     by_symbol = {(gap.symbol, gap.lacks): gap for gap in gaps_of(stored)}
 
     assert "DEL, NEW are without returns; 80 % of the weight" in by_symbol["DEL", "volatility of the portfolio"].reason
-    assert "1 of 3 symbols" in by_symbol["DEL", "correlations of the portfolio"].reason
+    assert (
+        "1 of 3 symbols has the size and enough returns in common; it takes two"
+        in by_symbol["DEL", "correlations of the portfolio"].reason
+    )
     assert "only 3 prices" in by_symbol["NEW", "volatility"].reason
 
 
@@ -157,6 +166,13 @@ def test_a_gap_of_the_whole_portfolio_is_named_by_what_it_lacks():
     assert all(gap.reason and gap.remedy for gap in found)
     holdings = Holdings(SESSION, 19, 19, 2, 2, 0, "simulated", SESSION, tuple(found))
     assert holdings.named == holdings.summary == "without correlations of the portfolio"
+
+
+def test_the_underlying_of_an_option_is_none_of_the_symbols_that_could_be_correlated():
+    """One share and an option on another one: nothing is missing, for two public symbols were never there."""
+    assert gaps_of(replace(KNOWN, correlated=1, public=1)) == []
+    (gap,) = gaps_of(replace(KNOWN, correlated=0, public=2))
+    assert gap.reason == "0 of 2 symbols have the size and enough returns in common; it takes two"
 
 
 def test_a_symbol_and_the_whole_portfolio_are_counted_apart():

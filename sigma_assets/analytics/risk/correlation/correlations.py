@@ -33,8 +33,9 @@ def correlations(
     Returns
     -------
     by_portfolio, by_pair, by_cluster : DataFrames with the columns of their tables, sorted by key
-        `by_portfolio` has one row per portfolio-session with a public lot; with fewer than two symbols in the matrix
-        its counts only. The others have the upper triangles and the clusters of the same matrices.
+        `by_portfolio` has one row per portfolio-session with a public lot; without a symbol in the matrix its counts only.
+        One symbol alone is one bet, but has no pairs. The others have the upper triangles and the clusters of the same
+        matrices.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def correlations(
         windows = returns[column[span][large], rows[item] + 1 : rows[item] + 1 + model.window]
         correlation, observations = pairwise_correlation(np.ascontiguousarray(windows))
         kept = _kept(correlation, observations, value[large], model.min_observations)
-        if len(kept) >= 2:
+        if len(kept):
             square = np.ix_(kept, kept)
             matrix = correlation_matrix(correlation[square], observations[square])
             matrices.append(HeldMatrix.of(held, item, span.start + large[kept], matrix, gross[item], model))
@@ -119,7 +120,7 @@ FORMULAS: Formulas = {
             " {model.min_observations} returns in common in {last.window}"
         ),
         "symbols_excluded": Formula("count of public symbols held - {symbols_included}"),
-        "concentration": Formula("{share_of_gross}", "nothing is held", over="correlations_by_cluster"),
+        "concentration": Formula("{share_of_gross}", "no symbol is in the matrix", over="correlations_by_cluster"),
     },
     "correlations_by_cluster": {
         "size": Formula("count of symbols joined by |correlation| >= {model.cluster_threshold}: {members}"),

@@ -71,9 +71,9 @@ def by_portfolio(held: HeldSymbols, matrices: Sequence[HeldMatrix]) -> pd.DataFr
     return pd.DataFrame(
         {
             **_keys(held, np.arange(n_items)),
-            "mean_correlation": _placed(n_items, items, [matrix.pairs.mean() for matrix in matrices], np.nan),
+            "mean_correlation": _placed(n_items, items, [_mean(matrix.pairs) for matrix in matrices], np.nan),
             "mean_abs_correlation": _placed(
-                n_items, items, [np.abs(matrix.pairs).mean() for matrix in matrices], np.nan
+                n_items, items, [_mean(np.abs(matrix.pairs)) for matrix in matrices], np.nan
             ),
             "effective_bets": _placed(n_items, items, [matrix.effective_bets for matrix in matrices], np.nan),
             "condition_number": _placed(n_items, items, [each.matrix.condition_number for each in matrices], np.nan),
@@ -133,6 +133,11 @@ def _keys(held: HeldSymbols, item: IntArray) -> dict[str, object]:
         "portfolio_id": pd.array(portfolios, dtype="str").take(code[item]),
         "session": held.session.astype("datetime64[s]")[item],
     }
+
+
+def _mean(pairs: FloatArray) -> float:
+    """Return the mean over pairs; NaN of one symbol alone, which has none."""
+    return float(pairs.mean()) if len(pairs) else np.nan
 
 
 def _placed(n_items: int, items: Sequence[int], values: Sequence[float], otherwise: float) -> npt.NDArray:

@@ -80,8 +80,9 @@ def contracts(
     since_entry : prices of the underlyings from the first entry of an option lot to the last position.
     """
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
-    terms = held[["session", "lot_id", "quantity", "price", "market_value"]].merge(
-        lots[["lot_id", "quantity", "entry_date", *_TERMS]],
+    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
+    terms = held[["session", "lot_id", "quantity"]].merge(
+        lots[["lot_id", "quantity", "entry_date", "multiplier", *_TERMS]],
         on="lot_id",
         how="left",
         validate="many_to_one",
@@ -92,16 +93,15 @@ def contracts(
     days = terms["session"].to_numpy().astype("datetime64[D]")
     place = history.rows(days), np.searchsorted(underlyings.symbols, underlying)
     quantity, entered = terms["quantity"].to_numpy(dtype=float), terms["quantity_entered"].to_numpy(dtype=float)
-    price, market_value = terms["price"].to_numpy(dtype=float), terms["market_value"].to_numpy(dtype=float)
-    per_price = quantity * OPTION_MULTIPLIER  # of a contract that is worth nothing, whose own multiplier does not show
-    np.divide(market_value, price, out=per_price, where=price > 0)
+    own = terms["multiplier"].to_numpy(dtype=float)
+    multiplier = np.where(np.isnan(own), float(OPTION_MULTIPLIER), own)
     expiration = terms["expiration_date"].to_numpy().astype("datetime64[D]")
     spot = underlyings.last_known[0][place]
     volatility = realized_volatility(underlyings, window=model.volatility_window)[place]
     known = np.isfinite(spot) & np.isfinite(volatility)
     return Contracts(
         rows=held.index.to_numpy(dtype=np.intp)[known],
-        per_price=per_price[known],
+        per_price=(quantity * multiplier)[known],
         spot=spot[known],
         strike=_strikes(terms, terms["strike_price"].to_numpy(dtype=float) * entered / quantity, since_entry)[known],
         years=((expiration - days).astype(np.int64) / DAYS_PER_YEAR)[known],

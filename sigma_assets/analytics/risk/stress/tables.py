@@ -17,7 +17,7 @@ from sigma_assets.base.frames import FloatArray, SessionArray
 BETAS = tuple(f"{factor}_beta" for factor in RISK_FACTORS)
 """What stress tests read of symbol_factors."""
 POSITION_COLUMNS = (
-    "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "price", "market_value", "weight",
+    "portfolio_id", "session", "lot_id", "symbol", "investment_class", "quantity", "market_value", "weight",
     "risk_symbol", "risk_value",
 )  # fmt: skip
 PNL_COLUMNS = tuple(f"scenario_{number:02d}_pnl_usd" for number in range(1, MOST_SCENARIOS + 1))
@@ -47,7 +47,12 @@ class Moves:
 
 
 def stress_tests(
-    positions: pd.DataFrame, betas: pd.DataFrame, options: Contracts, moves: Moves, scenarios: Scenarios
+    positions: pd.DataFrame,
+    betas: pd.DataFrame,
+    options: Contracts,
+    moves: Moves,
+    scenarios: Scenarios,
+    equity: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the P&L of portfolios and of lots in each scenario.
 
@@ -60,6 +65,7 @@ def stress_tests(
     positions : DataFrame with `POSITION_COLUMNS`, sorted by key, index 0, 1, 2, ...
     betas : DataFrame with `session, symbol` and `BETAS`.
     options : the option lots among the positions.
+    equity : DataFrame with `portfolio_id, session, equity` of at least those `without_value`; others are not looked at.
 
     Returns
     -------
@@ -82,9 +88,15 @@ def stress_tests(
     pnl[options.rows] = options.pnl(move[options.rows])
     pnl[~can_move] = np.nan
     return (
-        _by_portfolio(positions, pnl, is_direct & np.isfinite(pnl), can_move, moves, scenarios),
+        _by_portfolio(positions, pnl, is_direct & np.isfinite(pnl), can_move, moves, scenarios, equity),
         _by_position(positions, pnl),
     )
+
+
+def without_value(positions: pd.DataFrame) -> pd.DataFrame:
+    """Return `portfolio_id, session` of portfolios whose lots are all worth nothing: no weight of theirs tells equity."""
+    largest = positions["market_value"].abs().groupby([positions[name] for name in _KEY]).max()
+    return largest[largest == 0].index.to_frame(index=False)
 
 
 def sorted_positions(positions: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +154,7 @@ def _by_portfolio(
     can_move: npt.NDArray[np.bool_],
     moves: Moves,
     scenarios: Scenarios,
+    equity: pd.DataFrame | None,
 ) -> pd.DataFrame:
     is_first = ~positions.duplicated(_KEY).to_numpy()
     item = np.cumsum(is_first) - 1
@@ -167,7 +180,7 @@ def _by_portfolio(
     place, number = np.nonzero(is_known & ((sums["lots"] > 0) | ~has_movers[:, None]))
     numbers = {
         "pnl_usd": sums["total"],
-        "pnl_share": sums["total"] / _equity(positions, item, n_items)[:, None],
+        "pnl_share": sums["total"] / _equity(positions, item, groups, equity)[:, None],
         "direct_share": sums["direct"] / share_of,
         "coverage": sums["covered"] / share_of,
         **described,
@@ -201,14 +214,21 @@ def _by_position(positions: pd.DataFrame, pnl: FloatArray) -> pd.DataFrame:
     return pd.concat([rows, pd.DataFrame(columns, columns=list(PNL_COLUMNS))], axis=1)
 
 
-def _equity(positions: pd.DataFrame, item: npt.NDArray[np.intp], n_items: int) -> FloatArray:
-    """Return equity as market value / weight of the largest lot of each portfolio-session; NaN where not known."""
+def _equity(
+    positions: pd.DataFrame, item: npt.NDArray[np.intp], groups: pd.DataFrame, stated: pd.DataFrame | None
+) -> FloatArray:
+    """Return equity as market value / weight of the largest lot of each portfolio-session, where that is worth nothing as
+    stated; NaN where not known or not positive."""
     value = positions["market_value"].to_numpy(dtype=float)
     weight = positions["weight"].to_numpy(dtype=float, na_value=np.nan)
     order = np.lexsort((np.arange(len(value)), -np.abs(value), item))
-    first = order[np.searchsorted(item[order], np.arange(n_items))] if n_items else order
+    first = order[np.searchsorted(item[order], np.arange(len(groups)))] if len(groups) else order
     known = np.isfinite(weight[first]) & (weight[first] != 0)
-    return np.where(known, value[first] / np.where(known, weight[first], 1.0), np.nan)
+    if stated is None:
+        others = np.full(len(groups), np.nan)
+    else:
+        others = groups.merge(stated, on=_KEY, how="left", validate="one_to_one")["equity"].to_numpy(dtype=float)
+    return np.where(known, value[first] / np.where(known, weight[first], 1.0), np.where(others > 0, others, np.nan))
 
 
 def _sums(item: npt.NDArray[np.intp], values: FloatArray, n_items: int) -> FloatArray:

@@ -12,7 +12,7 @@ from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.analytics.risk.stress.scenarios import Replay, Scenarios, Shock
 from sigma_assets.analytics.risk.stress.shocks import shock_moves
 from sigma_assets.analytics.risk.stress.tables import BETAS, stress_tests, tidy_positions
-from sigma_assets.analytics.valuation.values import position_values
+from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import FactorModel, OptionModel
 from sigma_assets.base.frames import PriceHistory
 from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
@@ -43,7 +43,10 @@ def stressed(
     scenarios = Scenarios(shocks, replays)
     moves = moves_in(history, sessions, scenarios)
     options = contracts(positions, holdings.lots, history, history, OptionModel())
-    return stress_tests(positions, factors, options, moves, scenarios)
+    equity = portfolio_snapshots(*holdings, history, sessions, options=OptionModel())[
+        ["portfolio_id", "session", "equity"]
+    ]
+    return stress_tests(positions, factors, options, moves, scenarios, equity)
 
 
 FLAT = history_of({"SPY": [100.0] * 70, "AAA": [50.0] * 70, "TLT": [90.0] * 70, "BBB": [20.0] * 70})
@@ -229,19 +232,39 @@ def test_a_cheap_contract_keeps_its_own_multiplier():
     assert of_small["pnl_usd"].iloc[0] == pytest.approx(of_usual["pnl_usd"].iloc[0] / 10, rel=1e-9)
 
 
-def test_a_put_that_is_worth_nothing_is_worth_what_it_is_exercised_for_after_a_fall():
-    """UND at 100 hardly moves: three puts at 50 with ten days to go are worth 0. At UND 40 each pays 10 on 100 shares."""
+@pytest.mark.parametrize(("stated", "shares"), [(float("nan"), 100), (10.0, 10)])
+def test_a_put_that_is_worth_nothing_is_worth_what_it_is_exercised_for_after_a_fall(stated: float, shares: int):
+    """UND at 100 hardly moves: three puts at 50 with ten days to go are worth 0. At UND 40 each pays 10 a share, on 100
+    shares or what the lot states. Of 10,000 they cost 0.1 a share: nothing that is held shows what is left.
+    """
     path = 100 * np.cumprod(np.r_[1.0, 1 + 0.001 * np.where(np.arange(69) % 2, 1.0, -1.0)])
     history = history_of({"SPY": [100.0] * 70, "UND": 100 * path / path[-1]})
     first, last = str(history.sessions[0]), history.sessions[-1]
     terms = {"strike_price": 50.0, "option_type": "PUT", "expiration_date": str(last + 10)}
-    holdings = book([option("L1", 3, 0.1, first, **terms)], inception=first)
+    usual = book([option("L1", 3, 0.1, first, **terms)], equity=10_000.0, inception=first)
+    holdings = Book(usual.portfolios, usual.lots.assign(multiplier=stated), usual.flows)
 
     by_portfolio, _ = stressed(holdings, history, {"UND": {"market": 1.0}}, Shock("fall", "market", "move", -0.60))
 
     (position,) = position_values(*holdings, history, history.sessions[-1:], options=OptionModel()).to_dict("records")
     assert (position["price"], position["market_value"]) == (0.0, 0.0)
-    assert by_portfolio["pnl_usd"].iloc[0] == pytest.approx(3 * 100 * (50 - 40), rel=1e-9)
+    gain = 3 * shares * (50 - 40)
+    assert by_portfolio["pnl_usd"].iloc[0] == pytest.approx(gain, rel=1e-9)
+    assert by_portfolio["pnl_share"].iloc[0] == pytest.approx(gain / (10_000 - 3 * shares * 0.1), rel=1e-9)
+
+
+def test_of_a_book_that_is_worth_nothing_and_owes_money_there_is_no_share():
+    """Puts at 50 with UND at 100 are worth 0; 200 were paid for them out of 100."""
+    path = 100 * np.cumprod(np.r_[1.0, 1 + 0.001 * np.where(np.arange(69) % 2, 1.0, -1.0)])
+    history = history_of({"SPY": [100.0] * 70, "UND": 100 * path / path[-1]})
+    first, last = str(history.sessions[0]), history.sessions[-1]
+    terms = {"strike_price": 50.0, "option_type": "PUT", "expiration_date": str(last + 10)}
+    holdings = book([option("L1", 1, 2.0, first, **terms)], equity=100.0, inception=first)
+
+    by_portfolio, _ = stressed(holdings, history, {"UND": {"market": 1.0}}, Shock("fall", "market", "move", -0.60))
+
+    assert by_portfolio["pnl_usd"].iloc[0] == pytest.approx(100 * (50 - 40), rel=1e-9)
+    assert np.isnan(by_portfolio["pnl_share"].iloc[0])
 
 
 def test_two_deviations_are_those_of_the_spreads_moves_over_63_sessions():
