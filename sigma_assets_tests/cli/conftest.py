@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -53,16 +53,21 @@ def sigma(folder: Path, variables: dict[str, str]) -> Callable[..., Result]:
     """Return the command in this process: the same code, without the start of an interpreter each time."""
 
     def run(*words: str, **more: str) -> Result:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            for name in [name for name in os.environ if name.startswith(("SIGMA_", "DAGSTER_"))]:
-                patch.delenv(name)
-            for name, value in (variables | more).items():
-                patch.setenv(name, value)
-            settings.cache_clear()
-            try:
-                return CliRunner().invoke(cli, list(words), prog_name="sigma-assets")
-            finally:
-                settings.cache_clear()
+        return invoked(folder, variables | more, *words)
 
     return run
+
+
+def invoked(folder: Path, environment: Mapping[str, str], *words: str) -> Result:
+    """Run the command in this process, as if it had started in a folder with an environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith(("SIGMA_", "DAGSTER_"))]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        settings.cache_clear()
+        try:
+            return CliRunner().invoke(cli, list(words), prog_name="sigma-assets")
+        finally:
+            settings.cache_clear()

@@ -1,4 +1,4 @@
-"""Fixtures: a fresh deployment on PostgreSQL, as roles.sh and the two migration commands leave it."""
+"""Fixtures: a fresh deployment on PostgreSQL, as roles.sh and the two migration commands leave it; and one on SQLite."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -13,7 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.automation.execution import UpdateRequest
+from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage import migrations
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.deployment.deployment import (
     CHECKOUT,
@@ -26,6 +29,7 @@ from sigma_assets_tests.deployment.deployment import (
     role_url,
 )
 from sigma_assets_tests.postgres import PostgresServer
+from sigma_assets_tests.templates import copy_dagster_files, migrated_sqlite
 
 SmallDisk = Callable[[int], Path]
 """Makes a folder on a file system of its own, of so many MB."""
@@ -40,6 +44,29 @@ def database_with_roles(server: PostgresServer) -> Iterator[str]:
     drop_database(server, name)
 
 
+@lru_cache(maxsize=1)
+def _template(server: PostgresServer) -> str:
+    """Return a database with the two roles, our tables and Dagster's, all made as in production; to be copied."""
+    name = fresh_database(server)
+    make_roles(server, name)
+    url = role_url(server, name, "pipeline", "postgresql+psycopg2")
+    db = Database(url)
+    migrations.upgrade(db)
+    db.dispose()
+    storage = SharedPostgresStorage(url)
+    for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
+        part.dispose()
+    return name
+
+
+@contextmanager
+def _installed_database(server: PostgresServer) -> Iterator[str]:
+    """Copy that database, privileges included; yield the copy's name."""
+    name = fresh_database(server, f"TEMPLATE {_template(server)}")
+    yield name
+    drop_database(server, name)
+
+
 @pytest.fixture
 def database_name(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the name of an empty database with the two roles."""
@@ -48,12 +75,11 @@ def database_name(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def deployment(postgres_server: PostgresServer, database_name: str, tmp_path: Path) -> Deployment:
+def deployment(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Deployment]:
     """Return a deployment on PostgreSQL with deploy/dagster.yaml, its tables made by the pipeline's role."""
-    url = role_url(postgres_server, database_name, "pipeline")
-    made = configured(tmp_path / "postgres", url, CHECKOUT / "deploy" / "dagster.yaml")
-    migrations.upgrade(made.database)
-    return made
+    with _installed_database(postgres_server) as name:
+        url = role_url(postgres_server, name, "pipeline")
+        yield configured(tmp_path / "postgres", url, CHECKOUT / "deploy" / "dagster.yaml")
 
 
 @pytest.fixture
@@ -61,7 +87,8 @@ def embedded(tmp_path: Path) -> Deployment:
     """Return a deployment on SQLite with the dagster.yaml of the checkout."""
     file = tmp_path / "sqlite" / "sigma.sqlite"
     made = configured(tmp_path / "sqlite", f"sqlite:///{file}", CHECKOUT / "dagster.yaml")
-    migrations.upgrade(made.database)
+    copy_dagster_files(made.home)
+    shutil.copy(migrated_sqlite(), file)
     return made
 
 
@@ -130,10 +157,9 @@ def _file_system(megabytes: int) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def finished(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     """Return a deployment that has run."""
-    with database_with_roles(postgres_server) as name:
+    with _installed_database(postgres_server) as name:
         url = role_url(postgres_server, name, "pipeline")
         made = configured(tmp_path_factory.mktemp("finished"), url, CHECKOUT / "deploy" / "dagster.yaml")
-        migrations.upgrade(made.database)
         portfolio_id = add_book(made.database)
         outcomes = made.run(UpdateRequest((portfolio_id,), FIRST, LAST))
         assert [outcome.succeeded for outcome in outcomes] == [True]

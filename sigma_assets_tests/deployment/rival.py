@@ -8,11 +8,14 @@ Executes straight away, as no entry point does: it does not ask whether another 
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
+import sqlalchemy as sa
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import execution
@@ -28,6 +31,9 @@ from sigma_assets_tests.deployment.deployment import FIRST, LAST
 
 IN_POOL = "price_coverage"
 """Waiting at its start would keep the pool's one slot, and the other process away from its own start."""
+
+ANNOUNCEMENTS = "writes.log"
+"""File in DAGSTER_HOME that both processes announce their writes in."""
 
 
 def forced(
@@ -52,6 +58,22 @@ def forced(
         return outcome is not None and outcome.succeeded
 
 
+@contextmanager
+def announced_writes(file: Path) -> Iterator[None]:
+    """Let this process add a line with its id to a file each time it is about to begin a write transaction."""
+
+    def announce(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("sigma_writes", False):
+            with file.open("a") as lines:
+                lines.write(f"{os.getpid()}\n")
+
+    sa.event.listen(sa.Engine, "begin", announce)  # of the class: called before an engine's own, which takes the lock
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "begin", announce)
+
+
 def _stop_at_steps(_: PlannedRun, event: dg.DagsterEvent) -> None:
     chosen = event.step_key in sys.argv[2:] if sys.argv[2:] else event.step_key != IN_POOL
     if event.event_type == dg.DagsterEventType.STEP_START and chosen:
@@ -61,4 +83,6 @@ def _stop_at_steps(_: PlannedRun, event: dg.DagsterEvent) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if forced(sys.argv[1], FIRST, LAST, before=lambda: None, on_event=_stop_at_steps) else 1)
+    with announced_writes(Path(os.environ["DAGSTER_HOME"]) / ANNOUNCEMENTS):
+        succeeded = forced(sys.argv[1], FIRST, LAST, before=lambda: None, on_event=_stop_at_steps)
+    sys.exit(0 if succeeded else 1)

@@ -1,11 +1,22 @@
 """The pipeline on PostgreSQL computes what it computes on SQLite, whichever way its address is written."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from sigma_assets.automation.execution import UpdateRequest
 from sigma_assets.instance.postgres import PooledPostgresEventLogStorage
-from sigma_assets_tests.deployment.deployment import FIRST, LAST, Deployment, add_book, copy_book, role_url
+from sigma_assets_tests.deployment.deployment import (
+    CHECKOUT,
+    FIRST,
+    LAST,
+    Deployment,
+    add_book,
+    configured,
+    copy_book,
+    role_url,
+)
 from sigma_assets_tests.postgres import PostgresServer
 
 
@@ -28,10 +39,11 @@ def test_every_number_is_the_same_on_both_databases(deployment: Deployment, embe
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
 def test_dagster_starts_on_every_way_to_write_the_address(
-    postgres_server: PostgresServer, database_name: str, deployment: Deployment, scheme: str
+    postgres_server: PostgresServer, database_name: str, tmp_path: Path, scheme: str
 ) -> None:
+    """On its first start, too, when it makes its tables."""
     address = role_url(postgres_server, database_name, "pipeline", scheme)
-    deployment.environment["SIGMA_DATABASE_URL"] = address
+    deployment = configured(tmp_path / "home", address, CHECKOUT / "deploy" / "dagster.yaml")
 
     with deployment.entered() as instance:
         instance.add_dynamic_partitions("portfolio", ["p1"])

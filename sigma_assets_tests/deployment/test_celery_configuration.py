@@ -10,6 +10,7 @@ import yaml
 
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.code_version import code_version
+from sigma_assets_tests.cli.conftest import invoked
 from sigma_assets_tests.deployment.deployment import CHECKOUT, Deployment, configured
 
 DEPLOY = CHECKOUT / "deploy"
@@ -76,9 +77,9 @@ def test_a_broker_that_cannot_be_reached_is_named_without_its_password(deploymen
 
 
 def test_a_worker_of_an_instance_without_a_broker_says_what_it_needs(deployment: Deployment) -> None:
-    answer = deployment.command("sigma-assets", "worker")
+    answer = invoked(deployment.home, deployment.environment, "worker")
 
-    assert answer.returncode == 2
+    assert answer.exit_code == 2
     assert "run_launcher is MonitoredRunLauncher; a worker needs HostsRunLauncher" in answer.stderr
 
 

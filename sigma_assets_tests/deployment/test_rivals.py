@@ -20,7 +20,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import FAMILIES, PACKED
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book
-from sigma_assets_tests.deployment.rival import IN_POOL
+from sigma_assets_tests.deployment.rival import ANNOUNCEMENTS, IN_POOL, announced_writes
 
 OTHER_MODEL = {"SIGMA_FACTOR_WINDOW": "45", "SIGMA_CORRELATION_MIN_VALUE_USD": "30000"}
 """Settings under which factors, and what is made of them, and correlations come out differently."""
@@ -144,27 +144,32 @@ def _race(first: Deployment, second: Deployment, portfolio_id: str) -> list[bool
                 release.join()
             asset = str(event.step_key)
             held = threading.Event()
-            arguments = (first.database, SHARED.get(asset, FAMILIES[asset][0].name), held)
+            arguments = (first, SHARED.get(asset, FAMILIES[asset][0].name), held)
             releases.append(threading.Thread(target=_hold_up, args=arguments))
             releases[-1].start()
             assert held.wait(WAIT_SECONDS)
             rival.stdin.write("go\n")
             rival.stdin.flush()
 
-        succeeded = first.force(portfolio_id, on_event)
+        with announced_writes(first.home / ANNOUNCEMENTS):
+            succeeded = first.force(portfolio_id, on_event)
         return [succeeded, rival.wait() == 0, len(releases) == len(PORTFOLIO_ASSETS) - 1]
 
 
-def _hold_up(database: Database, table: str, held: threading.Event) -> None:
+def _hold_up(deployment: Deployment, table: str, held: threading.Event) -> None:
     """Keep writers off a table (on SQLite off the file) until two of them wait; readers go on."""
+    database, announcements = deployment.database, deployment.home / ANNOUNCEMENTS
     with database.begin() as connection:
         if database.dialect == "postgresql":
             connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE MODE")
+        before = len(announcements.read_text().splitlines())
         held.set()
-        if database.dialect == "sqlite":
-            time.sleep(1)  # who waits for a SQLite file cannot be seen: long enough for both to arrive
-            return
         deadline = time.monotonic() + WAIT_SECONDS
+        if database.dialect == "sqlite":  # who waits for a file cannot be seen, only who is about to
+            while time.monotonic() < deadline and len({*announcements.read_text().splitlines()[before:]}) < 2:
+                time.sleep(0.02)
+            time.sleep(0.2)
+            return
         while time.monotonic() < deadline and _waiting(database) < 2:
             time.sleep(0.02)
 

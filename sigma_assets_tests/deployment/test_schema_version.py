@@ -11,20 +11,21 @@ from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations.runner import VERSION_TABLE
+from sigma_assets_tests.cli.conftest import invoked
 from sigma_assets_tests.deployment.deployment import CHECKOUT, configured
 
 
 def test_the_commands_make_show_and_check_the_schema(empty_database_url: str, tmp_path: Path) -> None:
     deployment = configured(tmp_path / "home", empty_database_url, CHECKOUT / "dagster.yaml")
-    refused = deployment.command("sigma-assets", "db", "check")
+    refused = invoked(deployment.home, deployment.environment, "db", "check")
 
-    made = deployment.command("sigma-assets", "db", "upgrade")
+    made = invoked(deployment.home, deployment.environment, "db", "upgrade")
 
     newest = migrations.current(deployment.database)
-    there = deployment.command("sigma-assets", "db", "current")
+    there = invoked(deployment.home, deployment.environment, "db", "current")
     migrations.check(deployment.database)
-    assert (refused.returncode, "run `sigma-assets db upgrade`" in refused.stderr) == (1, True)
-    assert (made.returncode, made.stdout.split()[-1]) == (0, newest), made.stderr
+    assert (refused.exit_code, "run `sigma-assets db upgrade`" in refused.stderr) == (1, True)
+    assert (made.exit_code, made.stdout.split()[-1]) == (0, newest), made.stderr
     assert there.stdout.split()[-1] == newest
 
 
@@ -53,7 +54,7 @@ def test_commands_refuse_a_newer_schema(database_url: str, tmp_path: Path) -> No
     with deployment.database.begin() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
 
-    refused = deployment.command("sigma-assets", "portfolios")
+    refused = invoked(deployment.home, deployment.environment, "portfolios")
 
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "9999, newer than this code" in refused.stderr

@@ -1,4 +1,4 @@
-"""Fixture: a deployment over three hosts, made once for all tests of this folder; without hosts they are skipped."""
+"""Fixture: a deployment over three hosts, made once for a module and stopped with it; without hosts its tests skip."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sigma_assets_tests.hosts.network import NoHostsError, network
 from sigma_assets_tests.postgres import NoPostgresError, PostgresServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostsDeployment]:
     """Return a deployment without any process but its database and its broker; fails, not skips, where CI=true."""
     try:

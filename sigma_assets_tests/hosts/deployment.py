@@ -3,16 +3,18 @@
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
-import pandas as pd
 import redis
+import sqlalchemy as sa
 
+from sigma_assets.storage import schema
 from sigma_assets_tests.hosts.network import Network, NoHostsError
 from sigma_assets_tests.postgres import PostgresServer
-from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, free_port, lots_of, until
+from sigma_assets_tests.processes.deployment import CHECKOUT, HUNDRED, Deployment, free_port, until
 
 BROKER_PASSWORD = "broker-open-sesame"
 DEAD_AFTER_SECONDS = 31.0
@@ -93,6 +95,31 @@ class HostsDeployment(Deployment):
         )
         self.configure(run_launcher={"config": {"broker": broker.url, "dead_after_seconds": DEAD_AFTER_SECONDS}})
 
+    def add_books(self, count: int, first: date, lots: int) -> list[str]:
+        """Add portfolios of different symbols and quantities, all in one transaction; return their ids."""
+        usual = {"account_type": "taxable", "currency": "USD", "initial_equity_usd": HUNDRED, "inception": first}
+        books = [
+            {"portfolio_id": str(uuid4()), "name": f"number {seed}", "created_at": datetime.now(UTC), **usual}
+            for seed in range(count)
+        ]
+        held = [
+            {
+                "portfolio_id": book["portfolio_id"],
+                "lot_id": str(uuid4()),
+                "symbol": SYMBOLS[(seed + number) % len(SYMBOLS)],
+                "quantity": 10.0 + 7 * seed + 3 * number,
+                "entry_price": 50.0,
+                "entry_date": first,
+                "investment_class": "PUBLIC",
+            }
+            for seed, book in enumerate(books)
+            for number in range(lots)
+        ]
+        with self.database.begin() as connection:
+            connection.execute(sa.insert(schema.portfolios), books)
+            connection.execute(sa.insert(schema.lots), held)
+        return [str(book["portfolio_id"]) for book in books]
+
     def start_workers(self, *hosts: str, checkout: Path = CHECKOUT) -> None:
         """Start workers with one slot each on hosts, and wait until all take runs.
 
@@ -147,9 +174,3 @@ def _text(entry: dg.EventLogEntry) -> str:
     elif event is not None and event.event_type is dg.DagsterEventType.ENGINE_EVENT:
         error = event.engine_event_data.error
     return f"{entry.message} {'' if error is None else error.to_string()}"
-
-
-def book(seed: int, first: date, lots: int = 10) -> pd.DataFrame:
-    """Return lots of different symbols, different for each seed."""
-    picked = [SYMBOLS[(seed + number) % len(SYMBOLS)] for number in range(lots)]
-    return lots_of({symbol: 10.0 + 7 * seed + 3 * number for number, symbol in enumerate(picked)}, first)

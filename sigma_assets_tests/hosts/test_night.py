@@ -24,7 +24,7 @@ from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import fresh_database
 from sigma_assets_tests.deployment.deployment import copy_book
-from sigma_assets_tests.hosts.deployment import HostsDeployment, book
+from sigma_assets_tests.hosts.deployment import HostsDeployment
 from sigma_assets_tests.processes.deployment import CHECKOUT, LAST, Deployment, until
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
@@ -64,7 +64,7 @@ class Night:
 @pytest.fixture(scope="module")
 def night(hosts: HostsDeployment) -> Night:
     """Let the night happen."""
-    portfolios = [hosts.add(f"number {number}", book(number, EVE, lots=4)) for number in range(PORTFOLIOS)]
+    portfolios = hosts.add_books(PORTFOLIOS, EVE, lots=4)
     _run(hosts, prices=f"simulated:last={EVE}")
     order = read_roster(hosts.database).portfolio_ids
     in_a_run = PORTFOLIOS // RUNS

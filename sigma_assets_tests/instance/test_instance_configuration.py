@@ -1,6 +1,5 @@
 """dagster.yaml and workspace.yaml say what Dagster understands, and several processes may start on them at once."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +14,24 @@ from sigma_assets.automation.planner import MAX_CELLS
 from sigma_assets.instance.event_batching import BATCH_SIZE
 from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
+from sigma_assets_tests.together import work_together
 
 CHECKOUT = Path(__file__).parents[2]
 
 STARTER = """
 import dagster as dg
+import sigma_assets.instance.launcher, sigma_assets.instance.sqlite.storage
 
 @dg.job
 def nothing():
     pass
 
-with dg.DagsterInstance.get() as instance:
-    for number in range(25):
-        run = instance.create_run_for_job(nothing, tags={"number": str(number)})
-        instance.add_run_tags(run.run_id, {"again": str(number)})
-        instance.report_run_canceled(run)
+def work(_):
+    with dg.DagsterInstance.get() as instance:
+        for number in range(25):
+            run = instance.create_run_for_job(nothing, tags={"number": str(number)})
+            instance.add_run_tags(run.run_id, {"again": str(number)})
+            instance.report_run_canceled(run)
 """
 
 
@@ -85,12 +87,7 @@ def test_opening_the_instance_turns_batching_on(home, monkeypatch):
 
 
 def test_six_processes_that_create_an_instance_together_lose_no_run(home):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", STARTER], env=environment, stderr=subprocess.DEVNULL) for _ in range(6)
-    ]
-
-    assert [process.wait() for process in processes] == [0] * 6
+    work_together(STARTER, *"123456")
 
     with dg.DagsterInstance.get() as instance:
         runs = instance.get_runs()

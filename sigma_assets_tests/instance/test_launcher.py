@@ -80,8 +80,22 @@ def instance(home, monkeypatch) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def code_server(home) -> Iterator[tuple[subprocess.Popen, int]]:
+    """Return a code server that no test ends."""
+    with serving(home) as server:
+        yield server
+
+
+@pytest.fixture
+def own_code_server(home) -> Iterator[tuple[subprocess.Popen, int]]:
+    """Return a code server that the test may end."""
+    with serving(home) as server:
+        yield server
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[subprocess.Popen, int]]:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -142,8 +156,8 @@ def test_a_run_whose_worker_is_killed_fails(instance, code_server):
     assert failure_message(instance, run_id)
 
 
-def test_a_run_whose_worker_and_code_server_are_killed_together_fails(instance, code_server):
-    server, port = code_server
+def test_a_run_whose_worker_and_code_server_are_killed_together_fails(instance, own_code_server):
+    server, port = own_code_server
     run_id, worker = launch(instance, port)
 
     server.kill()
@@ -152,8 +166,8 @@ def test_a_run_whose_worker_and_code_server_are_killed_together_fails(instance, 
     assert f"process {worker} has ended without finishing it" in failure_message(instance, run_id)
 
 
-def test_a_run_outlives_its_code_server(instance, code_server, home):
-    server, port = code_server
+def test_a_run_outlives_its_code_server(instance, own_code_server, home):
+    server, port = own_code_server
     run_id, worker = launch(instance, port)
     server.kill()
     server.wait()
@@ -175,8 +189,8 @@ def daemon_looks(home: Path) -> int:
 
 
 @pytest.mark.parametrize("has_code_server", [True, False])
-def test_a_launched_run_can_be_cancelled_with_and_without_its_code_server(instance, code_server, has_code_server):
-    server, port = code_server
+def test_a_launched_run_can_be_cancelled_with_and_without_its_code_server(instance, request, has_code_server):
+    server, port = request.getfixturevalue("code_server" if has_code_server else "own_code_server")
     run_id, _ = launch(instance, port)
     if not has_code_server:
         server.kill()

@@ -1,7 +1,5 @@
 """The batched event log answers every question as Dagster's own does, and loses nothing between processes."""
 
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +16,7 @@ from dagster._core.storage.event_log.base import AssetRecordsFilter
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
+from sigma_assets_tests.together import work_together
 
 VALUES = dg.AssetKey("position_values")
 BETAS = dg.AssetKey("betas")
@@ -144,17 +143,16 @@ def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
 
 
 WRITER = """
-import sys
 from sigma_assets_tests.instance.test_sqlite_events import VALUES, materialization
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
-directory, writer = sys.argv[1:]
-storage = BatchedSqliteEventLogStorage(directory)
-for batch in range(20):
-    sessions = [f"2026-{batch + 1:02}-{day:02}" for day in range(1, 26)]
-    storage.store_event_batch([materialization(VALUES, session, writer, run_id=writer) for session in sessions])
-    storage.add_dynamic_partitions("portfolio", [f"{writer}-{batch}"])
-    storage.store_event(materialization(VALUES, f"single-{batch}", writer, run_id=writer))
+def work(writer):
+    storage = BatchedSqliteEventLogStorage({directory!r})
+    for batch in range(20):
+        sessions = [f"2026-{{batch + 1:02}}-{{day:02}}" for day in range(1, 26)]
+        storage.store_event_batch([materialization(VALUES, session, writer, run_id=writer) for session in sessions])
+        storage.add_dynamic_partitions("portfolio", [f"{{writer}}-{{batch}}"])
+        storage.store_event(materialization(VALUES, f"single-{{batch}}", writer, run_id=writer))
 """
 
 
@@ -173,13 +171,12 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(storage):
 
 
 def test_six_processes_that_create_the_log_together_lose_no_event(tmp_path):
-    directory = tmp_path / "shared"
+    directory = str(tmp_path / "shared")
     writers = [f"writer-{number}" for number in range(6)]
 
-    processes = [subprocess.Popen([sys.executable, "-c", WRITER, str(directory), writer]) for writer in writers]
+    work_together(WRITER.format(directory=directory), *writers)
 
-    assert [process.wait() for process in processes] == [0] * 6
-    storage = BatchedSqliteEventLogStorage(str(directory))
+    storage = BatchedSqliteEventLogStorage(directory)
     for writer in writers:
         records = storage.get_records_for_run(writer).records
         assert len(records) == 20 * 26

@@ -1,7 +1,5 @@
 """Prices: written once by revision, healed when late, read as matrices."""
 
-import subprocess
-import sys
 import threading
 from datetime import date, timedelta
 
@@ -21,6 +19,7 @@ from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.storage.builders import EVENING, bars, dump
 from sigma_assets_tests.storage.frames.test_rows import explain
+from sigma_assets_tests.together import work_together
 
 CALENDAR = nyse_calendar(last_day=date(2026, 12, 31))
 TABLES = (schema.market_prices, schema.price_loads, schema.price_gaps, schema.symbols)
@@ -151,18 +150,19 @@ def test_a_history_of_nothing_is_empty(database: Database) -> None:
 
 def test_six_processes_that_write_lose_nothing(database: Database, database_url: str) -> None:
     """Each writes ten loads of its own; revisions are one to sixty without a hole, whoever came first."""
-    program = (
-        "import sys; from sigma_assets.storage.connection.database import Database\n"
-        "from sigma_assets.prices.tables import write_prices\n"
-        "from sigma_assets_tests.storage.builders import EVENING, bars\n"
-        "db = Database(sys.argv[1])\n"
-        "for day in range(10):\n"
-        "    write_prices(db, bars({sys.argv[2]: {f'2026-01-{day + 10}': 1.0 + day}}), 'test', EVENING)"
-    )
+    program = f"""
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.prices.tables import write_prices
+from sigma_assets_tests.storage.builders import EVENING, bars
 
-    processes = [subprocess.Popen([sys.executable, "-c", program, database_url, f"S{number}"]) for number in range(6)]
+def work(symbol):
+    db = Database({database_url!r})
+    for day in range(10):
+        write_prices(db, bars({{symbol: {{f'2026-01-{{day + 10}}': 1.0 + day}}}}), 'test', EVENING)
+"""
 
-    assert [process.wait() for process in processes] == [0] * 6
+    work_together(program, *(f"S{number}" for number in range(6)))
+
     assert sorted(changed_prices(database, 0)["revision"]) == list(range(1, 61))
 
 

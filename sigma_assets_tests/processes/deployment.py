@@ -199,13 +199,15 @@ class Deployment:
 
     def wait_until_done(self, *portfolio_ids: str, seconds: float = 90) -> None:
         """Wait until portfolios have no run in flight, and the last one of each succeeded."""
+        wanted = set(portfolio_ids)
 
         def done() -> bool:
-            everything = self.runs()
-            found = {key: [run for run in everything if key in run.portfolio_ids] for key in portfolio_ids}
-            return all(
-                each and not any(run.in_flight for run in each) and each[-1].status is dg.DagsterRunStatus.SUCCESS
-                for each in found.values()
+            covering = [run for run in self.runs() if not wanted.isdisjoint(run.portfolio_ids)]
+            last = {key: run.status for run in covering for key in wanted.intersection(run.portfolio_ids)}
+            return (
+                last.keys() == wanted
+                and not any(run.in_flight for run in covering)
+                and all(status is dg.DagsterRunStatus.SUCCESS for status in last.values())
             )
 
         until(done, "portfolios are up to date", seconds)

@@ -17,10 +17,12 @@ import dagster as dg
 import httpx
 import pytest
 import sqlalchemy as sa
+from click.testing import Result
 
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import portfolios
 from sigma_assets_tests.automation.receivers import served
+from sigma_assets_tests.cli.conftest import invoked
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
 HOLDINGS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,50,2026-01-05\nJNJ,50,50,2026-01-06\n"
@@ -40,10 +42,15 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         made.stop()
 
 
+def sigma(deployment: Deployment, *words: str) -> Result:
+    """Run `sigma-assets` in this process: the servers beside it are processes of their own."""
+    return invoked(deployment.home, deployment.environment, *words)
+
+
 def imported(deployment: Deployment, name: str, file: str = "growth.csv") -> tuple[dict[str, Any], str]:
     """Import the holdings as a portfolio; return what the command printed, and what it said beside that."""
-    done = deployment.command("import", file, "--name", name, "--equity", "100000", "--json")
-    assert done.returncode == 0, done.stderr
+    done = sigma(deployment, "import", file, "--name", name, "--equity", "100000", "--json")
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
 
@@ -60,7 +67,7 @@ def test_an_import_of_many_lots_asks_for_as_many_runs_as_fit_into_memory(deploym
 
     record, _ = imported(deployment, "large", "large.csv")
     asked = deployment.runs(record["portfolio_id"])
-    removed = deployment.command("remove", record["portfolio_id"])
+    removed = sigma(deployment, "remove", record["portfolio_id"])
 
     sessions = deployment.settings.calendar.between(date(2025, 6, 2), LAST).astype(str)
     assert [(run.first, run.last) for run in asked] == [(sessions[0], sessions[124]), (sessions[125], sessions[-1])]
@@ -74,7 +81,7 @@ def test_an_import_asks_for_the_run_itself_and_a_removal_takes_it_back(deploymen
     wanted, _ = imported(deployment, "wanted")
     unwanted, _ = imported(deployment, "regretted")
     asked = {key["portfolio_id"]: deployment.runs(key["portfolio_id"]) for key in (wanted, unwanted)}
-    removed = deployment.command("remove", unwanted["portfolio_id"])
+    removed = sigma(deployment, "remove", unwanted["portfolio_id"])
 
     deployment.start("daemon")
     deployment.wait_until_done(wanted["portfolio_id"])
@@ -83,7 +90,7 @@ def test_an_import_asks_for_the_run_itself_and_a_removal_takes_it_back(deploymen
         (run,) = asked[each["portfolio_id"]]
         assert (run.run_id, run.source, run.status) == (each["run_id"], "onboarding", QUEUED)
         assert (run.first, run.last) == ("2026-01-05", str(LAST))
-    assert removed.returncode == 0
+    assert removed.exit_code == 0
     assert f"canceled run {unwanted['run_id']}" in removed.stderr
     until(lambda: partitions(deployment) == [wanted["portfolio_id"]], "the partition is dropped")
     (canceled,) = deployment.runs(unwanted["portfolio_id"])
@@ -97,18 +104,18 @@ def test_a_removal_cancels_a_run_at_work_and_its_history_stays_readable(deployme
     reached = deployment.shut("before_volatility", portfolio_id)
     until(reached.exists, "its run is at work", seconds=120)
 
-    removed = deployment.command("remove", portfolio_id)
+    removed = sigma(deployment, "remove", portfolio_id)
     until(lambda: not deployment.runs(portfolio_id)[0].in_flight, "its run has ended")
     deployment.open(reached)
 
-    assert removed.returncode == 0, removed.stderr
+    assert removed.exit_code == 0, removed.stderr
     until(lambda: portfolio_id not in partitions(deployment), "the partition is dropped")
-    told = json.loads(deployment.command("runs", "--portfolio", portfolio_id, "--json").stdout)
+    told = json.loads(sigma(deployment, "runs", "--portfolio", portfolio_id, "--json").stdout)
     (story,) = told
     assert (story["run_id"], story["status"]) == (record["run_id"], "canceled")
     assert story["asset_seconds"]["betas"] > 0
     assert 0 < story["cells_done"] < story["cells_total"]
-    kept = deployment.command("export", "portfolio_snapshots", "--portfolio", portfolio_id, "--format", "csv")
+    kept = sigma(deployment, "export", "portfolio_snapshots", "--portfolio", portfolio_id, "--format", "csv")
     assert len(kept.stdout.splitlines()) == 1 + 4, kept.stderr
 
 
@@ -202,6 +209,6 @@ def test_without_a_webserver_an_import_succeeds_and_the_sensor_does_the_rest(dep
     deployment.wait_until_done(record["portfolio_id"])
     (run,) = deployment.runs(record["portfolio_id"])
     assert (run.source, run.first, run.last) == ("onboarding", "2026-01-05", str(LAST))
-    removed = deployment.command("remove", record["portfolio_id"])
-    assert (removed.returncode, "canceled" in removed.stderr) == (0, False)
+    removed = sigma(deployment, "remove", record["portfolio_id"])
+    assert (removed.exit_code, "canceled" in removed.stderr) == (0, False)
     until(lambda: record["portfolio_id"] not in partitions(deployment), "the partition is dropped")

@@ -1,7 +1,5 @@
 """The schema that migrations make is the one of the code, whoever migrates and however often."""
 
-import subprocess
-import sys
 from datetime import date
 
 import pytest
@@ -17,6 +15,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.migrations.runner import VERSION_TABLE, config
 from sigma_assets.storage.schema import SCHEMA, correlations_by_pair, metadata
+from sigma_assets_tests.together import work_together
 
 
 def test_migrated_schema_is_the_schema_of_the_code(database: Database) -> None:
@@ -74,19 +73,18 @@ def test_the_schema_is_at_the_head_of_the_migrations_and_each_file_begins_with_i
 
 
 def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, empty_database_url: str) -> None:
-    program = (
-        "import sys; from sigma_assets.storage import migrations;"
-        "from sigma_assets.storage.connection.database import Database;"
-        "print(migrations.upgrade(Database(sys.argv[1])))"
-    )
+    program = f"""
+import alembic.command
+from sigma_assets.storage import migrations
+from sigma_assets.storage.connection.database import Database
 
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, empty_database_url], stdout=subprocess.PIPE) for _ in range(3)
-    ]
-    versions = {process.communicate()[0].decode().strip() for process in processes}
+def work(_):
+    print(migrations.upgrade(Database({empty_database_url!r})))
+"""
 
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert versions == {migrations.current(empty_database)}
+    versions = work_together(program, *"123")
+
+    assert versions == [migrations.current(empty_database)] * 3
 
 
 def test_a_database_without_tables_is_named_with_the_command_that_helps(empty_database: Database) -> None:
