@@ -55,7 +55,8 @@ def inputs_written(db: Database) -> tuple[int, ...]:
 def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str]) -> list[str]:
     """Return the active portfolios that may have been computed from prices older than loads after `since`, sorted.
 
-    A portfolio that is not among them is up to date; one that is may be: only the sessions tell.
+    A portfolio that is not among them is up to date; one that is may be: only the sessions tell. Of each load only the
+    prices count that somebody computed a session without: not those of a night, which came before all that reads them.
 
     Parameters
     ----------
@@ -65,8 +66,16 @@ def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str])
     def read(connection: sa.Connection) -> pd.DataFrame:
         order = bulk.ordered(connection, price_coverage, ("portfolio_id",))
         query = (
-            "WITH changed AS (SELECT symbol, min(session) AS session, max(revision) AS revision FROM market_prices"
-            " WHERE revision > :since GROUP BY symbol),"
+            "WITH loads AS (SELECT revision, min(session) AS session FROM market_prices WHERE revision > :since"
+            " GROUP BY revision),"
+            " computed AS (SELECT v.session, min(v.prices_revision) AS revision FROM price_coverage v JOIN portfolios p"
+            " ON p.portfolio_id = v.portfolio_id WHERE p.deleted_at IS NULL"
+            " AND v.session >= (SELECT min(session) FROM loads) GROUP BY v.session),"
+            " seen AS (SELECT session, min(revision) OVER (ORDER BY session DESC) AS revision FROM computed),"
+            " news AS (SELECT l.revision, (SELECT min(s.session) FROM seen s WHERE s.revision >= l.revision) AS until"
+            " FROM loads l WHERE l.revision > (SELECT min(s.revision) FROM seen s)),"
+            " changed AS (SELECT m.symbol, min(m.session) AS session, max(m.revision) AS revision FROM market_prices m"
+            " JOIN news n ON n.revision = m.revision WHERE n.until IS NULL OR m.session < n.until GROUP BY m.symbol),"
             " everyones AS (SELECT min(session) AS session, max(revision) AS revision FROM changed"
             f" WHERE {bulk.among(connection, 'symbol', 'everyones')}),"
             " held AS (SELECT portfolio_id, symbol FROM lots WHERE investment_class <> 'PRIVATE' UNION ALL"

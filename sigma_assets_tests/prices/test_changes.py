@@ -60,6 +60,22 @@ def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: D
     assert portfolios_behind_prices(database, first, ()) == []
 
 
+def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(database: Database) -> None:
+    """After each night all were looked at one by one, since the newest load is later than that of the day before."""
+    evening = load(database, "AAPL", "2026-01-06", 150.0)
+    holder, late = (add(database, name, {"symbol": "AAPL"}) for name in ("holds", "is computed late"))
+    night = load(database, "AAPL", "2026-01-07", 151.0)
+    for portfolio, revisions in ((holder, [evening, evening, night]), (late, [evening, evening, evening])):
+        rows = coverage([portfolio], DAYS, prices_revision=revisions)
+        replace_rows(database, {price_coverage: rows}, Rows(date(2026, 1, 1), date(2026, 1, 31), (portfolio,)))
+
+    assert portfolios_behind_prices(database, 0, ()) == [late]
+    compute(database, night, late)
+    assert portfolios_behind_prices(database, 0, ()) == []
+    load(database, "AAPL", "2026-01-06", 149.0)
+    assert portfolios_behind_prices(database, 0, ()) == sorted([holder, late])
+
+
 def test_changed_prices_are_those_of_later_loads_within_bounds(database: Database) -> None:
     first = load(database, "AAPL", "2026-01-05", 150.0)
     second = load(database, "AAPL", "2026-01-06", 151.0)
