@@ -25,6 +25,12 @@ def place(request: pytest.FixtureRequest) -> Deployment:
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process hear nothing of what is done to its run, however slow it is, until it wants to write."""
+    monkeypatch.setattr(module, "_interrupt", lambda: None)
+
+
 def at_start_of(asset: str, deed: Callable[[str], object]) -> Hook:
     """Return a hook that does something to a run, once, when the step of an asset starts."""
     done: list[str] = []
@@ -67,7 +73,7 @@ def count(place: Deployment, table: str, portfolio_id: str) -> int:
         return connection.exec_driver_sql(COMPUTED.format(table, portfolio_id)).scalar_one()
 
 
-def test_a_run_that_was_marked_as_failed_writes_nothing_more_and_fails_once(place: Deployment) -> None:
+def test_a_run_that_was_marked_as_failed_writes_nothing_more_and_fails_once(place: Deployment, unheard: None) -> None:
     portfolio_id = add_book(place.database)
 
     succeeded = place.force(
@@ -84,7 +90,7 @@ def test_a_run_that_was_marked_as_failed_writes_nothing_more_and_fails_once(plac
     assert count(place, "volatility_by_portfolio", portfolio_id) == 0
 
 
-def test_a_run_that_was_canceled_by_force_stays_canceled(place: Deployment) -> None:
+def test_a_run_that_was_canceled_by_force_stays_canceled(place: Deployment, unheard: None) -> None:
     portfolio_id = add_book(place.database)
 
     place.force(portfolio_id, at_start_of("betas", by_another(lambda instance, run: instance.report_run_canceled(run))))

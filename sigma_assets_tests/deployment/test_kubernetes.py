@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import dagster as dg
@@ -159,14 +158,15 @@ def test_a_silent_api_server_is_no_dead_worker_and_a_silent_worker_is(deployment
     refused = {"kind": "Status", "message": "forbidden"}
     with kubernetes_api(403, refused) as port, on_kubernetes(deployment, tmp_path, port) as instance:
         run, launcher = started_run(instance), instance.run_launcher
-        launcher._watch = SilenceWatch(0.6)
+        now = [0.0]
+        launcher._watch = SilenceWatch(0.6, clock=lambda: now[0])
 
         fresh = launcher.check_run_worker_health(run)
         silent_for(instance, 300)
         answers = []
         for _ in range(6):  # silence counts from when it is listened to
             answers.append(launcher.check_run_worker_health(run))
-            sleep(0.2)
+            now[0] += 0.2
 
     assert (fresh.status, "Kubernetes" in fresh.msg) == (WorkerStatus.RUNNING, False)
     assert answers[0].status is WorkerStatus.RUNNING
