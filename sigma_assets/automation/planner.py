@@ -105,9 +105,9 @@ def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[Pla
     return chosen
 
 
-def backoff_seconds(failures: int, *, first: float = 60.0, longest: float = 3600.0) -> float:
-    """Return how long to wait after a number of failures in a row: doubles from `first` up to `longest`; 0 after none."""
-    return min(first * 2.0 ** (failures - 1), longest) if failures else 0.0
+def backoff_seconds(failures: int) -> float:
+    """Return how long to wait after a number of failures in a row: a minute, doubled up to an hour; 0 after none."""
+    return min(60.0 * 2.0 ** (failures - 1), 3600.0) if failures else 0.0
 
 
 def _columns(portfolio_ids: Collection[str | None], order: Sequence[str]) -> list[str | None]:

@@ -209,5 +209,3 @@ METHOD_VERSIONS = {
 }
 """Version of each asset's method (SPEC 4.14). Raise it whenever the numbers change: what was computed by an older one stays,
 is marked, and is computed again on `run --outdated`."""
-FIRST_METHOD_VERSION = 1
-"""Version of everything that was computed before versions were noted."""

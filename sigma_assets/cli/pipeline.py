@@ -118,7 +118,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
     tell_gaps(portfolio_ids)
 
 
-def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
+def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "list[Outcome]":
     """Run an update request with a live progress display; return the outcomes."""
     import dagster as dg
 
@@ -164,10 +164,10 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
                 request,
                 on_event=on_event,
                 on_wait=on_wait,
-                source=source,
+                source="admin",
             )
         except ProviderError as error:
-            run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, source)
+            run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, "admin")
             error.add_note(f"kept in the history as run {run_id}: `sigma-assets runs`")
             raise
 

@@ -33,7 +33,7 @@ class MassiveProvider:
     calendar : NYSE sessions.
     current_session : last session that is over; nothing later is asked for, and next-try days count from it.
     calls_per_minute : 5 is the free plan; None = no limit (paid plans).
-    base_url, timeout_seconds, attempts, proxy : of the service; the proxy as a URL.
+    base_url, timeout_seconds, attempts : of the service.
     reserve : shares the pace with other processes; see `Caller`.
     clock, sleep : for tests.
     """
@@ -50,7 +50,6 @@ class MassiveProvider:
         base_url: str = BASE_URL,
         timeout_seconds: float = 30.0,
         attempts: int = 5,
-        proxy: str | None = None,
         reserve: Reserve | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -62,7 +61,7 @@ class MassiveProvider:
         self._caller = Caller(
             self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
         )  # fmt: skip
-        self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds, proxy=proxy)
+        self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds)
         self._quotes = MassiveQuotes(self._api, calendar, current_session)
         self._reported = Meter()
 
