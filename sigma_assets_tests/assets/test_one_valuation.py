@@ -20,7 +20,8 @@ from sigma_assets.runs.tags import Range, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.portfolios import NewPortfolio, add_cash_flow, add_portfolio
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets_tests.storage.builders import add_cash_flow
 
 FIRST, LAST = date(2024, 3, 14), date(2024, 3, 15)
 HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,170,2024-03-11\nMSFT,-3,400,2024-03-14\n"
