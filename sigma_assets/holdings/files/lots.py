@@ -1,6 +1,6 @@
 """From the rows of a table of lots or positions to checked lots."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -15,27 +15,14 @@ from sigma_assets.holdings.files.column import Flags, repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
 
-
-@dataclass(frozen=True)
-class Lot:
-    """One checked lot; the fields are the columns of the table `lots` without its ids."""
-
-    symbol: str
-    quantity: float
-    entry_price: float
-    entry_date: date
-    exit_date: date | None
-    exit_price: float | None
-    investment_class: str
-    investment_subtype: str | None
-    underlying_symbol: str | None
-    strike_price: float | None
-    expiration_date: date | None
-    option_type: str | None
-    multiplier: float | None
-
-
-LOT_COLUMNS = tuple(each.name for each in fields(Lot))
+_TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
+_DTYPES = {
+    "symbol": _TEXT, "quantity": _NUMBER, "entry_price": _NUMBER, "entry_date": _DAY, "exit_date": _DAY,
+    "exit_price": _NUMBER, "investment_class": _TEXT, "investment_subtype": _TEXT, "underlying_symbol": _TEXT,
+    "strike_price": _NUMBER, "expiration_date": _DAY, "option_type": _TEXT, "multiplier": _NUMBER,
+}  # fmt: skip
+LOT_COLUMNS = tuple(_DTYPES)
+"""Columns of the table `lots` without its ids."""
 _ROUNDED = 0.006
 """An average cost that is printed in cents is this close to the exact one."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
@@ -225,13 +212,8 @@ def _frame(
 
 def lot_frame(columns: dict[str, Any]) -> pd.DataFrame:
     """Return lots as a frame: numbers float64 (NaN for null), days datetime64[s] (NaT), texts objects (None)."""
-    kinds = {each.name: str(each.type) for each in fields(Lot)}
-    dtypes = {
-        name: "datetime64[s]" if "date" in kind else "float64" if "float" in kind else "object"
-        for name, kind in kinds.items()
-    }
-    arrays = {name: np.asarray(columns[name], dtype) for name, dtype in dtypes.items()}
-    series = {name: pd.Series(values, dtype=dtypes[name], copy=False) for name, values in arrays.items()}
+    arrays = {name: np.asarray(columns[name], dtype) for name, dtype in _DTYPES.items()}
+    series = {name: pd.Series(values, dtype=_DTYPES[name], copy=False) for name, values in arrays.items()}
     return pd.DataFrame(series, copy=False)
 
 
