@@ -81,19 +81,7 @@ def _explained(report: PortfolioReport | None, source: Source | None, text: str)
     """Return the address of the page that explains a number; empty in a file, and where there is no number."""
     if report is None or source is None or report.session is None or text == forms.UNKNOWN:
         return ""
-    return explain_link(
-        report.portfolio_id,
-        source.table,
-        source.column,
-        source.session or report.session,
-        symbols=[symbol for symbol in (source.symbol, source.other) if symbol],
-        factor=source.factor,
-        scenario=source.scenario,
-        lot=source.lot,
-        cluster=source.cluster,
-        scheme=source.scheme,
-        class_name=source.class_name,
-    )
+    return explain_link(report.portfolio_id, source, report.session)
 
 
 def typeset(text: str) -> str:

@@ -1,6 +1,5 @@
 """An explanation as a page, and the link that leads to it from a number of the report."""
 
-from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from urllib.parse import quote, urlencode
@@ -8,37 +7,26 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sigma_assets.reports.explain.explanation import Explanation
+from sigma_assets.reports.words.table import Source
 
 
-def explain_link(
-    portfolio_id: str,
-    table: str,
-    column: str,
-    session: date | str,
-    *,
-    symbols: Sequence[str] = (),
-    factor: str | None = None,
-    scenario: str | None = None,
-    lot: str | None = None,
-    cluster: int | None = None,
-    scheme: str | None = None,
-    class_name: str | None = None,
-) -> str:
-    """Return the address of the page that explains a number, on the status server.
+def explain_link(portfolio_id: str, source: Source, session: date) -> str:
+    """Return the address of the page that explains a number of a session, on the status server.
 
     Examples
     --------
-    >>> explain_link("P1", "betas", "market_beta", "2026-01-08")
+    >>> explain_link("P1", Source("betas", "market_beta"), date(2026, 1, 8))
     '/portfolio/P1/explain/betas/market_beta?session=2026-01-08'
-    >>> explain_link("P1", "correlations_by_pair", "correlation", "2026-01-08", symbols=["AAPL", "MSFT"])
+    >>> explain_link("P1", Source("correlations_by_pair", "correlation", "AAPL", other="MSFT"), date(2026, 1, 8))
     '/portfolio/P1/explain/correlations_by_pair/correlation?session=2026-01-08&symbol=AAPL&symbol=MSFT'
     """
     asked = {
-        "session": str(session), "symbol": list(symbols), "factor": factor, "scenario": scenario, "lot": lot,
-        "cluster": cluster, "scheme": scheme, "class": class_name,
+        "session": str(source.session or session), "symbol": [symbol for symbol in (source.symbol, source.other) if symbol],
+        "factor": source.factor, "scenario": source.scenario, "lot": source.lot, "cluster": source.cluster,
+        "scheme": source.scheme, "class": source.class_name,
     }  # fmt: skip
     query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
-    return f"/portfolio/{quote(portfolio_id)}/explain/{quote(table)}/{quote(column)}?{query}"
+    return f"/portfolio/{quote(portfolio_id)}/explain/{quote(source.table)}/{quote(source.column)}?{query}"
 
 
 def explanation_page(found: Explanation) -> str:
