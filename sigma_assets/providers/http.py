@@ -38,23 +38,11 @@ class TransientError(Exception):
 
 @dataclass
 class Meter:
-    """What calls have cost so far."""
+    """What calls have cost."""
 
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0
-
-    def since(self, earlier: "Meter") -> "Meter":
-        """Return the cost since an earlier reading."""
-        return Meter(
-            self.requests - earlier.requests,
-            self.retries - earlier.retries,
-            self.waited_seconds - earlier.waited_seconds,
-        )
-
-    def reading(self) -> "Meter":
-        """Return a copy that later calls do not move."""
-        return Meter(self.requests, self.retries, self.waited_seconds)
 
 
 class Caller:
@@ -113,6 +101,11 @@ class Caller:
                 self.meter.retries += 1
                 self._pause(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def taken(self) -> Meter:
+        """Return what calls have cost since this was asked for last."""
+        cost, self.meter = self.meter, Meter()
+        return cost
 
     def _wait_after(self, error: TransientError, number: int) -> float:
         if error.retry_after is not None:

@@ -63,7 +63,6 @@ class MassiveProvider:
         )  # fmt: skip
         self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds)
         self._quotes = MassiveQuotes(self._api, calendar, current_session)
-        self._reported = Meter()
 
     def last_session(self) -> date:
         """Return the last session for which the plan gives prices: on the free plan not before the next day."""
@@ -125,7 +124,7 @@ class MassiveProvider:
             for session in sessions:
                 ledger.enter(session, found.quotes.get(session, ()), found.absences.get(session))
             ledger.finish()
-            bars = make_bars(self.name, [ledger], self._cost(), renamed=found.renamed)
+            bars = make_bars(self.name, [ledger], self._caller.taken(), renamed=found.renamed)
             logger.info("%s: %d sessions in %.1f s", symbol, len(bars.rows), time.perf_counter() - start)
             yield bars
 
@@ -148,7 +147,7 @@ class MassiveProvider:
                 ledgers[symbol].enter(session, quotes, absence)
                 if session == max(wanted[symbol]):
                     ledgers[symbol].finish()
-            bars = make_bars(self.name, [ledgers[symbol] for symbol in symbols], self._cost(), renamed=renamed)
+            bars = make_bars(self.name, [ledgers[symbol] for symbol in symbols], self._caller.taken(), renamed=renamed)
             seconds = time.perf_counter() - start
             logger.info("%s: %d of %d symbols in %.1f s", session, len(bars.rows), len(symbols), seconds)
             yield bars
@@ -178,8 +177,3 @@ class MassiveProvider:
     def _stated(self, wanted: Mapping[str, Sequence[date]]) -> tuple[date, date]:
         last = max(max(sessions) for sessions in wanted.values())
         return look_back_start(self._calendar, last), last
-
-    def _cost(self) -> Meter:
-        cost = self._caller.meter.since(self._reported)
-        self._reported = self._caller.meter.reading()
-        return cost
