@@ -2,13 +2,12 @@
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
 import numpy as np
 
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.runs.tags import MISSING
+from sigma_assets.runs.tags import MISSING, PlannedRun
 
 Needs = dict[tuple[str | None, str], SessionArray]
 """(portfolio id, or None for the universe; asset) -> sessions that must run, ascending."""
@@ -22,27 +21,6 @@ MIN_CELLS = 250
 """Fewest sessions x portfolios for which another worker is worth its start and a second reading of the prices."""
 MAX_UNIVERSE_SESSIONS = 260
 """Most sessions in one run of the universe, for the same reasons: a year of 1,200 symbols takes 0.7 GiB."""
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run: a rectangle of sessions x portfolios, and the assets that are missing all over it.
-
-    Attributes
-    ----------
-    assets : names, in the order of the pipeline.
-    first, last : its range of sessions, both included.
-    portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
-    reason : why it is run, in a few words.
-    target : last session that was due when it was planned, whatever part of it this run covers.
-    """
-
-    assets: tuple[str, ...]
-    first: date
-    last: date
-    portfolio_ids: tuple[str, ...] = ()
-    reason: str = MISSING
-    target: date | None = field(default=None, compare=False)
 
 
 def plan_runs(

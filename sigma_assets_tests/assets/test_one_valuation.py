@@ -16,7 +16,7 @@ from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.tags import Range, run_tags
+from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
@@ -64,7 +64,7 @@ class World:
                 "price_source": PriceSource(self.tables.settings, self.tables.opened),
             },
         )
-        covered = Range(FIRST, LAST, (self.portfolio_id,))
+        covered = PlannedRun((), FIRST, LAST, (self.portfolio_id,))
         tags = run_tags(covered, self.roster, source="admin", max_runtime_seconds=600)
         job = definitions.resolve_job_def("some")
         return job.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False)
