@@ -121,7 +121,7 @@ class _Answers:
             now=time(),
             session_at=self.queries.session,
             current_session=self.queries.settings.current_session(),
-            run_url=self.queries.run_url,
+            run_url=self.queries.settings.run_url,
             holdings=holdings,
             waiting=self.queries.waiting(progress),
             debug_logs=self._debug_lines(progress) if debug else None,

@@ -159,10 +159,6 @@ class Queries:
         """Return which portfolio is which partition."""
         return self.cache.get(("roster",), partial(read_roster, self.database))
 
-    def run_url(self, run_id: str) -> str:
-        """Return the address of a run in Dagster."""
-        return f"{self.settings.dagster_link}/runs/{run_id}"
-
     def session(self, position: int) -> date:
         """Return the session at a position in the calendar."""
         return self.sessions[position].item()
