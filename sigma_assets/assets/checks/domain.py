@@ -14,9 +14,8 @@ from sigma_assets.assets.checks.completeness import (
     correlations_complete,
     coverage_complete,
     every_holding,
-    every_holding_has_betas,
-    every_holding_stressed,
     lots_priced,
+    not_private,
     portfolio_has,
     portfolio_sessions_complete,
     positions_complete,
@@ -195,7 +194,12 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "betas": (
         DomainCheck("sum_of_positions", "portfolio betas are the sums of their positions", ERROR, _betas_add_up),
-        DomainCheck("every_holding", "every holding with a risk symbol has betas", WARN, every_holding_has_betas),
+        DomainCheck(
+            "every_holding",
+            "every holding with a risk symbol has betas",
+            WARN,
+            every_holding("betas_by_position", "has no betas"),
+        ),
     ),
     "factor_exposures": (
         DomainCheck("sum_of_positions", "portfolio exposures are sums of positions", ERROR, _factor_exposures_add_up),
@@ -217,7 +221,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
             "every_holding",
             "every holding has a volatility",
             WARN,
-            every_holding("volatility_by_symbol", "has no volatility"),
+            every_holding("volatility_by_symbol", "has no volatility", by="symbol"),
         ),
     ),
     "risk": (
@@ -229,7 +233,12 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "stress_tests": (
         DomainCheck("scenarios_add_up", "positions add up to their portfolio's P&L", ERROR, _scenarios_add_up),
-        DomainCheck("every_holding", "every holding that can move is in some scenario", WARN, every_holding_stressed),
+        DomainCheck(
+            "every_holding",
+            "every holding that can move is in some scenario",
+            WARN,
+            every_holding("stress_tests_by_position", "has no beta, and so is in no scenario,", held=not_private),
+        ),
     ),
     "performance": (
         DomainCheck("complete", "one row per portfolio and session", ERROR, portfolio_sessions_complete("performance")),
