@@ -16,6 +16,7 @@ from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_rows
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.assets.tables import Tables
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.errors import CalendarError
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
@@ -49,7 +50,7 @@ def price_coverage(
     loaded, progress = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = coverage_rows(tables, "market_prices", scope).assign(prices_revision=revision)
-    rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
+    rows = rows.merge(holdings, on=PORTFOLIO_SESSION, how="left")
     yield from replaced(context, tables, scope, [rows], progress, **loaded.metadata())
 
 

@@ -185,6 +185,9 @@ class OptionModel:
     risk_free_rate: float = 0.0
 
 
+PORTFOLIO_SESSION = ["portfolio_id", "session"]
+"""Key of the tables by portfolio, and the beginning of that of tables by position."""
+
 STALE_SESSIONS_LIMIT = 5
 """A lot whose price is older than this many sessions counts in lots_unpriced (SPEC 3)."""
 COMPLETE_SHARE = 0.5

@@ -7,14 +7,12 @@ from threading import Lock
 
 import dagster as dg
 import numpy as np
-import numpy.typing as npt
 
-from sigma_assets.base.frames import SessionArray
+from sigma_assets.base.frames import BoolArray, SessionArray
 from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.tags import partition_key
 
-BoolArray = npt.NDArray[np.bool_]
 REMEMBERED = 2_000
 """Portfolios whose sessions are remembered; about 10 kB each."""
 

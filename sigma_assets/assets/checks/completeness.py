@@ -8,7 +8,7 @@ import pandas as pd
 from sigma_assets.analytics.series.suspicion import suspicious_moves as large_moves
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import STYLE_FACTORS
+from sigma_assets.base.conventions import PORTFOLIO_SESSION, STYLE_FACTORS
 from sigma_assets.runs.partitions import Scope
 
 Findings = Iterable[str]
@@ -66,7 +66,7 @@ def coverage_complete(table: str) -> Callable[[Tables, Scope], Findings]:
 def portfolio_sessions_complete(table: str) -> Callable[[Tables, Scope], Findings]:
     def find(tables: Tables, scope: Scope) -> Findings:
         portfolios, _, _ = tables.holdings(scope)
-        rows = tables.rows(table, scope, columns=["portfolio_id", "session"])
+        rows = tables.rows(table, scope, columns=PORTFOLIO_SESSION)
         found = rows.groupby("portfolio_id").size()
         for portfolio in portfolios.itertuples():
             expected = int((scope.sessions >= np.datetime64(portfolio.inception.date())).sum())
@@ -88,8 +88,8 @@ def positions_complete(tables: Tables, scope: Scope) -> Findings:
     snapshots = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "positions"])
     columns = ["portfolio_id", "session", "risk_symbol", "risk_value"]
     positions = tables.rows("position_values", scope, columns=columns)
-    counts = positions.loc[~is_cash_equivalent(positions), ["portfolio_id", "session"]].value_counts()
-    found = counts.reindex(pd.MultiIndex.from_frame(snapshots[["portfolio_id", "session"]]), fill_value=0).to_numpy()
+    counts = positions.loc[~is_cash_equivalent(positions), PORTFOLIO_SESSION].value_counts()
+    found = counts.reindex(pd.MultiIndex.from_frame(snapshots[PORTFOLIO_SESSION]), fill_value=0).to_numpy()
     for portfolio_id, short in snapshots[snapshots["positions"] != found].groupby("portfolio_id"):
         yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"
 
@@ -106,8 +106,8 @@ def every_holding(
     """
 
     def find(tables: Tables, scope: Scope) -> Findings:
-        key = ["portfolio_id", "session", by]
-        columns = ["portfolio_id", "session", "lot_id", "symbol", "risk_symbol", "investment_class"]
+        key = [*PORTFOLIO_SESSION, by]
+        columns = [*PORTFOLIO_SESSION, "lot_id", "symbol", "risk_symbol", "investment_class"]
         positions = (held or _with_risk_symbol)(tables.rows("position_values", scope, columns=columns))
         wanted = positions[list(dict.fromkeys([*key, "symbol"]))].drop_duplicates()
         both = wanted.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
@@ -131,9 +131,12 @@ def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scop
     """Every portfolio-session with a risk symbol has a number in a table by portfolio."""
 
     def find(tables: Tables, scope: Scope) -> Findings:
-        key = ["portfolio_id", "session"]
-        positions = tables.rows("position_values", scope, columns=[*key, "risk_symbol"]).dropna()
-        both = positions[key].drop_duplicates().merge(tables.rows(table, scope), on=key, how="left")
+        positions = tables.rows("position_values", scope, columns=[*PORTFOLIO_SESSION, "risk_symbol"]).dropna()
+        both = (
+            positions[PORTFOLIO_SESSION]
+            .drop_duplicates()
+            .merge(tables.rows(table, scope), on=PORTFOLIO_SESSION, how="left")
+        )
         for portfolio_id, group in both[both[column].isna()].groupby("portfolio_id"):
             yield f"{portfolio_id}: {words} on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
 
@@ -141,11 +144,10 @@ def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scop
 
 
 def correlations_complete(tables: Tables, scope: Scope) -> Findings:
-    key = ["portfolio_id", "session"]
-    positions = tables.rows("position_values", scope, columns=[*key, "symbol", "investment_class"])
-    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(key)["symbol"].nunique()
+    positions = tables.rows("position_values", scope, columns=[*PORTFOLIO_SESSION, "symbol", "investment_class"])
+    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(PORTFOLIO_SESSION)["symbol"].nunique()
     several = symbols[symbols >= 2].rename("held").reset_index()
-    both = several.merge(tables.rows("correlations_by_portfolio", scope), on=key, how="left")
+    both = several.merge(tables.rows("correlations_by_portfolio", scope), on=PORTFOLIO_SESSION, how="left")
     for portfolio_id, group in both[~(both["symbols_included"] >= 2)].groupby("portfolio_id"):
         yield (
             f"{portfolio_id}: no correlations of {group['held'].iloc[-1]} public symbols on {len(group)} sessions, last"

@@ -7,7 +7,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sigma_assets.base.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, RiskModel, VolatilityModel
+from sigma_assets.base.conventions import (
+    PORTFOLIO_SESSION,
+    YEAR_LOOKBACK,
+    CorrelationModel,
+    FactorModel,
+    RiskModel,
+    VolatilityModel,
+)
 from sigma_assets.base.frames import PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
@@ -137,7 +144,7 @@ def differing_sessions(computed: pd.DataFrame, stored: pd.DataFrame) -> tuple[Se
     two datetime64[D] arrays, ascending. Positions moved where equity or an exposure did: values, weights, and what is
     weighted with them depend on it.
     """
-    both = stored.merge(computed, on=["portfolio_id", "session"], suffixes=("", "_now"))
+    both = stored.merge(computed, on=PORTFOLIO_SESSION, suffixes=("", "_now"))
     columns = [name for name in stored.columns if f"{name}_now" in both]
     changed = {name: _differs(both[name], both[f"{name}_now"]) for name in columns}
     sessions = both["session"].to_numpy(dtype="datetime64[D]")
