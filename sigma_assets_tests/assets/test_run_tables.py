@@ -79,7 +79,7 @@ def test_every_part_of_a_history_is_what_a_read_of_that_part_gives(shared: Share
     shared.load(DDD=50.0, without=(0, 1, 5, 6, 10))
     symbols = ["AAA", "CCC", "DDD", "NONE"]
     shared.run.prices(["AAA", "BBB", "CCC", "DDD", "NONE"], shared.days)
-    monkeypatch.setattr("sigma_assets.prices.tables.price_history", None)  # no more reads
+    monkeypatch.setattr("sigma_assets.assets.tables.price_history", None)  # no more reads
     parts = {
         (first, last): shared.run.prices(symbols, shared.days[first : last + 1])
         for first, last in product(range(len(shared.days)), repeat=2)
@@ -134,7 +134,7 @@ def test_whatever_somebody_else_writes_in_a_run_is_seen_by_its_next_step(shared:
 def test_what_does_not_change_is_read_once(shared: Shared, monkeypatch):
     _read_all(shared.run, shared.scope, Scope(shared.days))
     for name in ("price_history", "held_symbols", "universe"):
-        monkeypatch.setattr(f"sigma_assets.prices.tables.{name}", None)
+        monkeypatch.setattr(f"sigma_assets.assets.tables.{name}", None)
     for name in ("lots", "cash_flows"):
         monkeypatch.setattr(f"sigma_assets.storage.portfolios.{name}", None)
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, StorageError
-from sigma_assets.prices.tables import held_symbols, universe, write_prices
+from sigma_assets.prices.tables import write_prices
+from sigma_assets.prices.universe import held_symbols, universe
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import (
