@@ -5,6 +5,7 @@ from importlib.resources import files
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from sigma_assets.reports.page import SCRIPT, STYLE, script, style
+from sigma_assets.reports.rendering import environment
 from sigma_assets.web.cache import Answer
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -17,11 +18,24 @@ def _file(name: str, content: bytes) -> Answer:
     return Answer(content, f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8", {"Cache-Control": "no-cache"})
 
 
+def _page(template: str, **parts: str) -> Answer:
+    """Return a page that holds no data, as it is for everybody."""
+    return _file(template, environment("sigma_assets.web").get_template(template).render(parts).encode())
+
+
 FILES = {
-    entry.name: _file(entry.name, entry.read_bytes())
-    for entry in files("sigma_assets.web").joinpath("static").iterdir()
-    if entry.name.rpartition(".")[2] in TYPES
-} | {STYLE: _file(STYLE, style().encode()), SCRIPT: _file(SCRIPT, script().encode())}
+    **{
+        entry.name: _file(entry.name, entry.read_bytes())
+        for entry in files("sigma_assets.web").joinpath("static").iterdir()
+        if entry.name.rpartition(".")[2] in TYPES
+    },
+    STYLE: _file(STYLE, style().encode()),
+    SCRIPT: _file(SCRIPT, script().encode()),
+    "index.html": _page("index.html"),
+    "onboarding.html": _page("onboarding.html"),
+    "report.html": _page("fetched.html", title="Portfolio", script="report", command="report ID --html FILE"),
+    "explain.html": _page("fetched.html", title="Explanation", script="explain", command="explain ID TABLE.COLUMN"),
+}
 
 
 @router.get("/")

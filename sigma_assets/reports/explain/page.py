@@ -1,12 +1,10 @@
 """An explanation as a page, and the link that leads to it from a number of the report."""
 
 from datetime import date
-from functools import cache
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
 from sigma_assets.reports.explain.explanation import Explanation
+from sigma_assets.reports.rendering import environment
 from sigma_assets.reports.words.table import Source
 
 
@@ -37,11 +35,4 @@ def explanation_page(found: Explanation) -> str:
     stored = f"{found.asset} {found.written.code_version}" if found.written else "Dagster knows of no run that wrote it"
     facts.append(("Version of the method", f"{stored}; this code is {found.code_version}"))
     value = repr(found.value) if found.value is not None else f"unknown ({found.unknown})"
-    return _template().render(found=found, facts=facts, value=value)
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("sigma_assets.reports", "templates")
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("explain.html")
+    return environment().get_template("explain.html").render(found=found, facts=facts, value=value)
