@@ -29,8 +29,8 @@ lint: .venv/test
 check: lint test
 
 # The formulas in the methodology, from the code.
-formulas: .venv/run
-	$(BIN)/python -m sigma_assets.reports.explain.document docs/methodology.md
+formulas: .venv/test
+	$(BIN)/python -m sigma_assets_tests.reports.explain.document docs/methodology.md
 
 # Does any test notice a wrong calculation? A quarter of an hour.
 mutants: .venv/test

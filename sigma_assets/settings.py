@@ -204,6 +204,10 @@ class Settings:
         """Return the address of the Dagster webserver as it may be shown and linked: without a login."""
         return without_login(self.dagster_url)
 
+    def run_url(self, run_id: str) -> str:
+        """Return the address of a run in Dagster."""
+        return f"{self.dagster_link}/runs/{run_id}"
+
     @property
     def calendar(self) -> TradingCalendar:
         """Return the NYSE calendar with the extra closures."""

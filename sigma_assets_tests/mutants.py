@@ -103,6 +103,7 @@ TESTS: dict[str, list[str]] = {
         *_VOLATILITY,
     ],
     "analytics/series/metrics.py": ["analytics/series/test_metrics.py", "verification/test_methodology.py"],
+    "analytics/series/periods.py": ["analytics/series/test_metrics.py", "analytics/performance/test_performance.py"],
     "analytics/risk/correlation/correlations.py": _CORRELATION,
     "analytics/risk/correlation/matrix.py": _CORRELATION,
     "analytics/risk/correlation/tables.py": _CORRELATION,

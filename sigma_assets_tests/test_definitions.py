@@ -21,7 +21,7 @@ from sigma_assets.definitions import defs
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.tags import Range, run_tags
+from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
@@ -137,7 +137,7 @@ def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
         roster = adopt_portfolios(instance, tables, "sensor")
         for asset in PORTFOLIO_ASSETS:
             tables.read.clear()
-            covered = Range(date(2024, 3, 14), date(2024, 3, 15), (portfolio_id,))
+            covered = PlannedRun((), date(2024, 3, 14), date(2024, 3, 15), (portfolio_id,))
             tags = run_tags(covered, roster, source="admin", max_runtime_seconds=600)
             job = dg.Definitions(assets=[asset], jobs=[dg.define_asset_job("one", [asset])], resources=resources)
             assert job.resolve_job_def("one").execute_in_process(instance=instance, tags=tags).success

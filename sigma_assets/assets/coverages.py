@@ -13,10 +13,10 @@ from sigma_assets.analytics.series.coverage import coverage, needed_symbols
 from sigma_assets.assets.declarations import PRICE_POOL, Results, declared, replaced
 from sigma_assets.assets.market import loaded_prices, market_prices
 from sigma_assets.assets.progress import Progress
-from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_factors, write_symbol_metrics
+from sigma_assets.assets.symbol_rows import due_symbols, write_symbol_rows
 from sigma_assets.assets.symbols import symbol_factors, symbol_metrics
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import YEAR_LOOKBACK
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.errors import CalendarError
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
@@ -50,7 +50,7 @@ def price_coverage(
     loaded, progress = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = coverage_rows(tables, "market_prices", scope).assign(prices_revision=revision)
-    rows = rows.merge(holdings, on=["portfolio_id", "session"], how="left")
+    rows = rows.merge(holdings, on=PORTFOLIO_SESSION, how="left")
     yield from replaced(context, tables, scope, [rows], progress, **loaded.metadata())
 
 
@@ -63,17 +63,7 @@ def price_coverage(
 def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """How many of a portfolio's symbols (and the factor ETFs) have factor betas on each session. Computes what is
     missing or older than its prices, for these symbols only."""
-    scope = tables.scope(context)
-    lookback = tables.settings.factor_model.longest_window
-    symbols = tables.symbols(scope)
-    due = due_symbols(tables, "symbol_factors", symbols, scope, lookback)
-    progress = Progress(context, "symbols", len(symbols))
-    progress.advance(len(symbols) - len(due))
-    written = write_symbol_factors(tables, due, scope, progress.advance) if due else {}
-    rows = coverage_rows(tables, "symbol_factors", scope).assign(prices_revision=tables.prices_revision())
-    yield from replaced(
-        context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
-    )
+    yield from _covered(context, tables, "symbol_factors")
 
 
 @dg.asset(
@@ -85,13 +75,18 @@ def factor_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[
 def metric_coverage(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """How many of a portfolio's symbols (and the factor ETFs) have metrics on each session. Computes what is missing
     or older than its prices, for these symbols only."""
+    yield from _covered(context, tables, "symbol_metrics")
+
+
+def _covered(context: dg.AssetExecutionContext, tables: Tables, table: str) -> Results:
+    """Compute the rows of a table that a portfolio's symbols lack; replace the coverage by it."""
     scope = tables.scope(context)
     symbols = tables.symbols(scope)
-    due = due_symbols(tables, "symbol_metrics", symbols, scope, YEAR_LOOKBACK)
+    due = due_symbols(tables, table, symbols, scope)
     progress = Progress(context, "symbols", len(symbols))
     progress.advance(len(symbols) - len(due))
-    written = write_symbol_metrics(tables, due, scope, progress.advance) if due else {}
-    rows = coverage_rows(tables, "symbol_metrics", scope).assign(prices_revision=tables.prices_revision())
+    written = write_symbol_rows(tables, table, due, scope, progress.advance) if due else {}
+    rows = coverage_rows(tables, table, scope).assign(prices_revision=tables.prices_revision())
     yield from replaced(
         context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )

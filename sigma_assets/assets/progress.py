@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.runs.events import CURRENT, DETAIL, TOTAL, UNIT
 
 SECONDS_BETWEEN = 1.0
@@ -139,6 +140,4 @@ def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)]
     if len(filled) < 2:
         return filled[0] if filled else frames[0]
-    return pd.concat(filled, ignore_index=True).sort_values(
-        ["portfolio_id", "session"], kind="stable", ignore_index=True
-    )
+    return pd.concat(filled, ignore_index=True).sort_values(PORTFOLIO_SESSION, kind="stable", ignore_index=True)

@@ -20,8 +20,10 @@ from sigma_assets.base.conventions import (
     VolatilityModel,
 )
 from sigma_assets.base.frames import PriceHistory, SessionArray
-from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
+from sigma_assets.prices.history import price_history
+from sigma_assets.prices.tables import latest_revision
+from sigma_assets.prices.universe import held_symbols, universe
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
@@ -86,9 +88,9 @@ class Tables:
     def symbols(self, scope: Scope) -> list[str]:
         """Return the symbols of the scope: held by its portfolios (the whole universe if it names none) + factor ETFs."""
         if scope.portfolio_ids:
-            held = price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"]
+            held = held_symbols(self.database, list(scope.portfolio_ids))["symbol"]
         else:
-            held = price_tables.universe(self.database)
+            held = universe(self.database)
         return sorted({*held, *self.factor_etfs})
 
     def window(self, scope: Scope, lookback: int) -> SessionArray:
@@ -99,9 +101,7 @@ class Tables:
 
     def prices(self, symbols: Sequence[str], sessions: SessionArray) -> PriceHistory:
         """Return the price history of some symbols over consecutive sessions."""
-        return price_tables.price_history(
-            self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar
-        )
+        return price_history(self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar)
 
     def valuation(self, table: str, scope: Scope, asked: Collection[str], watched: Watched) -> pd.DataFrame:
         """Return what the portfolios of the scope are worth: the rows of `table`, one of those that are asked for."""
@@ -151,7 +151,7 @@ class Tables:
 
     def risk_symbols(self, scope: Scope) -> set[str]:
         """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""
-        return set(price_tables.held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
+        return set(held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
 
     def computed_snapshots(self, scope: Scope) -> pd.DataFrame:
         """Return the snapshots of the scope as they would be computed now, without writing them."""
@@ -186,7 +186,7 @@ class Tables:
 
     def prices_revision(self) -> int:
         """Return the newest price load: read it before the prices that it vouches for."""
-        return price_tables.latest_revision(self.database)
+        return latest_revision(self.database)
 
     def holdings_revisions(self, scope: Scope) -> pd.DataFrame:
         """Return, per portfolio and session, how many changes of lots and flows are in effect."""

@@ -12,7 +12,7 @@ import numpy as np
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.housekeeping import drop_partitions
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing
-from sigma_assets.automation.planner import Needs, PlannedRun
+from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reasons.changes import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.reasons.late import late_sessions
 from sigma_assets.automation.reasons.methods import note_newer_methods, outdated
@@ -32,6 +32,7 @@ from sigma_assets.runs.tags import (
     OUTDATED,
     PRICES_CORRECTED,
     PRICES_LATE,
+    PlannedRun,
 )
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.connection.patience import patience

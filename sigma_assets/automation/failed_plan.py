@@ -9,9 +9,9 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.execution import QUIET, origin_of
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.base.errors import ProviderError
+from sigma_assets.runs.tags import PlannedRun
 
 
 def record_failed_plan(

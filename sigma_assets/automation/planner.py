@@ -2,13 +2,12 @@
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
 import numpy as np
 
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.runs.tags import MISSING
+from sigma_assets.runs.tags import MISSING, PlannedRun
 
 Needs = dict[tuple[str | None, str], SessionArray]
 """(portfolio id, or None for the universe; asset) -> sessions that must run, ascending."""
@@ -22,27 +21,6 @@ MIN_CELLS = 250
 """Fewest sessions x portfolios for which another worker is worth its start and a second reading of the prices."""
 MAX_UNIVERSE_SESSIONS = 260
 """Most sessions in one run of the universe, for the same reasons: a year of 1,200 symbols takes 0.7 GiB."""
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run: a rectangle of sessions x portfolios, and the assets that are missing all over it.
-
-    Attributes
-    ----------
-    assets : names, in the order of the pipeline.
-    first, last : its range of sessions, both included.
-    portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
-    reason : why it is run, in a few words.
-    target : last session that was due when it was planned, whatever part of it this run covers.
-    """
-
-    assets: tuple[str, ...]
-    first: date
-    last: date
-    portfolio_ids: tuple[str, ...] = ()
-    reason: str = MISSING
-    target: date | None = field(default=None, compare=False)
 
 
 def plan_runs(
@@ -105,9 +83,9 @@ def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[Pla
     return chosen
 
 
-def backoff_seconds(failures: int, *, first: float = 60.0, longest: float = 3600.0) -> float:
-    """Return how long to wait after a number of failures in a row: doubles from `first` up to `longest`; 0 after none."""
-    return min(first * 2.0 ** (failures - 1), longest) if failures else 0.0
+def backoff_seconds(failures: int) -> float:
+    """Return how long to wait after a number of failures in a row: a minute, doubled up to an hour; 0 after none."""
+    return min(60.0 * 2.0 ** (failures - 1), 3600.0) if failures else 0.0
 
 
 def _columns(portfolio_ids: Collection[str | None], order: Sequence[str]) -> list[str | None]:

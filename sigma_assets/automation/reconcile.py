@@ -8,10 +8,10 @@ import dagster as dg
 
 from sigma_assets.automation.inputs import UNIVERSE, PlanInputs, universe_runs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
-from sigma_assets.automation.planner import Needs, PlannedRun, backoff_seconds, launchable, plan_runs
+from sigma_assets.automation.planner import Needs, backoff_seconds, launchable, plan_runs
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.covers import RunCover
-from sigma_assets.runs.tags import MISSING
+from sigma_assets.runs.tags import MISSING, PlannedRun
 
 HISTORY = timedelta(days=2)
 """How far back failures count for a pause."""

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.prices.source import longest_run_seconds
-from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, Range, run_tags
+from sigma_assets.runs.tags import PORTFOLIO_JOB, SYMBOL_JOB, PlannedRun, run_tags
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import Roster
 
@@ -14,10 +13,8 @@ if TYPE_CHECKING:
 
 def tags_of(planned: PlannedRun, roster: Roster, source: str) -> dict[str, str]:
     """Return the tags of a planned run."""
-    covered = Range(planned.first, planned.last, planned.portfolio_ids, planned.reason, planned.target)
-    return run_tags(
-        covered, roster, source=source, max_runtime_seconds=longest_run_seconds(settings(), planned.first, planned.last)
-    )
+    seconds = longest_run_seconds(settings(), planned.first, planned.last)
+    return run_tags(planned, roster, source=source, max_runtime_seconds=seconds)
 
 
 def job_of(planned: PlannedRun) -> str:

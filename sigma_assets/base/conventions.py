@@ -185,6 +185,9 @@ class OptionModel:
     risk_free_rate: float = 0.0
 
 
+PORTFOLIO_SESSION = ["portfolio_id", "session"]
+"""Key of the tables by portfolio, and the beginning of that of tables by position."""
+
 STALE_SESSIONS_LIMIT = 5
 """A lot whose price is older than this many sessions counts in lots_unpriced (SPEC 3)."""
 COMPLETE_SHARE = 0.5
@@ -209,5 +212,3 @@ METHOD_VERSIONS = {
 }
 """Version of each asset's method (SPEC 4.14). Raise it whenever the numbers change: what was computed by an older one stays,
 is marked, and is computed again on `run --outdated`."""
-FIRST_METHOD_VERSION = 1
-"""Version of everything that was computed before versions were noted."""

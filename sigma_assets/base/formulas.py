@@ -54,11 +54,6 @@ class Formula:
         """The names of the numbers that it is made of."""
         return TERM.findall(self.text)
 
-    @property
-    def is_arithmetic(self) -> bool:
-        """Whether the formula is made of numbers and operators alone."""
-        return re.fullmatch(r"[-+/()\d., x]*", TERM.sub("", self.text)) is not None
-
     def filled(self, value_of: Callable[[str], str]) -> str:
         """Return the formula with numbers for its names."""
         return TERM.sub(lambda term: value_of(term.group(1)), self.text)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sigma_assets.base.conventions import BOND_MULTIPLIER, OPTION_MULTIPLIER
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 SessionArray = npt.NDArray[np.datetime64]
 
 _Value = TypeVar("_Value", np.float64, np.datetime64)

@@ -8,69 +8,37 @@ from sigma_assets.base.errors import SigmaError
 from sigma_assets.base.masking import masked
 
 COMMANDS = {
-    "import": "sigma_assets.cli.holdings.importing:import_",
-    "portfolios": "sigma_assets.cli.portfolios:portfolios",
-    "remove": "sigma_assets.cli.portfolios:remove",
-    "rename": "sigma_assets.cli.holdings.changes:rename",
-    "lots": "sigma_assets.cli.portfolios:lots",
-    "trade": "sigma_assets.cli.holdings.changes:trade",
-    "close": "sigma_assets.cli.holdings.changes:close",
-    "correct": "sigma_assets.cli.holdings.changes:correct",
-    "sync": "sigma_assets.cli.holdings.changes:sync",
-    "flow": "sigma_assets.cli.portfolios:flow",
-    "flows": "sigma_assets.cli.portfolios:flows",
-    "undo": "sigma_assets.cli.holdings.changes:undo",
-    "run": "sigma_assets.cli.pipeline:run",
-    "missing": "sigma_assets.cli.pipeline:missing",
-    "runs": "sigma_assets.cli.reading.history:runs",
-    "status": "sigma_assets.cli.reading.history:status",
-    "check": "sigma_assets.cli.reading.checks:check",
-    "report": "sigma_assets.cli.reading.report:report",
-    "explain": "sigma_assets.cli.reading.explain:explain",
-    "export": "sigma_assets.cli.reading.export:export",
-    "classify": "sigma_assets.cli.classes:classify",
-    "prices": "sigma_assets.cli.prices:prices",
-    "settings": "sigma_assets.cli.installation:settings",
-    "demo": "sigma_assets.cli.demo:demo",
-    "dev": "sigma_assets.cli.servers:dev",
-    "db": "sigma_assets.cli.installation:db",
-    "token": "sigma_assets.cli.access:token",
-    "serve": "sigma_assets.cli.servers:serve",
-    "worker": "sigma_assets.cli.worker:worker",
+    "import": ("holdings.importing:import_", "Import a holdings file as a new portfolio, or list its problems."),
+    "portfolios": ("portfolios:portfolios", "List the active portfolios."),
+    "remove": ("portfolios:remove", "Remove a portfolio; its history stays readable."),
+    "rename": ("holdings.changes:rename", "Rename a portfolio."),
+    "lots": ("portfolios:lots", "List the lots of a portfolio, as entered."),
+    "trade": ("holdings.changes:trade", "Record a purchase or a sale."),
+    "close": ("holdings.changes:close", "Close a lot, or all open lots of a symbol."),
+    "correct": ("holdings.changes:correct", "Correct a lot that was entered wrongly."),
+    "sync": ("holdings.changes:sync", "Replace a portfolio's lots with those of a newer file."),
+    "flow": ("portfolios:flow", "Record a contribution or withdrawal, a fee, interest or tax."),
+    "flows": ("portfolios:flows", "List the cash flows of a portfolio."),
+    "undo": ("holdings.changes:undo", "Undo the last change to lots or flows."),
+    "run": ("pipeline:run", "Compute everything that is missing or out of date."),
+    "missing": ("pipeline:missing", "Show which sessions are missing, per portfolio and asset."),
+    "runs": ("reading.history:runs", "Show the history of runs, and why runs failed."),
+    "status": ("reading.history:status", "Show the progress of a portfolio and what is not known."),
+    "check": ("reading.checks:check", "Run all asset checks on the stored rows."),
+    "report": ("reading.report:report", "Show a portfolio: in the terminal, as a page, as JSON."),
+    "explain": ("reading.explain:explain", "Explain a number: formula, inputs, run, computed again."),
+    "export": ("reading.export:export", "Write the rows of a table: CSV, JSON or Parquet."),
+    "classify": ("classes:classify", "Store the classes of symbols, such as sectors, from a CSV."),
+    "prices": ("prices:prices", "Maintain the stored prices."),
+    "settings": ("installation:settings", "Show every setting, its value and its meaning."),
+    "demo": ("demo:demo", "Run two sample portfolios on simulated prices."),
+    "dev": ("servers:dev", "Start Dagster, its daemon and the status server locally."),
+    "db": ("installation:db", "Maintain the database: its schema, and what can be deleted."),
+    "token": ("access:token", "Print a link to the status pages of one portfolio only."),
+    "serve": ("servers:serve", "Start the status server: JSON API and pages."),
+    "worker": ("worker:worker", "Execute runs on this host, one of several."),
 }
-
-LINES = {
-    "import": "Import a holdings file as a new portfolio, or list its problems.",
-    "portfolios": "List the active portfolios.",
-    "remove": "Remove a portfolio; its history stays readable.",
-    "rename": "Rename a portfolio.",
-    "lots": "List the lots of a portfolio, as entered.",
-    "trade": "Record a purchase or a sale.",
-    "close": "Close a lot, or all open lots of a symbol.",
-    "correct": "Correct a lot that was entered wrongly.",
-    "sync": "Replace a portfolio's lots with those of a newer file.",
-    "flow": "Record a contribution or withdrawal, a fee, interest or tax.",
-    "flows": "List the cash flows of a portfolio.",
-    "undo": "Undo the last change to lots or flows.",
-    "run": "Compute everything that is missing or out of date.",
-    "missing": "Show which sessions are missing, per portfolio and asset.",
-    "runs": "Show the history of runs, and why runs failed.",
-    "status": "Show the progress of a portfolio and what is not known.",
-    "check": "Run all asset checks on the stored rows.",
-    "report": "Show a portfolio: in the terminal, as a page, as JSON.",
-    "explain": "Explain a number: formula, inputs, run, computed again.",
-    "export": "Write the rows of a table: CSV, JSON or Parquet.",
-    "classify": "Store the classes of symbols, such as sectors, from a CSV.",
-    "prices": "Maintain the stored prices.",
-    "settings": "Show every setting, its value and its meaning.",
-    "demo": "Run two sample portfolios on simulated prices.",
-    "dev": "Start Dagster, its daemon and the status server locally.",
-    "db": "Maintain the database: its schema, and what can be deleted.",
-    "token": "Print a link to the status pages of one portfolio only.",
-    "serve": "Start the status server: JSON API and pages.",
-    "worker": "Execute runs on this host, one of several.",
-}
-"""What each command does, in one line of 80 columns, so that `--help` imports none of them."""
+"""Where each command stands in this folder, and what it does in one line of 80 columns: `--help` imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -79,7 +47,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their lines."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, LINES[name]) for name in COMMANDS])
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of a user's first day."""
@@ -91,8 +59,8 @@ class LazyGroup(click.Group):
             return None
         from importlib import import_module
 
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        return getattr(import_module(module), attribute)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        return getattr(import_module(f"sigma_assets.cli.{module}"), attribute)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an expected error is a message and an exit code, not a traceback."""

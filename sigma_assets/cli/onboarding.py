@@ -10,7 +10,8 @@ from sigma_assets.automation.planner import LOTS, Needs, plan_runs
 from sigma_assets.automation.requests import tags_of
 from sigma_assets.automation.webserver import Webserver, WebserverError
 from sigma_assets.base.errors import ProviderError
-from sigma_assets.providers.registry import Surroundings, make_provider
+from sigma_assets.cli.terminal.world import open_database
+from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.tags import CREATED_BY
 from sigma_assets.settings import settings
 from sigma_assets.storage.connection.database import Database
@@ -31,7 +32,7 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
     webserver = Webserver(configured.dagster_url)
     try:
         webserver.check()
-        target = min(configured.current_session(), _last_session())
+        target = min(configured.current_session(), PriceSource(configured, open_database).provider.last_session())
     except (WebserverError, ProviderError) as error:
         _leave(str(error))
         return None
@@ -64,16 +65,3 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
 
 def _leave(reason: str) -> None:
     click.echo(f"{reason}; the sensor `onboarding` or `sigma-assets run` will start the run", err=True)
-
-
-def _last_session() -> date:
-    configured = settings()
-    around = Surroundings(
-        calendar=configured.calendar,
-        current_session=configured.current_session(),
-        massive_api_key=configured.massive_api_key,
-        massive_calls_per_minute=configured.massive_calls_per_minute,
-        massive_url=configured.massive_url,
-        yahoo_calls_per_minute=configured.yahoo_calls_per_minute,
-    )
-    return make_provider(configured.prices, around).last_session()

@@ -16,11 +16,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, ProviderError
+from sigma_assets.base.errors import HoldingsError, ProviderError
 from sigma_assets.cli.terminal.holdings import tell_gaps, tell_numbers
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, errors, json_option, show
-from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home, require_active
 
 if TYPE_CHECKING:
     from sigma_assets.automation.execution import Outcome, UpdateRequest
@@ -47,7 +47,7 @@ def run(
             "--force recomputes everything, --outdated only what an older method computed: choose one"
         )
     prepare_home()
-    _known(portfolio_ids)
+    require_active(portfolio_ids)
     _refuse_before_inception(portfolio_ids, last)
     from sigma_assets.automation.execution import UpdateRequest
 
@@ -85,7 +85,7 @@ def run(
 def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> None:
     """Show which sessions are missing or out of date, per portfolio and asset."""
     prepare_home()
-    _known(portfolio_ids)
+    require_active(portfolio_ids)
     from sigma_assets.automation.execution import Update, UpdateRequest
     from sigma_assets.automation.reasons.methods import note_newer_methods
     from sigma_assets.runs.watermark import Materialized
@@ -118,14 +118,14 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
     tell_gaps(portfolio_ids)
 
 
-def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, source: str = "admin") -> "list[Outcome]":
+def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "list[Outcome]":
     """Run an update request with a live progress display; return the outcomes."""
     import dagster as dg
 
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.failed_plan import record_failed_plan
-    from sigma_assets.automation.planner import PlannedRun
     from sigma_assets.definitions import definitions_for
+    from sigma_assets.runs.tags import PlannedRun
     from sigma_assets.settings import settings
 
     tables, price_source = open_market()
@@ -164,10 +164,10 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False, sour
                 request,
                 on_event=on_event,
                 on_wait=on_wait,
-                source=source,
+                source="admin",
             )
         except ProviderError as error:
-            run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, source)
+            run_id = record_failed_plan(definitions_for(settings()), instance, tables, error, "admin")
             error.add_note(f"kept in the history as run {run_id}: `sigma-assets runs`")
             raise
 
@@ -180,15 +180,6 @@ def _nothing(told: Collection[str], word: str) -> str:
 def _named(busy: Collection[str]) -> str:
     count = len(set(busy) - {""})
     return " and ".join([*(["the universe"] if "" in busy else []), *([f"{count} portfolio(s)"] if count else [])])
-
-
-def _known(portfolio_ids: Collection[str]) -> None:
-    from sigma_assets.storage.portfolios import portfolios
-
-    active = set(portfolios(open_database())["portfolio_id"])
-    unknown = [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in active]
-    if unknown:
-        raise PortfolioNotFoundError(f"no active portfolio {', '.join(unknown)}; `sigma-assets portfolios` lists them")
 
 
 def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) -> None:

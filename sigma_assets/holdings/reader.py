@@ -1,6 +1,6 @@
 """A file of holdings becomes checked lots and flows, or one error that names every problem in it (SPEC 2.1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -92,18 +92,10 @@ class Holdings:
             "total_cost_usd": float(cost.sum()),
             "flows": len(self.flows),
             "flows_by_kind": self.flows.groupby("kind")["amount_usd"].sum().to_dict(),
-            "skipped": [{"line": each.line, "text": each.text, "reason": each.reason} for each in self.skipped],
+            "skipped": [asdict(each) for each in self.skipped],
             "warnings": list(self.warnings),
             "doubts": [
-                {
-                    "code": each.code,
-                    "line": each.line,
-                    "column": each.column,
-                    "value": each.value,
-                    "question": each.question,
-                    "remedy": each.remedy,
-                }
-                for each in self.doubts
+                {name: value for name, value in asdict(each).items() if name != "answer"} for each in self.doubts
             ],
         }
 

@@ -11,9 +11,8 @@ from time import monotonic
 from sigma_assets.base.calendar import NEW_YORK, today
 from sigma_assets.base.errors import ProviderError, ProviderUnavailableError
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.prices import tables as price_tables
 from sigma_assets.prices.completeness import Answers, answers_for, ask_again_today
-from sigma_assets.prices.gaps import open_gaps
+from sigma_assets.prices.gaps import missing_prices, open_gaps
 from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider, Unserved
@@ -192,7 +191,7 @@ class PriceSource:
         started = monotonic()
         if reopen_gaps(database, fingerprint, today(), datetime.now(UTC)):
             logger.info("the price source has changed: what it lacked before is asked for again")
-        wanted = price_tables.missing_prices(database, list(symbols), sessions, today())
+        wanted = missing_prices(database, list(symbols), sessions, today())
         if again:
             wanted = _joined(wanted, self._old_gaps(symbols, sessions[0].item()))
         on_symbols(len(set(symbols)) - len(wanted), None)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar, as_dates
 from sigma_assets.base.errors import LISTED
-from sigma_assets.prices import tables as price_tables
+from sigma_assets.prices.gaps import remember_renamed, remember_unserved, renamed_symbols
 from sigma_assets.prices.late_actions import late_actions
+from sigma_assets.prices.tables import write_prices
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, PriceProvider
 from sigma_assets.storage.connection.database import Database
@@ -88,12 +89,12 @@ def store_bars(database: Database, bars: Bars) -> int:
     """Store one batch of a response; return how many stored rows it corrected."""
     now = datetime.now(UTC)
     if len(bars.rows):
-        price_tables.write_prices(database, bars.rows, bars.source, now)
+        write_prices(database, bars.rows, bars.source, now)
     corrected = _apply_statements(database, bars)
     if bars.unserved:
-        price_tables.remember_unserved(database, bars.unserved, bars.source, now)
+        remember_unserved(database, bars.unserved, bars.source, now)
     if bars.renamed:
-        price_tables.remember_renamed(database, bars.renamed, bars.source, now)
+        remember_renamed(database, bars.renamed, bars.source, now)
     return corrected
 
 
@@ -173,7 +174,7 @@ def correct(database: Database, stored: pd.DataFrame, rows: pd.DataFrame, source
         ]
     if is_changed.any():
         changed = both.loc[is_changed, list(BAR_COLUMNS)].sort_values(["session", "symbol"])
-        price_tables.write_prices(database, changed, source, datetime.now(UTC))
+        write_prices(database, changed, source, datetime.now(UTC))
     return sorted(corrections, key=lambda each: (each.session, each.symbol))
 
 
@@ -191,6 +192,6 @@ def _apply_statements(database: Database, bars: Bars) -> int:
     symbols = [statement.symbol for statement in bars.statements]
     first = min(statement.after for statement in bars.statements)
     stored = stored_bars(database, symbols, first, max(statement.last for statement in bars.statements))
-    rows = late_actions(stored, bars.statements, bars.source, price_tables.renamed_symbols(database))
+    rows = late_actions(stored, bars.statements, bars.source, renamed_symbols(database))
     log_corrections(correct(database, stored, rows, bars.source))
     return len(rows)

@@ -1,4 +1,4 @@
-"""Prices as traded: written by revision, and which changed since when; the way to the other price modules."""
+"""Prices as traded, written by revision."""
 
 from datetime import datetime
 
@@ -6,20 +6,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.prices.gaps import missing_prices, remember_renamed, remember_unserved, renamed_symbols
-from sigma_assets.prices.history import price_history
-from sigma_assets.prices.universe import held_symbols, universe
 from sigma_assets.providers.base import BAR_COLUMNS
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import checked_columns
 from sigma_assets.storage.frames.rows import lock_key
 from sigma_assets.storage.schema import market_prices, price_loads
-
-__all__ = [
-    "held_symbols", "latest_revision", "missing_prices", "price_history",
-    "remember_renamed", "remember_unserved", "renamed_symbols", "splits_of", "universe", "write_prices",
-]  # fmt: skip
 
 _VALUES = BAR_COLUMNS[2:]
 _BAR = ("session", "symbol", *_VALUES)

@@ -21,6 +21,8 @@ PACE_WINDOW_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 1.0
 FIRST_WAIT_THROTTLED_SECONDS = 15.0
 """After a 429 without Retry-After: limits are per minute, so 15 + 30 + 60 s outlast one."""
+LONGEST_WAIT_SECONDS = 120.0
+"""A Retry-After beyond it ends the call at once; back-off never waits longer."""
 FAILURES_IN_A_ROW = 3
 """So many symbols without a usable answer, one after the other: it is the source, not the symbols."""
 
@@ -36,23 +38,11 @@ class TransientError(Exception):
 
 @dataclass
 class Meter:
-    """What calls have cost so far."""
+    """What calls have cost."""
 
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0
-
-    def since(self, earlier: "Meter") -> "Meter":
-        """Return the cost since an earlier reading."""
-        return Meter(
-            self.requests - earlier.requests,
-            self.retries - earlier.retries,
-            self.waited_seconds - earlier.waited_seconds,
-        )
-
-    def reading(self) -> "Meter":
-        """Return a copy that later calls do not move."""
-        return Meter(self.requests, self.retries, self.waited_seconds)
 
 
 class Caller:
@@ -65,7 +55,6 @@ class Caller:
     attempts : how often one call is tried before the source counts as unavailable.
     reserve : given the source, its calls per minute and the time now, reserves the next call among all processes that
         share its pace, and returns when it may start (both in seconds since 1970); None = this process is the only one.
-    longest_wait : a Retry-After beyond this many seconds ends the call at once; back-off never waits longer.
     clock, sleep : for tests.
     """
 
@@ -76,7 +65,6 @@ class Caller:
         calls_per_minute: int | None = None,
         reserve: Reserve | None = None,
         attempts: int = 5,
-        longest_wait: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -85,7 +73,6 @@ class Caller:
         self._calls_per_minute = calls_per_minute or None
         self._reserve = reserve
         self._attempts = attempts
-        self._longest_wait = longest_wait
         self._clock = clock
         self._sleep = sleep
         self._starts: deque[float] = deque(maxlen=calls_per_minute or 1)
@@ -105,7 +92,7 @@ class Caller:
                 return attempt()
             except TransientError as error:
                 wait = self._wait_after(error, number)
-                if number == self._attempts or wait > self._longest_wait:
+                if number == self._attempts or wait > LONGEST_WAIT_SECONDS:
                     raise self._unavailable(what, number, error, wait) from error
                 logger.info(
                     "%s: %s: %s; attempt %d of %d in %.1f s",
@@ -115,14 +102,19 @@ class Caller:
                 self._pause(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def taken(self) -> Meter:
+        """Return what calls have cost since this was asked for last."""
+        cost, self.meter = self.meter, Meter()
+        return cost
+
     def _wait_after(self, error: TransientError, number: int) -> float:
         if error.retry_after is not None:
             return error.retry_after
         first = FIRST_WAIT_THROTTLED_SECONDS if error.throttled else FIRST_WAIT_SECONDS
-        return min(first * 2.0 ** (number - 1), self._longest_wait)
+        return min(first * 2.0 ** (number - 1), LONGEST_WAIT_SECONDS)
 
     def _unavailable(self, what: str, number: int, error: TransientError, wait: float) -> ProviderUnavailableError:
-        asked = f"; it asks to wait {wait:.0f} s" if wait > self._longest_wait else ""
+        asked = f"; it asks to wait {wait:.0f} s" if wait > LONGEST_WAIT_SECONDS else ""
         return ProviderUnavailableError(
             f"{self._source}: {what}: no usable answer after {number} attempt(s); the last: {error}{asked}."
             " Prices fetched before are kept; the next run asks for the rest"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from sigma_assets.base.errors import ProviderUnavailableError, SettingsError
+from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.bars import by_symbol, make_bars
 from sigma_assets.providers.base import Bars, PriceProvider, Unserved
 from sigma_assets.providers.http import Meter
@@ -24,8 +24,6 @@ class RoutedProvider:
     """
 
     def __init__(self, sources: Sequence[PriceProvider]) -> None:
-        if not sources:
-            raise SettingsError("SIGMA_PRICES names no price source; for example SIGMA_PRICES=massive,yahoo")
         self.sources = tuple(sources)
 
     @property

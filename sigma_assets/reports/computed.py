@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.reports.portfolio import Computed
+from sigma_assets.runs.newest import newest_record
 from sigma_assets.runs.phases import PHASES
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
@@ -26,13 +27,9 @@ def computed_by(
 
 
 def _newest(instance: dg.DagsterInstance, settings: Settings, asset: str, key: str) -> Computed:
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[key])
-    found = instance.fetch_materializations(wanted, limit=1).records
-    if not found:
+    record = newest_record(instance, asset, key)
+    if record is None:
         return Computed(asset)
-    record = found[0]
     moment = datetime.fromtimestamp(record.timestamp, UTC).isoformat(timespec="seconds")
     tags = (record.asset_materialization.tags if record.asset_materialization else None) or {}
-    return Computed(
-        asset, moment, record.run_id, f"{settings.dagster_link}/runs/{record.run_id}", tags.get(CODE_VERSION)
-    )
+    return Computed(asset, moment, record.run_id, settings.run_url(record.run_id), tags.get(CODE_VERSION))

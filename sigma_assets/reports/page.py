@@ -6,13 +6,13 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sigma_assets.reports import forms
 from sigma_assets.reports.charts import report as charts
 from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.portfolio import PortfolioReport
+from sigma_assets.reports.rendering import environment
 from sigma_assets.reports.words import figures, histories
 from sigma_assets.reports.words.table import NOTHING_HELD, Source
 from sigma_assets.reports.words.tables import tables
@@ -22,8 +22,6 @@ STYLE = "report.css"
 SCRIPT = "report-page.js"
 MOST_WARNINGS = 6
 """Warnings that the page shows at once; the others unfold."""
-TINTS = 5
-"""Shades on each side of zero."""
 
 
 def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
@@ -74,39 +72,14 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         parts |= {"style": Markup(style()), "script": Markup(script()), "policy": policy()}
 
     parts["explained"] = partial(_explained, None if is_alone else report)
-    return _environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts).lstrip()
+    return environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts)
 
 
 def _explained(report: PortfolioReport | None, source: Source | None, text: str) -> str:
     """Return the address of the page that explains a number; empty in a file, and where there is no number."""
     if report is None or source is None or report.session is None or text == forms.UNKNOWN:
         return ""
-    return explain_link(
-        report.portfolio_id,
-        source.table,
-        source.column,
-        source.session or report.session,
-        symbols=[symbol for symbol in (source.symbol, source.other) if symbol],
-        factor=source.factor,
-        scenario=source.scenario,
-        lot=source.lot,
-        cluster=source.cluster,
-        scheme=source.scheme,
-        class_name=source.class_name,
-    )
-
-
-def typeset(text: str) -> str:
-    """Return a number's text with a minus as printers set it, and a dash where there is none."""
-    if text == forms.UNKNOWN:
-        return "–"
-    return f"−{text[1:]}" if text[0] == "-" and text[1:2].isdigit() else text
-
-
-def tint(value: float) -> str:
-    """Return the class of a tint: `plus-3`, `minus-1`, or none near zero."""
-    shade = round(abs(value) * TINTS)
-    return f"{'minus' if value < 0 else 'plus'}-{min(shade, TINTS)}" if shade else "plain"
+    return explain_link(report.portfolio_id, source, report.session)
 
 
 @cache
@@ -133,12 +106,3 @@ def policy() -> str:
 
 def _file(name: str) -> str:
     return files("sigma_assets.reports").joinpath(TEMPLATES, name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    loader = PackageLoader("sigma_assets.reports", TEMPLATES)
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["typeset"] = typeset
-    made.filters["tint"] = tint
-    return made

@@ -26,6 +26,8 @@ from sigma_assets.storage.roster import Roster
 
 ABANDONED_AFTER = timedelta(minutes=1)
 """A run that was made and not started for so long never will be: who made it has died."""
+PAGE = 200
+"""Runs that are read at once where somebody may ask for all."""
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -124,13 +126,13 @@ def runs(
     return [run for run in found if run.in_flight and not run.is_abandoned] if in_flight else found
 
 
-def run_pages(instance: dg.DagsterInstance, roster: Roster, *, page: int = 200) -> Iterator[RunCover]:
+def run_pages(instance: dg.DagsterInstance, roster: Roster) -> Iterator[RunCover]:
     """Yield all our runs, newest first; read page by page, as far as somebody asks."""
     cursor = None
     while True:
-        records = instance.get_run_records(limit=page, cursor=cursor)
+        records = instance.get_run_records(limit=PAGE, cursor=cursor)
         yield from covers_of(instance, roster, records)
-        if len(records) < page:
+        if len(records) < PAGE:
             return
         cursor = records[-1].dagster_run.run_id
 

@@ -9,7 +9,6 @@ from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
 from sigma_assets.runs.facts import EventKind, StepEvent
-from sigma_assets.runs.phases import assets_of_step
 
 CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
 """Metadata of the observations that a step writes about itself while it runs: the words that writer and reader share."""
@@ -142,25 +141,24 @@ def _type(record: EventLogRecord) -> Types | None:
 
 
 def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
-    """Yield an event once for each asset that its step makes."""
+    """Yield the event of a step, which makes the asset of its name; nothing for events that progress does not count."""
     entry, event = record.event_log_entry, record.event_log_entry.dagster_event
     if event is None or entry.step_key is None:
         return
-    for asset in assets_of_step(entry.step_key):
-        head = StepEvent("start", asset, entry.timestamp, record.storage_id)
-        kind = KINDS.get(event.event_type)
-        if event.event_type == Types.ASSET_OBSERVATION:
-            observation = event.asset_observation_data.asset_observation
-            seen = _observation(observation.metadata, head)
-            if seen is not None and observation.asset_key.to_user_string() == asset:
-                yield seen
-        elif kind == "failure":
-            text, error_type, trace = _error(event.step_failure_data.error)
-            yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
-        elif kind == "retry":
-            yield replace(head, kind=kind, text=_error(event.step_retry_data.error)[0])
-        elif kind:
-            yield replace(head, kind=kind)
+    head = StepEvent("start", entry.step_key, entry.timestamp, record.storage_id)
+    kind = KINDS.get(event.event_type)
+    if event.event_type == Types.ASSET_OBSERVATION:
+        observation = event.asset_observation_data.asset_observation
+        seen = _observation(observation.metadata, head)
+        if seen is not None and observation.asset_key.to_user_string() == entry.step_key:
+            yield seen
+    elif kind == "failure":
+        text, error_type, trace = _error(event.step_failure_data.error)
+        yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
+    elif kind == "retry":
+        yield replace(head, kind=kind, text=_error(event.step_retry_data.error)[0])
+    elif kind:
+        yield replace(head, kind=kind)
 
 
 def _observation(metadata: Mapping[str, dg.MetadataValue], head: StepEvent) -> StepEvent | None:

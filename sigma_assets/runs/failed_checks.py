@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import settings
@@ -16,7 +17,6 @@ FAILED_CHECKS = "failed_checks"
 """Metadata of the step's failure: the failed checks, as JSON."""
 REMEMBERED = timedelta(days=30)
 """How far back a failed check that nobody has healed still counts."""
-MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,4 @@ def _failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[int, Fail
 def _is_healed(instance: dg.DagsterInstance, failed: FailedCheck, name: str, storage_id: int) -> bool:
     sessions = settings().calendar.between(date.fromisoformat(failed.first), date.fromisoformat(failed.last))
     keys = {partition_key(session.item(), name or None) for session in sessions}
-    since = instance.event_log_storage.get_latest_storage_id_by_partition(
-        dg.AssetKey(failed.asset), MATERIALIZATION, after_cursor=storage_id, partitions=keys
-    )
-    return keys <= set(since)
+    return keys <= set(newest_events(instance, failed.asset, keys, after=storage_id))

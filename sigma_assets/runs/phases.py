@@ -15,7 +15,6 @@ class Phase:
     asset : the asset of the portfolios' job that this phase makes.
     unit : what it counts: symbols, dates, positions or scenarios.
     weight : its share of a typical onboarding's time; only the sizes relative to each other matter.
-    step : the step that makes the asset, where it makes others, too; "" = of the asset's own name.
     """
 
     phase: str
@@ -24,7 +23,6 @@ class Phase:
     unit: str
     message: str
     weight: float
-    step: str = ""
 
 
 PHASES = (
@@ -42,8 +40,3 @@ PHASES = (
     Phase("phase_9", "Performance", "performance", "dates", "Measuring performance...", 1),
 )
 BY_ASSET = {phase.asset: phase for phase in PHASES}
-
-
-def assets_of_step(step: str) -> tuple[str, ...]:
-    """Return the assets that a step makes: most often the one of its name."""
-    return tuple(phase.asset for phase in PHASES if phase.step == step) or (step,)

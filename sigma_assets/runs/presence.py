@@ -7,13 +7,12 @@ from threading import Lock
 
 import dagster as dg
 import numpy as np
-import numpy.typing as npt
 
-from sigma_assets.base.frames import SessionArray
+from sigma_assets.base.frames import BoolArray, SessionArray
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.tags import partition_key
 
-BoolArray = npt.NDArray[np.bool_]
 REMEMBERED = 2_000
 """Portfolios whose sessions are remembered; about 10 kB each."""
 
@@ -65,8 +64,5 @@ class Presence:
         absent = first + np.flatnonzero(~there[first:stop])
         if len(absent):
             keys = {partition_key(self._sessions[position].item(), name): position for position in absent}
-            found = self._instance.event_log_storage.get_latest_storage_id_by_partition(
-                dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, partitions=set(keys)
-            )
-            there[[keys[key] for key in found]] = True
+            there[[keys[key] for key in newest_events(self._instance, asset, keys)]] = True
         seen.there[asset] = there

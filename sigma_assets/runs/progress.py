@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from sigma_assets.base.frames import BoolArray
 from sigma_assets.runs.facts import Attempt, RunFacts, attempts
 from sigma_assets.runs.phases import PHASES
 
@@ -27,8 +27,6 @@ NEARLY = 99.9
 ENOUGH_SECONDS = 1.0
 ENOUGH_SHARE = 0.05
 """A rate means something once a run has worked this long, and done this share of the work."""
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

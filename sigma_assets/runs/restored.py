@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.storage.roster import Roster
 
@@ -50,10 +51,7 @@ def _materialized(
     }
     if not cells:
         return {}
-    there = instance.event_log_storage.get_latest_storage_id_by_partition(
-        dg.AssetKey(SNAPSHOTS), dg.DagsterEventType.ASSET_MATERIALIZATION, partitions=set(cells)
-    )
     found: dict[str, list[np.datetime64]] = {}
-    for key, day in map(cells.__getitem__, there):
+    for key, day in map(cells.__getitem__, newest_events(instance, SNAPSHOTS, cells)):
         found.setdefault(key, []).append(day)
     return {key: np.sort(np.array(days)) for key, days in found.items()}

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from sigma_assets.storage.roster import Roster
@@ -43,37 +43,41 @@ def partition_key(session: date, name: str | None = None) -> str:
 
 
 @dataclass(frozen=True)
-class Range:
-    """What a run covers, and why.
+class PlannedRun:
+    """One run: a rectangle of sessions x portfolios, and the assets that are missing all over it.
 
     Attributes
     ----------
+    assets : names, in the order of the pipeline.
+    first, last : its range of sessions, both included.
     portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
-    target : last session that was due when it was planned; None where nobody knows.
+    reason : why it is run, in a few words.
+    target : last session that was due when it was planned, whatever part of it this run covers.
     """
 
+    assets: tuple[str, ...]
     first: date
     last: date
     portfolio_ids: tuple[str, ...] = ()
     reason: str = MISSING
-    target: date | None = None
+    target: date | None = field(default=None, compare=False)
 
 
-def run_tags(covered: Range, roster: Roster, *, source: str, max_runtime_seconds: int) -> dict[str, str]:
+def run_tags(planned: PlannedRun, roster: Roster, *, source: str, max_runtime_seconds: int) -> dict[str, str]:
     """Return all tags of a run: its range, its portfolios, who asked for it and why, how long it may take."""
-    names = [roster.name_of[portfolio_id] for portfolio_id in covered.portfolio_ids]
+    names = [roster.name_of[portfolio_id] for portfolio_id in planned.portfolio_ids]
     tags = {
         SOURCE: source,
-        REASON: covered.reason,
+        REASON: planned.reason,
         MAX_RUNTIME: str(max_runtime_seconds),
-        RANGE_START: partition_key(covered.first, names[0] if names else None),
-        RANGE_END: partition_key(covered.last, names[-1] if names else None),
-        **portfolio_tags(roster.spans(covered.portfolio_ids)),
+        RANGE_START: partition_key(planned.first, names[0] if names else None),
+        RANGE_END: partition_key(planned.last, names[-1] if names else None),
+        **portfolio_tags(roster.spans(planned.portfolio_ids)),
     }
-    if covered.target is not None:
-        tags[TARGET] = str(covered.target)
-    if len(covered.portfolio_ids) == 1:
-        tags |= {PORTFOLIO: covered.portfolio_ids[0], PORTFOLIO_NAME: names[0]}
+    if planned.target is not None:
+        tags[TARGET] = str(planned.target)
+    if len(planned.portfolio_ids) == 1:
+        tags |= {PORTFOLIO: planned.portfolio_ids[0], PORTFOLIO_NAME: names[0]}
     return tags
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.covers import RunCover, covers_of
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import AGAIN, REASON
 from sigma_assets.storage.roster import Roster
@@ -18,7 +19,6 @@ OVERLAP = 10_000
 OWED_FOR = timedelta(days=30)
 """How far back a run over partitions that were there counts as unfinished business."""
 
-MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 UNSUCCESSFUL = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -87,9 +87,7 @@ class Materialized:
 
     def _read(self, instance: dg.DagsterInstance, asset: str) -> None:
         seen = self._cursor.get(asset)
-        latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-            dg.AssetKey(asset), MATERIALIZATION, after_cursor=None if seen is None else max(seen - OVERLAP, 0)
-        )
+        latest = newest_events(instance, asset, after=None if seen is None else max(seen - OVERLAP, 0))
         partitions = self._there.setdefault(asset, {})
         by_name: dict[str, list[int]] = {}
         for key in latest:
@@ -140,10 +138,7 @@ class Materialized:
                 since[key[0]] = min(since.get(key[0], made_at), made_at)
         self._followed = {key: kept for key, kept in self._followed.items() if key in wanted}
         for asset, made_at in since.items():
-            latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-                dg.AssetKey(asset), MATERIALIZATION, after_cursor=made_at or None
-            )
-            self._note(asset, latest)
+            self._note(asset, newest_events(instance, asset, after=made_at or None))
 
     def _note(self, asset: str, latest: Mapping[str, int]) -> None:
         """Note materialisations (partition key -> storage id) of what is followed."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
-from sigma_assets.storage.selection import require_active, selected
+from sigma_assets.storage.selection import selected
 
 LOT_COLUMNS = tuple(column.name for column in schema.lots.columns if column.name not in ("lot_id", "portfolio_id"))
 """Columns of a lot that a person enters."""
@@ -32,68 +31,6 @@ _STEPS = """
             lead(effective_from, 1, {end}) OVER (PARTITION BY portfolio_id ORDER BY effective_from) AS until
         FROM days
     )"""
-
-
-def close_lot(db: Database, lot_id: str, day: date, price: float, quantity: float | None = None) -> str:
-    """Close a lot, wholly or in part, and return the id of the closed one.
-
-    A part becomes a lot of its own, closed; the rest stays open under its id.
-
-    Parameters
-    ----------
-    day : its exit date; from then on it is not held.
-    price : exit price per share in USD; 0 for what expired worthless.
-    quantity : how much to close, signed like the lot and in the shares that were entered (before later splits); by
-        default all of it.
-
-    Raises
-    ------
-    HoldingsError
-        No open lot has this id, the exit lies before the entry, or price or quantity make no sense.
-    """
-    if not np.isfinite(price) or price < 0:
-        raise HoldingsError(f"lot {lot_id}: exit price {price}; expected a number >= 0 in USD")
-    with db.begin() as connection:
-        lot = _lot(connection, lot_id)
-        if lot["exit_date"] is not None:
-            raise HoldingsError(
-                f"lot {lot_id} ({lot['symbol']}) was closed on {lot['exit_date']} already; correct it instead"
-            )
-        if day < lot["entry_date"]:
-            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): exit {day} lies before its entry {lot['entry_date']}")
-        exit_values = {"exit_date": day, "exit_price": price}
-        if quantity is None or quantity == lot["quantity"]:
-            _update(connection, lot_id, exit_values)
-            return lot_id
-        rest = lot["quantity"] - quantity
-        if not np.isfinite(quantity) or quantity * lot["quantity"] <= 0 or rest * lot["quantity"] <= 0:
-            raise HoldingsError(
-                f"lot {lot_id} ({lot['symbol']}): cannot close {quantity} of {lot['quantity']};"
-                " expected the same sign, and not more than there is"
-            )
-        closed = {**lot, "lot_id": str(uuid4()), "quantity": quantity, **exit_values}
-        _update(connection, lot_id, {"quantity": rest})
-        connection.execute(sa.insert(schema.lots).values(closed))
-        return str(closed["lot_id"])
-
-
-def correct_lot(db: Database, lot_id: str, **changes: Any) -> None:
-    """Change columns of a lot that were entered wrongly, as in `correct_lot(db, lot_id, quantity=120.0)`.
-
-    Raises
-    ------
-    HoldingsError
-        No lot has this id, a column is unknown, or the exit would lie before the entry or lack its price or date.
-    """
-    unknown = [name for name in changes if name not in LOT_COLUMNS]
-    if unknown or not changes:
-        raise HoldingsError(
-            f"lot {lot_id}: cannot correct {', '.join(unknown) or 'nothing'}; choose from {', '.join(LOT_COLUMNS)}"
-        )
-    with db.begin() as connection:
-        lot = {**_lot(connection, lot_id), **changes}
-        check_lot(lot_id, lot)
-        _update(connection, lot_id, changes)
 
 
 def check_lot(lot_id: str, lot: Mapping[str, Any]) -> None:
@@ -192,16 +129,3 @@ def changed_holdings(db: Database, ids: Sequence[str] | None = None) -> pd.DataF
         return bulk.fetch_frame(connection, query, parameters, columns)
 
     return db.in_snapshot(read).rename(columns={"session": "first_session"})
-
-
-def _lot(connection: sa.Connection, lot_id: str) -> dict[str, Any]:
-    query = sa.select(schema.lots).where(schema.lots.c.lot_id == lot_id).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise HoldingsError(f"no lot has the id {lot_id}")
-    require_active(connection, row["portfolio_id"])
-    return dict(row)
-
-
-def _update(connection: sa.Connection, lot_id: str, values: dict[str, Any]) -> None:
-    connection.execute(sa.update(schema.lots).where(schema.lots.c.lot_id == lot_id).values(values))

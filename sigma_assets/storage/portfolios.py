@@ -15,13 +15,13 @@ from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import checked_columns
-from sigma_assets.storage.holdings import LOT_COLUMNS, changed_holdings, close_lot, correct_lot, holdings_revisions
+from sigma_assets.storage.holdings import LOT_COLUMNS, changed_holdings, holdings_revisions
 from sigma_assets.storage.roster import add_partition
 from sigma_assets.storage.selection import require_active, selected
 
 __all__ = [
-    "LOT_COLUMNS", "NewPortfolio", "add_cash_flow", "add_portfolio", "cash_flows", "changed_holdings", "close_lot",
-    "correct_lot", "holdings_revisions", "lots", "newest_metrics", "newest_snapshots", "portfolios", "remove_portfolio",
+    "LOT_COLUMNS", "NewPortfolio", "add_portfolio", "cash_flows", "changed_holdings", "holdings_revisions", "lots",
+    "newest_metrics", "newest_snapshots", "portfolios", "remove_portfolio",
 ]  # fmt: skip
 
 
@@ -183,27 +183,6 @@ def remove_portfolio(db: Database, portfolio_id: str) -> None:
         table = schema.portfolios
         removal = sa.update(table).where(table.c.portfolio_id == portfolio_id).values(deleted_at=datetime.now(UTC))
         connection.execute(removal)
-
-
-def add_cash_flow(db: Database, portfolio_id: str, day: date, amount_usd: float, kind: str = "external") -> str:
-    """Store a cash flow in USD, in (+) or out (-), of one of `FLOW_KINDS`, and return its new id.
-
-    Raises
-    ------
-    PortfolioNotFoundError
-        No active portfolio has this id.
-    HoldingsError
-        The amount is zero, not finite or too large, or the kind unknown.
-    """
-    check_flow(day, amount_usd, kind)
-    flow_id = str(uuid4())
-    flow = {
-        "flow_id": flow_id, "portfolio_id": portfolio_id, "flow_date": day, "amount_usd": amount_usd, "kind": kind,
-    }  # fmt: skip
-    with db.begin() as connection:
-        require_active(connection, portfolio_id)
-        connection.execute(sa.insert(schema.cash_flows).values(flow))
-    return flow_id
 
 
 def check_flow(day: date, amount_usd: float, kind: str) -> None:

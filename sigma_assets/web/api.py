@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.params import Depends
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from sigma_assets.runs.facts import PortfolioFacts
 from sigma_assets.runs.progress import Progress
@@ -17,11 +17,11 @@ from sigma_assets.web.explain import explain_router
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
 from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
-from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem
+from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem, StrictQuery
 from sigma_assets.web.numbers.router import numbers_router
 from sigma_assets.web.onboarding.view import onboarding_view
 from sigma_assets.web.queries import Queries
-from sigma_assets.web.reports import PortfolioId, not_found, report_router
+from sigma_assets.web.reports import PortfolioId, report_router
 
 MAX_DEBUG_LINES = 500
 PAGE = 50
@@ -35,19 +35,15 @@ def _true_or_false(value: object) -> object:
     raise ValueError("expected true or false")
 
 
-class _NoQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _StatusQuery(_NoQuery):
+class _StatusQuery(StrictQuery):
     debug: Annotated[bool, BeforeValidator(_true_or_false)] = False
 
 
-class _LogQuery(_NoQuery):
+class _LogQuery(StrictQuery):
     format: Literal["txt", "json"] = "txt"
 
 
-class _ListQuery(_NoQuery):
+class _ListQuery(StrictQuery):
     offset: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(PAGE, ge=1, le=PAGE)
 
@@ -72,8 +68,8 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     ) -> Response:
         """Where the onboarding of a portfolio stands; with debug, its detail and log lines too."""
         key = "status", portfolio_id, query.debug
-        answer = cache.get(key, lambda: answers.status(portfolio_id, query.debug), queries.version)
-        return _json(not_found(portfolio_id), 404) if answer is None else answer.response(request)
+        answer: Answer = cache.get(key, lambda: answers.status(portfolio_id, query.debug), queries.version)
+        return answer.response(request)
 
     @router.get(
         "/api/v1/onboarding/status/{portfolio_id}/logs",
@@ -100,7 +96,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     router.include_router(numbers_router(queries, guards, problems))
 
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
-    def healthz(query: Annotated[_NoQuery, Query()]) -> Response:
+    def healthz(query: Annotated[StrictQuery, Query()]) -> Response:
         """Whether database, Dagster and its sensors are well, and last night's sessions are there; 503 where not."""
         state: Health = cache.get(("health",), lambda: health(queries.instance, queries.database, queries.settings))
         return _json(state, 200 if state.ok else 503)
@@ -113,11 +109,9 @@ class _Answers:
         self.queries = queries
         self.downloads = Downloads()
 
-    def status(self, portfolio_id: str, debug: bool) -> Answer | None:
-        """Return the status; None if there is no such portfolio."""
+    def status(self, portfolio_id: str, debug: bool) -> Answer:
+        """Return the status."""
         portfolio = self.queries.portfolio(portfolio_id)
-        if portfolio is None:
-            return None
         progress = self.queries.progress(portfolio)
         uncomputed = {portfolio_id: self.queries.uncomputed(progress)}
         holdings = self.queries.holdings([portfolio_id], uncomputed)[portfolio_id]
@@ -127,7 +121,7 @@ class _Answers:
             now=time(),
             session_at=self.queries.session,
             current_session=self.queries.settings.current_session(),
-            run_url=self.queries.run_url,
+            run_url=self.queries.settings.run_url,
             holdings=holdings,
             waiting=self.queries.waiting(progress),
             debug_logs=self._debug_lines(progress) if debug else None,
@@ -137,8 +131,6 @@ class _Answers:
     def logs(self, portfolio_id: str, form: str) -> Response:
         """Return the download."""
         portfolio = self.queries.portfolio(portfolio_id)
-        if portfolio is None:
-            return _json(not_found(portfolio_id), 404)
         lines = self._lines(portfolio)
         body = (f"{line.text}\n" for line in lines) if form == "txt" else _json_array(lines)
         media_type = "text/plain; charset=utf-8" if form == "txt" else "application/json"
@@ -157,7 +149,7 @@ class _Answers:
         return lines[-MAX_DEBUG_LINES:]
 
 
-def _json(answer: BaseModel, code: int = 200) -> Response:
+def _json(answer: BaseModel, code: int) -> Response:
     return Response(answer.model_dump_json(), status_code=code, media_type="application/json")
 
 

@@ -17,11 +17,11 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.web import pages
 from sigma_assets.web.access.connections import ImpatientConnection
 from sigma_assets.web.access.hosts import MAX_HEADER_BYTES, Doorkeeper
-from sigma_assets.web.access.security import OtherPortfolioError, SecurityHeaders, token_check
+from sigma_assets.web.access.security import SecurityHeaders, UnknownPortfolioError, token_check
 from sigma_assets.web.api import api_router
 from sigma_assets.web.cache import CACHE_SECONDS, UNAVAILABLE
+from sigma_assets.web.models import NotFound
 from sigma_assets.web.queries import Queries
-from sigma_assets.web.reports import not_found
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def create_app(
     app.include_router(pages.router)
     app.add_middleware(Doorkeeper, names={settings.status_host, *settings.allowed_hosts})
     app.add_middleware(SecurityHeaders)
-    app.add_exception_handler(OtherPortfolioError, _other_portfolio)
+    app.add_exception_handler(UnknownPortfolioError, _unknown_portfolio)
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, _unavailable)
@@ -109,10 +109,10 @@ def _own_instance() -> dg.DagsterInstance:
     return instance
 
 
-async def _other_portfolio(_: Request, error: Exception) -> JSONResponse:
-    """Answer as if there were no such portfolio, whether there is or not."""
-    assert isinstance(error, OtherPortfolioError)
-    return JSONResponse(not_found(error.portfolio_id).model_dump(mode="json"), status_code=404)
+async def _unknown_portfolio(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UnknownPortfolioError)
+    answer = NotFound(portfolio_id=error.portfolio_id, detail="no portfolio has this id; `/` lists them")
+    return JSONResponse(answer.model_dump(mode="json"), status_code=404)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.params import Depends
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
+from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
-from sigma_assets.web.models import NotFound, Problem
+from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol
 from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
-from sigma_assets.web.reports import PortfolioId, not_found
+from sigma_assets.web.reports import PortfolioId
 
 HTML = {"text/html": {"schema": {"type": "string"}}}
 Name = Annotated[str, Path(pattern=r"^[a-z_0-9]{1,64}$")]
@@ -26,8 +26,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
 
-class _ExplainQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _ExplainQuery(StrictQuery):
     session: Day | None = Field(None, description="by default the last one that is stored")
     symbol: list[Symbol] = Field([], max_length=2, description="of this symbol; twice for a pair")
     factor: Word | None = None
@@ -53,6 +52,7 @@ def explain_router(
     router = APIRouter()
 
     def explained(portfolio_id: str, table: str, column: str, query: _ExplainQuery, form: str) -> Answer:
+        queries.portfolio(portfolio_id)  # there must be one
         key = ("explain", portfolio_id, table, column, query.which(), form)
         arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
         found = queries.cache.get(key, lambda: _or_error(form, arguments), queries.version)
@@ -70,8 +70,6 @@ def explain_router(
         request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
     ) -> Response:
         """Why a stored number is what it is: formula filled in, inputs, run, and the number computed again."""
-        if queries.portfolio(portfolio_id) is None:
-            return JSONResponse(not_found(portfolio_id).model_dump(mode="json"), 404)
         return explained(portfolio_id, table, column, query, query.format).response(request)
 
     @router.get("/portfolio/{portfolio_id}/explain/{table}/{column}", include_in_schema=False)
@@ -86,12 +84,10 @@ def explain_router(
         if guards:
             return shell.response(request)
         try:
-            if queries.portfolio(portfolio_id) is None:
-                raise HTTPException(404)
             answer = explained(portfolio_id, table, column, query, "html")
             return answer.response(request, **{"Cache-Control": "private, no-cache"})
-        except HTTPException as error:
-            return Response(shell.content, status_code=error.status_code, media_type="text/html")
+        except (HTTPException, UnknownPortfolioError):
+            return Response(shell.body, status_code=404, media_type="text/html")
 
     return router
 

@@ -14,6 +14,7 @@ from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, runs
 from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.storage.roster import Roster
@@ -85,9 +86,7 @@ def _lacking(instance: dg.DagsterInstance, roster: Roster, there: Mapping[str, _
     keys = {partition_key(snapshots.last, roster.name_of[key]): key for key, snapshots in there.items()}
     lacking: dict[str, list[str]] = {}
     for asset in BY_ASSET if keys else ():
-        found = instance.event_log_storage.get_latest_storage_id_by_partition(
-            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, partitions=set(keys)
-        )
+        found = newest_events(instance, asset, keys)
         for key in keys.keys() - found.keys():
             lacking.setdefault(keys[key], []).append(asset)
     return lacking
@@ -127,7 +126,7 @@ def _line(
         price_source=holdings.price_source,
         newest_price=holdings.newest_price,
         run_id=run.run_id if run else None,
-        run_url=queries.run_url(run.run_id) if run else None,
+        run_url=queries.settings.run_url(run.run_id) if run else None,
     )
 
 

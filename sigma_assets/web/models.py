@@ -10,6 +10,12 @@ PhaseStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 Level = Literal["debug", "info", "warning", "error"]
 
 
+class StrictQuery(BaseModel):
+    """What may stand behind the `?` of an address: anything else is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Model(BaseModel):
     """What all answers share."""
 

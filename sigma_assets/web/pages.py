@@ -1,37 +1,41 @@
 """The pages: a fixed set of files that we serve ourselves. They hold no data; scripts fetch it from the API."""
 
-import hashlib
 from importlib.resources import files
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from sigma_assets.reports.page import SCRIPT, STYLE, script, style
+from sigma_assets.reports.rendering import environment
+from sigma_assets.web.cache import Answer
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 router = APIRouter(include_in_schema=False)
 
 
-class _File:
-    """A file that is served as it was when the server started."""
+def _file(name: str, content: bytes) -> Answer:
+    """Return a file that is served as it was when the server started."""
+    return Answer(content, f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8", {"Cache-Control": "no-cache"})
 
-    def __init__(self, name: str, content: bytes) -> None:
-        self.content = content
-        self.media_type = f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8"
-        self.headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"', "Cache-Control": "no-cache"}
 
-    def response(self, request: Request) -> Response:
-        """Return the file, or that the reader's copy is still good."""
-        if request.headers.get("If-None-Match") == self.headers["ETag"]:
-            return Response(status_code=304, headers=self.headers)
-        return Response(self.content, media_type=self.media_type, headers=self.headers)
+def _page(template: str, **parts: str) -> Answer:
+    """Return a page that holds no data, as it is for everybody."""
+    return _file(template, environment("sigma_assets.web").get_template(template).render(parts).encode())
 
 
 FILES = {
-    entry.name: _File(entry.name, entry.read_bytes())
-    for entry in files("sigma_assets.web").joinpath("static").iterdir()
-    if entry.name.rpartition(".")[2] in TYPES
-} | {STYLE: _File(STYLE, style().encode()), SCRIPT: _File(SCRIPT, script().encode())}
+    **{
+        entry.name: _file(entry.name, entry.read_bytes())
+        for entry in files("sigma_assets.web").joinpath("static").iterdir()
+        if entry.name.rpartition(".")[2] in TYPES
+    },
+    STYLE: _file(STYLE, style().encode()),
+    SCRIPT: _file(SCRIPT, script().encode()),
+    "index.html": _page("index.html"),
+    "onboarding.html": _page("onboarding.html"),
+    "report.html": _page("fetched.html", title="Portfolio", script="report", command="report ID --html FILE"),
+    "explain.html": _page("fetched.html", title="Explanation", script="explain", command="explain ID TABLE.COLUMN"),
+}
 
 
 @router.get("/")

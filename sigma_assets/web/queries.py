@@ -22,6 +22,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import newest_snapshots
 from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios
+from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
 AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -56,12 +57,20 @@ class Queries:
         self.database.dispose()
         self._dagster_changes.close()
 
-    def portfolio(self, portfolio_id: str) -> PortfolioFacts | None:
-        """Return a portfolio, removed ones included; None if there is none with this id."""
+    def portfolio(self, portfolio_id: str) -> PortfolioFacts:
+        """Return a portfolio, removed ones included.
+
+        Raises
+        ------
+        UnknownPortfolioError
+            There is none with this id.
+        """
         with self.database.read() as connection:
             query = sa.select(portfolios).where(portfolios.c.portfolio_id == portfolio_id)
             row = connection.execute(query).one_or_none()
-        return None if row is None else self.facts_of(row)
+        if row is None:
+            raise UnknownPortfolioError(portfolio_id)
+        return self.facts_of(row)
 
     def facts_of(self, row: sa.Row) -> PortfolioFacts:
         """Return the facts in a row of the table of portfolios."""
@@ -149,10 +158,6 @@ class Queries:
     def roster(self) -> Roster:
         """Return which portfolio is which partition."""
         return self.cache.get(("roster",), partial(read_roster, self.database))
-
-    def run_url(self, run_id: str) -> str:
-        """Return the address of a run in Dagster."""
-        return f"{self.settings.dagster_link}/runs/{run_id}"
 
     def session(self, position: int) -> date:
         """Return the session at a position in the calendar."""

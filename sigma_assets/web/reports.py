@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.params import Depends
-from pydantic import BaseModel, ConfigDict
 
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
+from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
-from sigma_assets.web.models import NotFound
+from sigma_assets.web.models import NotFound, StrictQuery
 from sigma_assets.web.pages import FILES
 from sigma_assets.web.queries import Queries
 
@@ -21,8 +21,7 @@ PortfolioId = Annotated[
 ]
 
 
-class _ReportQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _ReportQuery(StrictQuery):
     format: Literal["json", "html"] = "json"
 
 
@@ -35,7 +34,7 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
     router = APIRouter()
     html: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
-    def rendered(portfolio_id: str, form: str) -> Answer | None:
+    def rendered(portfolio_id: str, form: str) -> Answer:
         key = "report", portfolio_id, form
         return queries.cache.get(key, lambda: _rendered(queries, portfolio_id, form), queries.version)
 
@@ -47,34 +46,24 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
     )
     def report(request: Request, portfolio_id: PortfolioId, query: Annotated[_ReportQuery, Query()]) -> Response:
         """What is stored of a portfolio on its last session: fractions (0.01 is 1 %), USD, volatility per year."""
-        answer = rendered(portfolio_id, query.format)
-        if answer is None:
-            return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type="application/json")
-        return answer.response(request)
+        return rendered(portfolio_id, query.format).response(request)
 
     @router.get("/portfolio/{portfolio_id}", include_in_schema=False)
     def page(request: Request, portfolio_id: PortfolioId) -> Response:
         """Return the page of a portfolio; without data where a token is needed."""
         if guards:
             return FILES["report.html"].response(request)
-        answer = rendered(portfolio_id, "html")
-        if answer is None:
-            return Response(FILES["report.html"].content, status_code=404, media_type="text/html")
+        try:
+            answer = rendered(portfolio_id, "html")
+        except UnknownPortfolioError:
+            return Response(FILES["report.html"].body, status_code=404, media_type="text/html")
         return answer.response(request, **{"Cache-Control": "private, no-cache"})
 
     return router
 
 
-def not_found(portfolio_id: str) -> NotFound:
-    """Return the answer about a portfolio that there is not."""
-    return NotFound(portfolio_id=portfolio_id, detail="no portfolio has this id; `/` lists them")
-
-
-def _rendered(queries: Queries, portfolio_id: str, form: str) -> Answer | None:
-    portfolio = queries.portfolio(portfolio_id)
-    if portfolio is None:
-        return None
-    uncomputed = queries.uncomputed(queries.progress(portfolio))
+def _rendered(queries: Queries, portfolio_id: str, form: str) -> Answer:
+    uncomputed = queries.uncomputed(queries.progress(queries.portfolio(portfolio_id)))
     older = queries.remarks([portfolio_id]).get(portfolio_id, ())
     found = portfolio_report(
         queries.database,

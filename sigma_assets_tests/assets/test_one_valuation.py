@@ -16,11 +16,12 @@ from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.tags import Range, run_tags
+from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.portfolios import NewPortfolio, add_cash_flow, add_portfolio
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets_tests.storage.builders import add_cash_flow
 
 FIRST, LAST = date(2024, 3, 14), date(2024, 3, 15)
 HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,170,2024-03-11\nMSFT,-3,400,2024-03-14\n"
@@ -63,7 +64,7 @@ class World:
                 "price_source": PriceSource(self.tables.settings, self.tables.opened),
             },
         )
-        covered = Range(FIRST, LAST, (self.portfolio_id,))
+        covered = PlannedRun((), FIRST, LAST, (self.portfolio_id,))
         tags = run_tags(covered, self.roster, source="admin", max_runtime_seconds=600)
         job = definitions.resolve_job_def("some")
         return job.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False)

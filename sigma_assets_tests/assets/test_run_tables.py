@@ -20,8 +20,9 @@ from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.migrations import upgrade
-from sigma_assets.storage.portfolios import NewPortfolio, add_cash_flow, add_portfolio, close_lot, remove_portfolio
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, remove_portfolio
 from sigma_assets_tests.automation.world import lots
+from sigma_assets_tests.storage.builders import add_cash_flow, edit_lot
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 15)
 LOADED = datetime(2024, 3, 15, 22, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_every_part_of_a_history_is_what_a_read_of_that_part_gives(shared: Share
     shared.load(DDD=50.0, without=(0, 1, 5, 6, 10))
     symbols = ["AAA", "CCC", "DDD", "NONE"]
     shared.run.prices(["AAA", "BBB", "CCC", "DDD", "NONE"], shared.days)
-    monkeypatch.setattr("sigma_assets.prices.tables.price_history", None)  # no more reads
+    monkeypatch.setattr("sigma_assets.assets.tables.price_history", None)  # no more reads
     parts = {
         (first, last): shared.run.prices(symbols, shared.days[first : last + 1])
         for first, last in product(range(len(shared.days)), repeat=2)
@@ -102,7 +103,7 @@ CHANGES: dict[str, Callable[[Shared], object]] = {
     "a correction of a price": lambda shared: shared.load(AAA=101.0),
     "a price of another symbol": lambda shared: shared.load(EEE=3.0),
     "a cash flow": lambda shared: add_cash_flow(_database(shared), shared.portfolio_id, LAST, 500.0),
-    "a closed lot": lambda shared: close_lot(_database(shared), _first_lot(shared), LAST, 110.0),
+    "a closed lot": lambda shared: edit_lot(_database(shared), _first_lot(shared), exit_date=LAST, exit_price=110.0),
     "a new portfolio": lambda shared: shared.add("two"),
     "a portfolio that is removed": lambda shared: remove_portfolio(_database(shared), shared.portfolio_id),
     "a lot that another program takes away": lambda shared: _execute(
@@ -133,7 +134,7 @@ def test_whatever_somebody_else_writes_in_a_run_is_seen_by_its_next_step(shared:
 def test_what_does_not_change_is_read_once(shared: Shared, monkeypatch):
     _read_all(shared.run, shared.scope, Scope(shared.days))
     for name in ("price_history", "held_symbols", "universe"):
-        monkeypatch.setattr(f"sigma_assets.prices.tables.{name}", None)
+        monkeypatch.setattr(f"sigma_assets.assets.tables.{name}", None)
     for name in ("lots", "cash_flows"):
         monkeypatch.setattr(f"sigma_assets.storage.portfolios.{name}", None)
 

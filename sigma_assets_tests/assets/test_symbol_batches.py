@@ -27,14 +27,13 @@ def priced(tmp_path_factory: pytest.TempPathFactory):
 def test_batches_are_reported_one_by_one_and_change_no_bit(priced, asset, monkeypatch):
     """Not nothing and then everything: batches of at most nine, and each says which symbols it was."""
     tables, symbols, scope = priced
-    write = getattr(symbol_rows, f"write_{asset}")
     reported: list[tuple[int, str]] = []
     columns = ["session", "symbol"]
 
-    write(tables, symbols, scope, lambda count, line: None)
+    symbol_rows.write_symbol_rows(tables, asset, symbols, scope, lambda count, line: None)
     at_once = tables.rows(asset, scope, symbols)
     monkeypatch.setattr(symbol_rows, "CELLS", 9 * len(scope.sessions))
-    write(tables, symbols, scope, lambda count, line: reported.append((count, line)))
+    symbol_rows.write_symbol_rows(tables, asset, symbols, scope, lambda count, line: reported.append((count, line)))
     in_batches = tables.rows(asset, scope, symbols)
 
     assert sum(count for count, _ in reported) == len(symbols)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sigma_assets.automation.execution import execute
 from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.base.calendar import as_dates, nyse_calendar
+from sigma_assets.runs.tags import PlannedRun
 from sigma_assets_tests.automation.world import World, lots
 
 CALENDAR = nyse_calendar()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma_assets.automation import planner
-from sigma_assets.automation.planner import PlannedRun, backoff_seconds, launchable, plan_runs
+from sigma_assets.automation.planner import backoff_seconds, launchable, plan_runs
+from sigma_assets.runs.tags import PlannedRun
 
 CALENDAR = np.arange("2026-01-05", "2026-01-17", dtype="datetime64[D]")
 ASSETS = ("price_coverage", "betas", "volatility")

@@ -15,11 +15,13 @@ from sigma_assets.automation.reasons.changes import PriceLook
 from sigma_assets.automation.reasons.late import sessions_to_ask_again
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.instance.in_process import origin_of
-from sigma_assets.prices.tables import price_history, write_prices
+from sigma_assets.prices.history import price_history
+from sigma_assets.prices.tables import write_prices
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.storage.portfolios import add_cash_flow, remove_portfolio
+from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.schema import market_prices
 from sigma_assets_tests.automation.world import World, lots
+from sigma_assets_tests.storage.builders import add_cash_flow
 
 FIRST, LAST = date(2025, 12, 1), date(2026, 1, 8)
 DAYS = nyse_calendar().between(FIRST, LAST)

@@ -8,9 +8,9 @@ import pytest
 
 from sigma_assets.automation.execution import Update, UpdateRequest, execute, origin_of
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.automation.requests import tags_of
 from sigma_assets.runs.covers import runs
+from sigma_assets.runs.tags import PlannedRun
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.roster import adopt, partition_names

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.runs.watermark import MATERIALIZATION
+from sigma_assets.runs.newest import MATERIALIZATION
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.cli.files import HOLDINGS
 

@@ -21,10 +21,10 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.automation import execution
 from sigma_assets.automation.execution import OnEvent, Update, UpdateRequest, execute
 from sigma_assets.automation.inputs import adopt_portfolios
-from sigma_assets.automation.planner import PlannedRun
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.definitions import definitions_for
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.tags import PlannedRun
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.settings import read_settings
 from sigma_assets_tests.deployment.deployment import FIRST, LAST

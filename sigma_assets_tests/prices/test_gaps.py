@@ -5,14 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from sigma_assets.prices.gaps import open_gaps
-from sigma_assets.prices.tables import (
-    missing_prices,
-    remember_renamed,
-    remember_unserved,
-    renamed_symbols,
-    write_prices,
-)
+from sigma_assets.prices.gaps import missing_prices, open_gaps, remember_renamed, remember_unserved, renamed_symbols
+from sigma_assets.prices.tables import write_prices
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.storage.builders import EVENING, bars, dump

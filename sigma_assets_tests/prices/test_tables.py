@@ -10,11 +10,8 @@ import pytest
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.errors import StorageError
 from sigma_assets.prices.changes import changed_prices
-from sigma_assets.prices.tables import (
-    latest_revision,
-    price_history,
-    write_prices,
-)
+from sigma_assets.prices.history import price_history
+from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.storage.builders import EVENING, bars, dump

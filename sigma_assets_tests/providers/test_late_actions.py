@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.prices.changes import changed_prices
+from sigma_assets.prices.gaps import missing_prices
 from sigma_assets.prices.late_actions import late_actions
 from sigma_assets.prices.storing import reload, store_bars, stored_bars
-from sigma_assets.prices.tables import latest_revision, missing_prices
+from sigma_assets.prices.tables import latest_revision
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
 from sigma_assets.storage.connection.database import Database

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from sigma_assets.base.errors import ProviderAccessError, ProviderUnavailableError, SettingsError
+from sigma_assets.base.errors import ProviderAccessError, ProviderUnavailableError
 from sigma_assets.providers.routing import RoutedProvider
 from sigma_assets_tests.providers.loopback import FakeClock, Loopback, as_html, as_json
 from sigma_assets_tests.providers.massive.fake_massive import FakeMassive, dividend, sessions_between, split
@@ -179,11 +179,6 @@ def test_a_night_on_the_second_source_is_followed_by_the_first_and_all_closes_ar
 
 def test_its_name_lists_the_sources_in_order(routed):
     assert routed.name == "massive,yahoo"
-
-
-def test_without_a_source_the_setting_is_named():
-    with pytest.raises(SettingsError, match="SIGMA_PRICES"):
-        RoutedProvider([])
 
 
 def test_a_market_of_one_source_is_that_source(massive: Loopback, market: FakeMassive, clock: FakeClock):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sigma_assets.runs.partitions import Scope, sessions_def
-from sigma_assets.runs.tags import Range, run_tags, spans_of
+from sigma_assets.runs.tags import PlannedRun, run_tags, spans_of
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import Roster
 
@@ -56,7 +56,7 @@ def test_run_tags_name_the_corners_of_the_range_and_every_portfolio_in_it():
     roster = Roster(
         (2, 3, 5, 6, 7), ("a", "b", "c", "d", "e"), ("alpha-a", "beta-b", "gamma-c", "delta-d", "epsilon-e")
     )
-    covered = Range(date(2026, 1, 7), date(2026, 1, 8), ("a", "b", "c", "e"), "prices corrected")
+    covered = PlannedRun((), date(2026, 1, 7), date(2026, 1, 8), ("a", "b", "c", "e"), "prices corrected")
 
     tags = run_tags(covered, roster, source="cron", max_runtime_seconds=60)
 
@@ -75,7 +75,7 @@ def test_what_a_run_covers_survives_the_portfolios_at_its_ends_and_any_length():
     """Every second of 2,000 portfolios: more spans than one tag may hold."""
     ids = tuple(f"{number}" for number in range(1, 2001))
     roster = Roster(tuple(range(1, 2001)), ids, ids)
-    covered = Range(date(2026, 1, 7), date(2026, 1, 7), ids[::2])
+    covered = PlannedRun((), date(2026, 1, 7), date(2026, 1, 7), ids[::2])
 
     tags = run_tags(covered, roster, source="cron", max_runtime_seconds=60)
 
@@ -85,7 +85,7 @@ def test_what_a_run_covers_survives_the_portfolios_at_its_ends_and_any_length():
 
 def test_a_run_of_one_portfolio_can_be_found_by_its_name_in_the_ui():
     roster = Roster((2,), ("b",), ("beta-b",))
-    covered = Range(date(2026, 1, 7), date(2026, 1, 8), ("b",))
+    covered = PlannedRun((), date(2026, 1, 7), date(2026, 1, 8), ("b",))
 
     tags = run_tags(covered, roster, source="onboarding", max_runtime_seconds=60)
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.edits import apply_edit
 from sigma_assets.storage.portfolios import LOT_COLUMNS, NewPortfolio, add_portfolio
 
 EVENING = datetime(2026, 1, 8, 21, 45, tzinfo=UTC)
@@ -38,6 +41,21 @@ def lots(*rows: dict[str, object]) -> pd.DataFrame:
 def add(db: Database, name: str, *rows: dict[str, object]) -> str:
     """Add a portfolio of these lots and return its id."""
     return add_portfolio(db, NewPortfolio(name, "taxable", 100_000.0, date(2026, 1, 2)), lots(*rows))
+
+
+def add_cash_flow(db: Database, portfolio_id: str, day: date, amount_usd: float, kind: str = "external") -> None:
+    """Record a cash flow, as `sigma-assets flow` does."""
+    flow = {"flow_date": day, "amount_usd": amount_usd, "kind": kind}
+    apply_edit(db, portfolio_id, "flow", flows={str(uuid4()): flow})
+
+
+def edit_lot(db: Database, lot_id: str, **changes: object) -> None:
+    """Change columns of a lot, as `sigma-assets close` and `correct` do."""
+    with db.read() as connection:
+        row = dict(connection.execute(sa.select(schema.lots).filter_by(lot_id=lot_id)).mappings().one())
+    portfolio_id = row.pop("portfolio_id")
+    del row["lot_id"]
+    apply_edit(db, portfolio_id, "edit", lots={lot_id: {**row, **changes}})
 
 
 def coverage(portfolio_ids: Sequence[str], sessions: Sequence[str], **values: object) -> pd.DataFrame:

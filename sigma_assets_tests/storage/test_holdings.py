@@ -1,5 +1,6 @@
 """The journal of holdings: whatever changes lots or flows, and by whatever code, says from which day it has effect."""
 
+from contextlib import nullcontext
 from datetime import date
 
 import pandas as pd
@@ -10,18 +11,16 @@ from sigma_assets.base.errors import HoldingsError
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, replace_rows
+from sigma_assets.storage.holdings import check_lot
 from sigma_assets.storage.portfolios import (
-    add_cash_flow,
     changed_holdings,
-    close_lot,
-    correct_lot,
     holdings_revisions,
-    lots,
     remove_portfolio,
 )
-from sigma_assets_tests.storage.builders import add, coverage
+from sigma_assets_tests.storage.builders import add, add_cash_flow, coverage
 
 SESSIONS = ["2026-01-02", "2026-01-05", "2026-01-06", "2026-01-07"]
+LOT = {"symbol": "AAPL", "quantity": 100.0, "entry_price": 150.0, "entry_date": date(2026, 1, 2)}
 CLOSED = {"exit_date": date(2026, 1, 7), "exit_price": 160.0}
 
 
@@ -101,59 +100,22 @@ def test_the_journal_is_in_utc(database: Database) -> None:
     assert before <= moment <= after
 
 
-def test_a_whole_close_keeps_the_lot_and_a_part_splits_it(database: Database) -> None:
-    add(database, "A", {"quantity": -100.0})
-    lot = lots(database).loc[0, "lot_id"]
-
-    closed = close_lot(database, lot, date(2026, 1, 6), 140.0, quantity=-30.0)
-
-    held = lots(database).set_index("lot_id")
-    assert held["quantity"].to_dict() == {lot: -70.0, closed: -30.0}
-    assert held.loc[closed, ["exit_date", "exit_price"]].tolist() == [pd.Timestamp("2026-01-06"), 140.0]
-    assert held["entry_price"].tolist() == [150.0, 150.0]
-    assert close_lot(database, lot, date(2026, 1, 7), 141.0) == lot
-    assert lots(database)["exit_price"].notna().all()
-
-
-def test_closes_that_make_no_sense_change_nothing(database: Database) -> None:
-    add(database, "A", {})
-    lot = lots(database).loc[0, "lot_id"]
-    day = date(2026, 1, 6)
-
-    for arguments, message in (
-        ((lot, date(2026, 1, 1), 10.0), "lies before its entry"),
-        ((lot, day, -1.0), "exit price"),
-        ((lot, day, 10.0, 101.0), "cannot close 101"),
-        ((lot, day, 10.0, -5.0), "cannot close -5"),
-        ((lot, day, 10.0, 0.0), "cannot close 0"),
-        (("nothing", day, 10.0), "no lot has the id nothing"),
-    ):
-        with pytest.raises(HoldingsError, match=message):
-            close_lot(database, *arguments)
-
-    assert journal(database) == [("lot_added", "2026-01-02")]
-    close_lot(database, lot, day, 10.0)
-    with pytest.raises(HoldingsError, match="was closed on 2026-01-06 already"):
-        close_lot(database, lot, day, 10.0)
-
-
-def test_a_correction_changes_what_it_names(database: Database) -> None:
-    add(database, "A", {})
-    lot = lots(database).loc[0, "lot_id"]
-
-    correct_lot(database, lot, quantity=120.0, entry_date=date(2026, 1, 5))
-
-    assert lots(database).loc[0, ["quantity", "entry_date"]].tolist() == [120.0, pd.Timestamp("2026-01-05")]
-    for changes, message in (
-        ({"portfolio_id": "x"}, "cannot correct portfolio_id"),
-        ({}, "cannot correct nothing"),
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"exit_date": date(2026, 1, 6)}, "go together"),
         ({"exit_date": date(2026, 1, 1), "exit_price": 1.0}, "before entry"),
         ({"quantity": 0.0}, "other than 0"),
         ({"entry_price": float("nan")}, "finite"),
-    ):
-        with pytest.raises(HoldingsError, match=message):
-            correct_lot(database, lot, **changes)
+        ({"entry_price": -0.5}, r"entry_price -0\.5"),
+        ({"entry_price": 0.5}, None),
+    ],
+)
+def test_columns_of_a_lot_that_do_not_fit_each_other_are_refused(changes: dict, message: str | None) -> None:
+    lot = {**LOT, "exit_date": None, "exit_price": None, **changes}
+
+    with pytest.raises(HoldingsError, match=message) if message else nullcontext():
+        check_lot("lot", lot)
 
 
 def test_a_revision_counts_the_changes_in_effect_by_a_session(database: Database) -> None:
@@ -207,14 +169,3 @@ def journal(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
         rows = connection.execute(sa.select(table.c.kind, table.c.effective_from).order_by(table.c.change_id)).all()
     return [(row.kind, str(row.effective_from)) for row in rows]
-
-
-def test_a_price_may_be_corrected_to_a_few_cents_but_not_below_nothing(database: Database) -> None:
-    portfolio = add(database, "Growth", {})
-    (lot,) = lots(database, [portfolio])["lot_id"]
-
-    correct_lot(database, lot, entry_price=0.5)
-
-    assert lots(database, [portfolio])["entry_price"].tolist() == [0.5]
-    with pytest.raises(HoldingsError, match=r"entry_price -0\.5"):
-        correct_lot(database, lot, entry_price=-0.5)

@@ -7,21 +7,22 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import HoldingsError, PortfolioNotFoundError, StorageError
-from sigma_assets.prices.tables import held_symbols, universe, write_prices
+from sigma_assets.prices.tables import write_prices
+from sigma_assets.prices.universe import held_symbols, universe
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import (
     LOT_COLUMNS,
     NewPortfolio,
-    add_cash_flow,
     add_portfolio,
     cash_flows,
+    check_flow,
     lots,
     portfolios,
     remove_portfolio,
 )
 from sigma_assets_tests.storage import builders
-from sigma_assets_tests.storage.builders import EVENING, add, bars, dump
+from sigma_assets_tests.storage.builders import EVENING, add, add_cash_flow, bars, dump
 
 CONTRACT = {
     "symbol": "SPY260320C00600000",
@@ -125,7 +126,7 @@ def test_cash_flows_are_signed_amounts(database: Database) -> None:
     assert cash_flows(database)["amount_usd"].tolist() == [1_000.0, -500.0]
     for amount in (0.0, np.nan, np.inf):
         with pytest.raises(HoldingsError, match="expected an amount"):
-            add_cash_flow(database, portfolio, date(2026, 1, 6), amount)
+            check_flow(date(2026, 1, 6), amount, "external")
 
 
 def test_the_universe_is_what_was_ever_held_or_priced(database: Database) -> None:

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from sigma_assets.analytics.risk.stress.scenarios import standard_scenarios
-from sigma_assets.storage.portfolios import add_cash_flow
+from sigma_assets_tests.storage.builders import add_cash_flow
 from sigma_assets_tests.verification.markets import CSV_HEADER, Market
 from sigma_assets_tests.verification.world import World
 

@@ -15,7 +15,7 @@ from sigma_assets.assets.progress import Progress
 from sigma_assets.instance.in_process import execute_run
 from sigma_assets.runs.partitions import portfolio_sessions_def, portfolios_def
 from sigma_assets.runs.phases import PHASES, Phase
-from sigma_assets.runs.tags import PORTFOLIO_JOB, Range, run_tags
+from sigma_assets.runs.tags import PORTFOLIO_JOB, PlannedRun, run_tags
 from sigma_assets.storage.roster import Roster
 
 FIRST, LAST = date(2025, 1, 2), date(2025, 1, 10)
@@ -115,7 +115,7 @@ def begin(
     name = str(portfolios_def.name)
     known = instance.get_dynamic_partitions(name)
     instance.add_dynamic_partitions(name, [key for key in portfolio_ids if key not in known])
-    covered = Range(first, last, tuple(portfolio_ids))
+    covered = PlannedRun((), first, last, tuple(portfolio_ids))
     tags = run_tags(covered, roster_of(*portfolio_ids), source=source, max_runtime_seconds=600)
     tags |= {f"test/{name}": value for name, value in steering.items()}
     chosen = frozenset(dg.AssetKey(asset) for asset in assets or [phase.asset for phase in PHASES])

@@ -18,6 +18,7 @@ from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.numbers import NAMES, json_text, table_of, tidy_blocks, tidy_rows
+from sigma_assets.reports.words.table import Source
 from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import FAMILIES, outgoing_columns
 from sigma_assets.web.app import create_app
@@ -237,7 +238,7 @@ def test_what_cannot_be_explained_is_said(key, client, path, code, said):
 
 def test_a_link_leads_to_the_explanation_as_a_page(key, client):
     """The same data, escaped, under the policy of all pages: no script and no style of its own."""
-    link = explain_link(key, "betas", "market_beta", LAST)
+    link = explain_link(key, Source("betas", "market_beta"), LAST)
     found = client.get(f"/api/v1{link.replace('/portfolio/', '/portfolios/')}").json()
 
     page = client.get(link)
@@ -252,14 +253,14 @@ def test_a_link_leads_to_the_explanation_as_a_page(key, client):
     assert "<style" not in page.text
     assert " style=" not in page.text
     assert client.get(link.replace("market_beta", "luck")).status_code == 404
-    assert client.get(explain_link("nobody", "betas", "market_beta", LAST)).status_code == 404
+    assert client.get(explain_link("nobody", Source("betas", "market_beta"), LAST)).status_code == 404
 
 
 def test_with_a_token_the_page_of_an_explanation_holds_no_data(world, key):
     app = create_app(Settings(**vars(world.settings) | {"status_token": OPERATOR}), world.instance)
     client = TestClient(app, base_url="http://127.0.0.1:3001")
 
-    known, unknown = (client.get(explain_link(each, "betas", "market_beta", LAST)) for each in (key, "nobody"))
+    known, unknown = (client.get(explain_link(each, Source("betas", "market_beta"), LAST)) for each in (key, "nobody"))
 
     assert known.text == unknown.text
     assert "Growth" not in known.text
@@ -270,7 +271,7 @@ def test_with_a_token_the_page_of_an_explanation_holds_no_data(world, key):
 def test_the_page_is_accessible_and_keeps_to_the_policy(world, key, browser, token):
     """In a browser, on a phone: with a token the script brings the same page; a number that is not there says so."""
     settings = Settings(**vars(world.settings) | {"status_token": token})
-    link = explain_link(key, "position_values", "market_value", LAST, symbols=["SPY"])
+    link = explain_link(key, Source("position_values", "market_value", "SPY"), LAST)
     with served(create_app(settings, world.instance), free_port()) as base:
         site = Site(world, browser, base)
         page = site.open(f"{link}#token={token}", viewport={"width": 375, "height": 800}, color_scheme="dark")

@@ -8,12 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
-from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.base.conventions import EXPOSURE_FACTORS, PORTFOLIO_SESSION
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray
 
 POSITION_KEYS = ("portfolio_id", "session", "lot_id")
-PORTFOLIO_KEYS = ("portfolio_id", "session")
 BETA_FACTORS = ("market", "rates")
 POSITION_COLUMNS = (*POSITION_KEYS, "symbol", "market_value", "risk_symbol", "risk_value", "risk_weight")
 """What both calculations read of position_values."""
@@ -161,8 +160,8 @@ def _with_factors(position_values: pd.DataFrame, symbol_factors: pd.DataFrame, m
     lots["risk_symbol"] = lots["risk_symbol"].astype("str")
     factors = symbol_factors[["session", "symbol", *measures]].rename(columns={"symbol": "risk_symbol"})
     rows = lots.merge(factors, on=["session", "risk_symbol"], how="left", validate="many_to_one")
-    is_first = ~rows.duplicated(list(PORTFOLIO_KEYS)).to_numpy()
-    groups = rows.loc[is_first, list(PORTFOLIO_KEYS)].reset_index(drop=True)
+    is_first = ~rows.duplicated(PORTFOLIO_SESSION).to_numpy()
+    groups = rows.loc[is_first, PORTFOLIO_SESSION].reset_index(drop=True)
     return _Lots(rows, groups, np.cumsum(is_first) - 1)
 
 

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 FLAT = 1e-12
 """A return is a ratio of prices less 1, so rounding moves it by 1e-16: below this standard deviation it never moved."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigma_assets.analytics.performance.performance import period_references
+from sigma_assets.analytics.performance.performance import CALENDAR_PERIODS
+from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
@@ -76,9 +77,9 @@ def starts_of_periods(sessions: SessionArray) -> dict[str, int | None]:
         None where the portfolio is younger than `return_1y`; the first session where another period began before it.
     """
     found: dict[str, int | None] = {"return_since_inception": 0}
-    for name, reference in period_references(sessions[-1:]).items():
-        before = int(np.searchsorted(sessions, reference[0], side="right")) - 1
-        found[name] = None if before < 0 and name == "return_1y" else max(before, 0)
+    for period in CALENDAR_PERIODS:
+        before = int(np.searchsorted(sessions, reference_days(sessions[-1:], period)[0], side="right")) - 1
+        found[f"return_{period}"] = None if before < 0 and period == "1y" else max(before, 0)
     return found
 
 

@@ -14,15 +14,17 @@ from sigma_assets.analytics.performance.ratios import (
     sharpe,
     sortino,
 )
+from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
-from sigma_assets.analytics.series.windows import RowArray, together
+from sigma_assets.analytics.series.windows import RowArray, rows_of, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns, ends_index
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
 
-PERIODS = ("return_mtd", "return_qtd", "return_ytd", "return_1y", "return_since_inception", "annualized_return")
+CALENDAR_PERIODS = ("mtd", "qtd", "ytd", "1y")
+PERIODS = (*(f"return_{period}" for period in CALENDAR_PERIODS), "return_since_inception", "annualized_return")
 OWN = (
     "volatility_1y",
     "sharpe_1y",
@@ -88,13 +90,9 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
         blocks.append(own | _ratios(some, model))
         cash += [path.cash for path in some]
     rates = money_weighted_returns(cash)
-    columns: dict[str, pd.Series] = {}
-    for name in ("portfolio_id", "session", "benchmark", *NUMBERS):
-        parts = rates if name == "money_weighted_return" else [block[name] for block in blocks]
-        values = np.concatenate(parts) if parts else np.array([], dtype=object)
-        kind = "datetime64[s]" if name == "session" else "float64" if name in NUMBERS else "str"
-        columns[name] = pd.Series(values, dtype=kind)
-    return pd.DataFrame(columns)
+    names = ("portfolio_id", "session", "benchmark", *NUMBERS)
+    parts = {name: [block[name] for block in blocks] for name in names if name != "money_weighted_return"}
+    return rows_of(parts | {"money_weighted_return": rates}, names, texts=("portfolio_id", "benchmark"))
 
 
 def _path(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Path:
@@ -153,31 +151,15 @@ def _period_returns(ledger: Ledger, known: FloatArray, model: PerformanceModel) 
     overs = np.concatenate([[0], np.cumsum(~np.isfinite(known))])
     now = ledger.wanted + 1
     found = {}
-    for name, reference in period_references(days).items():
-        before = np.searchsorted(ledger.sessions, reference, side="right")
+    for period in CALENDAR_PERIODS:
+        before = np.searchsorted(ledger.sessions, reference_days(days, period), side="right")
         growth = index[now] / index[before]
-        is_known = (overs[now] == overs[before]) & ((before > 0) | (name != "return_1y"))
-        found[name] = np.where(is_known, growth - 1.0, np.nan)
+        is_known = (overs[now] == overs[before]) & ((before > 0) | (period != "1y"))
+        found[f"return_{period}"] = np.where(is_known, growth - 1.0, np.nan)
     total = np.where(overs[now] == 0, index[now], np.nan)
     found["return_since_inception"] = total - 1.0
     found["annualized_return"] = np.where(now >= model.window, total ** (SESSIONS_PER_YEAR / now) - 1.0, np.nan)
     return found
-
-
-def period_references(days: SessionArray) -> dict[str, SessionArray]:
-    """Return the last day before each period of each day; it need not be a session."""
-    months = days.astype("datetime64[M]")
-    quarters = months - (months.astype(np.int64) % 3)
-    a_year_before = months - 12  # the same day of it, or its last one: a leap day has none
-    month_ends = (a_year_before + 1).astype("datetime64[D]") - 1
-    return {
-        "return_mtd": months.astype("datetime64[D]") - 1,
-        "return_qtd": quarters.astype("datetime64[D]") - 1,
-        "return_ytd": days.astype("datetime64[Y]").astype("datetime64[D]") - 1,
-        "return_1y": np.minimum(
-            a_year_before.astype("datetime64[D]") + (days - months.astype("datetime64[D]")), month_ends
-        ),
-    }
 
 
 def _drawdown(known: FloatArray, is_over: np.ndarray) -> FloatArray:
@@ -208,7 +190,7 @@ def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
 _OVER = "equity was not > 0 on a session of the period, or one lost all of it, or the portfolio is younger"
 _YEAR = "fewer than {model.min_observations} daily returns in the last {model.window} sessions: {observations}"
 _COMPARED = "fewer than {model.min_observations} sessions on which both have a return: {benchmark_observations}"
-_PERIOD = {"mtd": "mtd", "qtd": "qtd", "ytd": "ytd", "1y": "1y", "since_inception": "inception"}
+_PERIOD = {**{period: period for period in CALENDAR_PERIODS}, "since_inception": "inception"}
 _BOTH = "{benchmark_observations} sessions among {last.window} on which both have a return"
 _EMPYRICAL = "as in empyrical-reloaded"
 FORMULAS: Formulas = {

@@ -11,7 +11,7 @@ from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, excep
 from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
-from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, together
+from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, rows_of, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
@@ -260,12 +260,6 @@ def _block(columns: dict[str, np.ndarray], chosen: RowArray) -> dict[str, np.nda
 
 
 def _frame(blocks: list[dict[str, np.ndarray]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
-    columns = {}
-    for column in ("portfolio_id", "session", *names, *numbers):
-        parts = [block[column] for block in blocks]
-        values = np.concatenate(parts) if parts else np.array([], dtype=object)
-        kind = (
-            "datetime64[s]" if column == "session" else "float64" if column in numbers and column != "zone" else "str"
-        )
-        columns[column] = pd.Series(values, dtype=kind)
-    return pd.DataFrame(columns)
+    columns = ("portfolio_id", "session", *names, *numbers)
+    parts = {column: [block[column] for block in blocks] for column in columns}
+    return rows_of(parts, columns, texts=("portfolio_id", *names, "zone"))

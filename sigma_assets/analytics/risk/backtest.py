@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 YELLOW_FROM, RED_FROM = 5, 10
 """Exceptions of 250 sessions at 99 % from which Basel's zone is yellow, and red."""
 
-_Flags = npt.NDArray[np.bool_]
+_Flags = BoolArray
 _Counts = npt.NDArray[np.int64]
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.frames import FloatArray, SessionArray
-
-PORTFOLIO_SESSION = ("portfolio_id", "session")
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,12 @@ from sigma_assets.analytics.series.windows import RowArray
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns
 from sigma_assets.base.conventions import RiskModel
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray, PriceHistory, SessionArray
 
 ROUNDING = 1e-12
 """A coverage below its least value by less is that very value, but for rounding."""
 _COMPARED_FIRST = 48
 """The worst days of a book: compared with these alone, most sessions turn out to be no exceptions."""
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

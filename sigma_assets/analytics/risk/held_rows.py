@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.analytics.risk.held_book import ROUNDING, BoolArray, HeldBook, ReturnWindows
+from sigma_assets.analytics.risk.held_book import ROUNDING, HeldBook, ReturnWindows
 from sigma_assets.analytics.series.windows import RowArray
-from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.analytics.factors.least_squares import FLAT, _inverse
-from sigma_assets.base.frames import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)

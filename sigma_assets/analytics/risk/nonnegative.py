@@ -4,9 +4,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 SINGULAR = 1e-10
 """Squared sine of the angle between a regressor and the others below which it is one of them, but for rounding."""
@@ -58,7 +57,7 @@ def nonnegative_least_squares(products: FloatArray, with_target: FloatArray) -> 
 
 def _solved(
     gram: FloatArray, target: FloatArray, subset: tuple[int, ...]
-) -> tuple[list[FloatArray], FloatArray, npt.NDArray[np.bool_]]:
+) -> tuple[list[FloatArray], FloatArray, BoolArray]:
     """Return the least squares solution on a subset, its explained sum of squares, and where it is one to choose.
 
     Cholesky's factor and both substitutions, written out element by element: BLAS would add in another order for

@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, first_return_rows, trailing_volatility
+from sigma_assets.base.conventions import YEAR_LOOKBACK
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray, last_known_close
 
-LOOKBACK_SESSIONS = 260
-"""Sessions to read before the first one: a year has at most 254, and its reference price may lie a few days earlier."""
+PERIODS = ("mtd", "ytd", "1m", "3m", "1y")
 VOLATILITY_WINDOWS = {"volatility_21d": 21, "volatility_63d": 63}
 
 
@@ -22,7 +23,7 @@ def symbol_metrics(history: PriceHistory, sessions: SessionArray) -> pd.DataFram
 
     Parameters
     ----------
-    history : prices from `LOOKBACK_SESSIONS` before the first of `sessions`, if they exist.
+    history : prices from `YEAR_LOOKBACK` before the first of `sessions`, if they exist.
     sessions : sessions to compute, each in `history`; session d reads rows up to d only.
 
     Returns
@@ -56,18 +57,6 @@ def symbol_metrics(history: PriceHistory, sessions: SessionArray) -> pd.DataFram
     return pd.DataFrame(keys | {name: matrix[day, column] for name, matrix in measures.items()})
 
 
-def reference_dates(days: SessionArray) -> dict[str, SessionArray]:
-    """Return the reference date of each period return at each day; it need not be a session."""
-    moments = pd.DatetimeIndex(days.astype("datetime64[s]"))
-    dates = {
-        "return_mtd": days.astype("datetime64[M]").astype("datetime64[D]") - 1,
-        "return_ytd": days.astype("datetime64[Y]").astype("datetime64[D]") - 1,
-    }
-    for name, months in {"return_1m": 1, "return_3m": 3, "return_1y": 12}.items():
-        dates[name] = (moments - pd.DateOffset(months=months)).to_numpy().astype("datetime64[D]")
-    return dates
-
-
 def _period_returns(history: PriceHistory, days: SessionArray, rows: RowArray) -> dict[str, FloatArray]:
     """Return `close_d / close_ref x product of split (1 + dividend / close) over (ref, d] - 1` for each period.
 
@@ -75,8 +64,8 @@ def _period_returns(history: PriceHistory, days: SessionArray, rows: RowArray) -
     earlier prices cannot change its last bit, and is shared by the periods.
     """
     reference_row = {
-        name: np.searchsorted(history.sessions, dates, side="right") - 1
-        for name, dates in reference_dates(days).items()
+        f"return_{period}": np.searchsorted(history.sessions, reference_days(days, period), side="right") - 1
+        for period in PERIODS
     }
     # Row 0 is the last close before the history: the reference where the date lies before its first session.
     known = np.vstack([history.prior_close[None, :], last_known_close(history)[0]])
@@ -99,14 +88,15 @@ def _check_reach(history: PriceHistory, days: SessionArray) -> None:
     """Refuse a history that starts after a reference date without the close that was the last one then."""
     if len(days) == 0:
         return
-    for name, (reference,) in reference_dates(days[:1]).items():
+    for period in PERIODS:
+        reference = reference_days(days[:1], period)[0]
         is_too_late = (reference < history.sessions[0]) & (history.prior_session > reference)
         if is_too_late.any():
             column = int(is_too_late.argmax())
             raise ValueError(
-                f"symbol_metrics: {name} of {history.symbols[column]} on {days[0]} needs its last close on or before"
-                f" {reference}; found none, and the history starts on {history.sessions[0]}, after earlier prices."
-                f" Read the prices from {LOOKBACK_SESSIONS} sessions before {days[0]} on"
+                f"symbol_metrics: return_{period} of {history.symbols[column]} on {days[0]} needs its last close on or"
+                f" before {reference}; found none, and the history starts on {history.sessions[0]}, after earlier prices."
+                f" Read the prices from {YEAR_LOOKBACK} sessions before {days[0]} on"
             )
 
 
@@ -120,7 +110,7 @@ FORMULAS: Formulas = {
                 f"product of (1 + total return) over the sessions after {{since.{period}}} - 1, splits and dividends in it",
                 _NO_REFERENCE,
             )
-            for period in ("1d", "mtd", "ytd", "1m", "3m", "1y")
+            for period in ("1d", *PERIODS)
         },
         "volatility_21d": Formula(
             "standard deviation of the total returns of {last.21} x sqrt(252)", "too few returns in the window"

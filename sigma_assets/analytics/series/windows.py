@@ -4,11 +4,12 @@ No sum is a difference of cumulative sums: the last bit of a number depends on t
 other symbols, other sessions or how far a history reaches back.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR
 from sigma_assets.base.frames import FloatArray, PriceHistory
@@ -151,3 +152,14 @@ def together(items: Iterable[_Item], size_of: Callable[[_Item], int], enough: in
             some, size = [], 0
     if some:
         yield some
+
+
+def rows_of(
+    parts: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str], *, texts: Collection[str]
+) -> pd.DataFrame:
+    """Return a table of parts of its columns, one after the other: `session` datetime64[s], texts str, numbers float64."""
+    kinds = {name: "datetime64[s]" if name == "session" else "str" if name in texts else "float64" for name in columns}
+    empty = [np.array([], dtype=object)]
+    return pd.DataFrame(
+        {name: pd.Series(np.concatenate([*parts[name]] or empty), dtype=kind) for name, kind in kinds.items()}
+    )

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.frames import SessionArray
-
-KEY = ["portfolio_id", "session"]
 
 
 def exposure_breaks(snapshots: pd.DataFrame) -> pd.DataFrame:
@@ -42,11 +41,11 @@ def cash_breaks(
     -------
     DataFrame with `portfolio_id, session, gap`: the unexplained change of cash, USD.
     """
-    ordered = snapshots.sort_values(KEY, ignore_index=True)
+    ordered = snapshots.sort_values(PORTFOLIO_SESSION, ignore_index=True)
     position = np.searchsorted(calendar, ordered["session"].to_numpy(dtype="datetime64[D]"))
     follows = ordered["portfolio_id"].eq(ordered["portfolio_id"].shift()) & (np.diff(position, prepend=-2) == 1)
     change = ordered["cash"].diff().where(follows)
-    explained = ordered["dividend_income"].ne(0) | pd.MultiIndex.from_frame(ordered[KEY]).isin(
+    explained = ordered["dividend_income"].ne(0) | pd.MultiIndex.from_frame(ordered[PORTFOLIO_SESSION]).isin(
         pd.MultiIndex.from_frame(_event_sessions(lots, flows, calendar))
     )
     judged = ordered[follows & ~explained]
@@ -60,8 +59,8 @@ def value_breaks(snapshots: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFra
     -------
     DataFrame with `portfolio_id, session, gap`, USD.
     """
-    total = positions.groupby(KEY)["market_value"].sum()
-    wanted = total.reindex(pd.MultiIndex.from_frame(snapshots[KEY]), fill_value=0.0).to_numpy()
+    total = positions.groupby(PORTFOLIO_SESSION)["market_value"].sum()
+    wanted = total.reindex(pd.MultiIndex.from_frame(snapshots[PORTFOLIO_SESSION]), fill_value=0.0).to_numpy()
     found = snapshots["net_exposure"] + _equivalents(snapshots)
     return _broken(snapshots, (found - wanted).abs(), snapshots["gross_exposure"] + _equivalents(snapshots).abs())
 
@@ -82,8 +81,8 @@ def weighted_sum_breaks(portfolios: pd.DataFrame, positions: pd.DataFrame, colum
     -------
     DataFrame with `portfolio_id, session, gap`: the largest difference, in the unit of the columns.
     """
-    total = positions.groupby(KEY)[list(columns.values())].sum(min_count=1)
-    wanted = total.reindex(pd.MultiIndex.from_frame(portfolios[KEY])).to_numpy(dtype=float)
+    total = positions.groupby(PORTFOLIO_SESSION)[list(columns.values())].sum(min_count=1)
+    wanted = total.reindex(pd.MultiIndex.from_frame(portfolios[PORTFOLIO_SESSION])).to_numpy(dtype=float)
     found = portfolios[list(columns)].to_numpy(dtype=float)
     gap = np.abs(found - wanted)
     gap[np.isnan(found) & np.isnan(wanted)] = 0.0
@@ -102,10 +101,10 @@ def _event_sessions(lots: pd.DataFrame, flows: pd.DataFrame, calendar: SessionAr
     events = pd.concat(dated, ignore_index=True).dropna(subset=["session"])
     days = events["session"].to_numpy(dtype="datetime64[D]")
     position = np.minimum(np.searchsorted(calendar, days, side="left"), len(calendar) - 1)
-    return events.assign(session=calendar[position].astype("datetime64[s]"))[KEY]
+    return events.assign(session=calendar[position].astype("datetime64[s]"))[PORTFOLIO_SESSION]
 
 
 def _broken(rows: pd.DataFrame, gap: pd.Series, scale: pd.Series) -> pd.DataFrame:
     """Return keys and gap where the gap is more than rounding: 1e-9 of the amounts involved, and a millionth."""
     is_broken = gap > 1e-6 + 1e-9 * scale
-    return rows.loc[is_broken, KEY].assign(gap=gap[is_broken])
+    return rows.loc[is_broken, PORTFOLIO_SESSION].assign(gap=gap[is_broken])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.base.frames import PriceHistory, SessionArray, usual_multipliers
+from sigma_assets.base.frames import BoolArray, PriceHistory, SessionArray, usual_multipliers
 
 Columns = dict[str, npt.NDArray[Any]]
 """Columns of a table, by name: arrays of one length."""
@@ -95,7 +95,7 @@ def days_of(rows: pd.DataFrame, column: str) -> SessionArray:
     return rows[column].to_numpy().astype("datetime64[D]")
 
 
-def _is_cash(columns: Columns) -> npt.NDArray[np.bool_]:
+def _is_cash(columns: Columns) -> BoolArray:
     """Return which lots are cash equivalents (SPEC 2): by their subtype, or by a symbol such as CASH_USD."""
     named = np.array([str(symbol).startswith(CASH_PREFIX) for symbol in columns["symbol"]], dtype=bool)
     return np.isin(columns["investment_subtype"].astype(str), CASH_SUBTYPES) | named

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import first_return_rows, trailing_volatility
 from sigma_assets.analytics.valuation.lots import Columns
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray, last_known_close
+from sigma_assets.base.frames import BoolArray, FloatArray, PriceHistory, SessionArray, last_known_close
 
 DAYS_PER_YEAR = 365
 """Calendar days in the year of an option's life."""
@@ -111,7 +111,7 @@ class Marks(NamedTuple):
 
     price: FloatArray
     price_session: SessionArray
-    is_modelled: npt.NDArray[np.bool_]
+    is_modelled: BoolArray
     delta_value: FloatArray
     exit_price: FloatArray
 
@@ -179,7 +179,7 @@ def option_marks(
     volatility: FloatArray,
     window: slice,
     split_factor: FloatArray,
-    is_open: npt.NDArray[np.bool_],
+    is_open: BoolArray,
     *,
     risk_free_rate: float,
 ) -> Marks:

@@ -17,7 +17,6 @@ Where the specification leaves room:
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
@@ -25,7 +24,7 @@ from sigma_assets.analytics.valuation.lots import Columns, some
 from sigma_assets.analytics.valuation.snapshots import snapshot_columns
 from sigma_assets.base.conventions import OptionModel
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.base.frames import BoolArray, PriceHistory, SessionArray
 
 Watched = Callable[[Iterable[Ledger]], Iterator[Ledger]]
 """Passes ledgers on, and may say so."""
@@ -119,7 +118,7 @@ def valuation(
     return {table: _frame(columns) for table, columns in blocks.items()}
 
 
-def is_cash_equivalent(positions: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def is_cash_equivalent(positions: pd.DataFrame) -> BoolArray:
     """Return which rows of position_values are cash equivalents: no risk symbol, and a known risk value of 0."""
     return (positions["risk_symbol"].isna() & positions["risk_value"].eq(0)).to_numpy(dtype=bool)
 

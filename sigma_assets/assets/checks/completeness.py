@@ -8,7 +8,7 @@ import pandas as pd
 from sigma_assets.analytics.series.suspicion import suspicious_moves as large_moves
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import STYLE_FACTORS
+from sigma_assets.base.conventions import PORTFOLIO_SESSION, STYLE_FACTORS
 from sigma_assets.runs.partitions import Scope
 
 Findings = Iterable[str]
@@ -66,7 +66,7 @@ def coverage_complete(table: str) -> Callable[[Tables, Scope], Findings]:
 def portfolio_sessions_complete(table: str) -> Callable[[Tables, Scope], Findings]:
     def find(tables: Tables, scope: Scope) -> Findings:
         portfolios, _, _ = tables.holdings(scope)
-        rows = tables.rows(table, scope, columns=["portfolio_id", "session"])
+        rows = tables.rows(table, scope, columns=PORTFOLIO_SESSION)
         found = rows.groupby("portfolio_id").size()
         for portfolio in portfolios.itertuples():
             expected = int((scope.sessions >= np.datetime64(portfolio.inception.date())).sum())
@@ -83,33 +83,34 @@ def lots_priced(tables: Tables, scope: Scope) -> Findings:
         yield f"{portfolio_id}: up to {most} lots without a recent price on {len(group)} sessions"
 
 
-def every_holding_has_betas(tables: Tables, scope: Scope) -> Findings:
-    positions = tables.rows("position_values", scope, columns=["portfolio_id", "session", "lot_id", "risk_symbol"])
-    there = tables.rows("betas_by_position", scope, columns=["portfolio_id", "session", "lot_id"])
-    both = positions.dropna(subset=["risk_symbol"]).merge(there.assign(there=True), how="left")
-    for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "risk_symbol"]):
-        yield f"{portfolio_id}: {symbol} has no betas on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
-
-
 def positions_complete(tables: Tables, scope: Scope) -> Findings:
     """The rows of position_values are counted against the open lots of the snapshots, which leave cash equivalents out."""
     snapshots = tables.rows("portfolio_snapshots", scope, columns=["portfolio_id", "session", "positions"])
     columns = ["portfolio_id", "session", "risk_symbol", "risk_value"]
     positions = tables.rows("position_values", scope, columns=columns)
-    counts = positions.loc[~is_cash_equivalent(positions), ["portfolio_id", "session"]].value_counts()
-    found = counts.reindex(pd.MultiIndex.from_frame(snapshots[["portfolio_id", "session"]]), fill_value=0).to_numpy()
+    counts = positions.loc[~is_cash_equivalent(positions), PORTFOLIO_SESSION].value_counts()
+    found = counts.reindex(pd.MultiIndex.from_frame(snapshots[PORTFOLIO_SESSION]), fill_value=0).to_numpy()
     for portfolio_id, short in snapshots[snapshots["positions"] != found].groupby("portfolio_id"):
         yield f"{portfolio_id}: open lots without a row on {len(short)} sessions, last {short['session'].max():%Y-%m-%d}"
 
 
-def every_holding(table: str, words: str) -> Callable[[Tables, Scope], Findings]:
-    """Every risk symbol of a portfolio's positions has a row of a table by symbol."""
+def every_holding(
+    table: str, words: str, *, by: str = "lot_id", held: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+) -> Callable[[Tables, Scope], Findings]:
+    """Every position has a row of a table.
+
+    Parameters
+    ----------
+    by : what the table has rows of, `lot_id` or `symbol`.
+    held : from positions those that must have one; by default those with a risk symbol, which then stands for them.
+    """
 
     def find(tables: Tables, scope: Scope) -> Findings:
-        key = ["portfolio_id", "session", "symbol"]
-        positions = tables.rows("position_values", scope, columns=["portfolio_id", "session", "risk_symbol"])
-        held = positions.rename(columns={"risk_symbol": "symbol"}).dropna().drop_duplicates()
-        both = held.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
+        key = [*PORTFOLIO_SESSION, by]
+        columns = [*PORTFOLIO_SESSION, "lot_id", "symbol", "risk_symbol", "investment_class"]
+        positions = (held or _with_risk_symbol)(tables.rows("position_values", scope, columns=columns))
+        wanted = positions[list(dict.fromkeys([*key, "symbol"]))].drop_duplicates()
+        both = wanted.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
         for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
             last = f"{group['session'].max():%Y-%m-%d}"
             yield f"{portfolio_id}: {symbol} {words} on {len(group)} sessions, last {last}"
@@ -117,13 +118,25 @@ def every_holding(table: str, words: str) -> Callable[[Tables, Scope], Findings]
     return find
 
 
+def _with_risk_symbol(positions: pd.DataFrame) -> pd.DataFrame:
+    return positions.assign(symbol=positions["risk_symbol"]).dropna(subset=["symbol"])
+
+
+def not_private(positions: pd.DataFrame) -> pd.DataFrame:
+    """Return the positions that a stress test moves."""
+    return positions[positions["investment_class"] != "PRIVATE"]
+
+
 def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scope], Findings]:
     """Every portfolio-session with a risk symbol has a number in a table by portfolio."""
 
     def find(tables: Tables, scope: Scope) -> Findings:
-        key = ["portfolio_id", "session"]
-        positions = tables.rows("position_values", scope, columns=[*key, "risk_symbol"]).dropna()
-        both = positions[key].drop_duplicates().merge(tables.rows(table, scope), on=key, how="left")
+        positions = tables.rows("position_values", scope, columns=[*PORTFOLIO_SESSION, "risk_symbol"]).dropna()
+        both = (
+            positions[PORTFOLIO_SESSION]
+            .drop_duplicates()
+            .merge(tables.rows(table, scope), on=PORTFOLIO_SESSION, how="left")
+        )
         for portfolio_id, group in both[both[column].isna()].groupby("portfolio_id"):
             yield f"{portfolio_id}: {words} on {len(group)} sessions, last {group['session'].max():%Y-%m-%d}"
 
@@ -131,23 +144,12 @@ def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scop
 
 
 def correlations_complete(tables: Tables, scope: Scope) -> Findings:
-    key = ["portfolio_id", "session"]
-    positions = tables.rows("position_values", scope, columns=[*key, "symbol", "investment_class"])
-    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(key)["symbol"].nunique()
+    positions = tables.rows("position_values", scope, columns=[*PORTFOLIO_SESSION, "symbol", "investment_class"])
+    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(PORTFOLIO_SESSION)["symbol"].nunique()
     several = symbols[symbols >= 2].rename("held").reset_index()
-    both = several.merge(tables.rows("correlations_by_portfolio", scope), on=key, how="left")
+    both = several.merge(tables.rows("correlations_by_portfolio", scope), on=PORTFOLIO_SESSION, how="left")
     for portfolio_id, group in both[~(both["symbols_included"] >= 2)].groupby("portfolio_id"):
         yield (
             f"{portfolio_id}: no correlations of {group['held'].iloc[-1]} public symbols on {len(group)} sessions, last"
             f" {group['session'].max():%Y-%m-%d}: they are too small or have too short a history"
         )
-
-
-def every_holding_stressed(tables: Tables, scope: Scope) -> Findings:
-    keys = ["portfolio_id", "session", "lot_id"]
-    positions = tables.rows("position_values", scope, columns=[*keys, "symbol", "investment_class"])
-    there = tables.rows("stress_tests_by_position", scope, columns=keys)
-    both = positions[positions["investment_class"] != "PRIVATE"].merge(there.assign(there=True), how="left")
-    for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
-        last = f"{group['session'].max():%Y-%m-%d}"
-        yield f"{portfolio_id}: {symbol} has no beta, and so is in no scenario, on {len(group)} sessions, last {last}"

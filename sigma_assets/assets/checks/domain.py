@@ -14,9 +14,8 @@ from sigma_assets.assets.checks.completeness import (
     correlations_complete,
     coverage_complete,
     every_holding,
-    every_holding_has_betas,
-    every_holding_stressed,
     lots_priced,
+    not_private,
     portfolio_has,
     portfolio_sessions_complete,
     positions_complete,
@@ -26,7 +25,7 @@ from sigma_assets.assets.checks.completeness import (
     suspicious_moves,
 )
 from sigma_assets.assets.tables import Tables
-from sigma_assets.base.conventions import EXPOSURE_FACTORS
+from sigma_assets.base.conventions import EXPOSURE_FACTORS, PORTFOLIO_SESSION
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.contract import broken_promises
 from sigma_assets.storage.schema import FAMILIES
@@ -58,9 +57,10 @@ def _cash_constant(tables: Tables, scope: Scope) -> Findings:
 def _outdated(tables: Tables, scope: Scope) -> set[str]:
     """Return the portfolios whose row of a session knows other lots, flows or dividends than there are now: it is to be
     run again, and until then its cash is no measure for the session after it."""
-    key = ["portfolio_id", "session"]
-    computed = tables.rows("price_coverage", scope, columns=[*key, "holdings_revision", "prices_revision"])
-    both = computed.merge(tables.holdings_revisions(scope), on=key, how="left", suffixes=("", "_now"))
+    computed = tables.rows(
+        "price_coverage", scope, columns=[*PORTFOLIO_SESSION, "holdings_revision", "prices_revision"]
+    )
+    both = computed.merge(tables.holdings_revisions(scope), on=PORTFOLIO_SESSION, how="left", suffixes=("", "_now"))
     outdated = set(both.loc[both["holdings_revision"] != both["holdings_revision_now"], "portfolio_id"])
     if len(computed):
         since, until = int(computed["prices_revision"].min()), tables.calendar.sessions <= scope.sessions[-1]
@@ -98,8 +98,8 @@ def _factor_exposures_add_up(tables: Tables, scope: Scope) -> Findings:
 
 def _correlations_agree(tables: Tables, scope: Scope) -> Findings:
     summary = tables.rows("correlations_by_portfolio", scope)
-    mean = tables.rows("correlations_by_pair", scope).groupby(["portfolio_id", "session"])["correlation"].mean()
-    wanted = mean.reindex(pd.MultiIndex.from_frame(summary[["portfolio_id", "session"]])).to_numpy()
+    mean = tables.rows("correlations_by_pair", scope).groupby(PORTFOLIO_SESSION)["correlation"].mean()
+    wanted = mean.reindex(pd.MultiIndex.from_frame(summary[PORTFOLIO_SESSION])).to_numpy()
     gap = (summary["mean_correlation"] - wanted).abs()
     is_broken = gap.gt(1e-9) | (summary["mean_correlation"].isna() != np.isnan(wanted))
     return _named(summary.assign(gap=gap)[is_broken], "mean correlation and its pairs differ by {:.3g}")
@@ -131,8 +131,8 @@ def _value_at_risk_holds(tables: Tables, scope: Scope) -> Findings:
 def _scenarios_add_up(tables: Tables, scope: Scope) -> Findings:
     by_portfolio, by_position = (tables.rows(f"stress_tests_by_{level}", scope) for level in ("portfolio", "position"))
     numbers, scenario = np.unique(by_portfolio["number"].to_numpy(), return_inverse=True)
-    totals = by_position.groupby(identities.KEY)[[f"scenario_{number:02d}_pnl_usd" for number in numbers]].sum()
-    place = totals.index.get_indexer(pd.MultiIndex.from_frame(by_portfolio[identities.KEY]))
+    totals = by_position.groupby(PORTFOLIO_SESSION)[[f"scenario_{number:02d}_pnl_usd" for number in numbers]].sum()
+    place = totals.index.get_indexer(pd.MultiIndex.from_frame(by_portfolio[PORTFOLIO_SESSION]))
     wanted = np.vstack([totals.to_numpy(), np.zeros(len(numbers))])[place, scenario]  # -1, the last row: no positions
     gap = (by_portfolio["pnl_usd"] - wanted).abs()
     broken = by_portfolio.assign(gap=gap)[gap > 1e-6 + 1e-9 * by_portfolio["pnl_usd"].abs()]
@@ -195,7 +195,12 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "betas": (
         DomainCheck("sum_of_positions", "portfolio betas are the sums of their positions", ERROR, _betas_add_up),
-        DomainCheck("every_holding", "every holding with a risk symbol has betas", WARN, every_holding_has_betas),
+        DomainCheck(
+            "every_holding",
+            "every holding with a risk symbol has betas",
+            WARN,
+            every_holding("betas_by_position", "has no betas"),
+        ),
     ),
     "factor_exposures": (
         DomainCheck("sum_of_positions", "portfolio exposures are sums of positions", ERROR, _factor_exposures_add_up),
@@ -217,7 +222,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
             "every_holding",
             "every holding has a volatility",
             WARN,
-            every_holding("volatility_by_symbol", "has no volatility"),
+            every_holding("volatility_by_symbol", "has no volatility", by="symbol"),
         ),
     ),
     "risk": (
@@ -229,7 +234,12 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
     ),
     "stress_tests": (
         DomainCheck("scenarios_add_up", "positions add up to their portfolio's P&L", ERROR, _scenarios_add_up),
-        DomainCheck("every_holding", "every holding that can move is in some scenario", WARN, every_holding_stressed),
+        DomainCheck(
+            "every_holding",
+            "every holding that can move is in some scenario",
+            WARN,
+            every_holding("stress_tests_by_position", "has no beta, and so is in no scenario,", held=not_private),
+        ),
     ),
     "performance": (
         DomainCheck("complete", "one row per portfolio and session", ERROR, portfolio_sessions_complete("performance")),

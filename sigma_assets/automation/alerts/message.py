@@ -28,7 +28,7 @@ NAMED = 3
 
 def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
     """Return what there is to say about a failed run, as plain values with a line of text."""
-    url = f"{configured.dagster_link}/runs/{run_id}"
+    url = configured.run_url(run_id)
     story = story_of(instance, _roster(configured), run_id, configured.calendar)
     if story is None:
         return {"run_id": run_id, "text": f"run {run_id} failed", "url": url}

@@ -7,7 +7,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sigma_assets.base.conventions import YEAR_LOOKBACK, CorrelationModel, FactorModel, RiskModel, VolatilityModel
+from sigma_assets.base.conventions import (
+    PORTFOLIO_SESSION,
+    YEAR_LOOKBACK,
+    CorrelationModel,
+    FactorModel,
+    RiskModel,
+    VolatilityModel,
+)
 from sigma_assets.base.frames import PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
@@ -29,11 +36,11 @@ class Reach:
     Attributes
     ----------
     windows : of a symbol that the portfolio lives on.
-    of_factors : of a factor ETF that it does not hold; by default the same, without `OWN_PRICES_ONLY`.
+    of_factors : of a factor ETF that it does not hold.
     """
 
     windows: Mapping[str, int]
-    of_factors: Mapping[str, int] | None = None
+    of_factors: Mapping[str, int]
 
     @classmethod
     def of(cls, factors: FactorModel, volatility: VolatilityModel, correlation: CorrelationModel) -> "Reach":
@@ -53,22 +60,19 @@ class Reach:
             "performance": EVER,
             "price_coverage": EVER,
         }
-        return cls(windows, {**_without_own(windows), "risk": risk.factor_window})
+        without_own = {asset: window for asset, window in windows.items() if asset not in OWN_PRICES_ONLY}
+        return cls(windows, {**without_own, "risk": risk.factor_window})
 
     def of_symbol(self, *, is_held: bool, is_factor: bool, is_benchmark: bool) -> Mapping[str, int]:
         """Return the assets that read a symbol's prices, and for how long."""
         if is_held:
             return self.windows
-        found = dict(_without_own(self.windows) if self.of_factors is None else self.of_factors) if is_factor else {}
+        found = dict(self.of_factors) if is_factor else {}
         if is_benchmark:
             found |= {
                 asset: self.windows[asset] for asset in ("performance", "price_coverage") if asset in self.windows
             }
         return found
-
-
-def _without_own(windows: Mapping[str, int]) -> dict[str, int]:
-    return {asset: window for asset, window in windows.items() if asset not in OWN_PRICES_ONLY}
 
 
 def touched_sessions(
@@ -140,7 +144,7 @@ def differing_sessions(computed: pd.DataFrame, stored: pd.DataFrame) -> tuple[Se
     two datetime64[D] arrays, ascending. Positions moved where equity or an exposure did: values, weights, and what is
     weighted with them depend on it.
     """
-    both = stored.merge(computed, on=["portfolio_id", "session"], suffixes=("", "_now"))
+    both = stored.merge(computed, on=PORTFOLIO_SESSION, suffixes=("", "_now"))
     columns = [name for name in stored.columns if f"{name}_now" in both]
     changed = {name: _differs(both[name], both[f"{name}_now"]) for name in columns}
     sessions = both["session"].to_numpy(dtype="datetime64[D]")

@@ -15,8 +15,8 @@ from sigma_assets.automation.planner import Needs
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.reports.gaps.general import older_method
 from sigma_assets.reports.gaps.kinds import Gap
+from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.tags import partition_key
-from sigma_assets.runs.watermark import MATERIALIZATION
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import note_methods, noted_methods
 from sigma_assets.storage.roster import Roster
@@ -45,8 +45,7 @@ def outdated(instance: dg.DagsterInstance, tables: Tables, roster: Roster) -> Ne
     for asset, event in until.items():
         if not event:
             continue
-        latest = instance.event_log_storage.get_latest_storage_id_by_partition(dg.AssetKey(asset), MATERIALIZATION)
-        for key, storage_id in latest.items():
+        for key, storage_id in newest_events(instance, asset).items():
             day, _, name = key.partition("|")
             if storage_id <= event and day in calendar and (not name or name in active):
                 owner = roster.id_of.get(name) if name else None
@@ -90,9 +89,7 @@ class OlderNumbers:
         older = {}
         for asset in names(PORTFOLIO_ASSETS):
             if event := self._until.get(asset, 0):
-                latest = self._instance.event_log_storage.get_latest_storage_id_by_partition(
-                    dg.AssetKey(asset), MATERIALIZATION, partitions=set(keys)
-                )
+                latest = newest_events(self._instance, asset, keys)
                 older[asset] = sorted(keys[key] for key, storage_id in latest.items() if storage_id <= event)
         return {asset: sessions for asset, sessions in older.items() if sessions}
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.cli.terminal.options import day_range, portfolio_option, range_options
 from sigma_assets.cli.terminal.printing import console, json_option, show
-from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home, require_active
 
 if TYPE_CHECKING:
     from sigma_assets.assets.checks.evaluation import Checked
@@ -80,10 +79,8 @@ def _stored_scopes(
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.schema import FAMILIES
 
+    require_active(portfolio_ids)
     active = list(portfolios(tables.database)["portfolio_id"])
-    unknown = sorted(set(portfolio_ids).difference(active))
-    if unknown:
-        raise PortfolioNotFoundError(f"no active portfolio {', '.join(unknown)}; `sigma-assets portfolios` lists them")
     places: list[tuple[str, str | None]] = []
     if not portfolio_ids:
         places += [(asset, None) for asset in names(SYMBOL_ASSETS)]

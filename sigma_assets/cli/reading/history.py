@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.cli.terminal.holdings import older_numbers, tell_gaps, tell_holdings
 from sigma_assets.cli.terminal.options import PORTFOLIO, portfolio_argument
 from sigma_assets.cli.terminal.printing import console, json_option, show, show_one, table
-from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home, require_active
 
 if TYPE_CHECKING:
     from sigma_assets.runs.history import RunStory
@@ -73,10 +72,8 @@ def status(portfolio_id: str, as_json: bool) -> None:
     from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.runs.history import headline, stories
     from sigma_assets.runs.watermark import Materialized
-    from sigma_assets.storage.portfolios import portfolios
 
-    if portfolio_id not in set(portfolios(open_database())["portfolio_id"]):
-        raise PortfolioNotFoundError(f"no active portfolio {portfolio_id}; `sigma-assets portfolios` lists them")
+    require_active([portfolio_id])
     tables, price_source = open_market()
     with open_instance() as instance:
         materialized = Materialized(tables.calendar.sessions)

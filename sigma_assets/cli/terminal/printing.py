@@ -27,14 +27,12 @@ errors = Console(stderr=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def show(
-    rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "", nothing: str = "nothing to show"
-) -> None:
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str = "nothing to show") -> None:
     """Print rows as a table, or as a JSON array."""
     if as_json:
         click.echo(json.dumps(list(rows), default=_plain, indent=2))
     elif rows:
-        print_rows(rows, title)
+        print_rows(rows)
     else:
         console.print(nothing)
 

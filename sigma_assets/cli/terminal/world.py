@@ -2,10 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigma_assets.base.errors import SettingsError, SigmaError
+from sigma_assets.base.errors import PortfolioNotFoundError, SettingsError, SigmaError
 from sigma_assets.settings import Settings, settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.connection.failures import full_disk
@@ -108,3 +109,13 @@ def open_instance() -> "DagsterInstance":
     from dagster import DagsterInstance
 
     return DagsterInstance.get()
+
+
+def require_active(portfolio_ids: Collection[str]) -> None:
+    """Raise PortfolioNotFoundError if one of these is no active portfolio."""
+    from sigma_assets.storage.portfolios import portfolios
+
+    active = set(portfolios(open_database())["portfolio_id"])
+    unknown = [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in active]
+    if unknown:
+        raise PortfolioNotFoundError(f"no active portfolio {', '.join(unknown)}; `sigma-assets portfolios` lists them")

@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 
 import numpy as np
-import numpy.typing as npt
 
 from sigma_assets.base.errors import Problem
-from sigma_assets.holdings.files.column import Column, Flags
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.holdings.files.column import Column
 from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
 from sigma_assets.holdings.files.numerals import (
     MAX_WHOLE_DIGITS,
@@ -28,9 +28,6 @@ PLACES = 8
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
-
-Floats = npt.NDArray[np.float64]
-Days = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class Cells:
         self.dates = dates
         self._numbers: dict[str, Decimal | None] = {}
         self._days: dict[str, date | None] = {}
-        self._empty: dict[str, Flags] = {}
+        self._empty: dict[str, BoolArray] = {}
 
     def __len__(self) -> int:
         return len(self.table.lines)
@@ -111,13 +108,13 @@ class Cells:
             label = self.table.label(name)
             self.findings.problems.append(Problem(code, self.table.lines[row], label, None, expected, "empty"))
 
-    def is_empty(self, name: str) -> Flags:
+    def is_empty(self, name: str) -> BoolArray:
         """Return which cells of a field hold nothing."""
         if name not in self._empty:
             self._empty[name] = self.texts(name).among(NOTHING)
         return self._empty[name].copy()
 
-    def numbers(self, name: str, code: str, *, places_code: str | None = None) -> Floats:
+    def numbers(self, name: str, code: str, *, places_code: str | None = None) -> FloatArray:
         """Return the numbers of a field; NaN where the cell is empty, or holds none, which is noted under `code`.
 
         More than `PLACES` decimals are noted under `places_code`, if one is given, else they are rounded.
@@ -161,7 +158,7 @@ class Cells:
             self._days[text] = written_date(text, self.dates if self.dates in ("mdy", "dmy") else None)
         return self._days[text]
 
-    def days(self, name: str, check: Callable[[date], tuple[str, str, str] | None]) -> Days:
+    def days(self, name: str, check: Callable[[date], tuple[str, str, str] | None]) -> SessionArray:
         """Return the days of a field; NaT where the cell is empty or holds none.
 
         `check` answers with code, expectation and message where a day cannot be.

@@ -11,14 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.holdings.files.numerals import MAX_WHOLE_DIGITS
 
 _AT_ONCE = 10_000
 """Cells that are Python texts at one time."""
 _GROUPS = MAX_WHOLE_DIGITS // 3 - 1
 _BARE = rf"[0-9]{{1,{MAX_WHOLE_DIGITS}}}"
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Column(Sequence[str]):
@@ -64,15 +63,15 @@ class Column(Sequence[str]):
         """For each row the place of its cell in `distinct`."""
         return self._coded.indices.to_numpy()
 
-    def having(self, test: Callable[[str], Any]) -> Flags:
+    def having(self, test: Callable[[str], Any]) -> BoolArray:
         """Return in which rows a test of the cell holds; each different cell is tested once."""
         return np.array([bool(test(text)) for text in self.distinct], dtype=bool)[self.codes]
 
-    def among(self, texts: Iterable[str]) -> Flags:
+    def among(self, texts: Iterable[str]) -> BoolArray:
         """Return which rows have one of some texts."""
         return pc.is_in(self._cells, value_set=pa.array(list(texts), pa.string())).to_numpy(zero_copy_only=False)
 
-    def matching(self, pattern: str) -> Flags:
+    def matching(self, pattern: str) -> BoolArray:
         """Return in which rows a pattern is found, in RE2's notation."""
         return pc.match_substring_regex(self._cells, pattern).to_numpy(zero_copy_only=False)
 
@@ -84,7 +83,7 @@ class Column(Sequence[str]):
         """Return the cells of some rows, given by their places or by a flag each."""
         return Column(self._cells.filter(pa.array(rows)) if rows.dtype == bool else self._cells.take(pa.array(rows)))
 
-    def plain_numbers(self, decimal: str) -> tuple[npt.NDArray[np.float64], Flags]:
+    def plain_numbers(self, decimal: str) -> tuple[FloatArray, BoolArray]:
         """Return the numbers of plainly written cells, NaN in others; and which cells those plain ones are.
 
         Plain is what nothing has to be thought about: digits, at most eight of them behind the decimal sign, grouped by

@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sigma_assets.holdings.files.cells import Cells, Days, Floats
+from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.instruments import Instruments
 
 ENDS = ("expire", "exercise")
@@ -45,8 +46,8 @@ class Book:
     """What the transactions so far have made; `held` is what the open lots of a symbol add up to, splits included."""
 
     cells: Cells
-    days: Days
-    prices: Floats = field(init=False)
+    days: SessionArray
+    prices: FloatArray = field(init=False)
     instruments: Instruments = field(init=False)
     open: dict[str, deque[OpenLot]] = field(default_factory=lambda: defaultdict(deque))
     held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))

@@ -13,10 +13,10 @@ from sigma_assets.base.conventions import (
     INVESTMENT_CLASSES,
     SUBTYPES,
 )
-from sigma_assets.base.frames import usual_multipliers
+from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
 from sigma_assets.holdings.contracts import Instrument, contract_in, instrument_of
-from sigma_assets.holdings.files.cells import Cells, Floats, RowCells
-from sigma_assets.holdings.files.column import Flags, distinct_rows
+from sigma_assets.holdings.files.cells import Cells, RowCells
+from sigma_assets.holdings.files.column import distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
@@ -46,12 +46,12 @@ class Instruments:
     investment_class: _Objects
     subtype: _Objects
     terms: _Objects
-    multiplier: Floats
-    factor: Floats
-    is_cash: Flags
+    multiplier: FloatArray
+    factor: FloatArray
+    is_cash: BoolArray
 
 
-def read_instruments(cells: Cells, rows: Flags | None = None) -> Instruments:
+def read_instruments(cells: Cells, rows: BoolArray | None = None) -> Instruments:
     """Return the instruments of a table; `rows` are those that have one (all by default)."""
     wanted = np.ones(len(cells), dtype=bool) if rows is None else rows
     found, of_row = _symbols(cells, wanted)
@@ -71,7 +71,7 @@ def read_instruments(cells: Cells, rows: Flags | None = None) -> Instruments:
     )
 
 
-def _symbols(cells: Cells, wanted: Flags) -> tuple[list[Instrument | None], Codes]:
+def _symbols(cells: Cells, wanted: BoolArray) -> tuple[list[Instrument | None], Codes]:
     """Return the different instruments, and for each row which of them it has."""
     texts = cells.texts("symbol")
     read = [_symbol(text, cells) for text in texts.distinct]
@@ -134,8 +134,8 @@ def _names_option(text: str, symbol: str, instrument: Instrument | None) -> bool
 
 
 def _classes(
-    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: Flags
-) -> tuple[_Objects, _Objects, Flags]:
+    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray
+) -> tuple[_Objects, _Objects, BoolArray]:
     has_terms = np.zeros(len(cells), dtype=bool)
     for name in OPTION_FIELDS:
         if cells.has(name):
@@ -220,7 +220,7 @@ def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options:
     return terms
 
 
-def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: Flags) -> Floats:
+def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray) -> FloatArray:
     values = cells.numbers("multiplier", "ERR_POS_026", places_code="ERR_POS_026")
     for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)).tolist():
         cells.wrong("ERR_POS_026", row, "multiplier", "a number above 0, or nothing", "not above 0")

@@ -1,6 +1,6 @@
 """From the rows of a table of lots or positions to checked lots."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -10,32 +10,20 @@ import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Doubt, Findings, Floats, Skipped
-from sigma_assets.holdings.files.column import Flags, repeated_rows
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
 
-
-@dataclass(frozen=True)
-class Lot:
-    """One checked lot; the fields are the columns of the table `lots` without its ids."""
-
-    symbol: str
-    quantity: float
-    entry_price: float
-    entry_date: date
-    exit_date: date | None
-    exit_price: float | None
-    investment_class: str
-    investment_subtype: str | None
-    underlying_symbol: str | None
-    strike_price: float | None
-    expiration_date: date | None
-    option_type: str | None
-    multiplier: float | None
-
-
-LOT_COLUMNS = tuple(each.name for each in fields(Lot))
+_TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
+_DTYPES = {
+    "symbol": _TEXT, "quantity": _NUMBER, "entry_price": _NUMBER, "entry_date": _DAY, "exit_date": _DAY,
+    "exit_price": _NUMBER, "investment_class": _TEXT, "investment_subtype": _TEXT, "underlying_symbol": _TEXT,
+    "strike_price": _NUMBER, "expiration_date": _DAY, "option_type": _TEXT, "multiplier": _NUMBER,
+}  # fmt: skip
+LOT_COLUMNS = tuple(_DTYPES)
+"""Columns of the table `lots` without its ids."""
 _ROUNDED = 0.006
 """An average cost that is printed in cents is this close to the exact one."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
@@ -76,14 +64,14 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     return frame.reset_index(drop=True)
 
 
-def check_currency(cells: Cells, rows: Flags) -> None:
+def check_currency(cells: Cells, rows: BoolArray) -> None:
     """Note each of the rows whose currency is another than USD."""
     texts = cells.texts("currency")
     for row in np.flatnonzero(rows & texts.having(lambda text: text and text.upper() != "USD")).tolist():
         cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
-def _rows(cells: Cells) -> Flags:
+def _rows(cells: Cells) -> BoolArray:
     """Return which rows are lots: positions without symbol and quantity are lines between them."""
     if cells.table.source.kind == "lots":
         return np.ones(len(cells), dtype=bool)
@@ -94,7 +82,7 @@ def _rows(cells: Cells) -> Flags:
     return rows
 
 
-def _quantities(cells: Cells, instruments: Instruments, rows: Flags) -> Floats:
+def _quantities(cells: Cells, instruments: Instruments, rows: BoolArray) -> FloatArray:
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     empty = cells.is_empty("quantity")
     if cells.has("value"):
@@ -109,7 +97,7 @@ def _quantities(cells: Cells, instruments: Instruments, rows: Flags) -> Floats:
     return quantity
 
 
-def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: Flags) -> Floats:
+def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: BoolArray) -> FloatArray:
     """Return entry prices: the total cost is exact where a broker rounds the average; without a cost, the file's price."""
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
@@ -141,8 +129,8 @@ def _prices(cells: Cells, instruments: Instruments, quantity: Floats, rows: Flag
 
 
 def _of_total_cost(
-    cells: Cells, instruments: Instruments, from_cost: Floats, size: Floats, price: Floats, rows: Flags
-) -> Floats:
+    cells: Cells, instruments: Instruments, from_cost: FloatArray, size: FloatArray, price: FloatArray, rows: BoolArray
+) -> FloatArray:
     """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
     is_rounded = np.abs(from_cost - price) <= _ROUNDED + _ROUNDED / np.abs(size)
     for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
@@ -154,7 +142,7 @@ def _of_total_cost(
     return np.where(np.isnan(price) | is_closer, np.where(np.isnan(from_cost), price, from_cost), price)
 
 
-def _entries(cells: Cells, today: date, entry_date: date | None, rows: Flags) -> Days:
+def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray) -> SessionArray:
     if entry_date is not None and (problem := entry_day_problem(entry_date, today)):
         code, expected, message = problem
         raise HoldingsError(f"entry date {entry_date}: {message}, expected {expected} [{code}]")
@@ -183,7 +171,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: Flags) ->
     return days
 
 
-def _exits(cells: Cells, today: date, entry: Days, rows: Flags) -> tuple[Days, Floats]:
+def _exits(cells: Cells, today: date, entry: SessionArray, rows: BoolArray) -> tuple[SessionArray, FloatArray]:
     if not cells.has("exit_date") and not cells.has("exit_price"):
         return np.full(len(cells), _NOT_A_TIME), np.full(len(cells), np.nan)
 
@@ -205,7 +193,12 @@ def _exits(cells: Cells, today: date, entry: Days, rows: Flags) -> tuple[Days, F
 
 
 def _frame(
-    instruments: Instruments, quantity: Floats, price: Floats, entry: Days, exit_date: Days, exit_price: Floats
+    instruments: Instruments,
+    quantity: FloatArray,
+    price: FloatArray,
+    entry: SessionArray,
+    exit_date: SessionArray,
+    exit_price: FloatArray,
 ) -> pd.DataFrame:
     return lot_frame(
         {
@@ -225,17 +218,12 @@ def _frame(
 
 def lot_frame(columns: dict[str, Any]) -> pd.DataFrame:
     """Return lots as a frame: numbers float64 (NaN for null), days datetime64[s] (NaT), texts objects (None)."""
-    kinds = {each.name: str(each.type) for each in fields(Lot)}
-    dtypes = {
-        name: "datetime64[s]" if "date" in kind else "float64" if "float" in kind else "object"
-        for name, kind in kinds.items()
-    }
-    arrays = {name: np.asarray(columns[name], dtype) for name, dtype in dtypes.items()}
-    series = {name: pd.Series(values, dtype=dtypes[name], copy=False) for name, values in arrays.items()}
+    arrays = {name: np.asarray(columns[name], dtype) for name, dtype in _DTYPES.items()}
+    series = {name: pd.Series(values, dtype=_DTYPES[name], copy=False) for name, values in arrays.items()}
     return pd.DataFrame(series, copy=False)
 
 
-def term_columns(terms: npt.NDArray[np.object_], is_option: Flags) -> dict[str, npt.NDArray[Any]]:
+def term_columns(terms: npt.NDArray[np.object_], is_option: BoolArray) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of the lots' option terms, which most lots have not."""
     rows = np.flatnonzero(is_option)
     nothing = {"strike_price": np.nan, "expiration_date": np.datetime64("NaT", "s")}

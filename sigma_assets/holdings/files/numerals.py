@@ -24,7 +24,6 @@ _CURRENCY = re.compile(r"US\$|\$|USD")
 _AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 
 _CLOCK = r"(?:[T;, ]+[0-9]{1,2}:?[0-9]{2}.*)?"
-_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _YEAR_FIRST = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})" + _CLOCK)
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})" + _CLOCK)
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -124,12 +123,6 @@ def decimals(number: Decimal) -> int:
     digits = number.as_tuple().digits
     zeros = next((count for count, digit in enumerate(reversed(digits)) if digit), len(digits))
     return max(0, places - zeros)
-
-
-def iso_date(text: str) -> date | None:
-    """Return the day that `YYYY-MM-DD` stands for, None for any other notation and for days that do not exist."""
-    match = _ISO_DATE.fullmatch(text)
-    return _day(*match.groups()) if match else None
 
 
 def written_date(text: str, order: str | None = None) -> date | None:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from sigma_assets.base.errors import Problem
+from sigma_assets.base.frames import BoolArray
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
-from sigma_assets.holdings.files.column import Column, Flags
+from sigma_assets.holdings.files.column import Column
 from sigma_assets.holdings.files.dialects import Record, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
@@ -274,7 +275,7 @@ class _Builder:
         return np.flatnonzero(is_text).tolist()
 
 
-def _totals(columns: list[Column]) -> Flags:
+def _totals(columns: list[Column]) -> BoolArray:
     """Return which rows are a total by what their first filled cell says."""
     totals = is_empty = np.zeros(0, dtype=bool)
     for place, column in enumerate(columns):

@@ -12,9 +12,10 @@ import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.brokers.sources import Source
-from sigma_assets.holdings.files.cells import PLACES, Cells, Days, Floats, Skipped
-from sigma_assets.holdings.files.column import Flags, repeated_rows
+from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped
+from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
@@ -59,7 +60,7 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     return lots, _flows(book, lots)
 
 
-def _days(cells: Cells, today: date) -> Days:
+def _days(cells: Cells, today: date) -> SessionArray:
     days = cells.days("date", lambda day: entry_day_problem(day, today))
     for row in np.flatnonzero(cells.is_empty("date")).tolist():
         cells.missing("ERR_POS_012", row, "date", "a day as YYYY-MM-DD")
@@ -93,12 +94,12 @@ def _trade_all(book: Book) -> None:
             apply_trade(book, trade, is_last=True)
 
 
-def _exactly(numbers: Floats) -> Iterator[Decimal]:
+def _exactly(numbers: FloatArray) -> Iterator[Decimal]:
     """Yield numbers as they are written."""
     return (Decimal(repr(number)) for number in _or_nothing(numbers).tolist())
 
 
-def _or_nothing(numbers: Floats) -> Floats:
+def _or_nothing(numbers: FloatArray) -> FloatArray:
     """Return numbers with 0 where a row states none: a fee that was not paid, the price of a split, the size of an expiry.
 
     Where a number is needed and lacks, that is noted as a problem, and nothing of the file is used.
@@ -106,7 +107,7 @@ def _or_nothing(numbers: Floats) -> Floats:
     return np.where(np.isnan(numbers), 0.0, numbers)
 
 
-def _has_quantity(cells: Cells, verbs: Verbs, quantity: Floats, is_known: Flags) -> Flags:
+def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: BoolArray) -> BoolArray:
     ends = np.isin(verbs, ENDS)
     for row in np.flatnonzero(is_known & ~ends & cells.is_empty("quantity")).tolist():
         cells.missing("ERR_POS_004", row, "quantity", "a number of shares or contracts")
@@ -115,7 +116,7 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: Floats, is_known: Flags)
     return ends | ((quantity != 0) & ~np.isnan(quantity))
 
 
-def _verbs(cells: Cells, quantity: Floats) -> Verbs:
+def _verbs(cells: Cells, quantity: FloatArray) -> Verbs:
     """Return what each row does; a source without actions says it by the sign of the quantity."""
     source = cells.table.source
     if not cells.has("action") or source.sales == "negative":
@@ -137,7 +138,9 @@ def _verb(source: Source, text: str) -> str | None:
     return next((action for pattern, action in source.actions if pattern.fullmatch(words)), None)
 
 
-def _prices(cells: Cells, quantity: Floats, verbs: Verbs, instruments: Instruments, is_trade: Flags) -> Floats:
+def _prices(
+    cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, is_trade: BoolArray
+) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
     amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
     needed = is_trade & np.isin(verbs, ("buy", "sell", "sell_short")) & ~instruments.is_cash
@@ -152,7 +155,7 @@ def _prices(cells: Cells, quantity: Floats, verbs: Verbs, instruments: Instrumen
     return price
 
 
-def _fees(cells: Cells) -> Floats:
+def _fees(cells: Cells) -> FloatArray:
     """Return the commissions and fees of each row as they change cash: negative for what was paid."""
     total = np.zeros(len(cells))
     for name in [each for each in cells.table.cells if each.partition("#")[0] == "fees" and cells.has(each)]:
@@ -161,7 +164,7 @@ def _fees(cells: Cells) -> Floats:
 
 
 def _add_flows(
-    book: Book, cells: Cells, verbs: Verbs, days: Days, is_trade: Flags, instruments: Instruments | None
+    book: Book, cells: Cells, verbs: Verbs, days: SessionArray, is_trade: BoolArray, instruments: Instruments | None
 ) -> None:
     amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
     fee_currency = cells.texts("fee_currency")
@@ -196,7 +199,7 @@ def _add_flows(
             book.dividends.append(value)
 
 
-def _is_newest_first(days: Days) -> bool:
+def _is_newest_first(days: SessionArray) -> bool:
     known = days[~np.isnat(days)]
     return bool(len(known) > 1 and known[0] > known[-1])
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import LISTED, PriceFileError, listing, shown
-from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.providers.base import BAR_COLUMNS
 from sigma_assets.providers.files.reading import ADJUSTED, Origin, RawPrices
 
@@ -181,7 +181,7 @@ def _rows_of(column: str, bad: Sequence[_Bad]) -> npt.NDArray[np.intp]:
     return np.concatenate([each.rows for each in bad if each.column == column])
 
 
-def _repeats(rows: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.bool_]:
+def _repeats(rows: pd.DataFrame, columns: list[str]) -> BoolArray:
     """Return which rows of a sorted frame have the same cells as the row before; NaN equals NaN."""
     repeats = np.ones(len(rows), dtype=bool)
     repeats[:1] = False

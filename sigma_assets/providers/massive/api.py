@@ -97,9 +97,7 @@ class CheckedPool:
 class MassiveApi:
     """The endpoints in use, each returning checked records."""
 
-    def __init__(
-        self, api_key: str, caller: Caller, *, base_url: str, timeout_seconds: float, proxy: str | None = None
-    ) -> None:
+    def __init__(self, api_key: str, caller: Caller, *, base_url: str, timeout_seconds: float) -> None:
         from massive import RESTClient  # half a second to import
 
         self._client = RESTClient(
@@ -108,7 +106,6 @@ class MassiveApi:
             connect_timeout=timeout_seconds,
             read_timeout=timeout_seconds,
             retries=0,
-            proxy=proxy,
         )
         self._client.client = CheckedPool(self._client.client, caller, api_key)
 

@@ -15,11 +15,6 @@ class CallPlan:
     symbols: tuple[str, ...]
     sessions: tuple[date, ...]
 
-    @property
-    def calls(self) -> int:
-        """Return the number of calls."""
-        return len(self.symbols) + len(self.sessions)
-
 
 def fewest_calls(wanted: Mapping[str, Sequence[date]]) -> CallPlan:
     """Return the smallest set of calls that covers every wanted pair; histories where both ways cost the same.

@@ -33,7 +33,7 @@ class MassiveProvider:
     calendar : NYSE sessions.
     current_session : last session that is over; nothing later is asked for, and next-try days count from it.
     calls_per_minute : 5 is the free plan; None = no limit (paid plans).
-    base_url, timeout_seconds, attempts, proxy : of the service; the proxy as a URL.
+    base_url, timeout_seconds, attempts : of the service.
     reserve : shares the pace with other processes; see `Caller`.
     clock, sleep : for tests.
     """
@@ -50,7 +50,6 @@ class MassiveProvider:
         base_url: str = BASE_URL,
         timeout_seconds: float = 30.0,
         attempts: int = 5,
-        proxy: str | None = None,
         reserve: Reserve | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -62,9 +61,8 @@ class MassiveProvider:
         self._caller = Caller(
             self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
         )  # fmt: skip
-        self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds, proxy=proxy)
+        self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds)
         self._quotes = MassiveQuotes(self._api, calendar, current_session)
-        self._reported = Meter()
 
     def last_session(self) -> date:
         """Return the last session for which the plan gives prices: on the free plan not before the next day."""
@@ -126,7 +124,7 @@ class MassiveProvider:
             for session in sessions:
                 ledger.enter(session, found.quotes.get(session, ()), found.absences.get(session))
             ledger.finish()
-            bars = make_bars(self.name, [ledger], self._cost(), renamed=found.renamed)
+            bars = make_bars(self.name, [ledger], self._caller.taken(), renamed=found.renamed)
             logger.info("%s: %d sessions in %.1f s", symbol, len(bars.rows), time.perf_counter() - start)
             yield bars
 
@@ -149,7 +147,7 @@ class MassiveProvider:
                 ledgers[symbol].enter(session, quotes, absence)
                 if session == max(wanted[symbol]):
                     ledgers[symbol].finish()
-            bars = make_bars(self.name, [ledgers[symbol] for symbol in symbols], self._cost(), renamed=renamed)
+            bars = make_bars(self.name, [ledgers[symbol] for symbol in symbols], self._caller.taken(), renamed=renamed)
             seconds = time.perf_counter() - start
             logger.info("%s: %d of %d symbols in %.1f s", session, len(bars.rows), len(symbols), seconds)
             yield bars
@@ -179,8 +177,3 @@ class MassiveProvider:
     def _stated(self, wanted: Mapping[str, Sequence[date]]) -> tuple[date, date]:
         last = max(max(sessions) for sessions in wanted.values())
         return look_back_start(self._calendar, last), last
-
-    def _cost(self) -> Meter:
-        cost = self._caller.meter.since(self._reported)
-        self._reported = self._caller.meter.reading()
-        return cost

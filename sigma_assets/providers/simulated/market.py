@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.providers.simulated.universe import SESSION_DRIFT, SESSION_VOLATILITY, Instrument
 
 TAIL_DEGREES = 6.0
@@ -43,7 +43,7 @@ class BarPath:
     open, high, low, close, volume, split_factor, dividend : as traded; NaN where a fund has none.
     """
 
-    is_traded: npt.NDArray[np.bool_]
+    is_traded: BoolArray
     open: FloatArray
     high: FloatArray
     low: FloatArray
@@ -140,7 +140,7 @@ class Market:
         dollars = _DOLLAR_VOLUME[instrument.kind] * (0.6 + 0.8 * draws[:, 3]) * (1 + 10 * np.abs(returns))
         return opening, high, low, np.round(dollars / close)
 
-    def _is_traded(self, instrument: Instrument, first: int) -> npt.NDArray[np.bool_]:
+    def _is_traded(self, instrument: Instrument, first: int) -> BoolArray:
         is_traded = np.ones(len(self.sessions), dtype=bool)
         is_traded[:first] = False
         if instrument.last_traded is not None:
@@ -166,7 +166,7 @@ class Market:
         """Months since January 1970."""
         return self.sessions.astype("datetime64[M]").astype(np.int64)
 
-    def _first_from(self, day: int) -> npt.NDArray[np.bool_]:
+    def _first_from(self, day: int) -> BoolArray:
         """Return which sessions are the first of their month on or after this day of the month."""
         is_from = (self.sessions - self.sessions.astype("datetime64[M]")).astype(np.int64) + 1 >= day
         is_first = is_from.copy()

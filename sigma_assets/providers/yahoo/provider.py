@@ -12,7 +12,7 @@ from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
 from sigma_assets.providers.base import Bars, later
-from sigma_assets.providers.http import Caller, Failures, Meter, Reserve
+from sigma_assets.providers.http import Caller, Failures, Reserve
 from sigma_assets.providers.yahoo.history import YahooHistory, fetch, import_yfinance
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,6 @@ class YahooProvider:
         self._caller = Caller(
             self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
         )  # fmt: skip
-        self._reported = Meter()
 
     def last_session(self) -> date:
         """Return the last session with a close; mutual funds follow in the evening or the next day."""
@@ -99,7 +98,7 @@ class YahooProvider:
                 quotes = [history.quotes[session]] if session in history.quotes else []
                 ledger.enter(session, quotes, self._absence(history, session))
             ledger.finish()
-            bars = make_bars(self.name, [ledger], self._cost())
+            bars = make_bars(self.name, [ledger], self._caller.taken())
             logger.info("%s: %d sessions in %.1f s", symbol, len(bars.rows), time.perf_counter() - start)
             yield bars
         failures.raise_if_any()
@@ -143,11 +142,6 @@ class YahooProvider:
         odd = [str(day) for day in history.quotes if not self._calendar.is_session(day)]
         if odd:
             logger.warning("%s: bars left out, no NYSE session: %s", symbol, ", ".join(odd))
-
-    def _cost(self) -> Meter:
-        cost = self._caller.meter.since(self._reported)
-        self._reported = self._caller.meter.reading()
-        return cost
 
 
 def _yahoo_name(symbol: str) -> str:

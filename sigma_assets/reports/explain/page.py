@@ -1,44 +1,30 @@
 """An explanation as a page, and the link that leads to it from a number of the report."""
 
-from collections.abc import Sequence
 from datetime import date
-from functools import cache
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
 from sigma_assets.reports.explain.explanation import Explanation
+from sigma_assets.reports.rendering import environment
+from sigma_assets.reports.words.table import Source
 
 
-def explain_link(
-    portfolio_id: str,
-    table: str,
-    column: str,
-    session: date | str,
-    *,
-    symbols: Sequence[str] = (),
-    factor: str | None = None,
-    scenario: str | None = None,
-    lot: str | None = None,
-    cluster: int | None = None,
-    scheme: str | None = None,
-    class_name: str | None = None,
-) -> str:
-    """Return the address of the page that explains a number, on the status server.
+def explain_link(portfolio_id: str, source: Source, session: date) -> str:
+    """Return the address of the page that explains a number of a session, on the status server.
 
     Examples
     --------
-    >>> explain_link("P1", "betas", "market_beta", "2026-01-08")
+    >>> explain_link("P1", Source("betas", "market_beta"), date(2026, 1, 8))
     '/portfolio/P1/explain/betas/market_beta?session=2026-01-08'
-    >>> explain_link("P1", "correlations_by_pair", "correlation", "2026-01-08", symbols=["AAPL", "MSFT"])
+    >>> explain_link("P1", Source("correlations_by_pair", "correlation", "AAPL", other="MSFT"), date(2026, 1, 8))
     '/portfolio/P1/explain/correlations_by_pair/correlation?session=2026-01-08&symbol=AAPL&symbol=MSFT'
     """
     asked = {
-        "session": str(session), "symbol": list(symbols), "factor": factor, "scenario": scenario, "lot": lot,
-        "cluster": cluster, "scheme": scheme, "class": class_name,
+        "session": str(source.session or session), "symbol": [symbol for symbol in (source.symbol, source.other) if symbol],
+        "factor": source.factor, "scenario": source.scenario, "lot": source.lot, "cluster": source.cluster,
+        "scheme": source.scheme, "class": source.class_name,
     }  # fmt: skip
     query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
-    return f"/portfolio/{quote(portfolio_id)}/explain/{quote(table)}/{quote(column)}?{query}"
+    return f"/portfolio/{quote(portfolio_id)}/explain/{quote(source.table)}/{quote(source.column)}?{query}"
 
 
 def explanation_page(found: Explanation) -> str:
@@ -49,11 +35,4 @@ def explanation_page(found: Explanation) -> str:
     stored = f"{found.asset} {found.written.code_version}" if found.written else "Dagster knows of no run that wrote it"
     facts.append(("Version of the method", f"{stored}; this code is {found.code_version}"))
     value = repr(found.value) if found.value is not None else f"unknown ({found.unknown})"
-    return _template().render(found=found, facts=facts, value=value)
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("sigma_assets.reports", "templates")
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("explain.html")
+    return environment().get_template("explain.html").render(found=found, facts=facts, value=value)

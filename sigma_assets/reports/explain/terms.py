@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.performance.performance import period_references
-from sigma_assets.analytics.series.metrics import reference_dates
+from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets import calculations
@@ -113,11 +112,11 @@ class Terms:
         day = np.array([self.scope.last], dtype="datetime64[D]")
         if "portfolio_id" in self.row:
             ledger, _ = self._book
-            reference = period_references(day).get(f"return_{period}", ledger.sessions[:1] - 1)[0]
+            reference = (ledger.sessions[:1] - 1 if period == "inception" else reference_days(day, period))[0]
             if reference < ledger.sessions[0]:
                 return f"the day before {ledger.sessions[0]}, the first session"
         else:
-            reference = reference_dates(day).get(f"return_{period}", day - 1)[0]
+            reference = reference_days(day, period)[0]
         sessions = self.tables.calendar.sessions
         session = sessions[np.searchsorted(sessions, reference, side="right") - 1]
         return f"{session}, {SINCE[period]}"

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
+from sigma_assets.runs.newest import newest_record
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import noted_methods
@@ -41,13 +42,11 @@ def written_by(
     """Return the run that wrote an asset's rows of a session; None if Dagster knows of none."""
     name = read_roster(database).name_of.get(portfolio_id)
     day = session.isoformat()
-    keys = [(asset, f"{day}|{name}")]
+    keys = {asset: f"{day}|{name}"}
     if asset in COVERAGE_OF:
-        keys = [(asset, day), (COVERAGE_OF[asset], f"{day}|{name}")]
-    records: list[dg.EventLogRecord] = []
-    for each, partition in keys:
-        chosen = dg.AssetRecordsFilter(asset_key=dg.AssetKey(each), asset_partitions=[partition])
-        records += instance.fetch_materializations(chosen, limit=1).records
+        keys = {asset: day, COVERAGE_OF[asset]: f"{day}|{name}"}
+    found = [newest_record(instance, each, key) for each, key in keys.items()]
+    records = [record for record in found if record is not None]
     if not records:
         return None
     newest = max(records, key=lambda record: record.storage_id)
@@ -56,7 +55,7 @@ def written_by(
     is_old = newest.storage_id <= older_until
     return Written(
         run_id=newest.run_id,
-        run_url=f"{settings.dagster_link}/runs/{newest.run_id}",
+        run_url=settings.run_url(newest.run_id),
         at=datetime.fromtimestamp(newest.timestamp, UTC).isoformat(),
         code_version=f"older than {version}: `sigma-assets run --outdated` computes it anew"
         if is_old

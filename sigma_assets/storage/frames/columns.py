@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import RowsError
+from sigma_assets.base.frames import BoolArray
 
 _NUMBERS = {"floating", "integer", "mixed-integer-float", "empty", "boolean", "decimal"}
 
@@ -28,7 +29,7 @@ class ColumnValues:
     """
 
     values: npt.NDArray[Any]
-    absent: npt.NDArray[np.bool_]
+    absent: BoolArray
 
     def as_list(self) -> list[Any]:
         """Return what SQLite stores: dates and moments as ISO text that sorts, NaN as it is (SQLite makes it null)."""

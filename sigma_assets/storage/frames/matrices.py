@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.errors import RowsError
 
-_KEY = ["portfolio_id", "session"]
 _NUMBER, _COUNT = np.dtype("<f8"), np.dtype("<u2")
 
 
@@ -37,8 +37,8 @@ def packed(pairs: pd.DataFrame) -> pd.DataFrame:
     RowsError
         The pairs of a portfolio and session are not a whole upper triangle.
     """
-    rows = pairs.sort_values([*_KEY, "symbol", "other_symbol"], ignore_index=True)
-    keys = rows[_KEY]
+    rows = pairs.sort_values([*PORTFOLIO_SESSION, "symbol", "other_symbol"], ignore_index=True)
+    keys = rows[PORTFOLIO_SESSION]
     starts = np.flatnonzero((keys != keys.shift()).any(axis=1).to_numpy())
     symbols, others = rows["symbol"].to_numpy(), rows["other_symbol"].to_numpy()
     numbers = rows["correlation"].to_numpy(dtype=_NUMBER)
@@ -69,7 +69,7 @@ def unpacked(matrices: pd.DataFrame) -> pd.DataFrame:
     counts = [np.frombuffer(zlib.decompress(_bytes(text)), dtype=_COUNT) for text in matrices["observations"]]
     first = [symbols[rows] for symbols, (rows, _) in zip(names, triangles, strict=True)]
     second = [symbols[columns] for symbols, (_, columns) in zip(names, triangles, strict=True)]
-    pairs = matrices[_KEY].loc[matrices.index.repeat(repeats)].reset_index(drop=True)
+    pairs = matrices[PORTFOLIO_SESSION].loc[matrices.index.repeat(repeats)].reset_index(drop=True)
     pairs["symbol"] = _joined(first, np.dtype(object))
     pairs["other_symbol"] = _joined(second, np.dtype(object))
     pairs["correlation"] = _joined(numbers, np.dtype(np.float64))

@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import RowsError, StorageError
+from sigma_assets.base.frames import BoolArray
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import ColumnValues, checked_columns
@@ -144,7 +144,7 @@ def _check_inside(table: sa.Table, frame: pd.DataFrame, columns: Mapping[str, Co
             _refuse_outside(table, frame, outside[codes], scope)
 
 
-def _refuse_outside(table: sa.Table, frame: pd.DataFrame, outside: npt.NDArray[np.bool_], scope: Rows) -> None:
+def _refuse_outside(table: sa.Table, frame: pd.DataFrame, outside: BoolArray, scope: Rows) -> None:
     if outside.any():
         row = frame.iloc[int(outside.argmax())]
         key = ", ".join(f"{name} {row[name]}" for name in table.primary_key.columns.keys())  # noqa: SIM118 (no dict)

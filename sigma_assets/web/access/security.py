@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sigma_assets.base.errors import SigmaError
 from sigma_assets.base.tokens import is_operator, opened_portfolio
 
 HEADERS = {
@@ -43,11 +44,11 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class OtherPortfolioError(Exception):
-    """The token opens another portfolio than the one asked for, which its owner must not learn anything about."""
+class UnknownPortfolioError(SigmaError):
+    """There is no such portfolio, or the token opens another one: its owner must not learn which of the two."""
 
     def __init__(self, portfolio_id: str) -> None:
-        super().__init__(portfolio_id)
+        super().__init__(f"no portfolio has the id {portfolio_id}")
         self.portfolio_id = portfolio_id
 
 
@@ -69,6 +70,6 @@ def token_check(token: str) -> Callable[..., None]:
         if asked is None:
             raise HTTPException(403, f"this token opens one portfolio: /onboarding/{opened}")
         if asked != opened:
-            raise OtherPortfolioError(asked)
+            raise UnknownPortfolioError(asked)
 
     return check

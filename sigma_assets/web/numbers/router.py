@@ -23,10 +23,10 @@ from sigma_assets.storage.classifications import stored_classes
 from sigma_assets.storage.schema import outgoing_columns
 from sigma_assets.web.access.downloads import Downloads, named_file
 from sigma_assets.web.cache import Answer
-from sigma_assets.web.models import NotFound, Problem
+from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.renderings import ARROW, CSV, JSON, RENDERINGS, accepted
 from sigma_assets.web.queries import Queries
-from sigma_assets.web.reports import PortfolioId, not_found
+from sigma_assets.web.reports import PortfolioId
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +56,7 @@ Table = Annotated[
 ]
 
 
-class _NumbersQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _NumbersQuery(StrictQuery):
     start: Day | None = Field(None, description="first session; by default the first that is stored")
     end: Day | None = Field(None, description="last session; by default the last that is stored")
     symbol: list[Symbol] = Field(
@@ -124,8 +123,6 @@ def numbers_router(
         key = "numbers", portfolio_id, table, form, query.model_dump_json()
         numbers = _Numbers(queries, portfolio_id, table, query, form)
         answer = queries.cache.get(key, numbers.answer, queries.tables_version)
-        if answer is None:
-            return Response(not_found(portfolio_id).model_dump_json(), status_code=404, media_type=JSON)
         return numbers.download(downloads) if answer == "long" else answer.response(request)
 
     return router
@@ -139,10 +136,9 @@ class _Numbers:
         self.parts, self.media_type, extension = RENDERINGS[form]
         self.named = named_file(f"{table}-{portfolio_id}.{extension}")
 
-    def answer(self) -> Answer | Literal["long"] | None:
-        """Return the answer, or that it is too long to be made whole; None if there is no such portfolio."""
-        if self.queries.portfolio(self.portfolio_id) is None:
-            return None
+    def answer(self) -> Answer | Literal["long"]:
+        """Return the answer, or that it is too long to be made whole."""
+        self.queries.portfolio(self.portfolio_id)  # there must be one
         _check(self.queries, self.portfolio_id, self.table, self.query)
         limit = self.query.limit
         page, following = _page(self._blocks(limit or WHOLE_ROWS), self.query.offset, limit or WHOLE_ROWS)

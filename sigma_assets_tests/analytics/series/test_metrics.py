@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.analytics.series.metrics import reference_dates, symbol_metrics
+from sigma_assets.analytics.series.metrics import symbol_metrics
+from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import first_known_rows, trailing_volatility
 from sigma_assets.storage import schema
@@ -77,18 +78,17 @@ def test_period_returns_refer_to_these_sessions(day: str, references: str):
         assert row[period] == pytest.approx(close_on(day) / close_on(reference) - 1, rel=1e-12), period
 
 
-def test_reference_dates_are_those_of_pandas_offsets():
-    dates = reference_dates(SESSIONS)
-
+def test_reference_days_are_those_of_pandas_offsets():
     for number, session in enumerate(pd.DatetimeIndex(SESSIONS)):
         expected = {
-            "return_mtd": session.replace(day=1) - pd.Timedelta(days=1),
-            "return_ytd": pd.Timestamp(session.year - 1, 12, 31),
-            "return_1m": session - pd.DateOffset(months=1),
-            "return_3m": session - pd.DateOffset(months=3),
-            "return_1y": session - pd.DateOffset(years=1),
+            "mtd": session.replace(day=1) - pd.Timedelta(days=1),
+            "ytd": pd.Timestamp(session.year - 1, 12, 31),
+            "1m": session - pd.DateOffset(months=1),
+            "3m": session - pd.DateOffset(months=3),
+            "1y": session - pd.DateOffset(years=1),
         }  # fmt: skip
-        assert {name: pd.Timestamp(days[number]) for name, days in dates.items()} == expected
+        found = {period: pd.Timestamp(reference_days(SESSIONS[[number]], period)[0]) for period in expected}
+        assert found == expected
 
 
 def test_a_missing_close_on_the_reference_session_is_replaced_by_the_last_one_before():
@@ -127,17 +127,21 @@ def test_period_returns_compound_the_daily_total_returns(seed: int):
     for row in rows.to_dict("records"):
         day = np.datetime64(row["session"], "D")
         column = history.column(row["symbol"])
-        for period, dates in reference_dates(np.array([day])).items():
-            is_since = (history.sessions > dates[0]) & (history.sessions <= day)
-            is_before = history.sessions <= dates[0]
+        for period in ("mtd", "ytd", "1m", "3m", "1y"):
+            reference = reference_days(np.array([day]), period)[0]
+            is_since = (history.sessions > reference) & (history.sessions <= day)
+            is_before = history.sessions <= reference
             if np.isfinite(history.close[is_before, column]).any():
                 expected = np.prod(1 + np.nan_to_num(returns[is_since, column])) - 1
                 if np.isfinite(history.close[is_before, column])[
                     -1
                 ]:  # else the first return spans back beyond the reference date
-                    assert row[period] == pytest.approx(expected, rel=1e-9, abs=1e-12), (period, row["symbol"])
+                    assert row[f"return_{period}"] == pytest.approx(expected, rel=1e-9, abs=1e-12), (
+                        period,
+                        row["symbol"],
+                    )
             else:
-                assert np.isnan(row[period])
+                assert np.isnan(row[f"return_{period}"])
 
 
 def test_volatilities_are_the_realized_volatility_of_the_last_21_and_63_returns():

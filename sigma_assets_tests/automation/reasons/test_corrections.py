@@ -10,7 +10,10 @@ from sigma_assets.automation.reasons.corrections import Reach, differing_session
 from sigma_assets.base.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
-REACH = Reach({"price_coverage": 9, "portfolio_snapshots": 0, "betas": 5, "volatility": 9, "correlations": 3})
+REACH = Reach(
+    {"price_coverage": 9, "portfolio_snapshots": 0, "betas": 5, "volatility": 9, "correlations": 3},
+    of_factors={"price_coverage": 9, "betas": 5},
+)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.runs.partitions import portfolios_def
-from sigma_assets.runs.tags import HOLDINGS_CHANGED, Range, partition_key, run_tags
+from sigma_assets.runs.tags import HOLDINGS_CHANGED, PlannedRun, partition_key, run_tags
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.roster import Roster
 
@@ -35,7 +35,7 @@ class Log:
 
     def make(self, portfolio_id: str, first: date, last: date) -> dg.DagsterRun:
         """Make a run over what is there."""
-        covered = Range(first, last, (portfolio_id,), HOLDINGS_CHANGED)
+        covered = PlannedRun((), first, last, (portfolio_id,), HOLDINGS_CHANGED)
         tags = run_tags(covered, ROSTER, source="settings", max_runtime_seconds=60)
         betas = frozenset([dg.AssetKey("betas")])
         run = create_run_for_test(self.instance, job_name="portfolios", tags=tags, asset_selection=betas)

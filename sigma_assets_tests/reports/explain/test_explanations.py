@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
+from sigma_assets.base.formulas import TERM, Formula
 from sigma_assets.cli.reading.explain import lines
-from sigma_assets.reports.explain.document import BLOCK, rewritten
 from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
@@ -19,6 +19,7 @@ from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
 from sigma_assets_tests.reports.computed import FIRST, LAST
+from sigma_assets_tests.reports.explain.document import BLOCK, rewritten
 
 COMPUTED = [table for table in FORMULAS if table not in INPUTS]
 
@@ -87,8 +88,13 @@ def test_every_column_is_computed_again_to_the_last_bit(computed, of, table):
         assert "{" not in found.filled + found.formula + (found.unknown or "")
 
 
+def is_arithmetic(formula: Formula) -> bool:
+    """Return whether a formula is made of numbers and operators alone."""
+    return re.fullmatch(r"[-+/()\d., x]*", TERM.sub("", formula.text)) is not None
+
+
 def _check_filled(found: Explanation, table: str, column: str) -> None:
-    if FORMULAS[table][column].is_arithmetic:
+    if is_arithmetic(FORMULAS[table][column]):
         assert re.fullmatch(r"[-+/()\d.e x]*", found.filled), f"{table}.{column}: {found.filled}"
         by_hand = eval(found.filled.replace(" x ", " * "))  # digits and operators alone, as was just checked
         assert isclose(by_hand, found.value, rel_tol=1e-9, abs_tol=1e-6), f"{table}.{column}: {found.filled}"
@@ -173,7 +179,9 @@ def test_no_formula_is_the_name_of_its_own_number(table):
     """A formula says of what, and over which sessions: `observations returns` alone would leave the reader where he was."""
     for column, formula in FORMULAS[table].items():
         assert formula.over or column not in formula.names, f"{table}.{column}"
-        if re.search(r"returns?\b|deviation|quantile|correlation of|index", formula.text) and not formula.is_arithmetic:
+        if re.search(r"returns?\b|deviation|quantile|correlation of|index", formula.text) and not is_arithmetic(
+            formula
+        ):
             windowed = re.search(r"\{(last\.|since\.|first_session|stress_)|targets", formula.text)
             assert windowed, f"{table}.{column}: {formula.text} does not say of which sessions"
 

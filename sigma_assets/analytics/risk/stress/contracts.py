@@ -14,7 +14,7 @@ from sigma_assets.analytics.valuation.options import (
     strike_reductions,
 )
 from sigma_assets.base.conventions import OPTION_MULTIPLIER, OptionModel
-from sigma_assets.base.frames import FloatArray, PriceHistory
+from sigma_assets.base.frames import BoolArray, FloatArray, PriceHistory
 
 _TERMS = ["underlying_symbol", "strike_price", "expiration_date", "option_type"]
 
@@ -35,7 +35,7 @@ class Contracts:
     strike: FloatArray
     years: FloatArray
     volatility: FloatArray
-    is_call: npt.NDArray[np.bool_]
+    is_call: BoolArray
     risk_free_rate: float
 
     def pnl(self, moves: FloatArray) -> FloatArray:

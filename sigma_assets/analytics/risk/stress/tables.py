@@ -10,9 +10,9 @@ from sigma_assets.analytics.risk.stress.contracts import Contracts
 from sigma_assets.analytics.risk.stress.replays import Windows
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
-from sigma_assets.base.conventions import MOST_SCENARIOS, RISK_FACTORS
+from sigma_assets.base.conventions import MOST_SCENARIOS, PORTFOLIO_SESSION, RISK_FACTORS
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.base.frames import FloatArray, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 
 BETAS = tuple(f"{factor}_beta" for factor in RISK_FACTORS)
 """What stress tests read of symbol_factors."""
@@ -21,7 +21,6 @@ POSITION_COLUMNS = (
     "risk_symbol", "risk_value",
 )  # fmt: skip
 PNL_COLUMNS = tuple(f"scenario_{number:02d}_pnl_usd" for number in range(1, MOST_SCENARIOS + 1))
-_KEY = ["portfolio_id", "session"]
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,13 @@ def stress_tests(
 
 def without_value(positions: pd.DataFrame) -> pd.DataFrame:
     """Return `portfolio_id, session` of portfolios whose lots are all worth nothing: no weight of theirs tells equity."""
-    largest = positions["market_value"].abs().groupby([positions[name] for name in _KEY]).max()
+    largest = positions["market_value"].abs().groupby([positions[name] for name in PORTFOLIO_SESSION]).max()
     return largest[largest == 0].index.to_frame(index=False)
 
 
 def sorted_positions(positions: pd.DataFrame) -> pd.DataFrame:
     """Return positions in the order of their key, index 0, 1, 2, ...: no order of rows can change a sum."""
-    return positions.sort_values([*_KEY, "lot_id"], ignore_index=True)
+    return positions.sort_values([*PORTFOLIO_SESSION, "lot_id"], ignore_index=True)
 
 
 def tidy_positions(by_position: pd.DataFrame, by_portfolio: pd.DataFrame) -> pd.DataFrame:
@@ -111,19 +110,21 @@ def tidy_positions(by_position: pd.DataFrame, by_portfolio: pd.DataFrame) -> pd.
     ----------
     by_position, by_portfolio : rows of the two tables; the latter say which scenario has which number on each session.
     """
-    keys = [*_KEY, "lot_id", "symbol"]
+    keys = [*PORTFOLIO_SESSION, "lot_id", "symbol"]
     long = by_position.melt(id_vars=keys, value_vars=list(PNL_COLUMNS), var_name="column", value_name="pnl_usd")
     long = long.dropna(subset=["pnl_usd"])
-    names = by_portfolio[[*_KEY, "number", "scenario"]]
+    names = by_portfolio[[*PORTFOLIO_SESSION, "number", "scenario"]]
     numbers = long["column"].str.extract(r"(\d+)", expand=False).astype("int64")
-    rows = long.assign(number=numbers).merge(names, on=[*_KEY, "number"], how="left", validate="many_to_one")
-    ordered = rows.sort_values([*_KEY, "lot_id", "number"], kind="stable", ignore_index=True)
+    rows = long.assign(number=numbers).merge(
+        names, on=[*PORTFOLIO_SESSION, "number"], how="left", validate="many_to_one"
+    )
+    ordered = rows.sort_values([*PORTFOLIO_SESSION, "lot_id", "number"], kind="stable", ignore_index=True)
     return ordered[[*keys, "scenario", "pnl_usd"]]
 
 
 def _symbol_moves(
     positions: pd.DataFrame, betas: pd.DataFrame, day: npt.NDArray[np.intp], moves: Moves, scenarios: Scenarios
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+) -> tuple[FloatArray, BoolArray]:
     """Return each position's (underlying's) move in each scenario, and whether it is its own."""
     factors = betas[["session", "symbol", *BETAS]].rename(columns={"symbol": "risk_symbol"})
     keys = positions[["session", "risk_symbol"]].astype({"risk_symbol": "str"})
@@ -150,15 +151,15 @@ def _symbol_moves(
 def _by_portfolio(
     positions: pd.DataFrame,
     pnl: FloatArray,
-    is_direct: npt.NDArray[np.bool_],
-    can_move: npt.NDArray[np.bool_],
+    is_direct: BoolArray,
+    can_move: BoolArray,
     moves: Moves,
     scenarios: Scenarios,
     equity: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    is_first = ~positions.duplicated(_KEY).to_numpy()
+    is_first = ~positions.duplicated(PORTFOLIO_SESSION).to_numpy()
     item = np.cumsum(is_first) - 1
-    groups = positions.loc[is_first, _KEY].reset_index(drop=True)
+    groups = positions.loc[is_first, PORTFOLIO_SESSION].reset_index(drop=True)
     n_items = len(groups)
     size = np.abs(positions["market_value"].to_numpy(dtype=float)) * can_move
     movable = _sums(item, size, n_items)
@@ -192,7 +193,7 @@ def _by_portfolio(
 
 def _described(
     day: npt.NDArray[np.intp], moves: Moves, scenarios: Scenarios
-) -> tuple[dict[str, np.ndarray], npt.NDArray[np.bool_]]:
+) -> tuple[dict[str, np.ndarray], BoolArray]:
     """Return the columns that say what each scenario is on some days, and where it is known: of shape (n_days, n)."""
     of_shocks = np.full((len(day), len(scenarios.shocks)), -1)
     window = np.concatenate([of_shocks, moves.windows.of_session[:, day].T], axis=1)
@@ -208,7 +209,7 @@ def _described(
 
 def _by_position(positions: pd.DataFrame, pnl: FloatArray) -> pd.DataFrame:
     has_any = np.isfinite(pnl).any(axis=1)
-    rows = positions.loc[has_any, [*_KEY, "lot_id", "symbol"]].reset_index(drop=True)
+    rows = positions.loc[has_any, [*PORTFOLIO_SESSION, "lot_id", "symbol"]].reset_index(drop=True)
     columns = np.full((len(rows), MOST_SCENARIOS), np.nan)
     columns[:, : pnl.shape[1]] = pnl[has_any]
     return pd.concat([rows, pd.DataFrame(columns, columns=list(PNL_COLUMNS))], axis=1)
@@ -227,7 +228,9 @@ def _equity(
     if stated is None:
         others = np.full(len(groups), np.nan)
     else:
-        others = groups.merge(stated, on=_KEY, how="left", validate="one_to_one")["equity"].to_numpy(dtype=float)
+        others = groups.merge(stated, on=list(PORTFOLIO_SESSION), how="left", validate="one_to_one")["equity"].to_numpy(
+            dtype=float
+        )
     return np.where(known, value[first] / np.where(known, weight[first], 1.0), np.where(others > 0, others, np.nan))
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from sigma_assets.base.conventions import FIRST_METHOD_VERSION, METHOD_VERSIONS
+from sigma_assets.base.conventions import METHOD_VERSIONS
 
 revision = "0007"
 down_revision = "0006"
@@ -37,7 +37,7 @@ def upgrade() -> None:
         [
             {
                 "asset": asset,
-                "code_version": version if is_new else FIRST_METHOD_VERSION,
+                "code_version": version if is_new else 1,
                 "older_until": 0,
                 "noted_at": now,
             }

@@ -1,4 +1,4 @@
-"""The formulas in docs/methodology.md, from where they stand: `python -m sigma_assets.reports.explain.document PAGE`.
+"""The formulas in docs/methodology.md, from where they stand: `python -m sigma_assets_tests.reports.explain.document PAGE`.
 
 A page has a block between two marks for each asset; everything else on it is left as it is.
 """
