@@ -1,5 +1,6 @@
 """What the steps of a run share is what each of them would have read for itself, and never older."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import product
@@ -19,9 +20,9 @@ from sigma_assets.providers.base import BAR_COLUMNS
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_cash_flow, add_portfolio, close_lot, remove_portfolio
 from sigma_assets_tests.automation.world import lots
+from sigma_assets_tests.templates import migrated_sqlite
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 15)
 LOADED = datetime(2024, 3, 15, 22, tzinfo=UTC)
@@ -33,7 +34,7 @@ class Shared:
 
     def __init__(self, home: Path) -> None:
         settings = read_settings({"DAGSTER_HOME": str(home), "SIGMA_PRICES": f"simulated:last={LAST}"})
-        upgrade(Database(settings.database))
+        shutil.copy(migrated_sqlite(), home / "sigma.sqlite")
         self.tables = Tables(settings)
         self.days = self.tables.calendar.between(FIRST, LAST)
         self.portfolio_id = self.add("one")

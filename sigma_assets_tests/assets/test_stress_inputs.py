@@ -1,5 +1,6 @@
 """What stress tests read besides positions."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -10,8 +11,7 @@ from sigma_assets.assets.stress_inputs import prices_since_entry
 from sigma_assets.assets.tables import Tables
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
+from sigma_assets_tests.templates import migrated_sqlite
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_prices_of_underlyings_reach_back_to_the_first_option_entered_by_then(
     tmp_path: Path, entries: list[str], symbols: list[str], first: date
 ):
     settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-22"})
-    upgrade(Database(settings.database))
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     tables = Tables(settings)
     lots = pd.DataFrame(
         {
