@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from sigma_assets.reports.explain import explanation
@@ -15,7 +14,7 @@ from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.storage import schema
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.reports.explain.once import recomputed_once
-from sigma_assets_tests.web.browser import Site, free_port, served
+from sigma_assets_tests.web.browser import Site, axe_findings, free_port, served
 from sigma_assets_tests.web.conftest import embedded_world
 from sigma_assets_tests.web.real_portfolios import (
     DECADE,
@@ -81,7 +80,7 @@ def test_every_page_is_accessible_fits_and_does_not_jump(site, real, at):
 
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     page.evaluate(SHIFTS)
-    found = Axe().run(page).response["violations"]
+    found = axe_findings(page)
     assert [(item["id"], item["nodes"][0]["html"]) for item in found] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shift") < 0.01
