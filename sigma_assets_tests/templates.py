@@ -1,4 +1,4 @@
-"""Databases without content, made once in each process of the tests and copied: making them takes five times as long."""
+"""Databases that are made once in each process of the tests and copied: making them takes five times as long and longer."""
 
 import atexit
 import shutil
@@ -12,7 +12,8 @@ from sigma_assets.storage.connection.database import Database
 
 
 @lru_cache(maxsize=1)
-def _folder() -> Path:
+def template_folder() -> Path:
+    """Return a folder for them, which goes with the process."""
     folder = Path(tempfile.mkdtemp(prefix="sigma_template_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -21,7 +22,7 @@ def _folder() -> Path:
 @lru_cache(maxsize=1)
 def migrated_sqlite() -> Path:
     """Return a migrated SQLite file of our tables, to be copied."""
-    file = _folder() / "sigma.sqlite"
+    file = template_folder() / "sigma.sqlite"
     db = Database(f"sqlite:///{file}")
     migrations.upgrade(db)
     with db.begin():
@@ -32,7 +33,7 @@ def migrated_sqlite() -> Path:
 
 @lru_cache(maxsize=1)
 def _dagster_files() -> Path:
-    folder = _folder() / "dagster"
+    folder = template_folder() / "dagster"
     SharedSqliteStorage(str(folder)).dispose()
     return folder
 

@@ -1,6 +1,7 @@
 """What Dagster loads: twelve assets and three coverages, described, checked, and reading only what their lineage says."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,10 +24,9 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets.storage.schema import FAMILIES
+from sigma_assets_tests.templates import migrated_sqlite
 
 ROOT = Path(__file__).parents[1]
 INPUTS = {"portfolios", "lots", "cash_flows", "holdings_changes", "price_loads", "price_gaps", "symbols"}
@@ -125,7 +125,7 @@ class ObservedTables(Tables):
 
 def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
     settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-15"})
-    upgrade(Database(settings.database))
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     tables = ObservedTables(settings)
     lots = read_holdings(HOLDINGS, "holdings.csv", date(2024, 3, 15))
     new = NewPortfolio("Observed", "taxable", 50_000.0, date(2024, 3, 11))
@@ -153,7 +153,7 @@ def test_assets_read_what_their_lineage_says_and_nothing_else(tmp_path):
 
 def test_the_scope_of_a_run_never_reaches_symbols_outside_it(tmp_path):
     settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-15"})
-    upgrade(Database(settings.database))
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     tables = Tables(settings)
     lots = read_holdings(HOLDINGS, "holdings.csv", date(2024, 3, 15))
     portfolio_id = add_portfolio(tables.database, NewPortfolio("Scoped", "taxable", 50_000.0, date(2024, 3, 11)), lots)

@@ -1,5 +1,6 @@
 """The whole pipeline on a source that answers like Massive: a split, a dividend, a refusal and its healing."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,11 +21,10 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.history import stories
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, read_settings
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.providers.loopback import Loopback, Reply, Request, as_json
 from sigma_assets_tests.providers.massive.fake_massive import KEY, FakeMassive, dividend, split
+from sigma_assets_tests.templates import migrated_sqlite
 
 SESSIONS, LOOKBACK = 6, 330
 
@@ -53,7 +53,7 @@ class World:
         self.days: list[date] = as_dates(calendar.between(calendar.shift(self.last, -LOOKBACK), self.last))
         self.sessions = self.days[-SESSIONS:]
         self.fill(massive)
-        upgrade(Database(self.settings.database))
+        shutil.copy(migrated_sqlite(), home / "sigma.sqlite")
         self.tables = Tables(self.settings)
         self.source = PriceSource(self.settings, self.tables.opened)
         lots = read_holdings(

@@ -1,5 +1,6 @@
 """Snapshots and position values are one valuation: computed once per run, stored and failing each for itself."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -18,10 +19,9 @@ from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.storage.builders import add_cash_flow
+from sigma_assets_tests.templates import migrated_sqlite
 
 FIRST, LAST = date(2024, 3, 14), date(2024, 3, 15)
 HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,170,2024-03-11\nMSFT,-3,400,2024-03-14\n"
@@ -43,7 +43,7 @@ class World:
 
     def __init__(self, home: Path) -> None:
         settings = read_settings({"DAGSTER_HOME": str(home), "SIGMA_PRICES": f"simulated:last={LAST}"})
-        upgrade(Database(settings.database))
+        shutil.copy(migrated_sqlite(), home / "sigma.sqlite")
         self.tables = Tables(settings)
         CountedTables.reads = 0
         lots = read_holdings(HOLDINGS, "holdings.csv", LAST)

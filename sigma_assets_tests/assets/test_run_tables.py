@@ -1,5 +1,6 @@
 """What the steps of a run share is what each of them would have read for itself, and never older."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import product
@@ -19,10 +20,10 @@ from sigma_assets.providers.base import BAR_COLUMNS
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, remove_portfolio
 from sigma_assets_tests.automation.world import lots
 from sigma_assets_tests.storage.builders import add_cash_flow, edit_lot
+from sigma_assets_tests.templates import migrated_sqlite
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 15)
 LOADED = datetime(2024, 3, 15, 22, tzinfo=UTC)
@@ -34,7 +35,7 @@ class Shared:
 
     def __init__(self, home: Path) -> None:
         settings = read_settings({"DAGSTER_HOME": str(home), "SIGMA_PRICES": f"simulated:last={LAST}"})
-        upgrade(Database(settings.database))
+        shutil.copy(migrated_sqlite(), home / "sigma.sqlite")
         self.tables = Tables(settings)
         self.days = self.tables.calendar.between(FIRST, LAST)
         self.portfolio_id = self.add("one")

@@ -1,5 +1,6 @@
 """What stress tests read besides positions."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -13,8 +14,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, read_settings
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
+from sigma_assets_tests.templates import migrated_sqlite
 from sigma_assets_tests.verification.world import FIRST_SESSION, World
 
 LAST = date(2024, 3, 15)
@@ -23,7 +23,7 @@ LAST = date(2024, 3, 15)
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     settings = Settings(home=tmp_path, prices=f"simulated:last={LAST}", first_session=FIRST_SESSION)
-    upgrade(Database(settings.database))
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     made = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
     yield made
     made.instance.dispose()
@@ -62,7 +62,7 @@ def test_prices_of_underlyings_reach_back_to_the_first_option_entered_by_then(
     tmp_path: Path, entries: list[str], symbols: list[str], first: date
 ):
     settings = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_PRICES": "simulated:last=2024-03-22"})
-    upgrade(Database(settings.database))
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     tables = Tables(settings)
     lots = pd.DataFrame(
         {

@@ -22,15 +22,31 @@ def world(tmp_path):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def computed_twice(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a closed world with a portfolio that was computed and then computed again, to be copied."""
+    made = World(tmp_path_factory.mktemp("twice") / "home", f"simulated:last={LAST}")
+    made.book = made.add("Growth", lots_of({"AAPL": 10, "MSFT": 5}, FIRST), FIRST)
+    (made.superseded,) = made.bring(made.book)
+    made.bring(made.book, force=True)
+    made.close()
+    return made
+
+
+@pytest.fixture
+def superseding(tmp_path, computed_twice: World):
+    made = World(tmp_path, f"simulated:last={LAST}", copy_of=computed_twice)
+    yield made
+    made.close()
+
+
 def found(world: World, before: datetime | None = None):
     return prunable(world.instance, world.database, world.tables.roster(), before or datetime.now(UTC) + SOON)
 
 
-def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(world: World):
+def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(superseding: World, computed_twice: World):
     """The first run's partitions were all made again by the second one; the third made one session again."""
-    book = world.add("Growth", lots_of({"AAPL": 10, "MSFT": 5}, FIRST), FIRST)
-    (superseded,) = world.bring(book)
-    world.bring(book, force=True)
+    world, book, superseded = superseding, computed_twice.book, computed_twice.superseded
     world.bring(book, force=True, last=FIRST)
     before, rows = world.times_materialized(), world.contents()
 
@@ -45,12 +61,8 @@ def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(world: W
     assert world.bring(book) == []
 
 
-def test_what_is_recent_stays(world: World):
-    book = world.add("Growth", lots_of({"AAPL": 10}, FIRST), FIRST)
-    world.bring(book)
-    world.bring(book, force=True)
-
-    assert found(world, datetime.now(UTC) - timedelta(days=7)).is_empty
+def test_what_is_recent_stays(superseding: World):
+    assert found(superseding, datetime.now(UTC) - timedelta(days=7)).is_empty
 
 
 def test_numbers_of_a_removed_portfolio_go_and_its_lots_and_the_others_stay(world: World):

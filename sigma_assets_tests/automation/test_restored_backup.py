@@ -37,20 +37,30 @@ def counts(world: World) -> dict[str, tuple[int, str]]:
         return {name: tuple(connection.exec_driver_sql(query.format(name)).one()) for name in TABLES}
 
 
+@pytest.fixture(scope="module")
+def current(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a closed world that is up to date, and whose home has a backup of three sessions ago, to be copied."""
+    made = World(tmp_path_factory.mktemp("current") / "home", f"simulated:last={WEEK_AGO}")
+    made.id = made.add("Restored", lots({"AAPL": 10, "JNJ": 5}, ENTRY), ENTRY)
+    made.bring()
+    copied(made.home / "sigma.sqlite", made.home / "backup.sqlite")
+    made.prices(f"simulated:last={TODAY}")
+    made.bring()
+    made.close()
+    return made
+
+
 @pytest.mark.parametrize("healer", ["command", "daemon"])
-def test_tables_from_a_backup_are_filled_again_although_dagster_remembers_all_as_done(tmp_path, monkeypatch, healer):
+def test_tables_from_a_backup_are_filled_again_although_dagster_remembers_all_as_done(
+    tmp_path, monkeypatch, current, healer
+):
     """Seen: `nothing is missing`, and `run` left the snapshots of four sessions away for ever."""
     monkeypatch.setattr(reconcile, "SCHEDULE_GRACE", reconcile.timedelta(0))
-    world = World(tmp_path / "home", f"simulated:last={WEEK_AGO}")
-    portfolio_id = world.add("Restored", lots({"AAPL": 10, "JNJ": 5}, ENTRY), ENTRY)
-    world.bring()
-    copied(world.home / "sigma.sqlite", tmp_path / "backup.sqlite")
-    world.prices(f"simulated:last={TODAY}")
-    world.bring()
+    world, portfolio_id = World(tmp_path / "home", f"simulated:last={TODAY}", copy_of=current), current.id
     whole, before = counts(world), world.times_materialized()
     assert whole["portfolio_snapshots"][1] == str(TODAY)
 
-    copied(tmp_path / "backup.sqlite", world.home / "sigma.sqlite")
+    copied(world.home / "backup.sqlite", world.home / "sigma.sqlite")
     assert counts(world)["portfolio_snapshots"][1] == str(WEEK_AGO)
     if healer == "command":
         assert all(outcome.succeeded for outcome in world.bring())

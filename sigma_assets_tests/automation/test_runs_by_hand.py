@@ -20,18 +20,34 @@ class Killed(BaseException):
     """The worker dies: nothing of it runs any more, and nobody is told."""
 
 
+def added(world: World) -> list[str]:
+    """Add two portfolios, and return their ids."""
+    return [world.add(name, lots(held, ENTRY), ENTRY) for name, held in (("A", {"AAPL": 10}), ("B", {"JNJ": 5}))]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a closed world in which nothing was killed."""
+    made = World(tmp_path_factory.mktemp("whole") / "home", f"simulated:last={TODAY}")
+    made.ids = added(made)
+    made.bring()
+    made.numbers = _numbers(made)
+    made.close()
+    return made
+
+
 @pytest.mark.parametrize(("batches", "was_there"), [(10, False), (30, True)])
-def test_a_run_killed_between_two_batches_of_its_events_is_made_up_for(tmp_path, monkeypatch, batches, was_there):
+def test_a_run_killed_between_two_batches_of_its_events_is_made_up_for(
+    tmp_path, monkeypatch, whole, batches, was_there
+):
     """Rows of all partitions are stored before the events, of which only some are: the rest is computed once more."""
     monkeypatch.setattr(reconcile, "SCHEDULE_GRACE", reconcile.timedelta(0))
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", str(BATCH))
-    world = World(tmp_path / "home", f"simulated:last={TODAY}")
-    ids = [world.add(name, lots(held, ENTRY), ENTRY) for name, held in (("A", {"AAPL": 10}), ("B", {"JNJ": 5}))]
+    world = World(tmp_path / "home", f"simulated:last={TODAY}", copy_of=whole if was_there else None)
+    ids = whole.ids if was_there else added(world)
     adopt(world.database, ids, "sensor")
     names = [world.tables.roster().name_of[key] for key in ids]
     world.instance.add_dynamic_partitions(str(portfolios_def.name), names)
-    if was_there:
-        world.bring()
     before = world.times_materialized()
 
     stored = _killed_after(batches, world, monkeypatch)
@@ -51,15 +67,10 @@ def test_a_run_killed_between_two_batches_of_its_events_is_made_up_for(tmp_path,
     world.launch([dg.RunRequest(job_name=PORTFOLIO_JOB, tags=ends | again)])  # Dagster tries the run again
     world.settle("reconcile")
 
-    whole = World(tmp_path / "whole", f"simulated:last={TODAY}")
-    for name, held in (("A", {"AAPL": 10}), ("B", {"JNJ": 5})):
-        whole.add(name, lots(held, ENTRY), ENTRY)
-    whole.bring()
-    assert _numbers(world) == _numbers(whole)
+    assert _numbers(world) == whole.numbers
     assert len(world.times_materialized()) == 12 * 8 * 2
     assert world.bring() == world.tick("reconcile") == []
     world.close()
-    whole.close()
 
 
 def _killed_after(batches: int, world: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:

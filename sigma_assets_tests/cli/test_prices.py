@@ -1,6 +1,7 @@
 """Stored prices that somebody corrects at their source: read again by command, and by the night that follows."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
+from sigma_assets_tests.templates import migrated_sqlite
 
 CALENDAR = nyse_calendar()
 DAYS = as_dates(CALENDAR.between(datetime(2024, 1, 2).date(), datetime(2024, 3, 15).date()))
@@ -33,8 +34,8 @@ class Desk:
         rows = [(day, symbol, 10.0 + at, 0.0) for symbol in ("AAA", "BBB") for at, day in enumerate(DAYS)]
         self.table = pd.DataFrame(rows, columns=["date", "symbol", "close", "dividend"])
         self.table.to_csv(self.file, index=False)
+        shutil.copy(migrated_sqlite(), folder / "sigma.sqlite")
         self.database = Database(f"sqlite:///{folder / 'sigma.sqlite'}")
-        upgrade(self.database)
         (bars,) = FilesProvider(self.file, CALENDAR, DAYS[-1]).daily_bars({"AAA": DAYS, "BBB": DAYS})
         write_prices(self.database, bars.rows, "files", datetime.now(UTC))
         self.revision = latest_revision(self.database)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.brokers.sources import HEADER, read_mapping
 from sigma_assets.holdings.files.dialects import MAX_BYTES
+from sigma_assets.holdings.files.recognition import SHEET_COLUMNS
 from sigma_assets.holdings.reader import LOT_COLUMNS, ReadOptions, mapping_of, read_file, read_holdings
 from sigma_assets.storage import schema
 
@@ -235,6 +236,15 @@ def test_an_empty_day_names_the_option_that_fills_it():
 
 def test_an_empty_column_that_is_not_ours_is_harmless():
     assert len(read(f"{SHORT_HEADER},Notes,\n{GOOD_ROW},,")) == 1
+
+
+def test_empty_columns_are_harmless_up_to_the_width_of_a_spreadsheet():
+    """Cell by cell a header of a million columns took four seconds to refuse, and the first row was blamed."""
+    beside = "," * (SHEET_COLUMNS - 4)
+
+    assert read(f"{SHORT_HEADER}{beside}\n{GOOD_ROW}{beside}\n")["symbol"].tolist() == ["AAPL"]
+    (problem,) = problems_of(f"{SHORT_HEADER}{beside},\n{GOOD_ROW}{beside},\n")
+    assert (problem.code, problem.line, problem.message) == ("ERR_CSV_006", 1, "has 16,385 columns")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A split or dividend that a source publishes after its session was stored is noticed by the nights that follow."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -16,11 +17,11 @@ from sigma_assets.prices.tables import latest_revision
 from sigma_assets.providers.actions import Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, PriceProvider
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.providers.loopback import Loopback
 from sigma_assets_tests.providers.massive.fake_massive import CALENDAR, dividend, provider_at, sessions_between, split
 from sigma_assets_tests.providers.yahoo import test_yahoo as yahoo_tests
 from sigma_assets_tests.providers.yahoo.fake_yahoo import CHART, FakeYahoo, Listing
+from sigma_assets_tests.templates import migrated_sqlite
 
 fresh_yfinance = yahoo_tests.fresh_yfinance
 DAYS = sessions_between("2025-02-24", "2025-03-14")
@@ -48,9 +49,8 @@ class Source:
 
 def database_at(path: Path) -> Database:
     """Return an empty database."""
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    return database
+    shutil.copy(migrated_sqlite(), path)
+    return Database(f"sqlite:///{path}")
 
 
 class OnMassive(Source):

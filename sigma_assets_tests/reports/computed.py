@@ -1,7 +1,11 @@
 """A portfolio of every kind of lot, computed by a real run on simulated prices."""
 
+import atexit
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
@@ -11,9 +15,8 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
 from sigma_assets.settings import Settings
 from sigma_assets.storage import schema
-from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
-from sigma_assets_tests.verification.world import FIRST_SESSION, World
+from sigma_assets_tests.templates import migrated_sqlite, template_folder
+from sigma_assets_tests.verification.world import FILE, FIRST_SESSION, World
 
 FIRST, LAST = date(2024, 3, 11), date(2024, 3, 15)
 """Sessions that are computed; the portfolio is a year older."""
@@ -34,8 +37,33 @@ FUND_ONE,1,25000,2023-01-03,PRIVATE,VENTURE_CAPITAL,,,,,,
 """
 
 
-def computed_world(folder: Path, database_url: str = "") -> tuple[World, str]:
+def computed_world(folder: Path) -> tuple[World, str]:
     """Return an installation with one portfolio, computed up to the last session, and the portfolio's id.
+
+    It is computed once in a process. The database, a SQLite file in the folder, is the caller's own; what Dagster knows of
+    the runs is shared by all callers, so that none of them may run anything.
+    """
+    computed, portfolio_id = _computed_once()
+    computed.copy_database(folder / FILE)
+    settings = replace(computed.settings, home=folder)
+    return replace(
+        computed, settings=settings, tables=Tables(settings), definitions=definitions_for(settings)
+    ), portfolio_id
+
+
+@lru_cache(maxsize=1)
+def _computed_once() -> tuple[World, str]:
+    folder = template_folder() / "computed"
+    folder.mkdir()
+    shutil.copy(migrated_sqlite(), folder / FILE)
+    computed, portfolio_id = compute_world(folder)
+    computed.tables.database.dispose()
+    atexit.register(computed.instance.dispose)
+    return computed, portfolio_id
+
+
+def compute_world(folder: Path, database_url: str = "") -> tuple[World, str]:
+    """Compute that installation in a migrated database.
 
     Parameters
     ----------
@@ -43,7 +71,6 @@ def computed_world(folder: Path, database_url: str = "") -> tuple[World, str]:
     """
     prices = f"simulated:last={LAST}"
     settings = Settings(home=folder, prices=prices, first_session=FIRST_SESSION, database_url=database_url)
-    upgrade(Database(settings.database))
     world = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
     portfolio_id = world.add(HOLDINGS, "Growth & more", 250_000.0)
     flow = {
@@ -66,7 +93,6 @@ def computed_world(folder: Path, database_url: str = "") -> tuple[World, str]:
 
 
 def disposed(made: tuple[World, str]) -> Iterator[tuple[World, str]]:
-    """Yield an installation, then close it."""
+    """Yield an installation, then close its database."""
     yield made
-    made[0].instance.dispose()
     made[0].tables.database.dispose()

@@ -1,5 +1,6 @@
 """What a report says about time, classes and correlations: stored rows, picked as it says."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,15 +17,15 @@ from sigma_assets.settings import read_settings
 from sigma_assets.storage import schema
 from sigma_assets.storage.classifications import replace_classes
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.reports.books import DAYS, Book, blank, write_everything
+from sigma_assets_tests.templates import migrated_sqlite
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
     settings = read_settings({"DAGSTER_HOME": str(tmp_path)})
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     fresh = Book(Database(settings.database), settings)
-    upgrade(fresh.database)
     fresh.portfolio()
     yield fresh
     fresh.database.dispose()

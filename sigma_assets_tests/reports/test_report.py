@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
@@ -22,8 +23,8 @@ from sigma_assets.reports.portfolio import Point
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.reports.books import DAYS, EQUITIES, Book, write_everything
+from sigma_assets_tests.templates import migrated_sqlite
 
 NASTY = 'A<script>alert(1)</script> & "b"'
 
@@ -31,8 +32,8 @@ NASTY = 'A<script>alert(1)</script> & "b"'
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
     settings = read_settings({"DAGSTER_HOME": str(tmp_path)})
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
     fresh = Book(Database(settings.database), settings)
-    upgrade(fresh.database)
     yield fresh
     fresh.database.dispose()
 

@@ -121,7 +121,7 @@ def test_any_name_and_equity_are_taken_or_refused(home, name, equity):
     ("content", "code"),
     [
         (b"x" * (10 * 2**20 + 1), "ERR_CSV_001"),
-        (GOOD.replace(b"\n", b",x" * 1_000_000 + b"\n", 1), "ERR_CSV"),
+        (GOOD.replace(b"\n", b",x" * 1_000_000 + b"\n", 1), "ERR_CSV_006"),
         (GOOD + b"AAPL,1,1,2024-01-02,,,\n" * 100_000, "ERR_POS_023"),
         (GOOD.decode().replace("AAPL", "\u00c4APL").encode("latin-1"), "ERR_POS_003"),
     ],

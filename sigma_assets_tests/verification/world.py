@@ -1,5 +1,6 @@
 """The whole pipeline in this process: real runs on a Dagster instance and a database of their own, prices from a file."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,11 +16,10 @@ from sigma_assets.definitions import definitions_for
 from sigma_assets.holdings.reader import read_holdings
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.settings import Settings
-from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, read_rows
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
 from sigma_assets.storage.schema import FAMILIES, TABLES
+from sigma_assets_tests.templates import migrated_sqlite
 
 FILE = "sigma.sqlite"
 FIRST_SESSION = date(2010, 1, 4)
@@ -40,16 +40,20 @@ class World:
 
     @classmethod
     def in_folder(cls, folder: Path, prices: Path) -> "World":
+        if not (folder / FILE).exists():
+            shutil.copy(migrated_sqlite(), folder / FILE)
         settings = Settings(home=folder, prices=f"files:{prices}", first_session=FIRST_SESSION)
-        tables = Tables(settings)
-        upgrade(Database(settings.database))
-        return cls(settings, tables, definitions_for(settings), dg.DagsterInstance.ephemeral())
+        return cls(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
 
     def copied_to(self, folder: Path) -> "World":
         """Return another deployment with the same database, and a Dagster instance that knows nothing."""
-        with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(folder / FILE)) as target:
-            source.backup(target)  # what is in the write-ahead log, too
+        self.copy_database(folder / FILE)
         return World.in_folder(folder, self.prices)
+
+    def copy_database(self, file: Path) -> None:
+        """Write a copy of the database."""
+        with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(file)) as target:
+            source.backup(target)  # what is in the write-ahead log, too
 
     @property
     def file(self) -> Path:

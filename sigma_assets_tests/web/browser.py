@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
+from axe_playwright_python.base import AXE_SCRIPT
 from fastapi import FastAPI
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -91,6 +92,13 @@ class Site:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.problems.append(message.text)
+
+
+def axe_findings(page: Page) -> list[dict]:
+    """Return the violations that axe-core finds; its script is put into a page once, and all that is well stays there."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)")
 
 
 def next_poll(page: Page) -> None:

@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
-from dagster_webserver import app as dagster_app
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -24,6 +23,8 @@ UI = "http://127.0.0.1:3000"
 @pytest.fixture(scope="module")
 def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, dg.DagsterInstance]]:
     """Return Dagster's real webserver as we start it, with an instance of its own."""
+    from dagster_webserver import app as dagster_app  # here: it takes a second in each process that collects the tests
+
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as instance:
         context = WorkspaceProcessContext(instance, workspace_load_target=EmptyWorkspaceTarget())
         with context, pytest.MonkeyPatch.context() as patch:

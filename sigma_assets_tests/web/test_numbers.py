@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pandas as pd
 import pyarrow as pa
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fastapi.testclient import TestClient
 from markupsafe import escape
 from playwright.sync_api import expect
@@ -25,7 +24,7 @@ from sigma_assets.web.app import create_app
 from sigma_assets.web.numbers.router import ROWS
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world, disposed
 from sigma_assets_tests.verification.world import World
-from sigma_assets_tests.web.browser import Site, free_port, served
+from sigma_assets_tests.web.browser import Site, axe_findings, free_port, served
 
 OPERATOR = "c2f1b6b0d1a84e5b9a7e3f60"
 CSV, ARROW = "text/csv", "application/vnd.apache.arrow.stream"
@@ -278,7 +277,7 @@ def test_the_page_is_accessible_and_keeps_to_the_policy(world, key, browser, tok
         expect(page.get_by_role("heading", level=1)).to_contain_text("market_value:")
         expect(page.get_by_role("heading", name="Made of")).to_be_visible()
         expect(page.get_by_text("equal to the last bit")).to_be_visible()
-        findings = Axe().run(page).response["violations"]
+        findings = axe_findings(page)
         assert page.locator(".facts").evaluate("e => e.scrollWidth <= e.clientWidth")
         assert [item["id"] for item in findings if item["impact"] in ("serious", "critical")] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 375

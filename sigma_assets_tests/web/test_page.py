@@ -5,12 +5,11 @@ from itertools import product
 
 import dagster as dg
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from sigma_assets.runs.phases import PHASES
 from sigma_assets.web.app import create_app
-from sigma_assets_tests.web.browser import Site, free_port, next_poll, served
+from sigma_assets_tests.web.browser import Site, axe_findings, free_port, next_poll, served
 from sigma_assets_tests.web.pipeline import SESSIONS, TROUBLE, begin, complete
 
 PHONE, DESKTOP = {"width": 375, "height": 740}, {"width": 1100, "height": 800}
@@ -239,7 +238,7 @@ def test_every_state_is_accessible_and_fits(site):
             page.set_viewport_size(screen)
             page.emulate_media(color_scheme=scheme)
             where = f"{path}, {screen['width']} wide, {scheme}"
-            findings = Axe().run(page).response["violations"]
+            findings = axe_findings(page)
             assert [f"{where}: {item['id']}" for item in findings if item["impact"] in ("serious", "critical")] == []
             assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"], where
             red = int(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"))

@@ -3,14 +3,13 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from sigma_assets.base.tokens import portfolio_token
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets_tests.reports.books import Book, write_everything
-from sigma_assets_tests.web.browser import Site, free_port, served
+from sigma_assets_tests.web.browser import Site, axe_findings, free_port, served
 from sigma_assets_tests.web.conftest import World
 from sigma_assets_tests.web.pipeline import complete
 
@@ -125,7 +124,7 @@ def test_the_page_is_accessible_and_fits(site, scheme, width):
     page.locator("summary").first.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Equity and drawdown by session")).to_contain_text("1,234,568")
-    findings = Axe().run(page).response["violations"]
+    findings = axe_findings(page)
     assert [item["id"] for item in findings if item["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     red = int(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"))

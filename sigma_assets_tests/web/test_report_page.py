@@ -5,15 +5,16 @@ from datetime import date
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from sigma_assets.reports.explain import explanation
 from sigma_assets.reports.explain.derived import DERIVED
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.storage import schema
 from sigma_assets.web.app import create_app
-from sigma_assets_tests.web.browser import Site, free_port, served
+from sigma_assets_tests.reports.explain.once import recomputed_once
+from sigma_assets_tests.web.browser import Site, axe_findings, free_port, served
 from sigma_assets_tests.web.conftest import embedded_world
 from sigma_assets_tests.web.real_portfolios import (
     DECADE,
@@ -79,7 +80,7 @@ def test_every_page_is_accessible_fits_and_does_not_jump(site, real, at):
 
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     page.evaluate(SHIFTS)
-    found = Axe().run(page).response["violations"]
+    found = axe_findings(page)
     assert [(item["id"], item["nodes"][0]["html"]) for item in found] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shift") < 0.01
@@ -288,13 +289,14 @@ IN_HUNDREDTHS = ("/performance/return_", "/correlations_by_pair/")
 
 
 @pytest.mark.parametrize("name", ["Gaps", "Under water"])
-def test_every_linked_number_has_an_explanation_that_gives_that_number(site, real, name):
+def test_every_linked_number_has_an_explanation_that_gives_that_number(site, real, name, monkeypatch):
     """By the API behind the links: the value's leading digits are those that the page shows."""
     page = open_report(site, real, name)
     links = page.locator("a.number-link").evaluate_all(
         "all => all.map(each => [each.pathname + each.search, each.textContent])"
     )
     client = real.world.client()
+    monkeypatch.setattr(explanation, "recomputed", recomputed_once())  # twenty numbers are of one table
 
     assert len(links) > 60
     for address, text in links:

@@ -22,6 +22,8 @@ from sigma_assets.holdings.files.numerals import MONTH_FIRST, written_date, writ
 
 MAX_COLUMNS = 200
 """A header beyond this is no holdings file; refused at once rather than name by name."""
+SHEET_COLUMNS = 16_384
+"""The widest sheet of a spreadsheet program: a file with our columns may have as many empty ones behind them, not more."""
 HEADER_WITHIN = 1_000
 """Records in which a table must begin: what stands before it is a preamble, or another table."""
 
@@ -68,7 +70,7 @@ def _head(text: str, delimiter: str) -> list[Record]:
 
 def _ours(head: list[Record], delimiter: str) -> Found | None:
     for line, cells in head:
-        if set(REQUIRED) <= set(OURS.positions_of(cells)):
+        if len(cells) <= SHEET_COLUMNS and set(REQUIRED) <= set(OURS.positions_of(cells)):
             return Found(OURS, line, cells, delimiter)
     return None
 
@@ -103,7 +105,7 @@ def _with(source: Source) -> Callable[[list[Record], str], Found | None]:
     def recognise(head: list[Record], delimiter: str) -> Found | None:
         needed = {"symbol", "quantity"} & set(source.columns)
         for line, cells in head:
-            names = _names_of(source, cells)
+            names = _names_of(source, cells) if len(cells) <= SHEET_COLUMNS else []
             if names and needed and needed <= set(source.positions_of(names)):
                 return Found(source, line, names, delimiter)
         return None

@@ -49,7 +49,7 @@ def inputs_of(
     lot_id : of which the row is about one.
     """
     read = tables.tables_read
-    lots = tables.holdings(scope)[1]
+    _, lots, flows = tables.holdings(scope)
     if lot_id is not None:
         lots = lots[lots["lot_id"] == lot_id]
     elif symbols is not None:
@@ -59,7 +59,6 @@ def inputs_of(
     found: list[Input] = []
     if "lots" in read:
         found += [_of_lot(lot) for lot in lots.to_dict("records")]
-        flows = tables.holdings(scope)[2]
         flows = (
             flows[flows["flow_date"].dt.date <= scope.last] if symbols is None and lot_id is None else flows.iloc[:0]
         )

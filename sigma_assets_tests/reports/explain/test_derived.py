@@ -133,18 +133,18 @@ def test_what_cannot_be_explained_is_said_with_what_can(of, table, column, which
         of(table, column, **which)
 
 
-def test_a_holding_without_a_share_says_what_of_the_portfolio_is_unknown(computed, of):
+def test_a_holding_without_a_share_says_what_of_the_portfolio_is_unknown(computed, of_altered):
     """AAPL has returns and a beta; "too few returns, or no beta" was said for want of the portfolio's volatility."""
     world, key = computed
     of_aapl = "portfolio_id = :key AND session = :day AND symbol = 'AAPL'"
     named = {"key": key, "day": LAST.isoformat()}
-    before = of("holdings", "share", symbols=("AAPL",)).value
-    share = of("risk_by_position", "share", symbols=("AAPL",)).value
+    before = of_altered("holdings", "share", symbols=("AAPL",)).value
+    share = of_altered("risk_by_position", "share", symbols=("AAPL",)).value
     statement = sa.text(f"UPDATE risk_by_position SET share = :share WHERE {of_aapl}")
     with world.tables.database.begin() as connection:
         connection.execute(statement, named | {"share": None})
     try:
-        found = of("holdings", "share", symbols=("AAPL",))
+        found = of_altered("holdings", "share", symbols=("AAPL",))
     finally:
         with world.tables.database.begin() as connection:
             connection.execute(statement, named | {"share": share})
@@ -152,16 +152,16 @@ def test_a_holding_without_a_share_says_what_of_the_portfolio_is_unknown(compute
     assert before is not None
     assert found.value is None
     assert found.unknown == "risk_by_position.share is not known: realized_63d is unknown or 0"
-    private = of("holdings", "share", symbols=("FUND_ONE",)).unknown
+    private = of_altered("holdings", "share", symbols=("FUND_ONE",)).unknown
     assert private is not None
     assert "lives on no symbol" in private
 
 
-def test_a_table_without_a_row_may_have_nothing_to_say(computed, of):
+def test_a_table_without_a_row_may_have_nothing_to_say(computed, of_altered):
     """No two holdings move together: "nothing is stored yet, run computes it" sent the reader to compute it once more."""
     world, key = computed
     with world.tables.database.begin() as connection:
         connection.execute(sa.text("DELETE FROM correlations_by_cluster WHERE portfolio_id = :key"), {"key": key})
 
     with pytest.raises(ExplainError, match="or there is nothing of the kind"):
-        of("correlations_by_cluster", "mean_correlation", cluster=1)
+        of_altered("correlations_by_cluster", "mean_correlation", cluster=1)

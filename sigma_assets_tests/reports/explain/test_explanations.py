@@ -158,7 +158,7 @@ def test_what_the_lots_of_a_symbol_have_in_common_is_explained_once(computed, of
     assert of("position_values", "cost_basis", symbols=["AAPL"]).value == 100 * 125.5 + 50 * 182
 
 
-def test_a_sum_with_one_altered_lot_is_told(computed, of):
+def test_a_sum_with_one_altered_lot_is_told(computed, of_altered):
     world, _ = computed
     lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "AAPL")
     table = SCHEMA["position_values"]
@@ -166,7 +166,7 @@ def test_a_sum_with_one_altered_lot_is_told(computed, of):
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(market_value=lot["market_value"] + 1.0))
 
-    found = of("position_values", "market_value", symbols=["AAPL"])
+    found = of_altered("position_values", "market_value", symbols=["AAPL"])
 
     assert not found.is_equal
     assert found.verdict.startswith(f"lot {lot['lot_id']}: NOT EQUAL")
@@ -273,7 +273,7 @@ def test_what_cannot_be_explained_is_said_with_what_can(of, table, column, which
         of(table, column, **which)
 
 
-def test_a_row_that_was_altered_is_told(computed, of):
+def test_a_row_that_was_altered_is_told(computed, of_altered):
     """By the last bit of one number; nothing else has changed, and that is said, too."""
     world, key = computed
     table = SCHEMA["risk_by_portfolio"]
@@ -287,7 +287,7 @@ def test_a_row_that_was_altered_is_told(computed, of):
         connection.execute(mine.values(var_95=altered))
         connection.execute(named.values(name="Tom's $5 book"))
 
-    found = of("risk_by_portfolio", "var_95")
+    found = of_altered("risk_by_portfolio", "var_95")
 
     assert (found.is_equal, found.value, found.recomputed) == (False, altered, row["var_95"])
     assert found.verdict.startswith(f"NOT EQUAL: {altered!r} is stored, {row['var_95']!r} computed again")
@@ -300,7 +300,7 @@ def test_a_row_that_was_altered_is_told(computed, of):
         connection.execute(mine.values(var_95=row["var_95"]))
 
 
-def test_a_lot_that_was_corrected_since_is_told(computed, of):
+def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
     """What was computed before is not equal any more, and the reason is named."""
     world, _ = computed
     lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
@@ -309,7 +309,7 @@ def test_a_lot_that_was_corrected_since_is_told(computed, of):
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(quantity=51.0))
 
-    found = of("position_values", "market_value", lot=lot["lot_id"])
+    found = of_altered("position_values", "market_value", lot=lot["lot_id"])
 
     assert not found.is_equal
     assert "lots or flows were changed after it was computed" in found.verdict

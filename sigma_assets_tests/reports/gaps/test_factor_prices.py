@@ -1,5 +1,6 @@
 """A price source without the factor ETFs or the benchmark costs betas and more, and that is said."""
 
+import shutil
 from datetime import date
 
 import pytest
@@ -10,9 +11,9 @@ from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, replace_rows
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets.storage.schema import price_coverage
 from sigma_assets_tests.storage.builders import EVENING, add, bars, coverage
+from sigma_assets_tests.templates import migrated_sqlite
 
 LACKS = "prices of factor ETFs or the benchmark"
 DAYS = ("2026-01-06", "2026-01-07")
@@ -20,8 +21,8 @@ DAYS = ("2026-01-06", "2026-01-07")
 
 def _known(home, priced, benchmark: str = "SPY") -> Holdings:
     settings = Settings(home=home, prices=f"files:{home}", benchmark=benchmark)
+    shutil.copy(migrated_sqlite(), home / "sigma.sqlite")
     database = Database(settings.database)
-    upgrade(database)
     write_prices(database, bars({symbol: dict.fromkeys(DAYS, 50.0) for symbol in priced}), "files", EVENING)
     portfolio_id = add(database, "Book", {})
     last = date.fromisoformat(DAYS[-1])

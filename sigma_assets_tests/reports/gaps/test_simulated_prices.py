@@ -1,5 +1,6 @@
 """Simulated prices are named for as long as any of them is stored: a later, real source does not make them real."""
 
+import shutil
 from datetime import date
 
 import pytest
@@ -8,8 +9,8 @@ from sigma_assets.prices.tables import write_prices
 from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.migrations import upgrade
 from sigma_assets_tests.storage.builders import EVENING, add, bars
+from sigma_assets_tests.templates import migrated_sqlite
 
 CLOSES = {"2026-01-06": 150.0, "2026-01-07": 151.0}
 
@@ -17,9 +18,8 @@ CLOSES = {"2026-01-06": 150.0, "2026-01-07": 151.0}
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """Settings of a home whose prices come from files by now."""
-    made = Settings(home=tmp_path, prices=f"files:{tmp_path}")
-    upgrade(Database(made.database))
-    return made
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
+    return Settings(home=tmp_path, prices=f"files:{tmp_path}")
 
 
 def _known(settings: Settings, simulated: dict[str, dict[str, float]], real: dict[str, dict[str, float]]) -> Holdings:

@@ -228,7 +228,7 @@ def _equity(
     if stated is None:
         others = np.full(len(groups), np.nan)
     else:
-        others = groups.merge(stated, on=list(PORTFOLIO_SESSION), how="left", validate="one_to_one")["equity"].to_numpy(
+        others = groups.merge(stated, on=PORTFOLIO_SESSION, how="left", validate="one_to_one")["equity"].to_numpy(
             dtype=float
         )
     return np.where(known, value[first] / np.where(known, weight[first], 1.0), np.where(others > 0, others, np.nan))
