@@ -32,6 +32,23 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files that wait for processes over the others, so that seldom all workers wait at the same time."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path, tests in files.items() if tests[0].get_closest_marker("waits")]
+    others = [path for path in files if path not in waiting]
+    waiting.sort(key=lambda path: path.parent.name != "hosts")  # that file is the longest of all
+    distance = len(others) // (len(waiting) + 1) or 1
+    ordered: list[Path] = []
+    for number, path in enumerate(others):
+        if number % distance == 0 and waiting:
+            ordered.append(waiting.pop(0))
+        ordered.append(path)
+    items[:] = [item for path in (*ordered, *waiting) for item in files[path]]
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage from here on, and not again and again among what stays."""
     gc.freeze()

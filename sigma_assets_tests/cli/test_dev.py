@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from sigma_assets.cli.main import cli
 from sigma_assets.settings import settings
 
+pytestmark = pytest.mark.waits
+
 PATIENCE = 120
 
 

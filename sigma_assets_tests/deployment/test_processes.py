@@ -34,6 +34,8 @@ from sigma_assets_tests.deployment.deployment import (
 )
 from sigma_assets_tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.waits
+
 SECRETS = {
     "MASSIVE_API_KEY": "massive-key-open-sesame",
     "SIGMA_STATUS_TOKEN": "status-token-open-sesame",

@@ -22,6 +22,8 @@ from sigma_assets.storage.schema import FAMILIES, PACKED
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book
 from sigma_assets_tests.deployment.rival import ANNOUNCEMENTS, IN_POOL, announced_writes
 
+pytestmark = pytest.mark.waits
+
 OTHER_MODEL = {"SIGMA_FACTOR_WINDOW": "45", "SIGMA_CORRELATION_MIN_VALUE_USD": "30000"}
 """Settings under which factors, and what is made of them, and correlations come out differently."""
 OF_FACTORS = ("betas", "factor_exposures", "stress_tests")

@@ -33,7 +33,7 @@ PORTFOLIOS, RUNS = 1000, 4
 EVE, NIGHT = date(2026, 1, 7), LAST
 NAMES = ("host-a", "host-b", "host-c")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.waits, pytest.mark.timeout(1500)]
 
 
 @dataclass

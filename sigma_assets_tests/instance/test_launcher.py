@@ -27,6 +27,8 @@ from sigma_assets.instance.health.worker_process import (
 from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets_tests.instance.waiting_location import waiting
 
+pytestmark = pytest.mark.waits
+
 CHECKOUT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 

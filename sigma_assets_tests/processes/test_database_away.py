@@ -18,6 +18,8 @@ from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 from sigma_assets_tests.processes.deployment import CHECKOUT, LAST, Deployment, until
 
+pytestmark = pytest.mark.waits
+
 PATIENCE_SECONDS = 13
 AWAY_SECONDS = 9
 """Longer than anybody waits but a run's worker."""

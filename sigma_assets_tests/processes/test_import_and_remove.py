@@ -25,6 +25,8 @@ from sigma_assets_tests.automation.receivers import served
 from sigma_assets_tests.cli.conftest import invoked
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
+pytestmark = pytest.mark.waits
+
 HOLDINGS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,50,2026-01-05\nJNJ,50,50,2026-01-06\n"
 SUCCESS, QUEUED, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELED
 PORTFOLIO = "portfolio"

@@ -22,6 +22,8 @@ from sigma_assets.storage.roster import read_roster
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 from sigma_assets_tests.storage.builders import EVENING, bars
 
+pytestmark = pytest.mark.waits
+
 ASSETS = ("market_prices", "symbol_factors", "symbol_metrics")
 GATES = {
     "market_prices": ("kept", "market_prices"),

@@ -17,6 +17,8 @@ from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.roster import read_roster
 from sigma_assets_tests.processes.deployment import LAST, Deployment, until
 
+pytestmark = pytest.mark.waits
+
 ASSETS = names(PORTFOLIO_ASSETS)
 """In the order in which a run does them. Each of four portfolios dies three times, in every fourth of them."""
 SIGNALS = dict.fromkeys(ASSETS, signal.SIGKILL) | {"volatility": signal.SIGTERM}

@@ -20,6 +20,8 @@ from sigma_assets.web.queries import Queries
 from sigma_assets_tests.automation.receivers import Webhook, served
 from sigma_assets_tests.processes.deployment import LAST, Deployment, free_port, until
 
+pytestmark = pytest.mark.waits
+
 WEBHOOK_PORT = free_port()
 """Where failures are told; nobody listens there until the last test."""
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE

@@ -11,6 +11,8 @@ import pytest
 from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.processes.deployment import CHECKOUT, Deployment, until
 
+pytestmark = pytest.mark.waits
+
 HEAVY = {"click", "dagster", "dagster_shared", "exchange_calendars", "grpc", "numpy", "pandas", "psycopg2", "pyarrow",
          "rich", "scipy", "sigma_assets", "sqlalchemy", "structlog", "yaml"}  # fmt: skip
 """Libraries that a worker needs and of which it may import next to nothing by itself."""
