@@ -27,6 +27,7 @@ from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.health.heartbeats import Heartbeats
+from sigma_assets.instance.known_columns import KnownAssetColumns, KnownRunColumns
 from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.instance.pool_queue import PoolQueue
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
@@ -52,7 +53,7 @@ survives the exception (`instance.warm.server`); this serves the one of `dagster
 Outcome = TypeVar("Outcome")
 
 
-class PooledPostgresEventLogStorage(PoolQueue, PostgresEventLogStorage):
+class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
@@ -107,7 +108,7 @@ class PooledPostgresEventLogStorage(PoolQueue, PostgresEventLogStorage):
         self._engine.dispose()
 
 
-class BeatingPostgresRunStorage(PostgresRunStorage):
+class BeatingPostgresRunStorage(KnownRunColumns, PostgresRunStorage):
     """Dagster's runs on PostgreSQL, with the signs of life of those in flight."""
 
     @property

@@ -25,13 +25,14 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.event_batching  # noqa: F401  (Dagster hands over batches)
+from sigma_assets.instance.known_columns import KnownAssetColumns
 from sigma_assets.instance.planned_checks import planned_for_the_run
 from sigma_assets.instance.pool_queue import PoolQueue
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
-class BatchedSqliteEventLogStorage(PoolQueue, ConsolidatedSqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with atomic batches, for any number of writing processes.
 
     One file rather than one per run: half the writes, no schema to create for each run, and queries across runs

@@ -24,6 +24,7 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.engine import Connection
 
+from sigma_assets.instance.known_columns import KnownRunColumns
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets.instance.sqlite.reserve import Reserve
@@ -49,7 +50,7 @@ class _Shared:
         self._engine.dispose()
 
 
-class SharedSqliteRunStorage(_Shared, SqliteRunStorage):
+class SharedSqliteRunStorage(_Shared, KnownRunColumns, SqliteRunStorage):
     """Dagster's SQLite run storage, shared by many processes. A run begins and ends on a full disk only as told."""
 
     def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
