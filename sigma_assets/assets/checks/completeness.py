@@ -112,8 +112,8 @@ def every_holding(
         wanted = positions[list(dict.fromkeys([*key, "symbol"]))].drop_duplicates()
         both = wanted.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
         for (portfolio_id, symbol), group in both[both["there"].isna()].groupby(["portfolio_id", "symbol"]):
-            last = f"{group['session'].max():%Y-%m-%d}"
-            yield f"{portfolio_id}: {symbol} {words} on {len(group)} sessions, last {last}"
+            days = group["session"]
+            yield f"{portfolio_id}: {symbol} {words} on {days.nunique()} sessions, last {days.max():%Y-%m-%d}"
 
     return find
 
@@ -144,8 +144,10 @@ def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scop
 
 
 def correlations_complete(tables: Tables, scope: Scope) -> Findings:
-    positions = tables.rows("position_values", scope, columns=[*PORTFOLIO_SESSION, "symbol", "investment_class"])
-    symbols = positions[positions["investment_class"] == "PUBLIC"].groupby(PORTFOLIO_SESSION)["symbol"].nunique()
+    columns = [*PORTFOLIO_SESSION, "symbol", "investment_class", "risk_symbol", "risk_value"]
+    positions = tables.rows("position_values", scope, columns=columns)
+    public = positions[(positions["investment_class"] == "PUBLIC") & ~is_cash_equivalent(positions)]
+    symbols = public.groupby(PORTFOLIO_SESSION)["symbol"].nunique()
     several = symbols[symbols >= 2].rename("held").reset_index()
     both = several.merge(tables.rows("correlations_by_portfolio", scope), on=PORTFOLIO_SESSION, how="left")
     for portfolio_id, group in both[~(both["symbols_included"] >= 2)].groupby("portfolio_id"):
