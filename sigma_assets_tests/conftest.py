@@ -33,10 +33,14 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files that wait for processes over the others, so that seldom all workers wait at the same time."""
+    """Spread the files that wait for processes over the others, so that seldom all workers wait at the same time.
+
+    The last folder comes first: the shortest files, which leave no worker alone at the end, are in the first ones.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
+    files = {path: files[path] for path in sorted(files, reverse=True)}
     waiting = [path for path, tests in files.items() if tests[0].get_closest_marker("waits")]
     others = [path for path in files if path not in waiting]
     waiting.sort(key=lambda path: path.parent.name != "hosts")  # that file is the longest of all
