@@ -17,11 +17,14 @@ Lot = dict[str, Any]
 
 KIND = ("investment_class", "investment_subtype", "multiplier")
 """What a trade says only if it is the first one of its symbol."""
+TERMS = ("underlying_symbol", "strike_price", "expiration_date", "option_type")
+"""What is said of a contract besides."""
 
 _PLACES = 8
 """Decimals of a quantity."""
-_NEARLY = Decimal("1e-9")
-"""Relative difference of two quantities that are the same: after a split of 3 for 7 the shares held are all but whole."""
+_HALF_A_UNIT, _ROUNDING = Decimal("5e-9"), Decimal("1e-12")
+"""Two quantities are the same within half of the last decimal, or this share of them: after a split of 3 for 7 the shares
+that are held are all but whole."""
 
 
 @dataclass
@@ -73,7 +76,7 @@ def plan_trade(
     changes = Changes()
     left = size
     for key in sorted(opposite, key=lambda key: (opposite[key]["entry_date"], key)):
-        if left <= _NEARLY * size:
+        if _is_nearly(size - left, size):
             break
         lot = opposite[key]
         here = _now(lot, splits[key])
@@ -96,8 +99,12 @@ def in_the_kind_held(trade: Lot, held: Collection[Lot], given: Collection[str]) 
     HoldingsError
         The symbol is held in several kinds, and the trade does not say which one it is of.
     """
+    worth = kind_of(trade)[2]
     alike = [
-        lot for lot in held if lot["symbol"] == trade["symbol"] and all(lot[name] == trade[name] for name in given)
+        lot
+        for lot in held
+        if lot["symbol"] == trade["symbol"]
+        and all(kind_of(lot)[2] == worth if name == "multiplier" else lot[name] == trade[name] for name in given)
     ]
     if not alike:
         return trade
@@ -108,11 +115,11 @@ def in_the_kind_held(trade: Lot, held: Collection[Lot], given: Collection[str]) 
             " --multiplier"
         )
     newest = max(alike, key=lambda lot: lot["entry_date"])
-    return {**trade, **{name: newest[name] for name in KIND if name not in given}}
+    return {**trade, **{name: newest[name] for name in (*KIND, *TERMS)}}
 
 
 def kind_of(lot: Lot) -> tuple[str, bool, float]:
-    """Return what the value of a lot hangs on: its class, whether it is a cash equivalent, and its multiplier."""
+    """Return what determines a lot's value: its class, whether it is a cash equivalent, and its multiplier."""
     what, subtype, multiplier = (lot[name] for name in KIND)
     (usual,) = usual_multipliers(np.array([what], dtype=object), np.array([subtype], dtype=object))
     return what, subtype in CASH_SUBTYPES, float(usual if multiplier is None else multiplier)
@@ -128,18 +135,18 @@ def _now(lot: Lot, splits: float) -> Decimal:
 
 
 def _is_nearly(one: Decimal, other: Decimal) -> bool:
-    return abs(one - other) <= _NEARLY * max(abs(one), abs(other))
+    return abs(one - other) <= max(_HALF_A_UNIT, _ROUNDING * max(abs(one), abs(other)))
 
 
 def _close(changes: Changes, key: str, lot: Lot, taken: Decimal, splits: float, trade: Lot) -> None:
     leaving = {"exit_date": trade["entry_date"], "exit_price": trade["entry_price"]}
     changes.seen[key] = lot
-    if taken == _now(lot, splits):
+    exact = taken / Decimal(repr(splits))
+    entered = float(round(exact, _PLACES) or exact)
+    if taken == _now(lot, splits) or entered >= abs(lot["quantity"]):
         changes.lots[key] = {**lot, **leaving}
         entered = abs(lot["quantity"])
     else:
-        exact = taken / Decimal(repr(splits))
-        entered = float(round(exact, _PLACES) if _is_nearly(exact, round(exact, _PLACES)) else exact)
         signed = entered if lot["quantity"] > 0 else -entered
         changes.lots[key] = {**lot, "quantity": float(Decimal(repr(lot["quantity"])) - Decimal(repr(signed)))}
         changes.lots[str(uuid4())] = {**lot, "quantity": signed, **leaving}

@@ -222,3 +222,39 @@ def test_a_split_long_before_the_first_session_is_found(tmp_path: Path):
         assert connection.execute(sa.text(equity)).scalars().all() == [101_000.0]
     assert world.bring() == []
     world.close()
+
+
+def test_a_corrected_price_of_an_underlying_from_before_the_entry_of_its_option_is_found(tmp_path: Path):
+    """A modelled contract reads the volatility of the sessions before: the history becomes that of the right price."""
+    days = as_dates(CALENDAR.between(date(2023, 9, 1), LAST))
+    closes = pd.Series([100.0 + (number % 7) for number in range(len(days))], index=days)
+    corrected = closes.copy()
+    corrected[DAYS[-9]] = 130.0
+    contract = lots({"AAA240419C00100000": 2.0}, ENTRY, 5.0, "OPTIONS").assign(
+        underlying_symbol="AAA", strike_price=100.0, expiration_date=pd.Timestamp("2024-04-19"), option_type="CALL"
+    )
+
+    def world_of(name: str, prices: pd.Series) -> World:
+        of_symbol = {"AAA": prices, "SPY": closes}.items()
+        rows = [pd.DataFrame({"date": days, "symbol": symbol, "close": own}) for symbol, own in of_symbol]
+        file = tmp_path / f"{name}.csv"
+        pd.concat(rows).to_csv(file, index=False)
+        world = World(tmp_path / name, f"files:{file}").prices(f"files:{file}", first_session=ENTRY)
+        world.add("options", contract, ENTRY)
+        assert all(outcome.succeeded for outcome in world.bring())
+        return world
+
+    def equity(world: World) -> list[float]:
+        with world.database.read() as connection:
+            query = sa.text("SELECT equity FROM portfolio_snapshots ORDER BY session")
+            return list(connection.execute(query).scalars())
+
+    right, wrong = world_of("right", corrected), world_of("wrong", closes)
+    assert equity(wrong) != equity(right)
+    (tmp_path / "right.csv").rename(tmp_path / "wrong.csv")
+
+    assert all(outcome.succeeded for outcome in wrong.bring())
+
+    assert equity(wrong) == equity(right)
+    for world in (right, wrong):
+        world.close()

@@ -237,11 +237,11 @@ def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(
 
 
 def test_a_pass_over_prices_counts_only_if_nobody_worked_meanwhile():
-    keys = [f"{number:02}" for number in range(60)]
+    keys = [f"p{number:02}" for number in range(60)]
     look = PriceLook.of(None, newest=7)
 
     quiet = look.following(keys[:50], keys, disturbed=False)
-    assert PriceLook.of(quiet.text, newest=9) == PriceLook(0, 7, "49")
+    assert PriceLook.of(quiet.text, newest=9) == PriceLook(0, 7, "p49")
     assert PriceLook.of(quiet.following(keys[50:], keys, disturbed=False).text, newest=9).since == 7
     assert PriceLook.of(quiet.following(keys[50:], keys, disturbed=True).text, newest=9) == PriceLook(0, 9)
     assert quiet.following([], keys[:50], disturbed=False).since == 7, "those that were left have been removed"

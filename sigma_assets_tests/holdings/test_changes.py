@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.changes import KIND, in_the_kind_held, plan_trade
+from sigma_assets.holdings.changes import KIND, TERMS, in_the_kind_held, plan_trade
 
 
 def lot(quantity: float, **more: object) -> dict[str, object]:
@@ -17,7 +17,7 @@ def lot(quantity: float, **more: object) -> dict[str, object]:
         "exit_price": None,
     }
     kind = {"investment_class": "PUBLIC", "investment_subtype": None, "multiplier": None}
-    return {"quantity": quantity, **terms, **kind, **more}
+    return {"quantity": quantity, **terms, **kind, **dict.fromkeys(TERMS), **more}
 
 
 def trade(quantity: float) -> dict[str, object]:
@@ -54,6 +54,42 @@ def test_what_is_left_of_a_sale_over_two_lots_is_told_from_rounding():
     assert part.lots["two"]["exit_price"] is None
     with pytest.raises(HoldingsError, match=r"AAA: 33\.001 to close on 2024-03-12, found 33 held"):
         plan_trade(held, trade(-33.001), splits)
+
+
+def test_what_is_printed_as_held_can_be_sold_and_a_real_remainder_stays():
+    """30 shares are 12.857142857... after 3 for 7; the message rounds them, and 5 of 10,000,000,000 are no rounding."""
+    sold = plan_trade({"one": lot(30.0)}, trade(-12.85714286), {"one": 3 / 7})
+    most = plan_trade({"one": lot(1e10)}, trade(-9_999_999_995), {"one": 1.0})
+
+    assert list(sold.lots) == ["one"]
+    assert most.lots["one"]["quantity"] == 5.0
+
+
+def test_more_of_an_option_with_a_name_of_its_own_has_its_terms():
+    terms = {
+        "underlying_symbol": "AAA",
+        "strike_price": 200.0,
+        "expiration_date": date(2027, 1, 15),
+        "option_type": "CALL",
+    }
+    option = lot(2.0, symbol="AAACALL", investment_class="OPTIONS", **terms)
+
+    bought = in_the_kind_held({**trade(1), "symbol": "AAACALL"}, [option], ())
+
+    assert {name: bought[name] for name in terms} == terms
+
+
+def test_a_multiplier_that_is_said_counts_as_it_is_worth():
+    """1 is the usual multiplier of a share, which is not stored; of a bond it is another one than its own."""
+    bond, contract = lot(5_000.0, investment_subtype="BOND"), lot(1.0, investment_subtype="STOCK", multiplier=10.0)
+
+    share = in_the_kind_held(trade(10), [bond], ("multiplier",))
+    same = in_the_kind_held({**trade(10), "multiplier": 0.01}, [bond], ("multiplier",))
+    ten = in_the_kind_held({**trade(10), "multiplier": 10.0}, [bond, contract], ("multiplier",))
+
+    assert [share[name] for name in KIND] == ["PUBLIC", None, None]
+    assert [same[name] for name in KIND] == ["PUBLIC", "BOND", None]
+    assert [ten[name] for name in KIND] == ["PUBLIC", "STOCK", 10.0]
 
 
 def test_a_trade_is_of_the_kind_of_what_is_held():

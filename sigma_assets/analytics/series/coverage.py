@@ -18,8 +18,9 @@ _SPANS_AT_ONCE = 4_096
 def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
     """Return the symbols whose prices, betas and returns each portfolio lives on, with the days on which it needs them.
 
-    Option contracts are not among them (an unquoted contract is modelled), their underlyings are, until the contract
-    expires. Private lots need none, and cash equivalents neither: their price, return and betas are known (SPEC 2).
+    Option contracts are not among them (an unquoted contract is modelled), their underlyings are, up to the expiration: its
+    close settles the contract. Private lots need none, and cash equivalents neither: their price, return and betas are
+    known (SPEC 2).
 
     Returns
     -------
@@ -33,7 +34,7 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
     expired = lots["expiration_date"].where(is_option).fillna(never)
     public = lots.assign(
         symbol=lots["underlying_symbol"].where(is_option, lots["symbol"]),
-        exit_date=closed.where(closed < expired, expired),
+        exit_date=closed.where(closed <= expired, expired + pd.Timedelta(days=1)),
     )[lots["investment_class"].ne("PRIVATE") & ~is_cash]
     spans = public.groupby(["portfolio_id", "symbol"], as_index=False).agg(
         first_needed=("entry_date", "min"), last_needed=("exit_date", "max")

@@ -47,7 +47,7 @@ def daily_returns(ledger: Ledger) -> FloatArray:
 
 
 def ends_index(ledger: Ledger, daily: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return on which sessions an index of the daily returns ends: no equity is left, or none but what came that day."""
+    """Return on which sessions an index of the daily returns ends: equity is not positive, or the session lost it all."""
     return ~(ledger.equity > 0) | np.isnan(daily) | (daily <= -1.0)
 
 

@@ -42,6 +42,7 @@ class PriceLook:
     def of(cls, cursor: str | None, newest: int) -> "PriceLook":
         """Return the look that a cursor describes; a pass that begins covers all loads so far."""
         since, until, after, disturbed = (cursor or "0,0,,0").split(",")
+        after = "" if after.isdigit() else after  # an earlier version wrote their number
         return cls(int(since), int(until) if after else newest, after, bool(int(disturbed) and after))
 
     @property
@@ -81,7 +82,8 @@ def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Coll
 
 def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
-    symbols, entries = tables.symbols(scope), first_entries(tables.holdings(scope)[1])
+    symbols, lots = tables.symbols(scope), tables.holdings(scope)[1]
+    entries = first_entries(lots)
     held = {symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)}
     since_entry = Scope(tables.calendar.between(min([scope.first, *entries.values()]), scope.last))
     read = tables.window(since_entry, tables.lookback)
@@ -99,7 +101,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
     path = touched.get("portfolio_snapshots", scope.sessions[:0])
-    if _is_of_an_older_lot(scope, changed, entries):
+    if _counts_before_it_is_held(scope, changed, entries, set(lots["underlying_symbol"].dropna())):
         path = scope.sessions
     if len(path):
         following = Scope(scope.sessions[scope.sessions >= path[0]], scope.portfolio_ids)
@@ -111,11 +113,18 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
     return {(portfolio_id, asset): days for asset, days in touched.items()}
 
 
-def _is_of_an_older_lot(scope: Scope, changed: pd.DataFrame, entries: Mapping[str, date]) -> bool:
-    """Return whether a price from before the first session changed, of a symbol whose lots count from before it, too."""
-    entered = pd.to_datetime(changed["symbol"].map(entries))
-    first = pd.Timestamp(scope.first)
-    return bool(((entered < first) & (changed["session"] < first)).any())
+def _counts_before_it_is_held(
+    scope: Scope, changed: pd.DataFrame, entries: Mapping[str, date], underlyings: Collection[str]
+) -> bool:
+    """Return whether a changed price may count although no session of its own does.
+
+    That of a lot that was entered before the first session, and that of an underlying before the entry of its option, whose
+    model reads the volatility of the sessions before.
+    """
+    first, entered = pd.Timestamp(scope.first), pd.to_datetime(changed["symbol"].map(entries))
+    of_an_older_lot = (entered < first) & (changed["session"] < first)
+    of_a_model = changed["symbol"].isin(underlyings) & (changed["session"] < entered)
+    return bool((of_an_older_lot | of_a_model).any())
 
 
 def _add(touched: dict[str, SessionArray], assets: Sequence[str], sessions: SessionArray) -> None:

@@ -279,16 +279,17 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "
 
 def _renamed(lot: "Lot", symbol: str) -> "Lot":
     """Return the columns that a new symbol changes: of an option, the terms of its contract too."""
-    named = _lot_of(symbol, "1", "1", lot["entry_date"])
+    from sigma_assets.holdings.changes import TERMS
+
+    before, named = (_lot_of(name, "1", "1", lot["entry_date"]) for name in (lot["symbol"], symbol))
     is_contract = named["investment_class"] == "OPTIONS"
-    if is_contract != (lot["investment_class"] == "OPTIONS"):
+    if is_contract != (before["investment_class"] == "OPTIONS"):
         expected = "a symbol that is no option contract" if is_contract else "an option contract"
         raise HoldingsError(
             f"lot of {lot['symbol']}: found {named['symbol']}, expected {expected}; to replace it by another instrument use"
             " --remove, and `trade` for the other one"
         )
-    terms = ("underlying_symbol", "strike_price", "expiration_date", "option_type", "investment_subtype")
-    return {name: named[name] for name in ("symbol", *(terms if is_contract else ()))}
+    return {name: named[name] for name in ("symbol", *((*TERMS, "investment_subtype") if is_contract else ()))}
 
 
 def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:
@@ -319,7 +320,8 @@ def _check_day(database: Database, lot: "Lot", day: date | None) -> None:
     for session, factor in days[(days.index > day) & (days.index <= _effective(day))].items():
         raise HoldingsError(
             f"{lot['symbol']}: {day} has no trading, and on {session}, on which it would take effect, there is a split of"
-            f" {factor:g} for 1; give {session} with quantity and price after the split, or the session before {day}"
+            f" {factor:g} for 1; give {session} if quantity and price are those after the split, else the session before"
+            f" {day}"
         )
 
 

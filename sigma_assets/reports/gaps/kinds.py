@@ -281,10 +281,9 @@ def _of_portfolio(stored: StoredPortfolio, held: Collection[str], no_volatility:
         )
         found.append(Gap(costly[0] if costly else None, "volatility of the portfolio", reason, "see its symbols"))
     if stored.correlated is not None and stored.public is not None and stored.correlated < 2 <= stored.public:
-        have = "has" if stored.correlated == 1 else "have"
-        reason = (
-            f"{stored.correlated} of {stored.public} symbols {have} the size and enough returns in common; it takes two"
-        )
+        are, have = ("is", "has") if stored.correlated == 1 else ("are", "have")
+        counts = f"{stored.correlated} of {stored.public} symbols"
+        reason = f"{counts} {are} large enough and {have} enough returns; it takes two"
         sizes = (
             "see its symbols; SIGMA_CORRELATION_MIN_VALUE_USD and SIGMA_CORRELATION_MIN_WEIGHT say what is large enough"
         )

@@ -61,7 +61,10 @@ def test_an_option_needs_its_underlying_and_a_private_lot_nothing():
 
 
 def test_an_expired_option_needs_its_underlying_no_longer_unless_another_lot_does():
-    """It was needed for ever, and an underlying that was delisted later on left the portfolio with gaps for ever."""
+    """It was needed for ever, and an underlying that was delisted later on left the portfolio with gaps for ever.
+
+    On the day of the expiration it is needed, since its close settles the contract.
+    """
     expired = lots(
         symbol="AAA260106C00200000", investment_class="OPTIONS", underlying_symbol="AAA",
         expiration_date=pd.Timestamp("2026-01-06"),
@@ -75,9 +78,9 @@ def test_an_expired_option_needs_its_underlying_no_longer_unless_another_lot_doe
         for held in ([expired], [sold_before], [expired, expires_later], [expired, lots()])
     ]
 
-    assert last == [pd.Timestamp("2026-01-06"), pd.Timestamp("2026-01-05"), pd.Timestamp("2026-01-07"), pd.NaT]
+    assert last == [pd.Timestamp("2026-01-07"), pd.Timestamp("2026-01-05"), pd.Timestamp("2026-01-08"), pd.NaT]
     found = coverage(needed_symbols(portfolios, expired), rows(), since(), SESSIONS, [])
-    assert found["missing"].tolist() == [1, 0, 0]
+    assert found["missing"].tolist() == [1, 1, 0]
 
 
 def test_cash_equivalents_need_nothing_since_everything_of_them_is_known():

@@ -94,7 +94,7 @@ def test_a_portfolio_without_volatility_names_the_symbol_that_costs_it():
 
     assert "DEL, NEW are without returns; 80 % of the weight" in by_symbol["DEL", "volatility of the portfolio"].reason
     assert (
-        "1 of 3 symbols has the size and enough returns in common; it takes two"
+        "1 of 3 symbols is large enough and has enough returns; it takes two"
         in by_symbol["DEL", "correlations of the portfolio"].reason
     )
     assert "only 3 prices" in by_symbol["NEW", "volatility"].reason
@@ -172,7 +172,7 @@ def test_the_underlying_of_an_option_is_none_of_the_symbols_that_could_be_correl
     """One share and an option on another one: nothing is missing, for two public symbols were never there."""
     assert gaps_of(replace(KNOWN, correlated=1, public=1)) == []
     (gap,) = gaps_of(replace(KNOWN, correlated=0, public=2))
-    assert gap.reason == "0 of 2 symbols have the size and enough returns in common; it takes two"
+    assert gap.reason == "0 of 2 symbols are large enough and have enough returns; it takes two"
 
 
 def test_a_symbol_and_the_whole_portfolio_are_counted_apart():
