@@ -15,6 +15,7 @@ for argument in sys.argv[1:]:
     if processes[-1] == 0:
         os.close(writing)
         os.read(reading, 1)  # returns when the last process that could write has closed its end: all are there
+        sys.stdout = open(1, "w", closefd=False)  # written at the exit as one piece, PYTHONUNBUFFERED or not
         work(argument)
         sys.exit()
 os.close(writing)
