@@ -98,10 +98,15 @@ def _postgres_template(server: PostgresServer) -> str:
 def _postgres_template_with_dagster(server: PostgresServer) -> str:
     name = f"sigma_template_dagster_{os.getpid()}"
     _admin(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name} TEMPLATE {_postgres_template(server)}")
-    storage = SharedPostgresStorage(_url(server, name))
+    make_dagster_tables(_url(server, name))
+    return name
+
+
+def make_dagster_tables(url: str) -> None:
+    """Make Dagster's own tables in a database, as the first process that opens its instance does."""
+    storage = SharedPostgresStorage(url)
     for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
         part.dispose()
-    return name
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

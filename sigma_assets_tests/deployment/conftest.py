@@ -14,10 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.automation.execution import UpdateRequest
-from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
-from sigma_assets_tests.conftest import drop_database, fresh_database
+from sigma_assets_tests.conftest import drop_database, fresh_database, make_dagster_tables
 from sigma_assets_tests.deployment.deployment import (
     CHECKOUT,
     FIRST,
@@ -53,9 +52,7 @@ def _template(server: PostgresServer) -> str:
     db = Database(url)
     migrations.upgrade(db)
     db.dispose()
-    storage = SharedPostgresStorage(url)
-    for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
-        part.dispose()
+    make_dagster_tables(url)
     return name
 
 
