@@ -208,10 +208,10 @@ def _next(
 
 
 def _settled(planned: PlannedRun, outcomes: Collection[Outcome]) -> bool:
-    """Return whether a run was done already, or touches a portfolio (or the universe) whose run failed just now."""
+    """Return whether a run was done already, or touches a portfolio whose run failed just now."""
     return any(
         planned == outcome.planned
-        or (not outcome.succeeded and set(planned.portfolio_ids or "-") & set(outcome.planned.portfolio_ids or "-"))
+        or (not outcome.succeeded and set(planned.portfolio_ids) & set(outcome.planned.portfolio_ids))
         for outcome in outcomes
     )
 

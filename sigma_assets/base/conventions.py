@@ -32,6 +32,8 @@ SUBTYPES = {
         "OTHER",
     ),
 }
+OPTION_TERMS = ("underlying_symbol", "strike_price", "expiration_date", "option_type")
+"""Columns of a lot that only options have."""
 CASH_SUBTYPES = ("CASH", "MONEY_MARKET")
 """Cash equivalents (SPEC 2): price 1.00 unless one is known, return and betas 0, no exposure."""
 CASH_PREFIX = "CASH_"

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.conventions import BOND_MULTIPLIER, OPTION_MULTIPLIER
+from sigma_assets.base.conventions import BOND_MULTIPLIER, CASH_PREFIX, CASH_SUBTYPES, OPTION_MULTIPLIER
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -173,3 +173,23 @@ def usual_multipliers(investment_class: npt.NDArray[np.object_], subtype: npt.ND
     """
     usual = np.where(investment_class == "OPTIONS", float(OPTION_MULTIPLIER), 1.0)
     return np.where(subtype == "BOND", BOND_MULTIPLIER, usual)
+
+
+def multipliers(
+    investment_class: npt.NDArray[np.object_], subtype: npt.NDArray[np.object_], own: FloatArray
+) -> FloatArray:
+    """Return by how much quantity x price of each lot is money: its own `multiplier`, the usual one where that is NaN."""
+    return np.where(np.isnan(own), usual_multipliers(investment_class, subtype), own)
+
+
+def cash_equivalents(symbol: npt.NDArray[np.object_], subtype: npt.NDArray[np.object_]) -> BoolArray:
+    """Return which lots are cash equivalents (SPEC 2): by their subtype, or by a symbol such as CASH_USD.
+
+    Examples
+    --------
+    >>> lots = [("SPAXX", "MONEY_MARKET"), ("CASH_USD", None), ("AAPL", None)]
+    >>> cash_equivalents(*np.array(lots, dtype=object).T).tolist()
+    [True, True, False]
+    """
+    named = np.array([str(each).startswith(CASH_PREFIX) for each in symbol], dtype=bool)
+    return np.isin(subtype.astype(str), CASH_SUBTYPES) | named

@@ -8,17 +8,15 @@ from uuid import uuid4
 
 import numpy as np
 
-from sigma_assets.base.conventions import CASH_SUBTYPES
+from sigma_assets.base.conventions import OPTION_TERMS
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.base.frames import usual_multipliers
+from sigma_assets.base.frames import cash_equivalents, multipliers
 
 Lot = dict[str, Any]
 """Columns of the table lots without the ids; days as dates, None for null."""
 
 KIND = ("investment_class", "investment_subtype", "multiplier")
 """What a trade says only if it is the first one of its symbol."""
-TERMS = ("underlying_symbol", "strike_price", "expiration_date", "option_type")
-"""What is said of a contract besides."""
 
 _PLACES = 8
 """Decimals of a quantity."""
@@ -115,14 +113,14 @@ def in_the_kind_held(trade: Lot, held: Collection[Lot], given: Collection[str]) 
             " --multiplier"
         )
     newest = max(alike, key=lambda lot: lot["entry_date"])
-    return {**trade, **{name: newest[name] for name in (*KIND, *TERMS)}}
+    return {**trade, **{name: newest[name] for name in (*KIND, *OPTION_TERMS)}}
 
 
 def kind_of(lot: Lot) -> tuple[str, bool, float]:
     """Return what determines a lot's value: its class, whether it is a cash equivalent, and its multiplier."""
-    what, subtype, multiplier = (lot[name] for name in KIND)
-    (usual,) = usual_multipliers(np.array([what], dtype=object), np.array([subtype], dtype=object))
-    return what, subtype in CASH_SUBTYPES, float(usual if multiplier is None else multiplier)
+    symbol, what, subtype = (np.array([lot[name]], dtype=object) for name in ("symbol", *KIND[:2]))
+    (worth,) = multipliers(what, subtype, np.array([lot["multiplier"]], dtype=float))
+    return lot["investment_class"], bool(cash_equivalents(symbol, subtype)[0]), float(worth)
 
 
 def _opened(trade: Lot) -> Changes:

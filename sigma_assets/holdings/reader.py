@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.base.frames import usual_multipliers
+from sigma_assets.base.frames import multipliers
 from sigma_assets.holdings.brokers.sources import Source, as_document
 from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
@@ -237,8 +237,8 @@ def _note_more(table: Table, found: Found, findings: Findings) -> None:
 
 
 def _factors(lots: pd.DataFrame) -> pd.Series:
-    usual = usual_multipliers(lots["investment_class"].to_numpy(), lots["investment_subtype"].to_numpy())
-    return lots["multiplier"].fillna(pd.Series(usual, index=lots.index))
+    columns = (lots[name].to_numpy() for name in ("investment_class", "investment_subtype", "multiplier"))
+    return pd.Series(multipliers(*columns), index=lots.index)
 
 
 def _or_never(day: Any) -> pd.Timestamp:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from sigma_assets.base.calendar import TradingCalendar, as_dates
 from sigma_assets.base.errors import LISTED
@@ -154,9 +155,9 @@ def stored_bars(database: Database, symbols: Sequence[str] | None, first: date, 
 
 def stored_symbols(database: Database, symbols: Sequence[str], first: date, last: date) -> set[str]:
     """Return which of some symbols have a stored row within some days."""
-    if not symbols:
-        return set()
-    return set(stored_bars(database, symbols, first, last)["symbol"])
+    column = market_prices.c.symbol
+    query = sa.select(column).distinct().where(column.in_(symbols), market_prices.c.session.between(first, last))
+    return set(database.in_snapshot(lambda connection: connection.execute(query).scalars().all()))
 
 
 def correct(database: Database, stored: pd.DataFrame, rows: pd.DataFrame, source: str) -> list[Correction]:

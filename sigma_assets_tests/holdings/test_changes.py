@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
+from sigma_assets.base.conventions import OPTION_TERMS
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.changes import KIND, TERMS, in_the_kind_held, plan_trade
+from sigma_assets.holdings.changes import KIND, in_the_kind_held, plan_trade
 
 
 def lot(quantity: float, **more: object) -> dict[str, object]:
@@ -17,7 +18,7 @@ def lot(quantity: float, **more: object) -> dict[str, object]:
         "exit_price": None,
     }
     kind = {"investment_class": "PUBLIC", "investment_subtype": None, "multiplier": None}
-    return {"quantity": quantity, **terms, **kind, **dict.fromkeys(TERMS), **more}
+    return {"quantity": quantity, **terms, **kind, **dict.fromkeys(OPTION_TERMS), **more}
 
 
 def trade(quantity: float) -> dict[str, object]:

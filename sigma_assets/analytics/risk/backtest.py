@@ -16,7 +16,6 @@ from sigma_assets.base.frames import BoolArray, FloatArray
 YELLOW_FROM, RED_FROM = 5, 10
 """Exceptions of 250 sessions at 99 % from which Basel's zone is yellow, and red."""
 
-_Flags = BoolArray
 _Counts = npt.NDArray[np.int64]
 
 
@@ -37,7 +36,7 @@ class Backtest:
     transitions: _Counts
 
 
-def backtest(is_judged: _Flags, is_exception: _Flags, window: int) -> Backtest:
+def backtest(is_judged: BoolArray, is_exception: BoolArray, window: int) -> Backtest:
     """Count the exceptions of the `window` sessions ending at each session.
 
     Parameters
@@ -125,7 +124,7 @@ def zone(exceptions: _Counts, sessions: _Counts) -> npt.NDArray[np.object_]:
     return words
 
 
-def _counted(flags: _Flags, window: int) -> _Counts:
+def _counted(flags: BoolArray, window: int) -> _Counts:
     """Return how many of the `window` flags ending at each session are set; whole numbers, so differences are exact."""
     total = np.concatenate([np.zeros((*flags.shape[:-1], 1), dtype=np.int64), np.cumsum(flags, axis=-1)], axis=-1)
     ends = np.arange(1, flags.shape[-1] + 1)

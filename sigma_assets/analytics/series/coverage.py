@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.base.frames import SessionArray
+from sigma_assets.base.frames import BoolArray, SessionArray, cash_equivalents
 
 _SPANS_AT_ONCE = 4_096
 """Symbols of portfolios at one time: bounds memory, whatever the number of portfolios."""
@@ -28,7 +27,7 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
     has one row without a symbol.
     """
     is_option = lots["investment_class"].eq("OPTIONS")
-    is_cash = lots["investment_subtype"].isin(CASH_SUBTYPES) | lots["symbol"].astype(str).str.startswith(CASH_PREFIX)
+    is_cash = cash_equivalents(*(lots[name].to_numpy(dtype=object) for name in ("symbol", "investment_subtype")))
     never = pd.Timestamp.max.floor("D").as_unit("s")
     closed = lots["exit_date"].fillna(never)
     expired = lots["expiration_date"].where(is_option).fillna(never)
@@ -105,14 +104,14 @@ def coverage(
     )
 
 
-def _held(spans: pd.DataFrame, sessions: SessionArray) -> npt.NDArray[np.bool_]:
+def _held(spans: pd.DataFrame, sessions: SessionArray) -> BoolArray:
     """Return on which sessions each symbol is held: shape (n_spans, n_sessions)."""
     opened = spans["first_needed"].to_numpy(dtype="datetime64[D]")[:, None]
     closed = spans["last_needed"].to_numpy(dtype="datetime64[D]")[:, None]
     return (opened <= sessions) & (np.isnat(closed) | (closed > sessions))
 
 
-def _matrix(available: pd.DataFrame, symbols: npt.NDArray, sessions: SessionArray) -> npt.NDArray[np.bool_]:
+def _matrix(available: pd.DataFrame, symbols: npt.NDArray, sessions: SessionArray) -> BoolArray:
     """Return on which sessions each symbol is available: shape (n_symbols, n_sessions)."""
     matrix = np.zeros((len(symbols), len(sessions)), dtype=bool)
     rows = pd.Index(symbols).get_indexer(available["symbol"])

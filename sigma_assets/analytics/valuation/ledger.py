@@ -12,9 +12,7 @@ from sigma_assets.analytics.valuation.lots import Columns, days_of, prepared_lot
 from sigma_assets.analytics.valuation.options import Marks, option_marks, option_volatility
 from sigma_assets.base.calendar import FIRST_DAY
 from sigma_assets.base.conventions import STALE_SESSIONS_LIMIT, OptionModel
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
-
-_Flags = npt.NDArray[np.bool_]
+from sigma_assets.base.frames import BoolArray, FloatArray, PriceHistory, SessionArray
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,12 @@ class Ledger:
     flows: FloatArray
     pnl: FloatArray
     equity: FloatArray
-    is_open: _Flags
-    is_closed: _Flags
+    is_open: BoolArray
+    is_closed: BoolArray
     quantity: FloatArray
     price: FloatArray
     price_session: SessionArray
-    is_modelled: _Flags
+    is_modelled: BoolArray
     value: FloatArray
     dividends: FloatArray
     realized: FloatArray
@@ -195,7 +193,7 @@ def _marks(
     volatility: FloatArray,
     window: slice,
     split_factor: FloatArray,
-    is_open: _Flags,
+    is_open: BoolArray,
     risk_free_rate: float,
 ) -> Marks:
     """Return the price of each lot on each session, and its exit price, the settlement of options included."""

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.base.frames import BoolArray, PriceHistory, SessionArray, usual_multipliers
+from sigma_assets.base.frames import PriceHistory, SessionArray, cash_equivalents, multipliers
 
 Columns = dict[str, npt.NDArray[Any]]
 """Columns of a table, by name: arrays of one length."""
@@ -65,12 +64,11 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
     expiration_date = np.where(is_option, columns["expiration_date"], NEVER)
     settlement = _settlement(prices.sessions, entry_date, expiration_date)
     is_settled = settlement < exit_date
-    usual = usual_multipliers(columns["investment_class"], columns["investment_subtype"])
-    multiplier = np.where(np.isnan(columns["multiplier"]), usual, columns["multiplier"])
+    multiplier = multipliers(columns["investment_class"], columns["investment_subtype"], columns["multiplier"])
     own = np.where(is_private, NO_PRICES, columns["symbol"])
     return columns | {
         "entry_date": entry_date,
-        "is_cash": _is_cash(columns),
+        "is_cash": cash_equivalents(columns["symbol"], columns["investment_subtype"]),
         "exit_date": np.where(is_settled, settlement, exit_date),
         "exit_price": np.where(is_settled, np.nan, columns["exit_price"]),
         "is_public": ~is_option & ~is_private,
@@ -93,12 +91,6 @@ def some(columns: Columns, chosen: slice | npt.NDArray[np.intp]) -> Columns:
 def days_of(rows: pd.DataFrame, column: str) -> SessionArray:
     """Return a column of dates as days."""
     return rows[column].to_numpy().astype("datetime64[D]")
-
-
-def _is_cash(columns: Columns) -> BoolArray:
-    """Return which lots are cash equivalents (SPEC 2): by their subtype, or by a symbol such as CASH_USD."""
-    named = np.array([str(symbol).startswith(CASH_PREFIX) for symbol in columns["symbol"]], dtype=bool)
-    return np.isin(columns["investment_subtype"].astype(str), CASH_SUBTYPES) | named
 
 
 def _effective(sessions: SessionArray, days: SessionArray) -> SessionArray:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from sigma_assets.analytics.valuation.ledger import Ledger, sum_over_lots
 from sigma_assets.analytics.valuation.lots import Columns
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.base.frames import FloatArray
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 
 def snapshot_columns(ledger: Ledger) -> Columns:
@@ -46,7 +46,7 @@ def daily_returns(ledger: Ledger) -> FloatArray:
     return np.diff(ledger.pnl, prepend=0.0) / np.where(previous > 0, previous, np.nan)
 
 
-def ends_index(ledger: Ledger, daily: FloatArray) -> npt.NDArray[np.bool_]:
+def ends_index(ledger: Ledger, daily: FloatArray) -> BoolArray:
     """Return on which sessions an index of the daily returns ends: equity is not positive, or the session lost it all."""
     return ~(ledger.equity > 0) | np.isnan(daily) | (daily <= -1.0)
 

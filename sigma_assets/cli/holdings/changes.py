@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
+from sigma_assets.base.conventions import OPTION_TERMS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.holdings.importing import read_options, reading_options, understand
 from sigma_assets.cli.terminal.options import DAY, portfolio_argument
@@ -251,36 +252,24 @@ def _as_lots(rows: pd.DataFrame) -> "list[Lot]":
     return lots
 
 
-_HEADERS = {
-    "investment_class": "Investment Class",
-    "investment_subtype": "Investment Subtype",
-    "multiplier": "Multiplier",
-}
-
-
 def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "Lot":
     """Return a trade as a checked lot: the words of the command are read as a line of a file."""
     import csv
     import io
 
     from sigma_assets.base.calendar import today
+    from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, REQUIRED
     from sigma_assets.holdings.reader import read_holdings
 
+    fields = [*REQUIRED, *(name.removeprefix("investment_") for name in kind)]
     line = io.StringIO()
-    csv.writer(line).writerows(
-        [
-            ["Symbol", "Quantity", "Entry Price Per Share", "Entry Date", *(_HEADERS[name] for name in kind)],
-            [symbol, quantity, price, day, *kind.values()],
-        ]
-    )
+    csv.writer(line).writerows([[OUR_COLUMNS[name] for name in fields], [symbol, quantity, price, day, *kind.values()]])
     (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today()))
     return lot
 
 
 def _renamed(lot: "Lot", symbol: str) -> "Lot":
     """Return the columns that a new symbol changes: of an option, the terms of its contract too."""
-    from sigma_assets.holdings.changes import TERMS
-
     before, named = (_lot_of(name, "1", "1", lot["entry_date"]) for name in (lot["symbol"], symbol))
     is_contract = named["investment_class"] == "OPTIONS"
     if is_contract != (before["investment_class"] == "OPTIONS"):
@@ -289,7 +278,7 @@ def _renamed(lot: "Lot", symbol: str) -> "Lot":
             f"lot of {lot['symbol']}: found {named['symbol']}, expected {expected}; to replace it by another instrument use"
             " --remove, and `trade` for the other one"
         )
-    return {name: named[name] for name in ("symbol", *((*TERMS, "investment_subtype") if is_contract else ()))}
+    return {name: named[name] for name in ("symbol", *((*OPTION_TERMS, "investment_subtype") if is_contract else ()))}
 
 
 def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:

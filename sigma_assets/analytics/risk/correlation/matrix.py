@@ -6,10 +6,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.frames import FloatArray
+from sigma_assets.base.frames import BoolArray, FloatArray
 
 IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 NO_MOVEMENT = 1e-12
 """Returns whose standard deviation is below this, per session, do not vary but for the rounding of prices."""

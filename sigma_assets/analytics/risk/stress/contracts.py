@@ -13,10 +13,8 @@ from sigma_assets.analytics.valuation.options import (
     realized_volatility,
     strike_reductions,
 )
-from sigma_assets.base.conventions import OPTION_MULTIPLIER, OptionModel
+from sigma_assets.base.conventions import OPTION_MULTIPLIER, OPTION_TERMS, OptionModel
 from sigma_assets.base.frames import BoolArray, FloatArray, PriceHistory
-
-_TERMS = ["underlying_symbol", "strike_price", "expiration_date", "option_type"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def contracts(
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
     lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
     terms = held[["session", "lot_id", "quantity"]].merge(
-        lots[["lot_id", "quantity", "entry_date", "multiplier", *_TERMS]],
+        lots[["lot_id", "quantity", "entry_date", "multiplier", *OPTION_TERMS]],
         on="lot_id",
         how="left",
         validate="many_to_one",
