@@ -12,7 +12,11 @@ from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices.changes import inputs_written
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames.rows import Rows
+from sigma_assets.storage.frames.rows import Rows, as_read
+from sigma_assets.storage.schema import FAMILIES, TABLES
+
+READ_BY_MOST = "position_values"
+"""The table that most assets of a portfolio and their checks read: kept as long as the run, or the round of checks."""
 
 Found = TypeVar("Found")
 
@@ -20,9 +24,11 @@ Found = TypeVar("Found")
 class RunTables(Tables):
     """The tables during one run in one process, or during one round of checks; dropped with it, and so is all it keeps.
 
-    Kept are lots, cash flows and symbols of the scope, and the largest price history that was read, of which smaller ones
-    are parts. They are dropped as soon as anybody has written prices, lots or flows. The rows of a valuation are kept
-    until they are wanted; those of stored tables only within `at_one_moment`, where nobody can change them.
+    Kept are lots, cash flows and symbols of the scope, the largest price history that was read, of which smaller ones are
+    parts, rows that the run has stored until they are checked, and its position values. They are dropped as soon as anybody
+    has written prices, lots or flows: until then whoever computes these rows again stores the same ones. The rows of a
+    valuation are kept until they are wanted; what is read of other tables only within `at_one_moment`, where nobody can
+    change it.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -32,7 +38,9 @@ class RunTables(Tables):
         self._kept: dict[Hashable, Any] = {}
         self._history: PriceHistory | None = None
         self._valued: dict[str, pd.DataFrame] = {}
-        self._rows: dict[tuple[str, Rows], pd.DataFrame] | None = None
+        self._stored: dict[tuple[str, Rows], pd.DataFrame] = {}
+        self._rows: dict[tuple[str, Rows], pd.DataFrame] = {}
+        self._moment: dict[Hashable, pd.DataFrame] | None = None
 
     @classmethod
     def over(cls, tables: Tables) -> "RunTables":
@@ -49,13 +57,14 @@ class RunTables(Tables):
 
         def frozen() -> Found:
             self._forget_what_changed()
-            self._rows = {}
+            self._moment = {}
             return work(self)
 
         try:
             return self.database.at_one_moment(frozen)
         finally:
-            self._rows = None
+            self._moment, self._stored = None, {}
+            self._rows = {key: rows for key, rows in self._rows.items() if key[0] == READ_BY_MOST}
 
     def lots_and_flows(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the lots and the cash flows of the scope's portfolios."""
@@ -96,12 +105,31 @@ class RunTables(Tables):
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the rows of a table in scope, all columns or some."""
-        if self._rows is None:
-            return super().rows(table, scope, symbols, columns)
-        key = table, rows_of(scope, symbols)
-        if key not in self._rows:
+        self._forget_what_changed()
+        key, chosen = (table, rows_of(scope, symbols)), None if columns is None else tuple(columns)
+        if key in self._stored:
+            self._rows[key] = as_read(TABLES[table], self._stored.pop(key))
+        elif table == READ_BY_MOST and key not in self._rows:
             self._rows[key] = super().rows(table, scope, symbols)
-        return self._rows[key] if columns is None else self._rows[key][list(columns)]
+        if key in self._rows:
+            whole = self._rows[key]
+            return whole.copy(deep=False) if chosen is None else whole[list(chosen)]
+        if self._moment is None:
+            return super().rows(table, scope, symbols, columns)
+        if (key, chosen) not in self._moment:
+            self._moment[key, chosen] = super().rows(table, scope, symbols, columns)
+        return self._moment[key, chosen].copy(deep=False)
+
+    def replace(
+        self, asset: str, frames: Sequence[pd.DataFrame], scope: Scope, symbols: Sequence[str] | None = None
+    ) -> dict[str, int]:
+        """Replace the rows of an asset's tables in scope, and keep them for its checks."""
+        counts = super().replace(asset, frames, scope, symbols)
+        if asset == READ_BY_MOST:
+            self._rows = {}
+        rows = rows_of(scope, symbols)
+        self._stored = {(table.name, rows): frame for table, frame in zip(FAMILIES[asset], frames, strict=True)}
+        return counts
 
     def _once(self, key: Hashable, read: Callable[[], Found]) -> Found:
         self._forget_what_changed()
@@ -112,8 +140,9 @@ class RunTables(Tables):
 
     def _forget_what_changed(self) -> None:
         """Drop what was read from inputs that have changed since; asked before each reading, so what is kept is no older."""
-        if self._rows is not None:
+        if self._moment is not None:
             return
         written = inputs_written(self.database)
         if written != self._written:
             self._kept, self._history, self._written = {}, None, written
+            self._stored, self._rows = {}, {}

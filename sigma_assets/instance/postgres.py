@@ -23,6 +23,7 @@ from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, PostgresRunStorage
 from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
+from sqlalchemy.dialects.postgresql import ARRAY
 
 import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.base.errors import SettingsError
@@ -63,6 +64,22 @@ class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, PostgresEventL
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store a batch of events, as `store_event` does one."""
         self._store_once(events, lambda: super(PooledPostgresEventLogStorage, self).store_event_batch(events))
+
+    def prepare_insert_event_batch(self, events: Sequence[dg.EventLogEntry]) -> Any:
+        """Return the statement that inserts a batch: a list per column, where Dagster has a parameter per event and column.
+
+        5,000 events are then 7 parameters and not 35,000, which took longer to write down than to store.
+        """
+        rows = [self._event_to_row(event) for event in events]
+        columns = [Events.c[name] for name in rows[0]]
+        lists = [sa.literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns]
+        batch = (
+            sa.func.unnest(*lists)
+            .table_valued(*(column.name for column in columns), with_ordinality="place")
+            .render_derived()
+        )
+        in_turn = sa.select(*(batch.c[column.name] for column in columns)).order_by(batch.c.place)
+        return sa.insert(Events).from_select(columns, in_turn)
 
     def _store_once(self, events: Sequence[dg.EventLogEntry], store: Callable[[], None]) -> None:
         """Dagster commits statement by statement: whatever a broken attempt has left is deleted before the next one."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigma_assets.assets.calculations import valued
 from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.frames import PriceHistory
@@ -151,6 +152,24 @@ def test_a_step_that_changes_what_it_was_given_changes_nothing_for_the_next(shar
     assert "AAA" in shared.run.symbols(shared.scope)
     with pytest.raises(ValueError, match="read-only"):
         shared.run.prices(["AAA"], shared.days).close[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("what", [what for what in CHANGES if what != "a name"])
+def test_stored_rows_are_read_again_once_somebody_changes_what_they_are_made_of(shared: Shared, what: str):
+    """Another run may have stored others meanwhile."""
+    rows = valued(shared.run, shared.scope, ["position_values"])["position_values"]
+    shared.run.replace("position_values", [rows], shared.scope)
+    kept = shared.run.rows("position_values", shared.scope)
+    _execute(shared, "UPDATE position_values SET price = price + 1")
+
+    still = shared.run.rows("position_values", shared.scope)
+    CHANGES[what](shared)
+
+    pd.testing.assert_frame_equal(still, kept)
+    pd.testing.assert_frame_equal(
+        shared.run.rows("position_values", shared.scope), shared.tables.rows("position_values", shared.scope)
+    )
+    assert (shared.run.rows("position_values", shared.scope)["price"].to_numpy() != kept["price"].to_numpy()).any()
 
 
 def test_each_run_has_tables_of_its_own(shared: Shared):

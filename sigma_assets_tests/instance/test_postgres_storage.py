@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 from dagster._core.events import StepMaterializationData
+from dagster._core.storage.event_log import SqlEventLogStorageTable
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.postgres import PooledPostgresEventLogStorage, SharedPostgresStorage
@@ -100,6 +101,36 @@ def test_a_batch_is_stored_once_wherever_the_connection_breaks(
 
     assert struck
     assert stored(storage) == ([f"2026-01-0{day}|p" for day in (5, 6, 7, 8)], 4 * len(TAGS))
+
+
+def test_a_batch_is_stored_as_its_events_one_by_one_would_be(storage: PooledPostgresEventLogStorage) -> None:
+    """Ids in the order of the events, every column, whatever characters a name has, and no partition where there is none."""
+    events = [
+        materialization("2026-01-08"),
+        materialization("""it's "10%" {a,b} \\ é :x"""),
+        materialization("2026-01-05"),
+    ]
+    asset = dg.AssetMaterialization("betas")
+    bare = dg.DagsterEvent(
+        "ASSET_MATERIALIZATION", "portfolios", event_specific_data=StepMaterializationData(asset), step_key=None
+    )
+    events.append(events[0]._replace(dagster_event=bare))
+    for event in events:
+        storage.store_event(event)
+    expected = _columns(storage)
+    storage.wipe()
+
+    storage.store_event_batch(events)
+
+    found = _columns(storage)
+    assert [row[1:] for row in found] == [row[1:] for row in expected]
+    assert [row[0] for row in found] == sorted(row[0] for row in found)
+    assert len({row[0] for row in found}) == len(events)
+
+
+def _columns(storage: PooledPostgresEventLogStorage) -> list[sa.Row]:
+    with storage.index_connection() as connection:
+        return list(connection.execute(sa.select(SqlEventLogStorageTable).order_by(SqlEventLogStorageTable.c.id)))
 
 
 def test_a_read_is_repeated_when_the_connection_breaks(storage: PooledPostgresEventLogStorage, address: str) -> None:

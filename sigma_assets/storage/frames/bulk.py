@@ -126,7 +126,11 @@ def fetch_frame(
     Date -> datetime64[s]; DateTime -> datetime64[us, UTC]; Double -> float64, null = NaN; whole numbers -> int64, or
     Int64 where the column may be null; Boolean -> bool; Text -> object with str, null = None.
     """
-    arrays = fetch(connection, query, parameters, {column.name: column.type for column in columns})
+    return frame_of(columns, fetch(connection, query, parameters, {column.name: column.type for column in columns}))
+
+
+def frame_of(columns: Iterable[sa.Column], arrays: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+    """Return columns of the schema as a frame, each with the type that `fetch_frame` gives it."""
     return pd.DataFrame({column.name: _series(column, arrays[column.name]) for column in columns})
 
 

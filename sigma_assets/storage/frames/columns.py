@@ -79,6 +79,11 @@ def checked_columns(
     return stored
 
 
+def column_values(table: sa.Table, frame: pd.DataFrame) -> dict[str, ColumnValues]:
+    """Return the columns of a frame that `checked_columns` has found fit to be stored."""
+    return {column.name: _values(column, frame) for column in table.columns}
+
+
 def _check_names(table: sa.Table, frame: pd.DataFrame, wanted: list[str]) -> None:
     missing = [name for name in wanted if name not in frame.columns]
     unknown = [str(name) for name in frame.columns if name not in wanted]

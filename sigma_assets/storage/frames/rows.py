@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from sigma_assets.base.errors import RowsError, StorageError
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
-from sigma_assets.storage.frames.columns import ColumnValues, checked_columns
+from sigma_assets.storage.frames.columns import ColumnValues, checked_columns, column_values
 from sigma_assets.storage.frames.matrices import packed, unpacked
 from sigma_assets.storage.schema import PACKED
 
@@ -110,6 +111,28 @@ def read_rows(db: Database, table: sa.Table, scope: Rows, columns: Sequence[str]
         return bulk.fetch_frame(connection, query, parameters, [table.c[name] for name in names])
 
     return db.in_snapshot(read)
+
+
+def as_read(table: sa.Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that were stored as `read_rows` would return them, without reading them.
+
+    Parameters
+    ----------
+    frame : as it was given to `replace_rows`.
+    """
+    values = column_values(table, frame)
+    arrays = {column.name: _as_fetched(column, values[column.name]) for column in table.columns}
+    keys = [pd.factorize(arrays[name], sort=True)[0] for name in table.primary_key.columns.keys()]  # noqa: SIM118 (no dict)
+    order = np.lexsort(keys[::-1])
+    return bulk.frame_of(table.columns, {name: array[order] for name, array in arrays.items()})
+
+
+def _as_fetched(column: sa.Column, values: ColumnValues) -> npt.NDArray[Any]:
+    if isinstance(column.type, sa.Date):
+        return values.values.astype("datetime64[s]")
+    if isinstance(column.type, sa.DateTime | sa.Text):
+        return values.values
+    return np.where(values.absent, np.nan, values.values)
 
 
 def stored_range(db: Database, table: sa.Table, portfolio_id: str | None = None) -> tuple[date, date] | None:

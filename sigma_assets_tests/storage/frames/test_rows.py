@@ -13,7 +13,7 @@ import pytest
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
+from sigma_assets.storage.frames.rows import Rows, as_read, read_rows, replace_rows
 from sigma_assets_tests.storage.builders import coverage, dump
 
 JANUARY = Rows(date(2026, 1, 1), date(2026, 1, 31))
@@ -53,6 +53,7 @@ def test_rows_come_back_as_they_went_in(database: Database) -> None:
     assert found.dtypes[["session", "price_session", "quantity", "is_stale", "symbol"]].astype(str).tolist() == [
         "datetime64[s]", "datetime64[s]", "float64", "bool", "object",
     ]  # fmt: skip
+    pd.testing.assert_frame_equal(as_read(schema.position_values, values), found, check_exact=True)
 
 
 def test_counts_that_may_be_absent_are_whole_numbers_with_gaps(database: Database) -> None:
@@ -73,6 +74,8 @@ def test_counts_that_may_be_absent_are_whole_numbers_with_gaps(database: Databas
 
     assert found.dtypes.astype(str).tolist() == ["Int64", "int64", "float64"]
     assert found["market_observations"].tolist() == [90, pd.NA]
+    whole = read_rows(database, schema.symbol_factors, JANUARY)
+    pd.testing.assert_frame_equal(as_read(schema.symbol_factors, rows), whole, check_exact=True)
 
 
 def test_no_rows_have_the_same_types_as_many(database: Database) -> None:
@@ -80,6 +83,7 @@ def test_no_rows_have_the_same_types_as_many(database: Database) -> None:
     replace_rows(database, {TABLE: coverage(["p"], ["2026-01-02"])}, JANUARY)
 
     assert empty.empty
+    pd.testing.assert_frame_equal(as_read(TABLE, empty), empty)
     assert empty.dtypes.to_dict() == read_rows(database, TABLE, JANUARY).dtypes.to_dict()
 
 
