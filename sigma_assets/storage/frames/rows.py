@@ -121,18 +121,20 @@ def as_read(table: sa.Table, frame: pd.DataFrame) -> pd.DataFrame:
     frame : as it was given to `replace_rows`.
     """
     values = column_values(table, frame)
-    arrays = {column.name: _as_fetched(column, values[column.name]) for column in table.columns}
-    keys = [pd.factorize(arrays[name], sort=True)[0] for name in table.primary_key.columns.keys()]  # noqa: SIM118 (no dict)
+    keys = [pd.factorize(values[name].values, sort=True)[0] for name in table.primary_key.columns.keys()]  # noqa: SIM118
     order = np.lexsort(keys[::-1])
-    return bulk.frame_of(table.columns, {name: array[order] for name, array in arrays.items()})
+    rows = bulk.frame_of(
+        table.columns, {column.name: _as_fetched(column, values[column.name]) for column in table.columns}
+    )
+    return rows if (np.diff(order) == 1).all() else rows.iloc[order].reset_index(drop=True)
 
 
 def _as_fetched(column: sa.Column, values: ColumnValues) -> npt.NDArray[Any]:
     if isinstance(column.type, sa.Date):
         return values.values.astype("datetime64[s]")
-    if isinstance(column.type, sa.DateTime | sa.Text):
-        return values.values
-    return np.where(values.absent, np.nan, values.values)
+    if isinstance(column.type, sa.Integer) and not isinstance(column.type, sa.Boolean):
+        return np.where(values.absent, np.nan, values.values)
+    return values.values
 
 
 def stored_range(db: Database, table: sa.Table, portfolio_id: str | None = None) -> tuple[date, date] | None:
