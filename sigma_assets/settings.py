@@ -19,6 +19,7 @@ from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
 from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.masking import masked, without_login
+from sigma_assets.holdings.contracts import read_symbol
 
 HIDDEN = "(set)"
 YEARS_OF_HISTORY = 3
@@ -29,6 +30,18 @@ _PACE = read.whole_number(0, 100_000)
 _WINDOW, _OBSERVATIONS = read.whole_number(10, 2_520), read.whole_number(10, 2_520)
 """A fit of six factors to fewer than ten returns has no degrees of freedom left to speak of; 2,520 are ten years."""
 _WEB_ADDRESS = read.address("http", "https")
+
+
+def _symbol(text: str) -> str:
+    """Read a symbol in any of the notations that holdings may have: BRK-B is BRK.B."""
+    found = read_symbol(text)
+    if found is None or found.contract is not None or not read.SYMBOL.fullmatch(found.symbol.removeprefix("^")):
+        raise ValueError("expected the symbol of a stock, fund or index, such as SPY")
+    return found.symbol
+
+
+def _etfs(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((role, _symbol(symbol)) for role, symbol in read.etfs(text))
 
 
 def _setting(env: str, default: Any, doc: str, reader: read.Reader = str, *, secret: bool = False) -> Any:
@@ -75,7 +88,7 @@ class Settings:
         "SIGMA_FACTOR_ETFS",
         (),
         "other ETFs for market, rates and the six styles: `market=VTI,rates=IEF`; defaults: see docs/methodology.md",
-        read.etfs,
+        _etfs,
     )
     factor_window: int = _setting(
         "SIGMA_FACTOR_WINDOW", 90, "returns in the market, rates and style regressions", _WINDOW
@@ -114,7 +127,7 @@ class Settings:
         "duration of the rates ETF in years: the percentage that it loses when yields rise by one percentage point",
         read.number(0.1, 50),
     )
-    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "benchmark symbol for performance", str.upper)
+    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "benchmark symbol for performance", _symbol)
     scenario_file: str = _setting(
         "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = the scenarios in the package"
     )
@@ -157,6 +170,12 @@ class Settings:
         "http://127.0.0.1:3000",
         "address of the Dagster webserver, for links and run requests",
         _WEB_ADDRESS,
+    )
+    keep_days: int = _setting(
+        "SIGMA_KEEP_DAYS",
+        400,
+        "days for which `db prune` keeps superseded runs, and what was computed for removed portfolios",
+        read.whole_number(7, 36_500),
     )
     status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to", read.host)
     status_port: int = _setting(
@@ -248,7 +267,7 @@ class Settings:
     @property
     def performance_model(self) -> PerformanceModel:
         """Return the performance model with the chosen benchmark and rate."""
-        return PerformanceModel(benchmark=self.benchmark.upper(), risk_free_rate=self.risk_free_rate)
+        return PerformanceModel(benchmark=self.benchmark, risk_free_rate=self.risk_free_rate)
 
     @property
     def scenarios(self) -> Scenarios:

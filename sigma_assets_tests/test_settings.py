@@ -42,6 +42,17 @@ def test_other_etfs_replace_the_standard_ones_by_role():
     assert (model.market, model.rates, model.styles["size"], model.styles["value"]) == ("VTI", "TLT", "IJR", "VTV")
 
 
+@pytest.mark.parametrize(
+    ("written", "symbol"), [("brk-b", "BRK.B"), ("BRK/B", "BRK.B"), ("^gspc", "^GSPC"), ("spy", "SPY")]
+)
+def test_a_benchmark_is_spelled_as_holdings_and_prices_are(written: str, symbol: str):
+    assert read_settings({"SIGMA_BENCHMARK": written}).performance_model.benchmark == symbol
+
+
+def test_a_factor_etf_is_spelled_as_holdings_and_prices_are():
+    assert read_settings({"SIGMA_FACTOR_ETFS": "size=bf-b"}).factor_model.styles["size"] == "BF.B"
+
+
 def test_an_unknown_role_is_refused():
     with pytest.raises(SettingsError, match="expected ROLE=SYMBOL with a role of market, rates"):
         read_settings({"SIGMA_FACTOR_ETFS": "beta=SPY"})
@@ -86,6 +97,10 @@ def test_a_factor_etf_that_is_changed_changes_its_spread_too():
         ("SIGMA_EXTRA_CLOSURES", "2026-01-10", "weekdays: 2026-01-10 is a Saturday"),
         ("SIGMA_FACTOR_ETFS", "size=IWM,size=IJR", "each role once"),
         ("SIGMA_FACTOR_ETFS", "size=I WM", "ROLE=SYMBOL"),
+        ("SIGMA_FACTOR_ETFS", "size=AAPL250117C200", "ROLE=SYMBOL"),
+        ("SIGMA_BENCHMARK", "AAPL250117C200", "symbol of a stock"),
+        ("SIGMA_BENCHMARK", "S&P 500", "symbol of a stock"),
+        ("SIGMA_KEEP_DAYS", "6", "7"),
         ("SIGMA_FACTOR_ETFS", "size=VTV", "six different ETFs"),
         ("SIGMA_FACTOR_ETFS", "rates=SPY", "two ETFs"),
         ("SIGMA_FACTOR_ETFS", "market=QUAL", "two ETFs"),

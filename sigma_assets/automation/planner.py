@@ -70,7 +70,7 @@ def plan_runs(
     ]
     weights = {key: -(-count // LOTS) for key, count in (lots or {}).items() if count > LOTS}
     parts = (part for run in planned for part in _parts(run, calendar, workers, weights))
-    return sorted(parts, key=lambda run: (run.first, run.last, -len(run.portfolio_ids)))
+    return sorted(parts, key=lambda run: (run.first, run.last, -_weight(run.portfolio_ids, weights)))
 
 
 def launchable(planned: Iterable[PlannedRun], busy: Collection[str]) -> list[PlannedRun]:
@@ -124,7 +124,7 @@ def _parts(run: PlannedRun, calendar: SessionArray, workers: int, weights: Mappi
     """Yield the run in parts of at most MAX_CELLS: cut by portfolios first, then by sessions; the universe by sessions."""
     top, bottom = np.searchsorted(calendar, np.array([run.first, run.last], dtype="datetime64[D]")).tolist()
     height = bottom - top + 1
-    width = max(sum(weights.get(key, 1) for key in run.portfolio_ids), 1)
+    width = max(_weight(run.portfolio_ids, weights), 1)
     equal = max(min(workers, width * height // MIN_CELLS), 1)
     fewest = -(-width // max(MAX_CELLS // height, 1))
     step = -(-width // (-(-fewest // equal) * equal))  # as many parts for each worker, or some would wait for others
@@ -133,6 +133,10 @@ def _parts(run: PlannedRun, calendar: SessionArray, workers: int, weights: Mappi
         for start in range(top, bottom + 1, rows):
             end = min(start + rows - 1, bottom)
             yield replace(run, first=calendar[start].item(), last=calendar[end].item(), portfolio_ids=keys)
+
+
+def _weight(keys: Iterable[str], weights: Mapping[str, int]) -> int:
+    return sum(weights.get(key, 1) for key in keys)
 
 
 def _neighbours(keys: tuple[str, ...], weights: Mapping[str, int], most: int) -> Iterable[tuple[tuple[str, ...], int]]:

@@ -17,7 +17,7 @@ FIRST_CLOSE, LAST_MINUTE = time(13, 0), time(23, 59)
 """The NYSE closes at 13:00 on its short days: before, no close of the day is there."""
 _HOST = re.compile(r"\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:]*\]?|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _MAILBOX = re.compile(r"[^\s@,;<>\"]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
+SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
 
 
 def number(least: float, most: float) -> Reader:
@@ -132,7 +132,7 @@ def etfs(text: str) -> tuple[tuple[str, str], ...]:
     chosen: dict[str, str] = {}
     for part in text.split(","):
         role, separator, symbol = (piece.strip() for piece in part.partition("="))
-        if not separator or role not in roles or not _SYMBOL.fullmatch(symbol.upper()):
+        if not separator or role not in roles or not SYMBOL.fullmatch(symbol.upper()):
             raise ValueError(f"expected ROLE=SYMBOL with a role of {', '.join(roles)}; found {part.strip()!r}")
         if role in chosen:
             raise ValueError(f"expected each role once; found {role} twice")

@@ -57,15 +57,13 @@ def check(as_json: bool) -> None:
 @click.option(
     "--older-than",
     "days",
-    default=400,
-    show_default=True,
     type=click.IntRange(7, 36_500),
-    help="Only what ended, or was removed, more than this many days ago.",
+    help="Only what ended, or was removed, more than this many days ago; default: SIGMA_KEEP_DAYS.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def prune(days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+def prune(days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete superseded runs, and what was computed for removed portfolios.
 
     Numbers of active portfolios stay, and so does every run that made the newest numbers of any session. Lots and flows of
@@ -76,7 +74,7 @@ def prune(days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
     from sigma_assets.storage.roster import read_roster
 
     database = open_database()
-    before = datetime.now(UTC) - timedelta(days=days)
+    before = datetime.now(UTC) - timedelta(days=days or current_settings().keep_days)
     with open_instance() as instance:
         found = pruning.prunable(instance, database, read_roster(database), before)
         record = {

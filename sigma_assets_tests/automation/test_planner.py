@@ -151,8 +151,10 @@ def test_of_the_runs_of_a_session_the_largest_starts_first():
     missing = {(key, asset): CALENDAR[:1] for key in order if key != "P2" for asset in ASSETS}
 
     planned = plan_runs(missing, assets=ASSETS, order=order, calendar=CALENDAR)
+    heavy = plan_runs(missing, assets=ASSETS, order=order, calendar=CALENDAR, lots={"P0": 300})
 
     assert [run.portfolio_ids for run in planned] == [("P3", "P4", "P5", "P6"), ("P0", "P1")]
+    assert [run.portfolio_ids for run in heavy] == [("P0", "P1"), ("P3", "P4", "P5", "P6")]
 
 
 def test_a_long_history_of_the_universe_is_cut_into_runs_that_fit_into_memory(monkeypatch):

@@ -118,6 +118,18 @@ def test_database_commands_speak_json(sigma, portfolio_id, folder, command):
     assert int(record["schema"]) >= 2
 
 
+@pytest.mark.parametrize(
+    ("words", "kept", "days"), [((), "", 400), ((), "30", 30), (("--older-than", "9"), "30", 9)], ids=str
+)
+def test_how_long_what_is_superseded_is_kept_is_a_setting(sigma, portfolio_id, words, kept, days):
+    record = json.loads(sigma("db", "prune", "--dry-run", "--json", *words, SIGMA_KEEP_DAYS=kept).stdout)
+
+    expected = datetime.now(UTC) - timedelta(days=days)
+    before = datetime.strptime(record["before"], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
+    assert abs(before - expected) < timedelta(minutes=10)
+    assert record["deleted"] is False
+
+
 @pytest.mark.parametrize("amount", ["1000000000000.01", "-1e13", "inf", "nan", "0", "0.001"])
 def test_a_flow_is_bounded_like_equity(sigma, portfolio_id, amount):
     refused(sigma("flow", portfolio_id, "2024-03-06", amount), "cash flow of", "1,000,000,000,000 USD")
