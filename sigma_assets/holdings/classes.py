@@ -44,7 +44,7 @@ def read_classes(content: bytes, source: str) -> list[ClassRow]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if _counts(line)]
     if not lines:
         raise HoldingsError(f"{source}: no rows; expected the header `{','.join(COLUMNS)}`")
-    header = [name.strip().lower() for name in next(csv.reader([lines[0][1]]))]
+    header = [name.strip().lower() for name in _cells(lines[0][1]) or ()]
     missing = [name for name in REQUIRED if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
     if missing or unknown:
@@ -55,7 +55,12 @@ def read_classes(content: bytes, source: str) -> list[ClassRow]:
     problems: list[Problem] = []
     rows = []
     for number, line in lines[1:]:
-        cells = next(csv.reader(io.StringIO(line)))
+        cells = _cells(line)
+        if cells is None:
+            problems.append(
+                _problem(number, None, line, f"cells of at most {csv.field_size_limit():,} characters", "too long")
+            )
+            continue
         if len(cells) > len(header):
             problems.append(_problem(number, None, line, f"{len(header)} values", "too many values"))
             continue
@@ -66,6 +71,14 @@ def read_classes(content: bytes, source: str) -> list[ClassRow]:
     if problems:
         raise HoldingsError.of(source, sorted(problems, key=lambda problem: problem.line or 0))
     return rows
+
+
+def _cells(line: str) -> list[str] | None:
+    """Return the cells of a line; None if one is longer than CSV readers take."""
+    try:
+        return next(csv.reader(io.StringIO(line)))
+    except csv.Error:
+        return None
 
 
 def _counts(line: str) -> bool:

@@ -36,17 +36,19 @@ def apply_edit(
     PortfolioNotFoundError
         No active portfolio has this id.
     HoldingsError
-        A row was changed since it was read.
+        A row was changed since it was read, or a lot would now be entered before the portfolio's inception.
     """
     wanted = {"lots": dict(lots or {}), "flows": dict(flows or {})}
     with db.begin() as connection:
-        require_active(connection, portfolio_id)
+        inception = require_active(connection, portfolio_id)
         before = {table: _rows(connection, portfolio_id, table, rows) for table, rows in wanted.items()}
         for lot_id, row in (seen or {}).items():
             if before["lots"].get(lot_id) != row:
                 raise HoldingsError(
                     f"lot {lot_id} has changed in the meantime; check `sigma-assets lots` and try again"
                 )
+        for lot_id, lot in wanted["lots"].items():
+            _refuse_before_inception(lot, before["lots"][lot_id], inception)
         _write(connection, portfolio_id, before, wanted)
         edit = {
             "portfolio_id": portfolio_id,
@@ -56,6 +58,16 @@ def apply_edit(
             "edited_at": datetime.now(UTC),
         }
         connection.execute(sa.insert(schema.holdings_edits).values(edit))
+
+
+def _refuse_before_inception(lot: Row | None, before: Row | None, inception: date) -> None:
+    """Refuse a new entry before the first session: all that the lot has earned until then would be that session's."""
+    if lot is None or lot["entry_date"] >= inception or (before and before["entry_date"] < inception):
+        return
+    raise HoldingsError(
+        f"{lot['symbol']}: entry on {lot['entry_date']}; expected the portfolio's inception {inception} or later: initial"
+        " equity and history begin then. To begin earlier, import a file with all lots as a new portfolio"
+    )
 
 
 def undo_edit(db: Database, portfolio_id: str) -> str:

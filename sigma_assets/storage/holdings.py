@@ -18,6 +18,9 @@ from sigma_assets.storage.selection import selected
 LOT_COLUMNS = tuple(column.name for column in schema.lots.columns if column.name not in ("lot_id", "portfolio_id"))
 """Columns of a lot that a person enters."""
 
+MOST = 1e15
+"""Quantities, prices and multipliers are less than this, as in a file: a double holds 15 digits."""
+
 # a step per day with changes: from that day to the next step, this number of changes is in effect
 _STEPS = """
     WITH days AS (
@@ -58,8 +61,9 @@ def check_lot(lot_id: str, lot: Mapping[str, Any]) -> None:
         raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): multiplier 0; expected a number above 0")
     for name in ("quantity", "entry_price", "exit_price", "strike_price", "multiplier"):
         value = lot.get(name)
-        if value is not None and (not np.isfinite(value) or (value < 0 and name != "quantity")):
-            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): {name} {value}; expected a finite number")
+        if value is not None and (not abs(value) < MOST or (value < 0 and name != "quantity")):
+            expected = f"a number of less than {MOST:,.0f}" + ("" if name == "quantity" else ", and not below 0")
+            raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): {name} {value}; expected {expected}")
     if not lot["quantity"]:
         raise HoldingsError(f"lot {lot_id} ({lot['symbol']}): quantity {lot['quantity']}; expected other than 0")
 

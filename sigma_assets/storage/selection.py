@@ -1,6 +1,7 @@
 """Which portfolios a statement is about: the given ones, all of which must exist, or the active ones."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,8 +11,8 @@ from sigma_assets.storage import schema
 from sigma_assets.storage.frames import bulk
 
 
-def require_active(connection: sa.Connection, portfolio_id: str) -> None:
-    """Make sure that an active portfolio has this id, and that it stays so until the commit.
+def require_active(connection: sa.Connection, portfolio_id: str) -> date:
+    """Make sure that an active portfolio has this id, and that it stays so until the commit; return its inception.
 
     Raises
     ------
@@ -19,13 +20,17 @@ def require_active(connection: sa.Connection, portfolio_id: str) -> None:
         No active portfolio has this id.
     """
     table = schema.portfolios
-    query = sa.select(table.c.deleted_at).where(table.c.portfolio_id == portfolio_id).with_for_update()
+    query = (
+        sa.select(table.c.deleted_at, table.c.inception).where(table.c.portfolio_id == portfolio_id).with_for_update()
+    )
     row = connection.execute(query).one_or_none()
     if row is None or row.deleted_at is not None:
         state = "no portfolio has this id" if row is None else f"it was removed at {row.deleted_at:%Y-%m-%d %H:%M} UTC"
         raise PortfolioNotFoundError(
             f"portfolio {portfolio_id}: {state}; `sigma-assets portfolios` lists the active ones"
         )
+    inception: date = row.inception
+    return inception
 
 
 def selected(connection: sa.Connection, ids: Sequence[str] | None) -> tuple[str, Mapping[str, Any]]:

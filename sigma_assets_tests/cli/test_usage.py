@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sigma_assets.base.tokens import opened_portfolio
 from sigma_assets.cli.terminal.printing import print_rows
+from sigma_assets_tests.cli.files import HOLDINGS
 
 TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
 INCEPTION = "2024-03-04"
@@ -128,6 +129,52 @@ def test_how_long_what_is_superseded_is_kept_is_a_setting(sigma, portfolio_id, w
     before = datetime.strptime(record["before"], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
     assert abs(before - expected) < timedelta(minutes=10)
     assert record["deleted"] is False
+
+
+def test_a_holdings_file_that_is_not_there_is_named(sigma, portfolio_id):
+    refused(sigma("import", "nope.csv", "--name", "q", "--equity", "5"), "nope.csv: cannot be read (No such file")
+
+
+def test_a_template_that_cannot_be_written_says_where_and_why(sigma, folder):
+    refused(sigma("import", "--template", str(folder / "none" / "x.csv")), "x.csv: cannot be written (No such file")
+
+
+def test_a_dry_run_refuses_the_portfolio_that_the_import_would_refuse(sigma, portfolio_id):
+    given = ("--name", "Growth", "--equity", "abc", "--account-type", "foo")
+
+    answer = sigma("import", "growth.csv", "--dry-run", *given)
+
+    refused(answer, "ERR_PORT_001", "ERR_PORT_005", "ERR_PORT_009")
+    assert sigma("import", "growth.csv", "--dry-run", "--name", "Other", "--equity", "5").exit_code == 0
+
+
+def test_a_class_of_more_characters_than_a_line_of_csv_may_have_is_named(sigma, folder):
+    (folder / "classes.csv").write_text(f"symbol,scheme,class\nAAPL,sector,{'x' * 200_000}\n")
+
+    refused(sigma("classify", "classes.csv"), "classes.csv:2", "cells of at most 131,072 characters")
+
+
+@pytest.mark.parametrize("option", ["--quantity", "--price", "--multiplier"])
+def test_a_correction_is_bounded_as_a_file_is(sigma, portfolio_id, option):
+    lot = json.loads(sigma("lots", portfolio_id, "--json").stdout)[0]["lot_id"]
+
+    refused(sigma("correct", portfolio_id, lot, option, "1e300"), "1e+300; expected a number of less than")
+
+
+def test_no_lot_begins_before_its_portfolio(sigma, portfolio_id, folder):
+    """What it has earned until then would be the first session's."""
+    lot = json.loads(sigma("lots", portfolio_id, "--json").stdout)[0]["lot_id"]
+    (folder / "earlier.csv").write_text(HOLDINGS.replace("2024-03-06", "2024-03-01"))
+    bought = ("--symbol", "AAPL", "--quantity", "10", "--price", "180", "--date", "2024-03-01")
+
+    answers = (
+        sigma("trade", portfolio_id, *bought),
+        sigma("correct", portfolio_id, lot, "--date", "2024-03-01"),
+        sigma("sync", portfolio_id, "earlier.csv"),
+    )
+
+    for answer in answers:
+        refused(answer, "entry on 2024-03-01; expected the portfolio's inception 2024-03-04 or later")
 
 
 @pytest.mark.parametrize("amount", ["1000000000000.01", "-1e13", "inf", "nan", "0", "0.001"])

@@ -97,12 +97,25 @@ def import_(file: Path | None, name: str | None, equity: str | None, account_typ
         return click.echo(mapping_of(read_content(file), file.name), nl=False)
     asks = sys.stdin.isatty() and not (yes or as_json)
     if dry_run:
+        _check_given(name, equity, account_type)
         holdings = understand(file, read_options(given), asks=asks, keep_doubts=True)
         return show_one(holdings.summary(), as_json=as_json, sentence="\n".join(described(holdings)))
     for option, value in (("--name", name), ("--equity", equity)):
         if value is None:
             raise click.UsageError(f"{option} is missing; `--dry-run` only shows what is in the file")
     _import(file, str(name), str(equity), account_type, read_options(given), asks, as_json)
+
+
+def _check_given(name: str | None, equity: str | None, account_type: str) -> None:
+    """Refuse in a dry run what the import would refuse of the portfolio, as far as it is given."""
+    from sigma_assets.cli.terminal.world import open_database
+    from sigma_assets.holdings.portfolio import check_portfolio
+    from sigma_assets.storage import portfolios as tables
+
+    taken = set() if name is None else set(tables.portfolios(open_database())["name"])
+    problems = check_portfolio("1" if name is None else name, "1" if equity is None else equity, account_type, taken)
+    if problems:
+        raise HoldingsError.of("import", problems)
 
 
 def _import(
@@ -125,6 +138,8 @@ def _import(
     try:
         holdings = understand(file, options, asks=asks and not problems)
     except HoldingsError as error:
+        if not error.problems:
+            raise
         raise HoldingsError.of(file.name, [*problems, *error.problems]) from error
     if problems:
         raise HoldingsError.of(file.name, problems)
@@ -252,5 +267,8 @@ def _write_template(file: Path | None) -> None:
         return click.echo(text, nl=False)
     if file.exists():
         raise HoldingsError(f"{file} exists; choose another name")
-    file.write_text(text)
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise HoldingsError(f"{file}: cannot be written ({error.strerror}); choose another place") from error
     click.echo(f"wrote {file}")
