@@ -31,9 +31,12 @@ def nightly(database: str, symbols: int, portfolios: int, lots: int = 30) -> lis
     entry = world.tables.calendar.shift(world.sessions[0].item(), -YEAR)
     load_prices(world, names, entry)
     ids = add_portfolios(world, portfolios, names, lots, entry)
-    case = f"nightly, {symbols:,} symbols, {portfolios:,} portfolios, {database}"
-    universe = _measure(case, world, [])
-    return universe + _measure(case, world, ids)
+    return nightly_runs(f"nightly, {symbols:,} symbols, {portfolios:,} portfolios, {database}", world, ids)
+
+
+def nightly_runs(case: str, world: World, ids: Sequence[str]) -> list[Measured]:
+    """The run of the universe, then that of the portfolios."""
+    return _measure(case, world, []) + _measure(case, world, ids)
 
 
 def universe(database: str, symbols: int, sessions: int = YEAR) -> list[Measured]:
