@@ -1,16 +1,18 @@
 """Runs remember what they cover, whatever becomes of the portfolios at the ends of their range (SPEC 9, scenario 16)."""
 
+import time
 from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from sigma_assets.automation.execution import Update, UpdateRequest, execute, origin_of
 from sigma_assets.automation.jobs import SYMBOL_ASSETS, names
 from sigma_assets.automation.requests import tags_of
 from sigma_assets.runs.covers import runs
-from sigma_assets.runs.tags import PlannedRun
+from sigma_assets.runs.tags import PlannedRun, partition_key
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.roster import adopt, partition_names
@@ -67,6 +69,34 @@ def test_a_portfolio_at_an_end_of_a_waiting_run_is_removed_and_the_others_finish
     assert world.partitions == others
     assert list(cover(world, done.run_id).portfolio_ids) == world.ids, "history keeps what it said"
     assert world.tick("reconcile") == []
+
+
+def test_a_backfill_from_the_ui_keeps_its_partitions_until_its_runs_are_over(world: World):
+    """It selects its range by the two ends, whenever Dagster makes its runs: without one of them it would fail whole."""
+    roster = world.tables.roster()
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="byhand",
+        asset_graph=world.definitions.resolve_asset_graph(),
+        partition_names=[partition_key(LAST, roster.name_of[portfolio_id]) for portfolio_id in world.ids],
+        asset_selection=[dg.AssetKey("betas")],
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=world.instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    world.instance.add_backfill(backfill)
+    remove_portfolio(world.database, world.ids[2])
+
+    world.tick("reconcile")
+    while_open = world.partitions
+    world.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    world.tick("reconcile")
+
+    assert while_open == world.ids
+    assert world.partitions == world.ids[:2]
 
 
 def test_a_run_that_was_launched_by_hand_writes_down_what_it_covers(world: World):
