@@ -158,6 +158,12 @@ class Settings:
         "address of the Dagster webserver, for links and run requests",
         _WEB_ADDRESS,
     )
+    dagster_request_url: str = _setting(
+        "SIGMA_DAGSTER_REQUEST_URL",
+        "",
+        "address of the Dagster webserver for run requests alone, as in containers; empty = SIGMA_DAGSTER_URL",
+        _WEB_ADDRESS,
+    )
     status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to", read.host)
     status_port: int = _setting(
         "SIGMA_STATUS_PORT", 3001, "port of the status server", read.whole_number(1, read.MAX_PORT)
@@ -198,6 +204,11 @@ class Settings:
     def workers(self) -> int:
         """Return how many runs a night is divided into; SQLite has one writer, so that a second one would only wait."""
         return self.run_workers or (1 if self.database.startswith("sqlite") else 2)
+
+    @property
+    def dagster_requests(self) -> str:
+        """Return the address at which this process reaches the Dagster webserver."""
+        return self.dagster_request_url or self.dagster_url
 
     @property
     def dagster_link(self) -> str:

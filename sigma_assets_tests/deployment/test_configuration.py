@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sigma_assets.automation.webserver import REPOSITORY
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets_tests.deployment.deployment import CHECKOUT, SCRIPTS, Deployment
 
@@ -85,6 +86,17 @@ def test_the_compose_file_starts_programs_that_are_there() -> None:
     workspace = read(DEPLOY / "workspace.yaml")["load_from"][0]["grpc_server"]
     assert workspace["host"] in services
     assert str(workspace["port"]) in services["code-server"]["command"]
+
+
+def test_an_import_in_a_container_reaches_the_webserver_and_our_code() -> None:
+    """It asks for its run under the name of the service, and of the code location that the webserver has loaded."""
+    service = read(DEPLOY / "docker-compose.yml")["services"]["webserver"]
+    default = re.fullmatch(r"\$\{\w+:-(.*)\}", service["environment"]["SIGMA_DAGSTER_REQUEST_URL"])
+    workspace = read(DEPLOY / "workspace.yaml")["load_from"][0]["grpc_server"]
+
+    assert default is not None
+    assert default[1] == f"http://webserver:{service['command'][-1]}"
+    assert workspace["location_name"] == REPOSITORY["repositoryLocationName"]
 
 
 def test_a_container_may_stop_for_longer_than_its_process_needs() -> None:
