@@ -1,6 +1,7 @@
 """deploy/: one configuration with the embedded one, batched events everywhere, a compose file that holds together."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_the_image_is_built_from_what_it_needs_and_from_nothing_else() -> None:
     assert {*copied, "sigma_assets", "pyproject.toml", "setup.py", "README.md", "requirements.lock"} == set(allowed)
     for path in allowed:
         assert (CHECKOUT / path).exists(), path
+
+
+def test_the_package_the_changelog_and_the_images_are_of_one_version() -> None:
+    with (CHECKOUT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    newest = re.search(r"^## (\S+)", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    pages = "".join(file.read_text() for file in sorted((DEPLOY / "kubernetes").iterdir()))
+
+    assert newest is not None
+    assert newest[1] == version
+    assert set(re.findall(r"sigma-assets:([\d.]+)", pages)) == {version}
+    assert set(re.findall(r'registry.example/sigma-assets, tag: "([\d.]+)"', pages)) == {version}
 
 
 def test_no_secret_is_written_into_a_file_of_the_deployment() -> None:
