@@ -171,6 +171,12 @@ class Settings:
         "address of the Dagster webserver, for links and run requests",
         _WEB_ADDRESS,
     )
+    dagster_request_url: str = _setting(
+        "SIGMA_DAGSTER_REQUEST_URL",
+        "",
+        "address of the Dagster webserver for run requests alone, as in containers; empty = SIGMA_DAGSTER_URL",
+        _WEB_ADDRESS,
+    )
     keep_days: int = _setting(
         "SIGMA_KEEP_DAYS",
         400,
@@ -217,6 +223,11 @@ class Settings:
     def workers(self) -> int:
         """Return how many runs a night is divided into; SQLite has one writer, so that a second one would only wait."""
         return self.run_workers or (1 if self.database.startswith("sqlite") else 2)
+
+    @property
+    def dagster_requests(self) -> str:
+        """Return the address at which this process reaches the Dagster webserver."""
+        return self.dagster_request_url or self.dagster_url
 
     @property
     def dagster_link(self) -> str:

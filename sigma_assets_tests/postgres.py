@@ -9,7 +9,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -72,6 +74,40 @@ class PostgresServer:
         with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {subnet} trust\n")
         self.start()
+
+    @contextmanager
+    def configured(self, settings: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[None]:
+        """Change settings of the temporary server, which must need no restart, and set them back afterwards.
+
+        Parameters
+        ----------
+        files : path in a setting -> file to copy for the server, which alone may read it.
+        """
+        copies = {}
+        for named, file in files.items():
+            copies[named] = Path(shutil.copy(file, self._folder / file.name))
+            copies[named].chmod(0o600)
+            if self._user:
+                shutil.chown(copies[named], self._user)
+        self._execute(*(f"ALTER SYSTEM SET {name} = '{copies.get(value, value)}'" for name, value in settings.items()))
+        try:
+            yield
+        finally:
+            self._execute(*(f"ALTER SYSTEM RESET {name}" for name in settings))
+
+    def _execute(self, *statements: str) -> None:
+        """Execute statements, each by itself, and wait until the server has read its configuration again."""
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        loaded = "SELECT pg_conf_load_time()"
+        with engine.connect() as connection:
+            before = connection.exec_driver_sql(loaded).scalar_one()
+            for statement in (*statements, "SELECT pg_reload_conf()"):
+                connection.exec_driver_sql(statement)
+        while True:
+            with engine.connect() as connection:
+                if connection.exec_driver_sql(loaded).scalar_one() != before:
+                    return
+            time.sleep(0.02)
 
     def start(self) -> None:
         """Start the temporary server and wait until it answers; from one thread always, since it dies with that."""

@@ -140,6 +140,16 @@ def test_a_login_in_an_address_is_shown_nowhere():
     assert settings.dagster_link == "https://dagster.example/team"
 
 
+def test_run_requests_may_go_to_another_address_than_links():
+    """A container reaches the webserver under a name that means nothing to a browser, and past the proxy's login."""
+    links = {"SIGMA_DAGSTER_URL": "https://dagster.example"}
+    settings = read_settings({**links, "SIGMA_DAGSTER_REQUEST_URL": "http://webserver:3000"})
+
+    assert (settings.dagster_requests, settings.dagster_link) == ("http://webserver:3000", "https://dagster.example")
+    assert settings.run_url("1a") == "https://dagster.example/runs/1a"
+    assert read_settings(links).dagster_requests == "https://dagster.example"
+
+
 def test_secrets_are_neither_shown_nor_echoed_in_errors():
     settings = read_settings({"MASSIVE_API_KEY": "k3y-s3cret", "SIGMA_DATABASE_URL": "postgresql://u:s3cret@h/d"})
 

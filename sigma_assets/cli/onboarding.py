@@ -29,7 +29,7 @@ def prepare_onboarding(inception: date) -> Callable[[Database, str], str | None]
     What cannot be done is said on stderr, and left to the onboarding sensor: then there is nothing to return.
     """
     configured = settings()
-    webserver = Webserver(configured.dagster_url)
+    webserver = Webserver(configured.dagster_requests)
     try:
         webserver.check()
         target = min(configured.current_session(), PriceSource(configured, open_database).provider.last_session())

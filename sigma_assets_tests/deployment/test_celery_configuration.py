@@ -1,6 +1,7 @@
 """deploy/celery/: the team's configuration but for what several hosts need, compose files that hold together."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,31 @@ def test_the_broker_wants_tls_and_a_password() -> None:
     assert "requirepass" in command
     assert "--port 0 --tls-port 6379" in command
     assert broker["ports"] == ["${SIGMA_PRIVATE_ADDRESS}:6379:6379"]
+
+
+def test_what_the_compose_files_need_and_the_slots_are_in_the_example_of_an_environment() -> None:
+    """With the default of SIGMA_RUN_WORKERS a night is cut in two, however many hosts there are."""
+    listed = set(re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
+    needed = re.findall(r"\$\{(\w+):\?", (CELERY / "docker-compose.yml").read_text())
+    readme = (CELERY / "README.md").read_text()
+
+    assert {*needed, "SIGMA_RUN_WORKERS"} <= listed
+    assert all(f"`{name}`" in readme for name in (*needed, "SIGMA_RUN_WORKERS"))
+
+
+def test_a_worker_finds_the_certificate_where_its_addresses_name_it() -> None:
+    readme, (worker,) = (CELERY / "README.md").read_text(), read(CELERY / "worker.yml")["services"].values()
+    named = set(re.findall(r"(?:sslrootcert|ssl_ca_certs)=(\S+)", readme))
+
+    assert named == {"/etc/sigma/ca.pem"}
+    assert "./tls/ca.pem:/etc/sigma/ca.pem:ro" in worker["volumes"]
+
+
+@pytest.mark.parametrize("file", [".env", "celery/worker.env", "celery/tls/ca.key", "celery/tls/server.key"])
+def test_git_takes_no_file_with_passwords_or_keys(file: str) -> None:
+    command = ["git", "check-ignore", "--quiet", "--no-index", f"deploy/{file}"]
+
+    assert subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 0
 
 
 def test_work_is_not_given_away_before_the_database_has_freed_it(deployment: Deployment) -> None:

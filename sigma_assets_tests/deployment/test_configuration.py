@@ -1,12 +1,14 @@
 """deploy/: one configuration with the embedded one, batched events everywhere, a compose file that holds together."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sigma_assets.automation.webserver import REPOSITORY
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets_tests.deployment.deployment import CHECKOUT, SCRIPTS, Deployment
 
@@ -87,6 +89,17 @@ def test_the_compose_file_starts_programs_that_are_there() -> None:
     assert str(workspace["port"]) in services["code-server"]["command"]
 
 
+def test_an_import_in_a_container_reaches_the_webserver_and_our_code() -> None:
+    """It asks for its run under the name of the service, and of the code location that the webserver has loaded."""
+    service = read(DEPLOY / "docker-compose.yml")["services"]["webserver"]
+    default = re.fullmatch(r"\$\{\w+:-(.*)\}", service["environment"]["SIGMA_DAGSTER_REQUEST_URL"])
+    workspace = read(DEPLOY / "workspace.yaml")["load_from"][0]["grpc_server"]
+
+    assert default is not None
+    assert default[1] == f"http://webserver:{service['command'][-1]}"
+    assert workspace["location_name"] == REPOSITORY["repositoryLocationName"]
+
+
 def test_a_container_may_stop_for_longer_than_its_process_needs() -> None:
     """The code server waits for open calls, then for its runs; docker kills after ten seconds unless told otherwise."""
     server = read(DEPLOY / "docker-compose.yml")["services"]["code-server"]
@@ -106,6 +119,18 @@ def test_the_image_is_built_from_what_it_needs_and_from_nothing_else() -> None:
     assert {*copied, "sigma_assets", "pyproject.toml", "setup.py", "README.md", "requirements.lock"} == set(allowed)
     for path in allowed:
         assert (CHECKOUT / path).exists(), path
+
+
+def test_the_package_the_changelog_and_the_images_are_of_one_version() -> None:
+    with (CHECKOUT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    newest = re.search(r"^## (\S+)", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    pages = "".join(file.read_text() for file in sorted((DEPLOY / "kubernetes").iterdir()))
+
+    assert newest is not None
+    assert newest[1] == version
+    assert set(re.findall(r"sigma-assets:([\d.]+)", pages)) == {version}
+    assert set(re.findall(r'registry.example/sigma-assets, tag: "([\d.]+)"', pages)) == {version}
 
 
 def test_no_secret_is_written_into_a_file_of_the_deployment() -> None:

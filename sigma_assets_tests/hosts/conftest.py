@@ -34,10 +34,15 @@ def _deployed(tmp_path_factory, made, server) -> Iterator[HostsDeployment]:
     if made.has_namespaces:
         server.listen_also_on(made.address, made.subnet)
     broker.start()
-    deployment = HostsDeployment(folder, made, server, fresh_database(server), broker)
+    files = {name: broker.tls / name for name in ("server.pem", "server.key")}
+    tls = {"ssl": "on", "ssl_cert_file": "server.pem", "ssl_key_file": "server.key"}
     try:
-        yield deployment
+        with server.configured(tls, files):
+            deployment = HostsDeployment(folder, made, server, fresh_database(server), broker)
+            try:
+                yield deployment
+            finally:
+                deployment.stop()
     finally:
-        deployment.stop()
         broker.stop()
         server.stop()

@@ -12,6 +12,7 @@ import redis
 import sqlalchemy as sa
 
 from sigma_assets.storage import schema
+from sigma_assets_tests.deployment.certificates import ADDRESS, make_certificates, url_of_the_readme
 from sigma_assets_tests.hosts.network import Network, NoHostsError
 from sigma_assets_tests.postgres import PostgresServer
 from sigma_assets_tests.processes.deployment import CHECKOUT, HUNDRED, Deployment, free_port, until
@@ -26,21 +27,18 @@ class Broker:
     """Redis with a password, over TLS, that can be stopped and started again; it keeps its queue in a file."""
 
     def __init__(self, folder: Path, address: str) -> None:
-        self._redis, openssl = shutil.which("redis-server"), shutil.which("openssl")
-        if self._redis is None or openssl is None:
+        self._redis = shutil.which("redis-server")
+        if self._redis is None or shutil.which("openssl") is None:
             raise NoHostsError("redis-server and openssl are needed (Debian: redis-server, openssl)")
         self._folder, self._address, self._port = folder, address, free_port()
-        self._certificate, self._key = folder / "broker.pem", folder / "broker.key"
-        request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
-        files = ["-keyout", str(self._key), "-out", str(self._certificate)]
-        subprocess.run([*request, "-addext", f"subjectAltName=IP:{address}", *files], check=True, capture_output=True)
+        self.tls = make_certificates(folder, address)
         self._process: subprocess.Popen | None = None
 
     @property
     def url(self) -> str:
         """Return its address as a worker gets it."""
-        tls = f"ssl_cert_reqs=required&ssl_ca_certs={self._certificate}"
-        return f"rediss://:{BROKER_PASSWORD}@{self._address}:{self._port}/0?{tls}"
+        replaced = {"PASSWORD": BROKER_PASSWORD, f"{ADDRESS}:6379": f"{self._address}:{self._port}"}
+        return url_of_the_readme("SIGMA_BROKER_URL", self.tls, **replaced)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -48,8 +46,8 @@ class Broker:
             "port": 0,
             "tls-port": self._port,
             "bind": self._address,
-            "tls-cert-file": self._certificate,
-            "tls-key-file": self._key,
+            "tls-cert-file": self.tls / "server.pem",
+            "tls-key-file": self.tls / "server.key",
             "tls-auth-clients": "no",
             "requirepass": BROKER_PASSWORD,
             "dir": self._folder,
@@ -85,7 +83,8 @@ class HostsDeployment(Deployment):
 
     def __init__(self, folder: Path, network: Network, server: PostgresServer, name: str, broker: Broker) -> None:
         self.network, self.server, self.broker = network, server, broker
-        database = server.url.set(host=network.address, database=name, drivername="postgresql")
+        verified = {"sslmode": "verify-full", "sslrootcert": str(broker.tls / "ca.pem")}
+        database = server.url.set(host=network.address, database=name, drivername="postgresql", query=verified)
         super().__init__(
             folder / "home",
             dagster_yaml=CHECKOUT / "deploy" / "celery" / "dagster.yaml",

@@ -178,10 +178,11 @@ def slow_webserver(deployment: Deployment, held: str) -> Iterator[tuple[str, Hel
 
 
 def import_beside(deployment: Deployment, name: str, address: str) -> subprocess.Popen:
-    """Start an import that takes an address for the webserver's."""
+    """Start an import that asks for its run at this address, while links name another one."""
     arguments = ["import", "growth.csv", "--name", name, "--equity", "100000", "--json"]
     command = [sys.executable, "-m", "sigma_assets.cli.main", *arguments]
-    environment = {**deployment._environment(), "SIGMA_DAGSTER_URL": address}
+    elsewhere = {"SIGMA_DAGSTER_URL": "http://127.0.0.1:9", "SIGMA_DAGSTER_REQUEST_URL": address}
+    environment = {**deployment._environment(), **elsewhere}
     return subprocess.Popen(command, env=environment, cwd=deployment.home, stdout=subprocess.PIPE)
 
 

@@ -13,11 +13,13 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from sigma_assets.settings import read_settings
 from sigma_assets.web.access import dagster_ui
 
 MUTATION = 'mutation { setConcurrencyLimit(concurrencyKey: "evil", limit: 7) }'
 QUERY = "{ version }"
 UI = "http://127.0.0.1:3000"
+SETTINGS = {"SIGMA_DAGSTER_URL": "https://dagster.example", "SIGMA_DAGSTER_REQUEST_URL": "http://webserver:3000"}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestCl
         context = WorkspaceProcessContext(instance, workspace_load_target=EmptyWorkspaceTarget())
         with context, pytest.MonkeyPatch.context() as patch:
             patch.setattr(dagster_app, "DagsterWebserver", dagster_ui.GuardedWebserver)
+            patch.setattr(dagster_ui, "settings", lambda: read_settings(SETTINGS))
             app = dagster_app.create_app_from_workspace_process_context(context)
             yield TestClient(app, base_url=UI), instance
 
@@ -49,6 +52,16 @@ def test_the_uis_own_pages_and_programs_without_an_origin_get_through(webserver)
     instance.event_log_storage.delete_concurrency_limit("evil")
     assert client.get("/graphql", headers={"Accept": "text/html"}).status_code == 200
     assert client.get("/server_info").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["dagster.example", "webserver:3000", "localhost:3000"])
+def test_it_answers_to_the_names_of_links_and_of_requests(webserver, host):
+    """In containers an import asks for its run at http://webserver:3000, while links name the proxy."""
+    client, _ = webserver
+
+    answer = client.post("/graphql", json={"query": QUERY}, headers={"Host": host})
+
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -56,8 +56,8 @@ class GuardedWebserver(DagsterWebserver):
     def build_middleware(self) -> list[Middleware]:
         """Return what a request passes, the outermost first."""
         configured = settings()
-        own = urlsplit(configured.dagster_url).hostname or "localhost"
-        names = {own, *configured.allowed_hosts}
+        addresses = (configured.dagster_url, configured.dagster_requests)
+        names = {*(urlsplit(address).hostname or "localhost" for address in addresses), *configured.allowed_hosts}
         return [Middleware(Doorkeeper, names=names), Middleware(OriginGuard), *super().build_middleware()]
 
 
