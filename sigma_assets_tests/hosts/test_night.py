@@ -23,7 +23,6 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.roster import read_roster
 from sigma_assets.storage.schema import metadata
 from sigma_assets_tests.conftest import fresh_database
-from sigma_assets_tests.deployment.deployment import copy_book
 from sigma_assets_tests.hosts.deployment import HostsDeployment
 from sigma_assets_tests.processes.deployment import CHECKOUT, LAST, Deployment, until
 
@@ -66,6 +65,8 @@ def night(hosts: HostsDeployment) -> Night:
     """Let the night happen."""
     portfolios = hosts.add_books(PORTFOLIOS, EVE, lots=4)
     _run(hosts, prices=f"simulated:last={EVE}")
+    hosts.database.dispose()
+    same_eve = fresh_database(hosts.server, f"TEMPLATE {sa.make_url(hosts.environment['SIGMA_DATABASE_URL']).database}")
     order = read_roster(hosts.database).portfolio_ids
     in_a_run = PORTFOLIOS // RUNS
     found = Night(hosts, [min(order[first : first + in_a_run]) for first in range(0, PORTFOLIOS, in_a_run)])
@@ -78,7 +79,7 @@ def night(hosts: HostsDeployment) -> Night:
         (found.left,) = set(NAMES) - {found.killed, found.cut}
         hosts.network.host(found.killed).kill()
         hosts.network.host(found.cut).cut()
-        alone = aside.submit(_one_host, hosts)
+        alone = aside.submit(_one_host, hosts, same_eve)
         hosts.broker.stop()
         time.sleep(1.0)  # away for so long, not waited for: runs at work must not notice
         hosts.broker.start()
@@ -287,15 +288,14 @@ def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
     return dump
 
 
-def _one_host(hosts: HostsDeployment) -> dict[str, list[tuple[object, ...]]]:
-    """Compute the same holdings in one process, in a database of its own."""
-    url = hosts.server.url.set(database=fresh_database(hosts.server), drivername="postgresql")
+def _one_host(hosts: HostsDeployment, database: str) -> dict[str, list[tuple[object, ...]]]:
+    """Compute the same night in one process, in a database of its own that is as it was on the eve."""
+    url = hosts.server.url.set(database=database, drivername="postgresql")
     alone = Deployment(
         hosts.home.parent / "alone",
         dagster_yaml=CHECKOUT / "deploy" / "dagster.yaml",
         SIGMA_DATABASE_URL=url.render_as_string(hide_password=False),
     )
-    copy_book(hosts.database, alone.database)
     _run(alone, prices=f"simulated:last={NIGHT}")
     try:
         return _rows(alone.database)
