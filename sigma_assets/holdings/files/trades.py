@@ -75,6 +75,8 @@ def _trade_all(book: Book) -> None:
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
+    amount = cells.numbers("amount", "ERR_POS_009")
+    book.money = np.where(_or_nothing(amount) == 0, 0.0, np.abs(amount - _fees(cells)))
     book.prices = _or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
