@@ -96,3 +96,101 @@ def test_the_strike_that_is_paid_for_the_shares_is_not_what_an_option_was_settle
         ("AAPL", 100.0, 180.0, "2024-01-02", "2025-01-17", 200.0),
         ("AAPL250117C00200000", -1.0, 5.0, "2024-01-02", "2025-01-17", 0.0),
     ]
+
+
+# Shares without a trade
+
+MOVES = {
+    "Vanguard conversion": (
+        VANGUARD + "1,01/02/2024,01/02/2024,Buy,VFINX,100,400,-40000\n"
+        "1,03/04/2024,03/04/2024,Conversion (outgoing),VFINX,-100,420,0\n"
+        "1,03/04/2024,03/04/2024,Conversion (incoming),VFIAX,95,442.1,0\n",
+        [("ERR_POS_033", 3, "Shares"), ("ERR_POS_033", 4, "Shares")],
+    ),
+    "Vanguard transfer": (
+        VANGUARD + "1,01/02/2024,01/02/2024,Buy,VTI,100,200,-20000\n"
+        "1,03/04/2024,03/04/2024,Transfer (outgoing),VTI,-50,0,0\n",
+        [("ERR_POS_033", 3, "Shares")],
+    ),
+    "E*TRADE": (
+        ETRADE + "03/04/24,Transfer,EQ,AAPL,100,0,0,0,APPLE INC\n01/02/24,Bought,EQ,MSFT,10,-3700,370,0,MICROSOFT\n",
+        [("ERR_POS_033", 2, "Quantity")],
+    ),
+    "Robinhood": (
+        ROBINHOOD + "1/5/2024,1/5/2024,1/5/2024,AAPL,ACAT In,ACATI,10,,$0.00\n"
+        "1/2/2024,1/2/2024,1/4/2024,MSFT,Microsoft,Buy,10,$100,($1000)\n",
+        [("ERR_POS_033", 2, "Quantity")],
+    ),
+    "Fidelity": (
+        FIDELITY + "03/05/2024,JOURNALED SPP PURCHASE CREDIT APPLE INC (AAPL) (Cash),AAPL,APPLE,10,,,,,1850\n"
+        "03/04/2024,TRANSFER OF ASSETS ACAT RECEIVE APPLE INC (AAPL) (Cash),AAPL,APPLE,100,,,,,17000\n"
+        "01/02/2024,YOU BOUGHT MICROSOFT (MSFT) (Cash),MSFT,MICROSOFT,10,370,,,,-3700\n",
+        [("ERR_POS_033", 2, "Quantity"), ("ERR_POS_033", 3, "Quantity")],
+    ),
+    "Fidelity, a spin-off to shares that are held": (
+        FIDELITY + "04/02/2024,DISTRIBUTION GE VERNOVA INC (GEV) (Cash),GEV,GE VERNOVA,25,,,,,\n"
+        "03/27/2024,YOU BOUGHT GE VERNOVA (GEV) (Cash),GEV,GE VERNOVA,5,130,,,,-650\n",
+        [("ERR_POS_033", 2, "Action")],
+    ),
+    "Schwab": (
+        SCHWAB + "03/04/2024,Journal,AAPL,JOURNAL TO ...,-50,,,\n01/02/2024,Buy,AAPL,APPLE,100,$180,,-$18000.00\n",
+        [("ERR_POS_033", 2, "Quantity")],
+    ),
+    "a table": (
+        GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Transfer,AAPL,-10,,0\n2024-01-04,Transfer,MSFT,10,400,4000\n",
+        [("ERR_POS_033", 3, "Quantity"), ("ERR_POS_033", 4, "Quantity")],
+    ),
+    "a dividend in shares": (
+        GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Dividend,AAPL,0.5,100,0\n",
+        [("ERR_POS_033", 3, "Quantity")],
+    ),
+    "cash without an amount": (
+        GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Transfer,SPAXX,500,1,0\n",
+        [("ERR_POS_033", 3, "Quantity")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_shares_that_come_or_go_without_a_trade_are_refused(case):
+    """Taken for cash they would vanish, or be a deposit of their value besides the shares that are missing."""
+    text, expected = MOVES[case]
+
+    assert refusals_of(text) == expected
+
+
+def test_cash_that_is_moved_is_a_flow_and_a_core_position_is_left_out():
+    rows = (
+        "03/06/2024,REDEMPTION FROM CORE ACCOUNT FDIC INSURED DEPOSIT (FCASH),FCASH,FDIC,-100,1,,,,100\n"
+        "03/05/2024,TRANSFER OF ASSETS ACAT RES.CREDIT,,,0.000,,,,,250\n"
+        "03/04/2024,TRANSFERRED FROM BROKERAGE,SPAXX,FIDELITY MONEY MARKET,500,1,,,,500\n"
+        "01/02/2024,YOU BOUGHT MICROSOFT (MSFT) (Cash),MSFT,MICROSOFT,10,370,,,,-3700\n"
+    )
+
+    holdings = read(FIDELITY + rows)
+
+    assert [lot[:2] for lot in lots_of(holdings)] == [("MSFT", 10.0)]
+    assert flows_of(holdings) == [("2024-03-04", "external", 500.0), ("2024-03-05", "external", 250.0)]
+
+
+def test_a_name_of_cash_with_another_price_than_1_is_a_ticker():
+    """USD is a fund of ProShares and CASH is Pathward; at a price of 1 both are the money."""
+    rows = (
+        "2024-01-03,Buy,USD,100,60.5,\n2024-01-04,Buy,CASH,50,55.3,\n2024-01-05,Sell,usd,40,61,\n"
+        "2024-01-08,Buy,USD,1000,1,\n2024-01-09,Buy,CASH,70,,-70\n"
+    )
+
+    holdings = read(GENERIC + rows)
+
+    assert lots_of(holdings) == [
+        ("USD", 40.0, 60.5, "2024-01-03", "2024-01-05", 61.0),
+        ("USD", 60.0, 60.5, "2024-01-03", None, None),
+        ("CASH", 50.0, 55.3, "2024-01-04", None, None),
+    ]
+    assert [each.line for each in holdings.skipped] == [5, 6]
+
+
+def test_a_lot_with_a_name_of_cash_and_a_price_is_one_of_shares():
+    holdings = read("Ticker,Shares,Purchase Price,Purchase Date\nUSD,100,60.5,2024-01-02\nUSD,500,1,2024-01-02\n")
+
+    assert [lot[:3] for lot in lots_of(holdings)] == [("USD", 100.0, 60.5), ("CASH_USD", 500.0, 1.0)]

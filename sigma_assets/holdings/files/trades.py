@@ -7,13 +7,12 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.brokers.sources import Source
+from sigma_assets.holdings.files.actions import Verbs, read_verbs, refuse_moves
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
@@ -21,8 +20,6 @@ from sigma_assets.holdings.files.instruments import Instruments, read_instrument
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.numerals import NOTHING
 
-Verbs = npt.NDArray[np.object_]
-"""What each row does: one of `ACTIONS`."""
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
 _TRADES = ("buy", "sell", "sell_short", "split", *ENDS)
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
@@ -70,9 +67,10 @@ def _days(cells: Cells, today: date) -> SessionArray:
 def _trade_all(book: Book) -> None:
     cells, days = book.cells, book.days
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
-    verbs = _verbs(cells, quantity)
+    verbs = read_verbs(cells, quantity)
     is_trade = np.isin(verbs, _TRADES)
     book.instruments = read_instruments(cells, is_trade)
+    verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
     check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
     amount = cells.numbers("amount", "ERR_POS_009")
@@ -116,28 +114,6 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
     for row in np.flatnonzero(is_known & ~ends & (quantity == 0)).tolist():
         cells.wrong("ERR_POS_006", row, "quantity", "a number other than 0", "zero")
     return ends | ((quantity != 0) & ~np.isnan(quantity))
-
-
-def _verbs(cells: Cells, quantity: FloatArray) -> Verbs:
-    """Return what each row does; a source without actions says it by the sign of the quantity."""
-    source = cells.table.source
-    if not cells.has("action") or source.sales == "negative":
-        opens = cells.texts("opens").having(lambda text: "O" in {part.strip() for part in text.upper().split(";")})
-        return np.where(quantity < 0, np.where(opens, "sell_short", "sell"), "buy").astype(object)
-    texts = cells.texts("action")
-    known = np.array([_verb(source, text) for text in texts.distinct], dtype=object)
-    verbs = known[texts.codes]
-    for row in np.flatnonzero(verbs == None).tolist():  # noqa: E711  # of each row
-        expected = "an action that is known; `--mapping` can name what it is"
-        cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
-    for row in np.flatnonzero(verbs == "skip").tolist():
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
-    return verbs
-
-
-def _verb(source: Source, text: str) -> str | None:
-    words = " ".join(text.split())
-    return next((action for pattern, action in source.actions if pattern.fullmatch(words)), None)
 
 
 def _prices(
