@@ -137,7 +137,8 @@ MOVES = {
         [("ERR_POS_033", 2, "Quantity")],
     ),
     "a table": (
-        GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Transfer,AAPL,-10,,0\n2024-01-04,Transfer,MSFT,10,400,4000\n",
+        GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Transfer,AAPL,-10,,0\n"
+        "2024-01-04,Transfer,MSFT,10,400,4000\n",
         [("ERR_POS_033", 3, "Quantity"), ("ERR_POS_033", 4, "Quantity")],
     ),
     "a dividend in shares": (
@@ -194,3 +195,142 @@ def test_a_lot_with_a_name_of_cash_and_a_price_is_one_of_shares():
     holdings = read("Ticker,Shares,Purchase Price,Purchase Date\nUSD,100,60.5,2024-01-02\nUSD,500,1,2024-01-02\n")
 
     assert [lot[:3] for lot in lots_of(holdings)] == [("USD", 100.0, 60.5), ("CASH_USD", 500.0, 1.0)]
+
+
+# Splits
+
+SPLIT_DAY = (
+    "01/10/2024,Stock Split,SPL,SPLIT CO,50,,,\n"
+    "01/10/2024,Sell,SPL,SPLIT CO,10,$28.50,,$285.00\n"
+    "01/08/2024,Buy,SPL,SPLIT CO,50,$56.00,,-$2800.00\n"
+)
+
+
+@pytest.mark.parametrize("rows", [SPLIT_DAY.splitlines(True), SPLIT_DAY.splitlines(True)[::-1]])
+def test_trades_on_the_day_of_a_split_are_in_new_shares(rows):
+    """50 for 50 is 2 for 1: 10 of the 100 are 5 of the 50 that were bought, in either order of the file."""
+    assert lots_of(read(SCHWAB + "".join(rows))) == [
+        ("SPL", 5.0, 56.0, "2024-01-08", "2024-01-10", 28.5),
+        ("SPL", 45.0, 56.0, "2024-01-08", None, None),
+    ]
+
+
+def test_shares_bought_on_the_day_of_a_split_are_not_split():
+    """90 for 10 is 10 for 1; with the 10 of that day it would be 5.5 for 1."""
+    rows = (
+        "2024-01-02,Buy,NVDA,10,1200,\n2024-06-10,Buy,NVDA,10,121,\n2024-06-10,Split,NVDA,90,,\n"
+        "2024-07-01,Sell,NVDA,100,120,\n"
+    )
+
+    assert lots_of(read(GENERIC + rows)) == [
+        ("NVDA", 10.0, 1200.0, "2024-01-02", "2024-07-01", 120.0),
+        ("NVDA", 10.0, 121.0, "2024-06-10", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2024-01-02,Buy,SPL,100,56,\n2024-01-10,Buy,SPL,20,57,\n2024-01-10,Split,SPL,120,,\n",
+        "2024-01-02,Buy,SPL,50,56,\n2024-01-10,Sell,SPL,10,57,\n2024-01-10,Split,SPL,40,,\n",
+        "2024-01-02,Buy,XYZ,50,56,\n2024-01-10,Buy,SPL,50,57,\n2024-01-10,Split,SPL,50,,\n",
+    ],
+)
+def test_a_split_that_counts_the_trades_of_its_day_is_refused(rows):
+    """2 for 1 of 120, 40 and 50; of the 100, 50 and 0 before these trades it would be 2.2 and 1.8 for 1, and none."""
+    assert refusals_of(GENERIC + rows) == [("ERR_POS_031", 4, "Quantity")]
+
+
+def test_a_split_in_two_rows_takes_the_old_shares_and_gives_the_new_ones():
+    """Trading 212 closes all 10 old shares and opens 100 new ones, both without a sign."""
+    rows = (
+        "Action,Time,ISIN,Ticker,Name,No. of shares,Price / share,Currency (Price / share),Total,Currency (Total)\n"
+        "Market buy,2024-03-04 14:30:00,US67066G1040,NVDA,NVIDIA,10,850,USD,8500,USD\n"
+        "Stock split close,2024-06-10 06:00:00,US67066G1040,NVDA,NVIDIA,10,1200,USD,12000,USD\n"
+        "Stock split open,2024-06-10 06:00:00,US67066G1040,NVDA,NVIDIA,100,120,USD,12000,USD\n"
+        "Market sell,2024-07-01 14:30:00,US67066G1040,NVDA,NVIDIA,40,124,USD,4960,USD\n"
+    )
+
+    assert lots_of(read(rows)) == [
+        ("NVDA", 4.0, 850.0, "2024-03-04", "2024-07-01", 124.0),
+        ("NVDA", 6.0, 850.0, "2024-03-04", None, None),
+    ]
+
+
+def test_shares_that_were_sold_short_are_split_too():
+    rows = "2024-01-02,Short,SPL,10,56,\n2024-01-10,Split,SPL,-10,,\n2024-01-11,Cover,SPL,20,27,\n"
+
+    assert lots_of(read(GENERIC + rows)) == [("SPL", -10.0, 56.0, "2024-01-02", "2024-01-11", 27.0)]
+
+
+# Sections of Interactive Brokers
+
+IB_TRADES = (
+    "Statement,Header,Field Name,Field Value\n"
+    "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price,Comm/Fee,Code\n"
+    'Trades,Data,Order,Stocks,USD,NVDA,"2024-03-04, 09:30:00",10,850,-1,O\n'
+    'Trades,Data,Order,Stocks,USD,NVDA,"2024-06-07, 09:30:00",-2,1200,-1,C\n'
+    'Trades,Data,Order,Stocks,USD,NVDA,"2024-06-10, 09:30:00",-8,120,-1,C\n'
+    'Trades,Data,Order,Stocks,USD,AMC,"2023-08-01, 09:30:00",25,4,-1,O\n'
+)
+IB_ACTIONS = (
+    "Corporate Actions,Header,Asset Category,Currency,Report Date,Date/Time,Description,Quantity,Proceeds,Value,Code\n"
+)
+IB_SPLITS = (
+    'Corporate Actions,Data,Stocks,USD,2024-06-10,"2024-06-07, 20:25:00",'
+    '"NVDA(US67066G1040) Split 10 for 1 (NVDA, NVIDIA CORP, US67066G1040)",{},0,0,\n'
+    'Corporate Actions,Data,Stocks,USD,2023-08-24,"2023-08-23, 20:25:00",'
+    '"AMC(US00165C1045) Split 1 for 10 (AMC, AMC ENTERTAINMENT HLDS-CL A, US00165C3025)",2,0,0,\n'
+    'Corporate Actions,Data,Stocks,USD,2023-08-24,"2023-08-23, 20:25:00",'
+    '"AMC(US00165C1045) Split 1 for 10 (AMC.OLD, AMC ENTERTAINMENT HLDS-CL A, US00165C1045)",-25,0,0,\n'
+    "Corporate Actions,Data,Total,,,,,,0,0,\n"
+)
+
+
+def test_the_splits_of_interactive_brokers_are_in_its_corporate_actions():
+    """8 NVDA are 80 from 2024-06-10 on, when a split of the evening before counts; 25 AMC are 2, half a share is paid."""
+    lots = lots_of(read(IB_TRADES + IB_ACTIONS + IB_SPLITS.format(72)))
+
+    assert lots[1:] == [
+        ("NVDA", 2.0, 850.0, "2024-03-04", "2024-06-07", 1200.0),
+        ("NVDA", 0.8, 850.0, "2024-03-04", "2024-06-10", 120.0),
+        ("NVDA", 7.2, 850.0, "2024-03-04", None, None),
+    ]
+    assert lots[0][:2] == ("AMC", 25.0)
+
+
+def test_a_split_of_more_shares_than_a_statement_has_bought_is_refused():
+    """900 come to 100 shares, 92 of which were bought before the statement begins."""
+    assert refusals_of(IB_TRADES + IB_ACTIONS + IB_SPLITS.format(900)) == [("ERR_POS_031", 8, "Quantity")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            IB_ACTIONS + 'Corporate Actions,Data,Stocks,USD,2024-04-02,"2024-04-01, 20:25:00",'
+            '"GE(US3696043013) Spinoff  1 for 4 (GEV, GE VERNOVA INC, US36828A1016)",25,0,3400,\n',
+            ("ERR_POS_033", 8, "Description"),
+        ),
+        (
+            IB_ACTIONS + 'Corporate Actions,Data,Equity and Index Options,USD,2024-06-10,"2024-06-07, 20:25:00",'
+            '"NVDA 17JAN25 1200 C(705) Split 10 for 1 (NVDA 17JAN25 120 C, NVDA 17JAN25 120 C, --)",9,0,0,\n',
+            ("ERR_POS_033", 8, "Description"),
+        ),
+        (
+            "Transfers,Header,Asset Category,Currency,Symbol,Date,Type,Direction,Xfer Company,Xfer Account,Qty,Xfer Price,"
+            "Market Value,Realized P/L,Cash Amount,Code\n"
+            "Transfers,Data,Stocks,USD,AAPL,2024-05-01,ACATS,In,--,123,100,--,17000,0,0,\n"
+            "Transfers,Data,Total,,,,,,,,,,17000,0,0,\n",
+            ("ERR_POS_033", 8, "Symbol"),
+        ),
+        (
+            "Grant Activity,Header,Symbol,Report Date,Description,Award Date,Vesting Date,Quantity,Price,Value\n"
+            "Grant Activity,Data,IBKR,2024-05-01,Stock Award Grant,2024-05-01,2025-05-01,0.5,120,60\n",
+            ("ERR_POS_033", 8, "Symbol"),
+        ),
+    ],
+    ids=["spin-off", "option", "transfer", "grant"],
+)
+def test_what_else_changes_shares_in_a_statement_of_interactive_brokers_is_refused(rows, expected):
+    assert refusals_of(IB_TRADES + rows) == [expected]

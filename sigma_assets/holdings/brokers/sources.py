@@ -9,8 +9,9 @@ columns : field of ours to column of theirs, or to a list of names of which the 
 dates, decimal : `mdy`, `dmy` or `ymd`; `.` or `,`. Left out, the file decides, and where it cannot, the user is asked.
 sales : `negative` if a negative quantity marks a sale; otherwise `actions` does.
 short_mark : what follows the quantity of a short position: with `S`, 1S is -1.
-actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. `move` is what changes shares
-    without a trade, such as a spin-off: it is refused, and the message says what to do.
+actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. The quantity of a `split` is
+    what came to the shares held, that of a `split_out` what they were. `move` is what changes shares without a trade, such
+    as a spin-off: it is refused, and the message says what to do.
 classes : their name of a kind of instrument to our class and subtype.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
 symbols : their symbol (an ISIN, a name) to ours.
@@ -55,8 +56,8 @@ TEXT_FIELDS = (
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
-    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "move", "expire", "exercise",
-    "skip",
+    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out", "move",
+    "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
 

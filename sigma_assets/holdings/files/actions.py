@@ -1,5 +1,7 @@
 """What each row of a broker's transactions does."""
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,8 +13,9 @@ from sigma_assets.holdings.files.numerals import NOTHING
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
 _INSTEAD = (
-    " Change the line: shares that came are a purchase, at what they had cost, or at the price of the day together with a"
-    " deposit of as much; shares that went are a sale; see `Shares without a trade` in docs/files-from-brokers.md"
+    " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
+    " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
+    " `Shares without a trade` in docs/files-from-brokers.md"
 )
 
 
@@ -33,9 +36,21 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
     return verbs
 
 
+def named_in_action(cells: Cells, row: int) -> dict[str, str]:
+    """Return what the named groups of a pattern find in an action that it matches."""
+    match = _match(cells.table.source, cells.texts("action")[row])
+    return {} if match is None else match[1].groupdict()
+
+
 def _verb(source: Source, text: str) -> str | None:
+    match = _match(source, text)
+    return None if match is None else match[0]
+
+
+def _match(source: Source, text: str) -> tuple[str, re.Match[str]] | None:
     words = " ".join(text.split())
-    return next((action for pattern, action in source.actions if pattern.fullmatch(words)), None)
+    matches = ((action, pattern.fullmatch(words)) for pattern, action in source.actions)
+    return next(((action, match) for action, match in matches if match), None)
 
 
 def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: BoolArray) -> Verbs:
@@ -52,6 +67,7 @@ def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: Bool
         expected = "no shares in a row that is no trade." + _INSTEAD
         cells.wrong("ERR_POS_033", row, "quantity", expected, "shares without a trade")
     for row in np.flatnonzero(verbs == "move").tolist():
-        expected = "a trade, a cash flow or, for a split, Stock split." + _INSTEAD
-        cells.wrong("ERR_POS_033", row, "action", expected, "shares without a trade")
+        name, named = ("action", " (a split is named Stock split)") if cells.has("action") else ("symbol", "")
+        expected = f"no shares without a trade{named}." + _INSTEAD
+        cells.wrong("ERR_POS_033", row, name, expected, "shares without a trade")
     return np.where(moves | (verbs == "move"), "skip", verbs)

@@ -79,8 +79,6 @@ class Trade(NamedTuple):
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     """Do a trade; answer False if there is too little to sell or to end yet, which is a problem if it `is_last`."""
     lots = book.open[trade.symbol]
-    if trade.verb == "split":
-        return _split(book, trade, lots)
     if trade.verb in ENDS:
         return _end(book, trade, lots, is_last=is_last)
     size = abs(trade.quantity)
@@ -126,21 +124,6 @@ def _at_most(held: Decimal, how: str) -> str:
         f"at most {held.normalize():f}, what the file has {how} before; export from the first trade on, or import the"
         " positions"
     )
-
-
-def _split(book: Book, trade: Trade, lots: deque[OpenLot]) -> bool:
-    """Apply a split: its quantity is what came to the shares held."""
-    held = book.held[trade.symbol]
-    if not held or held + trade.quantity <= 0:
-        expected = "a split of shares that are held; shares of another company are entered as a lot of their own, see"
-        expected += " docs/corporate-actions.md"
-        book.cells.wrong("ERR_POS_031", trade.row, "quantity", expected, "no split")
-        return True
-    factor = (held + trade.quantity) / held
-    book.held[trade.symbol] += trade.quantity
-    for lot in lots:
-        lot.splits *= factor
-    return True
 
 
 def _end(book: Book, trade: Trade, lots: deque[OpenLot], *, is_last: bool) -> bool:

@@ -1,5 +1,6 @@
 """From a broker's transactions to lots, first in first out, and cash flows."""
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -13,15 +14,16 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.files.actions import Verbs, read_verbs, refuse_moves
-from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped
+from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.splits import SPLITS, Split, apply_splits, split_of, stated_splits
 
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
-_TRADES = ("buy", "sell", "sell_short", "split", *ENDS)
+_TRADES = ("buy", "sell", "sell_short", *SPLITS, *ENDS)
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
 
 
@@ -39,12 +41,14 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     """
     all_days = [_days(cells, today) for cells in tables]
     book = Book(tables[0], all_days[0])
-    _trade_all(book)
+    splits: list[Split] = []
+    for cells, days in zip(tables[1:], all_days[1:], strict=True):
+        verbs = _section_verbs(cells)
+        splits += stated_splits(cells, days, verbs == "split")
+        _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
+    _trade_all(book, splits)
     if not allow_duplicates:
         _note_duplicates(tables[0])
-    for cells, days in zip(tables[1:], all_days[1:], strict=True):
-        verbs = np.full(len(cells), cells.table.source.action or "skip", dtype=object)
-        _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
     findings = tables[0].findings
     if book.dividends:
         findings.warnings.append(
@@ -64,7 +68,14 @@ def _days(cells: Cells, today: date) -> SessionArray:
     return days
 
 
-def _trade_all(book: Book) -> None:
+def _section_verbs(cells: Cells) -> Verbs:
+    quantity = cells.numbers("quantity", "ERR_POS_005")
+    action = cells.table.source.action or "skip"
+    verbs = read_verbs(cells, quantity) if cells.has("action") else np.full(len(cells), action, dtype=object)
+    return refuse_moves(cells, verbs, quantity, np.zeros(len(cells), dtype=bool))
+
+
+def _trade_all(book: Book, splits: list[Split]) -> None:
     cells, days = book.cells, book.days
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     verbs = read_verbs(cells, quantity)
@@ -74,8 +85,8 @@ def _trade_all(book: Book) -> None:
     check_currency(cells, is_trade)
     _add_flows(book, cells, verbs, days, is_trade, book.instruments)
     amount = cells.numbers("amount", "ERR_POS_009")
-    book.money = np.where(_or_nothing(amount) == 0, 0.0, np.abs(amount - _fees(cells)))
-    book.prices = _or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
+    book.money = np.where(or_nothing(amount) == 0, 0.0, np.abs(amount - _fees(cells)))
+    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
@@ -87,24 +98,24 @@ def _trade_all(book: Book) -> None:
     rows = rows[::-1] if _is_newest_first(days) else rows
     rows = rows[np.argsort(days[rows], kind="stable")]
     symbols = book.instruments.symbol[rows]
-    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, _exactly(quantity[rows]))
-    for _, of_day in groupby(trades, key=attrgetter("day")):
+    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, exactly(quantity[rows]))
+    _match(book, trades, splits)
+
+
+def _match(book: Book, trades: Iterator[Trade], splits: list[Split]) -> None:
+    """Open and close lots day by day, the splits of a day before its trades, which are in new shares."""
+    ahead = deque(sorted(splits, key=attrgetter("day")))
+    for day, group in groupby(trades, key=attrgetter("day")):
+        of_day = list(group)
+        due = [split_of(trade, book.cells) for trade in of_day if trade.verb in SPLITS]
+        while ahead and ahead[0].day <= day:
+            due.append(ahead.popleft())
+        of_day = [trade for trade in of_day if trade.verb not in SPLITS]
+        apply_splits(book, due, of_day)
         late = [trade for trade in of_day if not apply_trade(book, trade, is_last=False)]
         for trade in late:  # sold or ended before it was bought, by the order of the file within the day
             apply_trade(book, trade, is_last=True)
-
-
-def _exactly(numbers: FloatArray) -> Iterator[Decimal]:
-    """Yield numbers as they are written."""
-    return (Decimal(repr(number)) for number in _or_nothing(numbers).tolist())
-
-
-def _or_nothing(numbers: FloatArray) -> FloatArray:
-    """Return numbers with 0 where a row states none: a fee that was not paid, the price of a split, the size of an expiry.
-
-    Where a number is needed and lacks, that is noted as a problem, and nothing of the file is used.
-    """
-    return np.where(np.isnan(numbers), 0.0, numbers)
+    apply_splits(book, ahead, ())
 
 
 def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: BoolArray) -> BoolArray:
@@ -137,8 +148,8 @@ def _fees(cells: Cells) -> FloatArray:
     """Return the commissions and fees of each row as they change cash: negative for what was paid."""
     total = np.zeros(len(cells))
     for name in [each for each in cells.table.cells if each.partition("#")[0] == "fees" and cells.has(each)]:
-        total -= _or_nothing(cells.numbers(name, "ERR_POS_009"))
-    return total + _or_nothing(cells.numbers("commission", "ERR_POS_009"))
+        total -= or_nothing(cells.numbers(name, "ERR_POS_009"))
+    return total + or_nothing(cells.numbers("commission", "ERR_POS_009"))
 
 
 def _add_flows(
@@ -152,7 +163,7 @@ def _add_flows(
         text = f"a fee of {fees[row]:,.2f} {fee_currency[row]}"
         cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
     rows = np.flatnonzero(has_fee & ~is_foreign)
-    for day, fee in zip(days[rows].tolist(), _exactly(fees[rows]), strict=True):
+    for day, fee in zip(days[rows].tolist(), exactly(fees[rows]), strict=True):
         book.flows[(day, "fee")] += fee
     for row in np.flatnonzero(np.isin(verbs, (*_FLOWS, "dividend")) & ~np.isnat(days)).tolist():
         day, verb = days[row].item(), verbs[row]
