@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
+from sigma_assets.holdings.brokers.sources import known_sources, read_mapping
+from sigma_assets.holdings.reader import Holdings, ReadOptions, mapping_of, read_file
 
 TODAY = date(2026, 1, 8)
 ETRADE = "TransactionDate,TransactionType,SecurityType,Symbol,Quantity,Amount,Price,Commission,Description\n"
@@ -334,3 +335,204 @@ def test_a_split_of_more_shares_than_a_statement_has_bought_is_refused():
 )
 def test_what_else_changes_shares_in_a_statement_of_interactive_brokers_is_refused(rows, expected):
     assert refusals_of(IB_TRADES + rows) == [expected]
+
+
+# Signs
+
+CANCELLED = {
+    "a table": GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-02,Buy,AAPL,4,100,-400\n"
+    "2024-01-03,Buy,AAPL,-10,100,1000\n",
+    "a table without amounts": "Date,Action,Symbol,Quantity,Price\n2024-01-02,Buy,AAPL,10,100\n2024-01-02,Buy,AAPL,4,100\n"
+    "2024-01-03,Buy,AAPL,-10,100\n",
+    "Schwab": SCHWAB + "01/03/2024,Buy,AAPL,APPLE,-10,$100,,$1000\n01/02/2024,Buy,AAPL,APPLE,10,$100,,-$1000\n"
+    "01/02/2024,Buy,AAPL,APPLE,4,$100,,-$400\n",
+    "Fidelity": FIDELITY + "01/03/2024,YOU BOUGHT CANCELLED TRADE APPLE (AAPL) (Cash),AAPL,APPLE,-10,100,,,,1000\n"
+    "01/02/2024,YOU BOUGHT APPLE (AAPL) (Cash),AAPL,APPLE,10,100,,,,-1000\n"
+    "01/02/2024,YOU BOUGHT APPLE (AAPL) (Cash),AAPL,APPLE,4,100,,,,-400\n",
+    "Fidelity, a sale": FIDELITY + "01/06/2024,YOU SOLD CANCELLED TRADE APPLE (AAPL) (Cash),AAPL,APPLE,3,110,,,,-330\n"
+    "01/05/2024,YOU SOLD APPLE (AAPL) (Cash),AAPL,APPLE,-3,110,4.95,,,325.05\n"
+    "01/04/2024,YOU SOLD APPLE (AAPL) (Cash),AAPL,APPLE,-3,110,,,,330\n"
+    "01/02/2024,YOU BOUGHT APPLE (AAPL) (Cash),AAPL,APPLE,7,100,,,,-700\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CANCELLED)
+def test_a_reversal_undoes_the_trade_of_the_same_quantity_price_and_amount(case):
+    holdings = read(CANCELLED[case])
+
+    assert [lot[:3] for lot in lots_of(holdings) if not lot[4]] == [("AAPL", 4.0, 100.0)]
+    assert [each.reason.split(" line")[0] for each in holdings.skipped if "cancel" in each.reason] in (
+        ["was cancelled", "cancels"],
+        ["cancels", "was cancelled"],
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Buy,AAPL,-9,100,900\n",
+        "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Buy,AAPL,-10,101,1010\n",
+        "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Sell,AAPL,5,100,-500\n",
+        "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-01,Buy,AAPL,-10,100,1000\n",
+    ],
+    ids=["quantity", "price", "amount of a sale", "day"],
+)
+def test_a_reversal_of_no_trade_in_the_file_is_refused(rows):
+    assert refusals_of(GENERIC + rows) == [("ERR_POS_034", 3, "Quantity")]
+
+
+def test_sales_may_have_either_sign_and_cost_more_than_they_bring():
+    """Two contracts at 0.01 bring 2.00 and cost 9.95."""
+    rows = (
+        "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Sell,AAPL,-5,110,550\n2024-01-04,Sell,AAPL,4,110,440\n"
+        "2024-01-05,Buy,AAPL250117C00200000,2,1,-200\n2024-01-08,Sell,AAPL250117C00200000,2,0.01,-7.95\n"
+    )
+
+    assert [lot[1] for lot in lots_of(read(GENERIC + rows))] == [5.0, 4.0, 1.0, 2.0]
+
+
+def test_in_a_file_without_negative_amounts_withdrawals_fees_and_taxes_are_paid():
+    rows = (
+        "2024-01-02,Buy,AAPL,10,100,1000\n2024-01-03,Withdrawal,,,,500\n2024-01-04,Deposit,,,,700\n2024-01-05,Fee,,,,5\n"
+        "2024-01-05,Tax,,,,3\n2024-01-08,Interest,,,,2\n"
+    )
+
+    assert flows_of(read(GENERIC + rows)) == [
+        ("2024-01-03", "external", -500.0),
+        ("2024-01-04", "external", 700.0),
+        ("2024-01-05", "fee", -5.0),
+        ("2024-01-05", "tax", -3.0),
+        ("2024-01-08", "interest", 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ("2024-01-02,Buy,AAPL,10,100,1000\n2024-01-03,Transfer,,,,500\n", (3, "Action")),
+        ("2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Withdrawal,,,,500\n", (3, "Amount")),
+    ],
+    ids=["no file with signs", "a file with signs"],
+)
+def test_cash_that_may_have_been_paid_or_received_is_refused(rows, place):
+    assert refusals_of(GENERIC + rows) == [("ERR_POS_035", *place)]
+
+
+def test_a_fee_without_a_minus_among_amounts_with_signs_is_a_refund_and_is_named():
+    holdings = read(GENERIC + "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Fee,,,,5\n2024-01-04,Fee,,,,-7\n")
+
+    assert flows_of(holdings) == [("2024-01-03", "fee", 5.0), ("2024-01-04", "fee", -7.0)]
+    assert [each for each in holdings.warnings if each.startswith("line 3: a fee of 5.00 USD")]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(-1, -4.95, -4.95), (1, 4.95, -4.95), (1, -0.25, 0.25)])
+def test_commissions_that_are_all_negative_are_paid_and_among_positive_ones_a_rebate(first, second, expected):
+    rows = f"2024-01-02,Buy,AAPL,10,100,{first}\n2024-01-03,Buy,MSFT,10,100,{second}\n"
+
+    assert flows_of(read("Date,Action,Symbol,Quantity,Price,Commission\n" + rows)) == [("2024-01-03", "fee", expected)]
+
+
+# Money besides the price
+
+T212 = (
+    "Action,Time,ISIN,Ticker,Name,No. of shares,Price / share,Currency (Price / share),Total,Currency (Total),"
+    "Withholding tax,Currency (Withholding tax),Currency conversion fee,Currency (Currency conversion fee)\n"
+    "Market buy,2024-03-04 14:30:00,US0378331005,AAPL,Apple,10,170,USD,1700,USD,,,,\n"
+)
+
+
+def test_the_tax_that_was_withheld_from_a_dividend_is_paid_though_the_dividend_comes_with_the_prices():
+    row = "Dividend (Ordinary),2024-05-16 14:30:00,US0378331005,AAPL,Apple,10,0.25,USD,2.12,USD,0.38,USD,,\n"
+
+    assert flows_of(read(T212 + row)) == [("2024-05-16", "tax", -0.38)]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (
+            "Market buy,2024-03-05 14:30:00,US0378331005,AAPL,Apple,10,170,USD,1567.5,EUR,,,2.35,EUR\n",
+            "Currency (Currency conversion fee)",
+        ),
+        (
+            "Dividend (Ordinary),2024-05-16 14:30:00,US0378331005,AAPL,Apple,10,0.25,USD,2.12,USD,0.35,EUR,,\n",
+            "Withholding tax",
+        ),
+    ],
+)
+def test_a_fee_or_tax_in_another_currency_is_refused(row, column):
+    assert refusals_of(T212 + row) == [("ERR_POS_028", 3, column)]
+
+
+def test_a_commission_in_another_currency_is_refused_or_left_out_by_a_mapping():
+    text = (
+        "CurrencyPrimary,AssetClass,Symbol,TradeDate,Quantity,TradePrice,IBCommission,IBCommissionCurrency\n"
+        "USD,STK,MSFT,20240304,10,400,-1,USD\nUSD,STK,AAPL,20240305,10,170,-1,EUR\n"
+    )
+
+    mapping = mapping_of(text.encode(), "flex.csv").replace("dates: ymd", "dates: ymd\nforeign_fees: skip")
+    holdings = read(text, source=read_mapping(mapping, "my.yaml"))
+
+    assert refusals_of(text) == [("ERR_POS_028", 3, "IBCommissionCurrency")]
+    assert [(each.line, each.text) for each in holdings.skipped] == [(3, "a fee of -1.00 EUR")]
+    assert len(holdings.lots) == 2
+
+
+def test_interest_accrued_on_a_bond_is_paid_by_who_buys_and_received_by_who_sells():
+    """9,800 and 10.00 of interest were paid, 4,950 and 12.50 received; the price is that of the bond alone."""
+    mapping = read_mapping(
+        "kind: transactions\ncolumns: {date: Date, action: Action, symbol: Symbol, class: Type, quantity: Quantity,"
+        " price: Price, fees: Fees, accrued: Accrued, amount: Amount}\nactions: [[buy, buy], [sell, sell]]\n"
+        "classes: {bond: [PUBLIC, BOND], stock: [PUBLIC, STOCK]}\n",
+        "my.yaml",
+    )
+    text = (
+        "Date,Action,Symbol,Type,Quantity,Price,Fees,Accrued,Amount\n2024-01-02,Buy,MSFT,Stock,1,370,,,-370\n"
+        "2024-01-03,Buy,912828ZT0,Bond,10000,,1,10,-9811\n2024-03-04,Sell,912828ZT0,Bond,-5000,,1,12.5,4961.5\n"
+    )
+
+    holdings = read(text, source=mapping)
+
+    assert lots_of(holdings)[1:] == [
+        ("912828ZT0", 5000.0, 98.0, "2024-01-03", "2024-03-04", 99.0),
+        ("912828ZT0", 5000.0, 98.0, "2024-01-03", None, None),
+    ]
+    assert flows_of(holdings) == [
+        ("2024-01-03", "fee", -1.0),
+        ("2024-01-03", "interest", -10.0),
+        ("2024-03-04", "fee", -1.0),
+        ("2024-03-04", "interest", 12.5),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Fidelity transactions", "Vanguard transactions"])
+def test_the_interest_accrued_of_brokers_is_no_fee(name):
+    (source,) = (each for each in known_sources() if each.name == name)
+
+    assert "Accrued Interest" in source.columns["accrued"]
+    assert not any("Accrued" in column for column in source.columns["fees"])
+
+
+def test_cash_in_lieu_of_a_fraction_is_income():
+    schwab = "03/04/2024,Cash In Lieu,AAPL,APPLE,,,,$50.00\n01/02/2024,Buy,AAPL,APPLE,100,$180,,-$18000.00\n"
+    robinhood = (
+        "3/4/2024,3/4/2024,3/4/2024,AAPL,Cash in lieu,CIL,,,$50.00\n"
+        "1/2/2024,1/2/2024,1/4/2024,AAPL,Apple,Buy,100,$180,($18000)\n"
+    )
+
+    for text in (SCHWAB + schwab, ROBINHOOD + robinhood):
+        assert flows_of(read(text)) == [("2024-03-04", "interest", 50.0)]
+
+
+def test_the_fee_of_a_dividend_is_paid_and_that_of_a_fee_is_the_fee_itself():
+    rows = "2024-01-02,Buy,AAPL,10,100,-1000,\n2024-01-08,Dividend,AAPL,,,10,0.5\n2024-01-09,Fee,,,,-0.02,0.02\n"
+
+    assert flows_of(read("Date,Action,Symbol,Quantity,Price,Amount,Fees\n" + rows)) == [
+        ("2024-01-08", "fee", -0.5), ("2024-01-09", "fee", -0.02),
+    ]  # fmt: skip
+
+
+def test_a_fee_of_a_deposit_that_may_be_a_part_of_it_is_refused():
+    rows = "2024-01-02,Buy,AAPL,10,100,-1000,1\n2024-01-05,Deposit,,,,1000,25\n"
+
+    assert refusals_of("Date,Action,Symbol,Quantity,Price,Amount,Fees\n" + rows) == [("ERR_POS_035", 3, "Amount")]

@@ -12,6 +12,7 @@ from sigma_assets.holdings.files.numerals import NOTHING
 
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
+BUYS, SALES = ("buy",), ("sell", "sell_short")
 _INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"

@@ -13,17 +13,18 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.files.actions import Verbs, read_verbs, refuse_moves
+from sigma_assets.holdings.files.actions import BUYS, SALES, Verbs, read_verbs, refuse_moves
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
-from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.money import Money, check_flows, read_money, refuse_foreign_fees
+from sigma_assets.holdings.files.reversals import undo_reversals
 from sigma_assets.holdings.files.splits import SPLITS, Split, apply_splits, split_of, stated_splits
 
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
-_TRADES = ("buy", "sell", "sell_short", *SPLITS, *ENDS)
+_TRADES = (*BUYS, *SALES, *SPLITS, *ENDS)
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
 
 
@@ -45,7 +46,7 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     for cells, days in zip(tables[1:], all_days[1:], strict=True):
         verbs = _section_verbs(cells)
         splits += stated_splits(cells, days, verbs == "split")
-        _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
+        _add_flows(book, cells, read_money(cells, verbs), verbs, days, np.zeros(len(cells), dtype=bool))
     _trade_all(book, splits)
     if not allow_duplicates:
         _note_duplicates(tables[0])
@@ -81,12 +82,14 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     verbs = read_verbs(cells, quantity)
     is_trade = np.isin(verbs, _TRADES)
     book.instruments = read_instruments(cells, is_trade)
-    verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
     check_currency(cells, is_trade)
-    _add_flows(book, cells, verbs, days, is_trade, book.instruments)
-    amount = cells.numbers("amount", "ERR_POS_009")
-    book.money = np.where(or_nothing(amount) == 0, 0.0, np.abs(amount - _fees(cells)))
-    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
+    verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
+    verbs = undo_reversals(cells, days, verbs, quantity, book.instruments)
+    is_trade = np.isin(verbs, _TRADES)
+    money = read_money(cells, verbs)
+    _add_flows(book, cells, money, verbs, days, book.instruments.is_cash)
+    book.money = or_nothing(money.gross)
+    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, money.gross))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
@@ -128,13 +131,12 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
 
 
 def _prices(
-    cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, is_trade: BoolArray
+    cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, gross: FloatArray
 ) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
-    amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
-    needed = is_trade & np.isin(verbs, ("buy", "sell", "sell_short")) & ~instruments.is_cash
+    needed = np.isin(verbs, (*BUYS, *SALES)) & ~instruments.is_cash
     with np.errstate(divide="ignore", invalid="ignore"):
-        derived = np.abs(amount - fees) / np.abs(quantity * instruments.factor)
+        derived = gross / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
     for row in np.flatnonzero(needed & np.isnan(price) & cells.is_empty("price")):
         expected = "a price in USD; for shares that came by a transfer, what they had cost"
@@ -144,48 +146,25 @@ def _prices(
     return price
 
 
-def _fees(cells: Cells) -> FloatArray:
-    """Return the commissions and fees of each row as they change cash: negative for what was paid."""
-    total = np.zeros(len(cells))
-    for name in [each for each in cells.table.cells if each.partition("#")[0] == "fees" and cells.has(each)]:
-        total -= or_nothing(cells.numbers(name, "ERR_POS_009"))
-    return total + or_nothing(cells.numbers("commission", "ERR_POS_009"))
-
-
-def _add_flows(
-    book: Book, cells: Cells, verbs: Verbs, days: SessionArray, is_trade: BoolArray, instruments: Instruments | None
-) -> None:
-    amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
-    fee_currency = cells.texts("fee_currency")
-    is_foreign = fee_currency.having(lambda text: text and text.upper() != "USD")
-    has_fee = is_trade & (fees != 0) & ~np.isnat(days)
-    for row in np.flatnonzero(has_fee & is_foreign).tolist():
-        text = f"a fee of {fees[row]:,.2f} {fee_currency[row]}"
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
-    rows = np.flatnonzero(has_fee & ~is_foreign)
-    for day, fee in zip(days[rows].tolist(), exactly(fees[rows]), strict=True):
-        book.flows[(day, "fee")] += fee
-    for row in np.flatnonzero(np.isin(verbs, (*_FLOWS, "dividend")) & ~np.isnat(days)).tolist():
-        day, verb = days[row].item(), verbs[row]
-        name = "amount" if cells.has("amount") else "value"
-        currency = cells.texts("amount_currency")[row] or cells.texts("currency")[row]
-        if currency and currency.upper() != "USD":
-            if not currency.lower().startswith("total"):
-                cells.wrong(
-                    "ERR_POS_028", row, name, "an amount in USD: other currencies are not kept", "another currency"
-                )
-            continue
-        if np.isnan(amount[row]):
-            if cells.texts("amount")[row] in NOTHING:
-                cells.missing("ERR_POS_029", row, name, "an amount in USD")
-            continue
-        value = Decimal(repr(float(amount[row])))
-        if verb != "dividend":
-            book.flows[(day, _FLOWS[verb])] += value
-        elif instruments is not None and instruments.is_cash[row]:
-            book.flows[(day, "interest")] += value
-        else:
+def _add_flows(book: Book, cells: Cells, money: Money, verbs: Verbs, days: SessionArray, is_cash: BoolArray) -> None:
+    """Add the flows of a table: fees, interest accrued and taxes withheld, then the rows that are flows themselves."""
+    is_dividend, is_dated = (verbs == "dividend") & ~is_cash, ~np.isnat(days)
+    has_costs = np.isin(verbs, _TRADES) | is_dividend
+    has_fee = has_costs & ~refuse_foreign_fees(cells, money, has_costs)
+    for kind, amounts, rows in (
+        ("fee", money.fees, has_fee), ("interest", money.accrued, has_costs), ("tax", money.tax, is_dividend),
+    ):  # fmt: skip
+        rows = np.flatnonzero(rows & is_dated & (amounts != 0))
+        for day, amount in zip(days[rows].tolist(), exactly(amounts[rows]), strict=True):
+            book.flows[(day, kind)] += amount
+    is_flow = np.isin(verbs, (*_FLOWS, "dividend")) & is_dated
+    check_flows(cells, money, verbs, is_flow, is_dividend)
+    rows = np.flatnonzero(is_flow & ~np.isnan(money.amount))
+    for row, day, value in zip(rows.tolist(), days[rows].tolist(), exactly(money.amount[rows]), strict=True):
+        if is_dividend[row]:
             book.dividends.append(value)
+        else:
+            book.flows[(day, _FLOWS.get(verbs[row], "interest"))] += value
 
 
 def _is_newest_first(days: SessionArray) -> bool:
