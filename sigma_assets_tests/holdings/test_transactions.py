@@ -536,3 +536,48 @@ def test_a_fee_of_a_deposit_that_may_be_a_part_of_it_is_refused():
     rows = "2024-01-02,Buy,AAPL,10,100,-1000,1\n2024-01-05,Deposit,,,,1000,25\n"
 
     assert refusals_of("Date,Action,Symbol,Quantity,Price,Amount,Fees\n" + rows) == [("ERR_POS_035", 3, "Amount")]
+
+
+# Amount and price
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        ("2024-01-02,Buy,NVDA,10,800,-7000\n", "make 8,000.00 USD, but the amount without fees is 7,000.00"),
+        ("2024-01-02,Buy,NVDA,10,800,8500\n", "make 8,000.00 USD, but the amount without fees is 8,500.00"),
+        ("2024-01-02,Buy,NVDA,10,0,-8000\n", "make 0.00 USD, but the amount without fees is 8,000.00"),
+        (
+            "2024-01-02,Buy,NVDA,1,8,-8\n2024-01-03,Buy,CASH,70,,-3871\n",
+            "make 70.00 USD, but the amount without fees is 3,871.00",
+        ),
+    ],
+)
+def test_a_trade_whose_amount_and_price_differ_is_named(rows, numbers):
+    (warning,) = [each for each in read(GENERIC + rows).warnings if "quantity and price" in each]
+
+    assert warning.startswith(f"line {1 + rows.count(chr(10))}: ")
+    assert numbers in warning
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "2024-01-02,Buy,NVDA,10,8,-8000",
+        "2024-01-02,Buy,NVDA,10000,98,-9800",
+        "2024-01-02,Buy,AAPL250117C00200000,1,500,-500.65",
+    ],
+    ids=["in cents", "a bond in per cent", "an option per contract"],
+)
+def test_a_trade_whose_amount_or_price_is_off_by_100_is_refused(row):
+    assert refusals_of(GENERIC + row) == [("ERR_POS_035", 2, "Amount")]
+
+
+def test_fees_and_rounding_are_no_difference():
+    """1,000.00 + 0.65; 0.0123 a share printed as 0.01 would be 23 %, but of 1.23; 5 cents of 0.001 shares."""
+    rows = (
+        "2024-01-02,Buy,NVDA,10,100,-1000.65\n2024-01-02,Buy,PENNY,100,0.01,-1.23\n2024-01-02,Buy,BRK.B,0.0001,400,-0.05\n"
+        "2024-01-02,Buy,AAPL250117C00200000,10,5,-5006.50\n"
+    )
+
+    assert not [each for each in read(GENERIC + rows).warnings if "quantity and price" in each]

@@ -10,6 +10,10 @@ from sigma_assets.holdings.files.cells import Cells, Skipped, or_nothing
 
 _PAID = "(?i)withdraw|debit|outgoing|transfer out|sent|paid|new card cost"
 _RECEIVED = "(?i)deposit|contribut|credit|incoming|transfer in|received|cashback"
+_ALIKE, _NEAR = 0.01, 0.1
+_SMALL = 2.0
+"""USD: fees without a column, and the rounding of a fraction of a share, may be more than 1 % of a small trade."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,41 @@ def _signed(cells: Cells, verbs: Verbs, amount: FloatArray) -> FloatArray:
         cells.wrong("ERR_POS_035", row, "amount", expected, "a withdrawal that adds cash")
     refunds = np.flatnonzero(is_cost & is_plus).tolist()
     if refunds:
-        first, more = refunds[0], f" (and {len(refunds) - 1} more)" if len(refunds) > 1 else ""
+        row, more = refunds[0], f" (and {len(refunds) - 1} more)" if len(refunds) > 1 else ""
         cells.findings.warnings.append(
-            f"line {cells.table.lines[first]}{more}: a {verbs[first]} of {amount[first]:,.2f} USD that adds cash is a refund,"
-            " since what was paid has a minus in the file"
+            f"line {cells.table.lines[row]}{more}: a {verbs[row]} of {amount[row]:,.2f} USD that adds cash is a refund:"
+            " what was paid has a minus in the file"
         )
     return amount
+
+
+def compare_with_prices(cells: Cells, money: Money, worth: FloatArray, rows: BoolArray) -> None:
+    """Warn of trades whose amount is not what quantity x price makes, and refuse those where one of them is off by 100.
+
+    Parameters
+    ----------
+    worth : |quantity x price x multiplier|; a price printed in cents and fees that have no column explain 1 % of it.
+    rows : which rows are trades.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(worth - money.gross)
+        ratio = np.maximum(worth, money.gross) / np.minimum(worth, money.gross)
+        is_off = rows & (off > _ALIKE * np.maximum(worth, money.gross)) & (off > _SMALL)
+        is_hundred = is_off & (np.abs(ratio / 100 - 1) < _NEAR)
+    for row in np.flatnonzero(is_hundred).tolist():
+        expected = (
+            f"about {worth[row]:,.2f}, which quantity and price make. A bond is quoted in per cent of par and has the"
+        )
+        expected += " class BOND; an option is quoted per share"
+        cells.wrong("ERR_POS_035", row, "amount", expected, "100 times as much, or a hundredth")
+    lines = np.flatnonzero(is_off & ~is_hundred).tolist()
+    for row in lines[:_SHOWN]:
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: quantity and price make {worth[row]:,.2f} USD, but the amount without fees is"
+            f" {money.gross[row]:,.2f}: the price is used; check the line"
+        )
+    if len(lines) > _SHOWN:
+        cells.findings.warnings.append(f"... and {len(lines) - _SHOWN} more lines whose amount and price differ")
 
 
 def refuse_foreign_fees(cells: Cells, money: Money, rows: BoolArray) -> BoolArray:

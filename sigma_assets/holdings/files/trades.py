@@ -19,7 +19,7 @@ from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
-from sigma_assets.holdings.files.money import Money, check_flows, read_money, refuse_foreign_fees
+from sigma_assets.holdings.files.money import Money, check_flows, compare_with_prices, read_money, refuse_foreign_fees
 from sigma_assets.holdings.files.reversals import undo_reversals
 from sigma_assets.holdings.files.splits import SPLITS, Split, apply_splits, split_of, stated_splits
 
@@ -89,7 +89,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     money = read_money(cells, verbs)
     _add_flows(book, cells, money, verbs, days, book.instruments.is_cash)
     book.money = or_nothing(money.gross)
-    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, money.gross))
+    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, money))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
@@ -130,13 +130,14 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
     return ends | ((quantity != 0) & ~np.isnan(quantity))
 
 
-def _prices(
-    cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, gross: FloatArray
-) -> FloatArray:
+def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, money: Money) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
-    needed = np.isin(verbs, (*BUYS, *SALES)) & ~instruments.is_cash
+    is_trade = np.isin(verbs, (*BUYS, *SALES))
+    needed = is_trade & ~instruments.is_cash
+    stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
+    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
     with np.errstate(divide="ignore", invalid="ignore"):
-        derived = gross / np.abs(quantity * instruments.factor)
+        derived = money.gross / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
     for row in np.flatnonzero(needed & np.isnan(price) & cells.is_empty("price")):
         expected = "a price in USD; for shares that came by a transfer, what they had cost"
