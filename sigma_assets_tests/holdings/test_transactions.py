@@ -175,6 +175,13 @@ def test_cash_that_is_moved_is_a_flow_and_a_core_position_is_left_out():
     assert flows_of(holdings) == [("2024-03-04", "external", 500.0), ("2024-03-05", "external", 250.0)]
 
 
+def test_a_dividend_of_less_than_a_cent_is_no_dividend_in_shares():
+    """0.01 shares at 0.25 are a quarter of a cent, which Trading 212 writes as 0.00."""
+    rows = "2024-01-02,Buy,AAPL,10,100,-1000\n2024-01-03,Dividend,AAPL,0.01,0.25,0.00\n"
+
+    assert [lot[:2] for lot in lots_of(read(GENERIC + rows))] == [("AAPL", 10.0)]
+
+
 def test_a_name_of_cash_with_another_price_than_1_is_a_ticker():
     """USD is a fund of ProShares and CASH is Pathward; at a price of 1 both are the money."""
     rows = (

@@ -13,6 +13,7 @@ from sigma_assets.holdings.files.numerals import NOTHING
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
 BUYS, SALES = ("buy",), ("sell", "sell_short")
+_A_CENT = 0.01
 _INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
@@ -63,7 +64,8 @@ def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: Bool
     counts = (quantity != 0) & ~np.isnan(quantity) & ~cells.texts("symbol").among(NOTHING)
     is_nothing = cells.is_empty("amount") | (amount == 0)
     moves = (verbs == "cash") & counts & (~is_cash | is_nothing)
-    moves |= (verbs == "dividend") & counts & (amount == 0)
+    is_rounded = np.abs(quantity * cells.numbers("price", "ERR_POS_009")) < _A_CENT
+    moves |= (verbs == "dividend") & counts & (amount == 0) & ~is_rounded
     for row in np.flatnonzero(moves).tolist():
         expected = "no shares in a row that is no trade." + _INSTEAD
         cells.wrong("ERR_POS_033", row, "quantity", expected, "shares without a trade")
