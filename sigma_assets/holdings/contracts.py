@@ -36,6 +36,11 @@ _PREFERRED = re.compile(r"([A-Z]{1,5})(?:[./-]PR?[./-]?| PR ?|p)([A-Z])")
 _MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
 _ROOTS = {"BRKB": "BRK.B", "BFB": "BF.B", "SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
 """Roots of option codes that are not spelled like their underlying."""
+INDICES = frozenset(
+    {"SPX", "XSP", "NDX", "XND", "NQX", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO", "SPESG", "RUI", "RLG", "RLV"}
+    | {"SOX", "BKX", "OSX", "XAU", "HGX", "UTY"}
+)
+"""Underlyings that nobody can deliver: options on them are settled in cash (contract specifications of Cboe and Nasdaq)."""
 
 
 @dataclass(frozen=True)

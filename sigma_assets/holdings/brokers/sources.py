@@ -4,12 +4,15 @@ A mapping is a YAML document; this folder has those that come with us. Its keys:
 
 name, kind : what is printed; `lots` (a row per lot), `positions` (a row per position, no days) or `transactions`.
 recognise : columns that a table's header must have, in any case, to be read by this mapping.
-columns : field of ours to column of theirs, or to a list of names of which the first one present counts (`fees`: all of
-    them, added up); `{after: NAME}` is the column without a name behind another one.
+columns : field of ours to column of theirs, or to a list of names of which the first one present counts (`fees`, which are
+    added up, and `fee_currency`: all of them); `{after: NAME}` is the column without a name behind another one.
 dates, decimal : `mdy`, `dmy` or `ymd`; `.` or `,`. Left out, the file decides, and where it cannot, the user is asked.
 sales : `negative` if a negative quantity marks a sale; otherwise `actions` does.
+foreign_fees : `skip` to list fees in another currency than USD instead of refusing them.
 short_mark : what follows the quantity of a short position: with `S`, 1S is -1.
-actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`.
+actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. The quantity of a `split` is
+    what came to the shares held, that of a `split_out` what they were. `move` is what changes shares without a trade, such
+    as a spin-off: it is refused, and the message says what to do.
 classes : their name of a kind of instrument to our class and subtype.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
 symbols : their symbol (an ISIN, a name) to ours.
@@ -45,16 +48,18 @@ REQUIRED = ("symbol", "quantity", "price", "date")
 HEADER = ",".join(OUR_COLUMNS.values())
 
 NUMBER_FIELDS = (
-    "quantity", "price", "cost", "value", "closing", "amount", "fees", "commission", "multiplier", "strike", "exit_price",
+    "quantity", "price", "cost", "value", "closing", "amount", "fees", "commission", "accrued", "tax", "multiplier",
+    "strike", "exit_price",
 )  # fmt: skip
 DATE_FIELDS = ("date", "exit_date", "expiration")
 TEXT_FIELDS = (
     "symbol", "contract", "description", "account", "action", "opens", "currency", "amount_currency", "fee_currency",
-    "class", "subtype", "underlying", "option_type",
+    "tax_currency", "class", "subtype", "underlying", "option_type",
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
-    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "expire", "exercise", "skip",
+    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out", "move",
+    "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
 
@@ -115,6 +120,7 @@ class Source:
     dates: str | None = None
     decimal: str | None = None
     sales: str | None = None
+    foreign_fees: str | None = None
     short_mark: str | None = None
     actions: tuple[tuple[re.Pattern[str], str], ...] = ()
     classes: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
@@ -148,7 +154,7 @@ class Source:
             else:
                 wanted = [plain(name) for name in ([spelling] if isinstance(spelling, str) else spelling)]
                 places = [names.index(name) for name in wanted if name in names]
-                places = places if each == "fees" else places[:1]
+                places = places if each in ("fees", "fee_currency") else places[:1]
             if places:
                 found[each] = places
         return found
@@ -225,7 +231,7 @@ def source_of(entry: Any, where: str) -> Source:
         raise HoldingsError(f"{where}: expected one mapping with `name`, `kind` and `columns`; `import --show-mapping`"
                             " prints one to start from")  # fmt: skip
     known = {"name", "kind", "columns", "recognise", "dates", "decimal", "sales", "actions", "classes", "skip", "keep",
-             "section", "action", "also", "symbols", "ignore", "short_mark"}  # fmt: skip
+             "section", "action", "also", "symbols", "ignore", "short_mark", "foreign_fees"}  # fmt: skip
     _refuse(where, "key", set(entry) - known, known)
     entry = {key: value for key, value in entry.items() if value is not None}
     columns = entry.get("columns")
@@ -244,7 +250,7 @@ def source_of(entry: Any, where: str) -> Source:
     for key, value, allowed in (
         ("kind", kind, KINDS), ("dates", entry.get("dates"), ("mdy", "dmy", "ymd", None)),
         ("decimal", entry.get("decimal"), (".", ",", None)), ("sales", entry.get("sales"), ("negative", None)),
-        ("action", entry.get("action"), (*ACTIONS, None)),
+        ("action", entry.get("action"), (*ACTIONS, None)), ("foreign_fees", entry.get("foreign_fees"), ("skip", None)),
     ):  # fmt: skip
         if value not in allowed:
             raise HoldingsError(
@@ -258,6 +264,7 @@ def source_of(entry: Any, where: str) -> Source:
         dates=entry.get("dates"),
         decimal=entry.get("decimal"),
         sales=entry.get("sales"),
+        foreign_fees=entry.get("foreign_fees"),
         short_mark=str(entry["short_mark"]).upper() if "short_mark" in entry else None,
         actions=_actions(entry.get("actions", []), where),
         classes={plain(str(name)): pair for name, pair in entry.get("classes", {}).items()},

@@ -1,7 +1,7 @@
 """The columns of a table as values, and what was found on the way: problems, doubts, skipped lines, warnings."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -213,3 +213,16 @@ class RowCells:
     def missing(self, code: str, name: str, expected: str) -> None:
         """Note that a cell is empty."""
         self._cells.missing(code, self.row, name, expected)
+
+
+def or_nothing(numbers: FloatArray) -> FloatArray:
+    """Return numbers with 0 where a row states none: a fee that was not paid, the price of a split, the size of an expiry.
+
+    Where a number is needed and lacks, that is noted as a problem, and nothing of the file is used.
+    """
+    return np.where(np.isnan(numbers), 0.0, numbers)
+
+
+def exactly(numbers: FloatArray) -> Iterator[Decimal]:
+    """Yield numbers as they are written."""
+    return (Decimal(repr(number)) for number in or_nothing(numbers).tolist())

@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from sigma_assets.base.frames import FloatArray, SessionArray
-from sigma_assets.holdings.files.cells import Cells
+from sigma_assets.holdings.contracts import INDICES
+from sigma_assets.holdings.files.cells import PLACES, Cells
 from sigma_assets.holdings.files.instruments import Instruments
 
 ENDS = ("expire", "exercise")
 """What becomes of an option without a trade of its own."""
+_SAME_MONEY = 0.01
+"""Amounts of money that differ by at most this share of them are the same but for fees."""
 
 
 @dataclass(slots=True)
@@ -43,11 +46,18 @@ class Closings:
 
 @dataclass
 class Book:
-    """What the transactions so far have made; `held` is what the open lots of a symbol add up to, splits included."""
+    """What the transactions so far have made.
+
+    Attributes
+    ----------
+    held : what the open lots of a symbol add up to, splits included.
+    money : what each row paid or received without its fees, 0 where it does not say.
+    """
 
     cells: Cells
     days: SessionArray
     prices: FloatArray = field(init=False)
+    money: FloatArray = field(init=False)
     instruments: Instruments = field(init=False)
     open: dict[str, deque[OpenLot]] = field(default_factory=lambda: defaultdict(deque))
     held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -69,8 +79,6 @@ class Trade(NamedTuple):
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     """Do a trade; answer False if there is too little to sell or to end yet, which is a problem if it `is_last`."""
     lots = book.open[trade.symbol]
-    if trade.verb == "split":
-        return _split(book, trade, lots)
     if trade.verb in ENDS:
         return _end(book, trade, lots, is_last=is_last)
     size = abs(trade.quantity)
@@ -118,26 +126,8 @@ def _at_most(held: Decimal, how: str) -> str:
     )
 
 
-def _split(book: Book, trade: Trade, lots: deque[OpenLot]) -> bool:
-    """Apply a split: its quantity is what came to the shares held."""
-    held = book.held[trade.symbol]
-    if not held or held + trade.quantity <= 0:
-        expected = "a split of shares that are held; shares of another company are entered as a lot of their own, see"
-        expected += " docs/corporate-actions.md"
-        book.cells.wrong("ERR_POS_031", trade.row, "quantity", expected, "no split")
-        return True
-    factor = (held + trade.quantity) / held
-    book.held[trade.symbol] += trade.quantity
-    for lot in lots:
-        lot.splits *= factor
-    return True
-
-
 def _end(book: Book, trade: Trade, lots: deque[OpenLot], *, is_last: bool) -> bool:
-    """Close an option that expired or was exercised: its value is in the trade of the shares, or gone.
-
-    Without a quantity all that is held of it ends.
-    """
+    """Close an option that expired or was exercised, at what it was settled for. Without a quantity all of it ends."""
     if book.instruments.investment_class[trade.row] != "OPTIONS":
         name = "contract" if book.cells.has("contract") else "symbol"
         expected = "an option contract, such as AAPL 1/17/2025 Call $200.00; a worthless right or warrant is sold at 0"
@@ -151,6 +141,25 @@ def _end(book: Book, trade: Trade, lots: deque[OpenLot], *, is_last: bool) -> bo
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, f"more {trade.verb}d than held")
         return False
     expiration = book.instruments.terms[trade.row].expiration_date
-    _close(book, lots, held, size, min(trade.day, expiration) if expiration else trade.day, 0.0)
+    price = _settlement(book, trade, size)
+    _close(book, lots, held, size, min(trade.day, expiration) if expiration else trade.day, price)
     book.held[trade.symbol] -= size if held > 0 else -size
     return True
+
+
+def _settlement(book: Book, trade: Trade, size: Decimal) -> float:
+    """Return the price at which an option ends: 0 if its value is in a trade of the shares, or gone.
+
+    Index options are settled in cash. An amount that is the strike's is paid for the shares, which have a row of their own.
+    """
+    terms = book.instruments.terms[trade.row]
+    units = float(size) * float(book.instruments.factor[trade.row])
+    money = float(book.money[trade.row])
+    is_index = terms.underlying_symbol in INDICES
+    if is_index and trade.verb == "exercise" and not money:
+        expected = "the cash for which it was settled, since an index cannot be delivered; or make the row a trade at"
+        expected += " the price of settlement"
+        book.cells.missing("ERR_POS_029", trade.row, "amount", expected)
+    if not is_index and terms.strike_price and abs(money / (units * terms.strike_price) - 1) <= _SAME_MONEY:
+        return 0.0
+    return round(money / units, PLACES)

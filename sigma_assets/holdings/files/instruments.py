@@ -24,6 +24,8 @@ CASH = "CASH_USD"
 _CASH_NAMES = re.compile(
     r"CASH|CASH & CASH INVESTMENTS|CASH & CASH FUND.*|USD|USD CASH|US DOLLARS?|CORE|SETTLEMENT FUND", re.I
 )
+_CASH_TICKERS = frozenset({"CASH", "CORE", "USD"})
+"""Names of cash that are also tickers: Pathward, Core Natural Resources, ProShares Ultra Semiconductors."""
 _SIDE = re.compile(r"\b(?:CALL|PUT)\b", re.I)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 Codes = npt.NDArray[np.integer]
@@ -76,15 +78,16 @@ def _symbols(cells: Cells, wanted: BoolArray) -> tuple[list[Instrument | None], 
     texts = cells.texts("symbol")
     read = [_symbol(text, cells) for text in texts.distinct]
     found = [instrument for instrument, _ in read]
-    of_row: Codes = texts.codes
+    of_row: Codes = _with_tickers(cells, found)
     is_described = np.zeros(len(cells), dtype=bool)
     if cells.has("contract"):
         contracts = cells.texts("contract")
         names, descriptions = texts.distinct, contracts.distinct
         described = [_described(text) for text in descriptions]
         is_described = np.array([one is not None for one in described], dtype=bool)[contracts.codes]
-        first, of_row = distinct_rows(texts.codes, contracts.codes)
-        found = [described[contracts.codes[row]] or found[texts.codes[row]] for row in first]
+        named = of_row
+        first, of_row = distinct_rows(named, contracts.codes)
+        found = [described[contracts.codes[row]] or found[named[row]] for row in first]
         is_unread = np.array(
             [
                 _names_option(descriptions[contracts.codes[row]], names[texts.codes[row]], one)
@@ -117,6 +120,20 @@ def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str,
         expected = f"a ticker; `symbols: {{{instrument.symbol}: TICKER}}` in a --mapping names it"
         return None, ("ERR_POS_003", expected, "an ISIN, which price sources do not know")
     return instrument, None
+
+
+def _with_tickers(cells: Cells, found: list[Instrument | None]) -> Codes:
+    """Return for each row which instrument it has; names of cash with another price than 1, which are tickers, are added."""
+    texts = cells.texts("symbol")
+    of_row: Codes = texts.codes
+    names = texts.distinct
+    for place in [number for number, name in enumerate(names) if name.upper() in _CASH_TICKERS]:
+        if found[place] == Instrument(CASH, is_core_cash=True):
+            price = cells.numbers("price", "ERR_POS_009")
+            is_share = (of_row == place) & (price > 0) & (price != 1.0)
+            of_row = np.where(is_share, len(found), of_row)
+            found.append(Instrument(names[place].upper()))
+    return of_row
 
 
 def _described(text: str) -> Instrument | None:

@@ -1,5 +1,6 @@
 """From a broker's transactions to lots, first in first out, and cash flows."""
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -7,24 +8,23 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.brokers.sources import Source
-from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped
+from sigma_assets.holdings.files.actions import BUYS, SALES, Verbs, read_verbs, refuse_moves
+from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
-from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.money import Money, check_flows, compare_with_prices, read_money, refuse_foreign_fees
+from sigma_assets.holdings.files.reversals import undo_reversals
+from sigma_assets.holdings.files.splits import SPLITS, Split, apply_splits, split_of, stated_splits
 
-Verbs = npt.NDArray[np.object_]
-"""What each row does: one of `ACTIONS`."""
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
-_TRADES = ("buy", "sell", "sell_short", "split", *ENDS)
+_TRADES = (*BUYS, *SALES, *SPLITS, *ENDS)
 _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"}
 
 
@@ -42,12 +42,14 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     """
     all_days = [_days(cells, today) for cells in tables]
     book = Book(tables[0], all_days[0])
-    _trade_all(book)
+    splits: list[Split] = []
+    for cells, days in zip(tables[1:], all_days[1:], strict=True):
+        verbs = _section_verbs(cells)
+        splits += stated_splits(cells, days, verbs == "split")
+        _add_flows(book, cells, read_money(cells, verbs), verbs, days, np.zeros(len(cells), dtype=bool))
+    _trade_all(book, splits)
     if not allow_duplicates:
         _note_duplicates(tables[0])
-    for cells, days in zip(tables[1:], all_days[1:], strict=True):
-        verbs = np.full(len(cells), cells.table.source.action or "skip", dtype=object)
-        _add_flows(book, cells, verbs, days, np.zeros(len(cells), dtype=bool), None)
     findings = tables[0].findings
     if book.dividends:
         findings.warnings.append(
@@ -67,15 +69,27 @@ def _days(cells: Cells, today: date) -> SessionArray:
     return days
 
 
-def _trade_all(book: Book) -> None:
+def _section_verbs(cells: Cells) -> Verbs:
+    quantity = cells.numbers("quantity", "ERR_POS_005")
+    action = cells.table.source.action or "skip"
+    verbs = read_verbs(cells, quantity) if cells.has("action") else np.full(len(cells), action, dtype=object)
+    return refuse_moves(cells, verbs, quantity, np.zeros(len(cells), dtype=bool))
+
+
+def _trade_all(book: Book, splits: list[Split]) -> None:
     cells, days = book.cells, book.days
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
-    verbs = _verbs(cells, quantity)
+    verbs = read_verbs(cells, quantity)
     is_trade = np.isin(verbs, _TRADES)
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
-    _add_flows(book, cells, verbs, days, is_trade, book.instruments)
-    book.prices = _or_nothing(_prices(cells, quantity, verbs, book.instruments, is_trade))
+    verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
+    verbs = undo_reversals(cells, days, verbs, quantity, book.instruments)
+    is_trade = np.isin(verbs, _TRADES)
+    money = read_money(cells, verbs)
+    _add_flows(book, cells, money, verbs, days, book.instruments.is_cash)
+    book.money = or_nothing(money.gross)
+    book.prices = or_nothing(_prices(cells, quantity, verbs, book.instruments, money))
     is_known = is_trade & ~np.isnat(days) & (book.instruments.symbol != None)  # noqa: E711  # of each row
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
@@ -87,24 +101,24 @@ def _trade_all(book: Book) -> None:
     rows = rows[::-1] if _is_newest_first(days) else rows
     rows = rows[np.argsort(days[rows], kind="stable")]
     symbols = book.instruments.symbol[rows]
-    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, _exactly(quantity[rows]))
-    for _, of_day in groupby(trades, key=attrgetter("day")):
+    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, exactly(quantity[rows]))
+    _match(book, trades, splits)
+
+
+def _match(book: Book, trades: Iterator[Trade], splits: list[Split]) -> None:
+    """Open and close lots day by day, the splits of a day before its trades, which are in new shares."""
+    ahead = deque(sorted(splits, key=attrgetter("day")))
+    for day, group in groupby(trades, key=attrgetter("day")):
+        of_day = list(group)
+        due = [split_of(trade, book.cells) for trade in of_day if trade.verb in SPLITS]
+        while ahead and ahead[0].day <= day:
+            due.append(ahead.popleft())
+        of_day = [trade for trade in of_day if trade.verb not in SPLITS]
+        apply_splits(book, due, of_day)
         late = [trade for trade in of_day if not apply_trade(book, trade, is_last=False)]
         for trade in late:  # sold or ended before it was bought, by the order of the file within the day
             apply_trade(book, trade, is_last=True)
-
-
-def _exactly(numbers: FloatArray) -> Iterator[Decimal]:
-    """Yield numbers as they are written."""
-    return (Decimal(repr(number)) for number in _or_nothing(numbers).tolist())
-
-
-def _or_nothing(numbers: FloatArray) -> FloatArray:
-    """Return numbers with 0 where a row states none: a fee that was not paid, the price of a split, the size of an expiry.
-
-    Where a number is needed and lacks, that is noted as a problem, and nothing of the file is used.
-    """
-    return np.where(np.isnan(numbers), 0.0, numbers)
+    apply_splits(book, ahead, ())
 
 
 def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: BoolArray) -> BoolArray:
@@ -116,36 +130,14 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
     return ends | ((quantity != 0) & ~np.isnan(quantity))
 
 
-def _verbs(cells: Cells, quantity: FloatArray) -> Verbs:
-    """Return what each row does; a source without actions says it by the sign of the quantity."""
-    source = cells.table.source
-    if not cells.has("action") or source.sales == "negative":
-        opens = cells.texts("opens").having(lambda text: "O" in {part.strip() for part in text.upper().split(";")})
-        return np.where(quantity < 0, np.where(opens, "sell_short", "sell"), "buy").astype(object)
-    texts = cells.texts("action")
-    known = np.array([_verb(source, text) for text in texts.distinct], dtype=object)
-    verbs = known[texts.codes]
-    for row in np.flatnonzero(verbs == None).tolist():  # noqa: E711  # of each row
-        expected = "an action that is known; `--mapping` can name what it is"
-        cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
-    for row in np.flatnonzero(verbs == "skip").tolist():
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
-    return verbs
-
-
-def _verb(source: Source, text: str) -> str | None:
-    words = " ".join(text.split())
-    return next((action for pattern, action in source.actions if pattern.fullmatch(words)), None)
-
-
-def _prices(
-    cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, is_trade: BoolArray
-) -> FloatArray:
+def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, money: Money) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
-    amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
-    needed = is_trade & np.isin(verbs, ("buy", "sell", "sell_short")) & ~instruments.is_cash
+    is_trade = np.isin(verbs, (*BUYS, *SALES))
+    needed = is_trade & ~instruments.is_cash
+    stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
+    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
     with np.errstate(divide="ignore", invalid="ignore"):
-        derived = np.abs(amount - fees) / np.abs(quantity * instruments.factor)
+        derived = money.gross / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
     for row in np.flatnonzero(needed & np.isnan(price) & cells.is_empty("price")):
         expected = "a price in USD; for shares that came by a transfer, what they had cost"
@@ -155,48 +147,25 @@ def _prices(
     return price
 
 
-def _fees(cells: Cells) -> FloatArray:
-    """Return the commissions and fees of each row as they change cash: negative for what was paid."""
-    total = np.zeros(len(cells))
-    for name in [each for each in cells.table.cells if each.partition("#")[0] == "fees" and cells.has(each)]:
-        total -= _or_nothing(cells.numbers(name, "ERR_POS_009"))
-    return total + _or_nothing(cells.numbers("commission", "ERR_POS_009"))
-
-
-def _add_flows(
-    book: Book, cells: Cells, verbs: Verbs, days: SessionArray, is_trade: BoolArray, instruments: Instruments | None
-) -> None:
-    amount, fees = cells.numbers("amount", "ERR_POS_009"), _fees(cells)
-    fee_currency = cells.texts("fee_currency")
-    is_foreign = fee_currency.having(lambda text: text and text.upper() != "USD")
-    has_fee = is_trade & (fees != 0) & ~np.isnat(days)
-    for row in np.flatnonzero(has_fee & is_foreign).tolist():
-        text = f"a fee of {fees[row]:,.2f} {fee_currency[row]}"
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
-    rows = np.flatnonzero(has_fee & ~is_foreign)
-    for day, fee in zip(days[rows].tolist(), _exactly(fees[rows]), strict=True):
-        book.flows[(day, "fee")] += fee
-    for row in np.flatnonzero(np.isin(verbs, (*_FLOWS, "dividend")) & ~np.isnat(days)).tolist():
-        day, verb = days[row].item(), verbs[row]
-        name = "amount" if cells.has("amount") else "value"
-        currency = cells.texts("amount_currency")[row] or cells.texts("currency")[row]
-        if currency and currency.upper() != "USD":
-            if not currency.lower().startswith("total"):
-                cells.wrong(
-                    "ERR_POS_028", row, name, "an amount in USD: other currencies are not kept", "another currency"
-                )
-            continue
-        if np.isnan(amount[row]):
-            if cells.texts("amount")[row] in NOTHING:
-                cells.missing("ERR_POS_029", row, name, "an amount in USD")
-            continue
-        value = Decimal(repr(float(amount[row])))
-        if verb != "dividend":
-            book.flows[(day, _FLOWS[verb])] += value
-        elif instruments is not None and instruments.is_cash[row]:
-            book.flows[(day, "interest")] += value
-        else:
+def _add_flows(book: Book, cells: Cells, money: Money, verbs: Verbs, days: SessionArray, is_cash: BoolArray) -> None:
+    """Add the flows of a table: fees, interest accrued and taxes withheld, then the rows that are flows themselves."""
+    is_dividend, is_dated = (verbs == "dividend") & ~is_cash, ~np.isnat(days)
+    has_costs = np.isin(verbs, _TRADES) | is_dividend
+    has_fee = has_costs & ~refuse_foreign_fees(cells, money, has_costs)
+    for kind, amounts, rows in (
+        ("fee", money.fees, has_fee), ("interest", money.accrued, has_costs), ("tax", money.tax, is_dividend),
+    ):  # fmt: skip
+        rows = np.flatnonzero(rows & is_dated & (amounts != 0))
+        for day, amount in zip(days[rows].tolist(), exactly(amounts[rows]), strict=True):
+            book.flows[(day, kind)] += amount
+    is_flow = np.isin(verbs, (*_FLOWS, "dividend")) & is_dated
+    check_flows(cells, money, verbs, is_flow, is_dividend)
+    rows = np.flatnonzero(is_flow & ~np.isnan(money.amount))
+    for row, day, value in zip(rows.tolist(), days[rows].tolist(), exactly(money.amount[rows]), strict=True):
+        if is_dividend[row]:
             book.dividends.append(value)
+        else:
+            book.flows[(day, _FLOWS.get(verbs[row], "interest"))] += value
 
 
 def _is_newest_first(days: SessionArray) -> bool:

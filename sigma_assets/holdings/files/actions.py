@@ -1,0 +1,76 @@
+"""What each row of a broker's transactions does."""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from sigma_assets.base.frames import BoolArray, FloatArray
+from sigma_assets.holdings.brokers.sources import Source
+from sigma_assets.holdings.files.cells import Cells, Skipped
+from sigma_assets.holdings.files.numerals import NOTHING
+
+Verbs = npt.NDArray[np.object_]
+"""What each row does: one of `ACTIONS`, None where a problem was noted."""
+BUYS, SALES = ("buy",), ("sell", "sell_short")
+_A_CENT = 0.01
+_INSTEAD = (
+    " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
+    " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
+    " `Shares without a trade` in docs/files-from-brokers.md"
+)
+
+
+def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
+    """Return what each row does; a source without actions says it by the sign of the quantity."""
+    source = cells.table.source
+    if not cells.has("action") or source.sales == "negative":
+        opens = cells.texts("opens").having(lambda text: "O" in {part.strip() for part in text.upper().split(";")})
+        return np.where(quantity < 0, np.where(opens, "sell_short", "sell"), "buy").astype(object)
+    texts = cells.texts("action")
+    known = np.array([_verb(source, text) for text in texts.distinct], dtype=object)
+    verbs = known[texts.codes]
+    for row in np.flatnonzero(verbs == None).tolist():  # noqa: E711  # of each row
+        expected = "an action that is known; `--mapping` can name what it is"
+        cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
+    for row in np.flatnonzero(verbs == "skip").tolist():
+        cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
+    return verbs
+
+
+def named_in_action(cells: Cells, row: int) -> dict[str, str]:
+    """Return what the named groups of a pattern find in an action that it matches."""
+    match = _match(cells.table.source, cells.texts("action")[row])
+    return {} if match is None else match[1].groupdict()
+
+
+def _verb(source: Source, text: str) -> str | None:
+    match = _match(source, text)
+    return None if match is None else match[0]
+
+
+def _match(source: Source, text: str) -> tuple[str, re.Match[str]] | None:
+    words = " ".join(text.split())
+    matches = ((action, pattern.fullmatch(words)) for pattern, action in source.actions)
+    return next(((action, match) for action, match in matches if match), None)
+
+
+def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: BoolArray) -> Verbs:
+    """Note rows that move shares without a trade, and return what each row does without them.
+
+    As a deposit such shares would become cash, and without an amount they would vanish; so would a dividend in shares.
+    """
+    amount = cells.numbers("amount", "ERR_POS_009")
+    counts = (quantity != 0) & ~np.isnan(quantity) & ~cells.texts("symbol").among(NOTHING)
+    is_nothing = cells.is_empty("amount") | (amount == 0)
+    moves = (verbs == "cash") & counts & (~is_cash | is_nothing)
+    is_rounded = np.abs(quantity * cells.numbers("price", "ERR_POS_009")) < _A_CENT
+    moves |= (verbs == "dividend") & counts & (amount == 0) & ~is_rounded
+    for row in np.flatnonzero(moves).tolist():
+        expected = "no shares in a row that is no trade." + _INSTEAD
+        cells.wrong("ERR_POS_033", row, "quantity", expected, "shares without a trade")
+    for row in np.flatnonzero(verbs == "move").tolist():
+        name, named = ("action", " (a split is named Stock split)") if cells.has("action") else ("symbol", "")
+        expected = f"no shares without a trade{named}." + _INSTEAD
+        cells.wrong("ERR_POS_033", row, name, expected, "shares without a trade")
+    return np.where(moves | (verbs == "move"), "skip", verbs)
