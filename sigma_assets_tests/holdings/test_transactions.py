@@ -265,6 +265,24 @@ def test_a_split_in_two_rows_takes_the_old_shares_and_gives_the_new_ones():
     ]
 
 
+def test_a_distribution_that_makes_a_common_split_is_one_and_says_so():
+    """Fidelity's word for 10 for 1: 90 more on the 10 that are held."""
+    rows = (
+        "06/10/2024,DISTRIBUTION NVIDIA CORP (NVDA) (Cash),NVDA,NVIDIA,90,,,,,\n"
+        "06/12/2024,YOU SOLD NVIDIA (NVDA) (Cash),NVDA,NVIDIA,-40,124,,,,4960\n"
+        "01/02/2024,YOU BOUGHT NVIDIA (NVDA) (Cash),NVDA,NVIDIA,10,480,,,,-4800\n"
+    )
+
+    holdings = read(FIDELITY + rows)
+
+    assert lots_of(holdings) == [
+        ("NVDA", 4.0, 480.0, "2024-01-02", "2024-06-12", 124.0),
+        ("NVDA", 6.0, 480.0, "2024-01-02", None, None),
+    ]
+    (warning,) = [line for line in holdings.warnings if "taken for" in line]
+    assert warning.startswith("line 2: 90 shares of NVDA are taken for a split of 10 for 1 of the 10 held; if they are")
+
+
 def test_shares_that_were_sold_short_are_split_too():
     rows = "2024-01-02,Short,SPL,10,56,\n2024-01-10,Split,SPL,-10,,\n2024-01-11,Cover,SPL,20,27,\n"
 
@@ -454,21 +472,15 @@ def test_the_tax_that_was_withheld_from_a_dividend_is_paid_though_the_dividend_c
     assert flows_of(read(T212 + row)) == [("2024-05-16", "tax", -0.38)]
 
 
-@pytest.mark.parametrize(
-    ("row", "column"),
-    [
-        (
-            "Market buy,2024-03-05 14:30:00,US0378331005,AAPL,Apple,10,170,USD,1567.5,EUR,,,2.35,EUR\n",
-            "Currency (Currency conversion fee)",
-        ),
-        (
-            "Dividend (Ordinary),2024-05-16 14:30:00,US0378331005,AAPL,Apple,10,0.25,USD,2.12,USD,0.35,EUR,,\n",
-            "Withholding tax",
-        ),
-    ],
-)
-def test_a_fee_or_tax_in_another_currency_is_refused(row, column):
-    assert refusals_of(T212 + row) == [("ERR_POS_028", 3, column)]
+def test_tax_in_another_currency_is_refused_and_a_fee_of_the_account_is_listed():
+    fee = "Market buy,2024-03-05 14:30:00,US0378331005,AAPL,Apple,10,170,USD,1567.5,EUR,,,2.35,EUR\n"
+    tax = "Dividend (Ordinary),2024-05-16 14:30:00,US0378331005,AAPL,Apple,10,0.25,USD,2.12,USD,0.35,EUR,,\n"
+
+    listed = read(T212 + fee)
+
+    assert [(each.line, each.text) for each in listed.skipped] == [(3, "a fee of -2.35 EUR")]
+    assert flows_of(listed) == []
+    assert refusals_of(T212 + tax) == [("ERR_POS_028", 3, "Withholding tax")]
 
 
 def test_a_commission_in_another_currency_is_refused_or_left_out_by_a_mapping():

@@ -12,7 +12,8 @@ foreign_fees : `skip` to list fees in another currency than USD instead of refus
 short_mark : what follows the quantity of a short position: with `S`, 1S is -1.
 actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. The quantity of a `split` is
     what came to the shares held, that of a `split_out` what they were. `move` is what changes shares without a trade, such
-    as a spin-off: it is refused, and the message says what to do.
+    as a spin-off: it is refused, and the message says what to do. A `distribution` is a split if it makes a common one of
+    what is held, with a warning, else it is a `move`.
 classes : their name of a kind of instrument to our class and subtype.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
 symbols : their symbol (an ISIN, a name) to ours.
@@ -58,8 +59,8 @@ TEXT_FIELDS = (
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
-    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out", "move",
-    "expire", "exercise", "skip",
+    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out",
+    "distribution", "move", "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
 

@@ -14,7 +14,7 @@ Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
 BUYS, SALES = ("buy",), ("sell", "sell_short")
 _A_CENT = 0.01
-_INSTEAD = (
+INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
     " `Shares without a trade` in docs/files-from-brokers.md"
@@ -67,10 +67,10 @@ def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: Bool
     is_rounded = np.abs(quantity * cells.numbers("price", "ERR_POS_009")) < _A_CENT
     moves |= (verbs == "dividend") & counts & (amount == 0) & ~is_rounded
     for row in np.flatnonzero(moves).tolist():
-        expected = "no shares in a row that is no trade." + _INSTEAD
+        expected = "no shares in a row that is no trade." + INSTEAD
         cells.wrong("ERR_POS_033", row, "quantity", expected, "shares without a trade")
     for row in np.flatnonzero(verbs == "move").tolist():
         name, named = ("action", " (a split is named Stock split)") if cells.has("action") else ("symbol", "")
-        expected = f"no shares without a trade{named}." + _INSTEAD
+        expected = f"no shares without a trade{named}." + INSTEAD
         cells.wrong("ERR_POS_033", row, name, expected, "shares without a trade")
     return np.where(moves | (verbs == "move"), "skip", verbs)

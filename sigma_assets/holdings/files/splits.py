@@ -12,18 +12,26 @@ import numpy as np
 
 from sigma_assets.base.frames import BoolArray, SessionArray
 from sigma_assets.holdings.contracts import instrument_of
-from sigma_assets.holdings.files.actions import named_in_action
+from sigma_assets.holdings.files.actions import INSTEAD, named_in_action
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.fifo import Book, Trade
 
-SPLITS = ("split", "split_out")
+SPLITS = ("split", "split_out", "distribution")
 _USUAL = (Fraction(3, 2), Fraction(4, 3), Fraction(5, 4))
 """Splits that are not of one share or into one, such as 10 for 1 and 1 for 8."""
+_COMMON = (*_USUAL, *map(Fraction, (2, 3, 4, 5, 10, 15, 20, 25, 50)))
+"""Splits for which a row is taken that could be a spin-off as well."""
 _ROUNDED = Decimal("0.01")
 
 
 class Split(NamedTuple):
-    """What a row adds to the shares held, negative for what it takes; `ratio` if the row states it: 10 for 10 for 1."""
+    """What a row adds to the shares held, negative for what it takes.
+
+    Attributes
+    ----------
+    ratio : if the row states it: 10 for 10 for 1.
+    is_doubtful : the row can be a spin-off as well.
+    """
 
     day: date
     symbol: str
@@ -31,12 +39,13 @@ class Split(NamedTuple):
     quantity: Decimal
     cells: Cells
     ratio: Fraction | None = None
+    is_doubtful: bool = False
 
 
 def split_of(trade: Trade, cells: Cells) -> Split:
     """Return the split that a row states among the trades."""
-    quantity = trade.quantity if trade.verb == "split" else -abs(trade.quantity)
-    return Split(trade.day, trade.symbol, trade.row, quantity, cells)
+    quantity = -abs(trade.quantity) if trade.verb == "split_out" else trade.quantity
+    return Split(trade.day, trade.symbol, trade.row, quantity, cells, is_doubtful=trade.verb == "distribution")
 
 
 def stated_splits(cells: Cells, days: SessionArray, is_split: BoolArray) -> list[Split]:
@@ -71,6 +80,8 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
     """
     first = rows[0]
     held, change = book.held[first.symbol], sum((row.quantity for row in rows), Decimal(0))
+    if first.is_doubtful and not _is_taken(first, held, change):
+        return
     if not held or (held + change) / held <= 0:
         expected = "a split of shares that are held at the start of its day; shares of another company are entered as a"
         expected += " lot of their own, see docs/corporate-actions.md"
@@ -96,6 +107,21 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
     book.held[first.symbol] += change
     for lot in book.open[first.symbol]:
         lot.splits *= factor
+
+
+def _is_taken(row: Split, held: Decimal, change: Decimal) -> bool:
+    """Return whether a row that can be a spin-off is taken for a split, and say so; it is refused otherwise."""
+    ratio = next((ratio for ratio in _COMMON if held and _makes(ratio, held, change)), None)
+    if ratio is None:
+        expected = "no shares without a trade (a split is named Stock split)." + INSTEAD
+        row.cells.wrong("ERR_POS_033", row.row, "action", expected, "shares without a trade")
+        return False
+    row.cells.findings.warnings.append(
+        f"line {row.cells.table.lines[row.row]}: {change.normalize():f} shares of {row.symbol} are taken for a split of"
+        f" {ratio.numerator} for {ratio.denominator} of the {held.normalize():f} held; if they are a spin-off, enter them"
+        " as docs/corporate-actions.md shows"
+    )
+    return True
 
 
 def _change(trade: Trade) -> Decimal:
