@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from sigma_assets.base.conventions import (
     SUBTYPES,
 )
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
-from sigma_assets.holdings.contracts import Instrument, contract_in, instrument_of
+from sigma_assets.holdings.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.holdings.files.cells import Cells, RowCells
 from sigma_assets.holdings.files.column import distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
@@ -60,8 +61,11 @@ def read_instruments(cells: Cells, rows: BoolArray | None = None) -> Instruments
     multiplier = _multipliers(cells, found, of_row, wanted)
     usual = usual_multipliers(investment_class, subtype)
     factor = np.where(np.isnan(multiplier), usual, multiplier)
+    symbol = np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row]
+    is_code = np.array([one is not None and one.contract is not None for one in found], dtype=bool)[of_row]
+    _name_contracts(cells, symbol, terms, np.flatnonzero((investment_class == "OPTIONS") & ~is_code & wanted), wanted)
     return Instruments(
-        symbol=np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row],
+        symbol=symbol,
         investment_class=investment_class,
         subtype=subtype,
         terms=terms,
@@ -218,6 +222,41 @@ def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options:
                 continue
         terms[row] = option_terms(RowCells(cells, row), contract)
     return terms
+
+
+def _name_contracts(
+    cells: Cells, symbol: _Objects, terms: _Objects, options: npt.NDArray[np.intp], wanted: BoolArray
+) -> None:
+    """Give options whose symbol is no code, and not theirs alone, the code that their terms make.
+
+    A name such as MYCALL stays, since a price file may have quotes of it. A contract with the symbol of its underlying
+    would be valued at the price of that, and two contracts of one name at one price.
+    """
+    complete = [row for row in options.tolist() if symbol[row] is not None and _is_complete(terms[row])]
+    if not complete:
+        return
+    is_other = wanted.copy()
+    is_other[options] = False
+    taken = {*symbol[is_other], *(terms[row].underlying_symbol for row in complete)}
+    contracts: dict[str, set[OptionTerms]] = {}
+    for row in complete:
+        contracts.setdefault(symbol[row], set()).add(terms[row])
+    for row in complete:
+        name, own = symbol[row], terms[row]
+        if not (name in taken or len(contracts[name]) > 1 or names_underlying(name, own.underlying_symbol)):
+            continue
+        strike = Decimal(repr(own.strike_price))
+        contract = contract_of(name, own.underlying_symbol, own.expiration_date, own.option_type, strike)
+        if contract is not None:
+            symbol[row] = contract.code
+        else:
+            expected = "a symbol of the contract alone: no option code can say its terms"
+            cells.wrong("ERR_POS_025", row, "symbol", expected, "names more than the contract")
+
+
+def _is_complete(terms: OptionTerms) -> bool:
+    parts = (terms.underlying_symbol, terms.strike_price, terms.expiration_date, terms.option_type)
+    return all(part is not None for part in parts)
 
 
 def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray) -> FloatArray:
