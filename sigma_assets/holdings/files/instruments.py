@@ -15,6 +15,7 @@ from sigma_assets.base.conventions import (
     SUBTYPES,
 )
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
+from sigma_assets.holdings.bonds import describes_bond, is_bond, may_be_cusip
 from sigma_assets.holdings.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.holdings.files.cells import Cells, RowCells
 from sigma_assets.holdings.files.column import distinct_rows
@@ -58,7 +59,7 @@ def read_instruments(cells: Cells, rows: BoolArray | None = None) -> Instruments
     found, of_row = _symbols(cells, wanted)
     investment_class, subtype, is_cash = _classes(cells, found, of_row, wanted)
     terms = _terms(cells, found, of_row, np.flatnonzero(investment_class == "OPTIONS"))
-    multiplier = _multipliers(cells, found, of_row, wanted)
+    multiplier = _multipliers(cells, found, of_row, wanted, subtype == "BOND")
     usual = usual_multipliers(investment_class, subtype)
     factor = np.where(np.isnan(multiplier), usual, multiplier)
     symbol = np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row]
@@ -145,12 +146,29 @@ def _classes(
         if cells.has(name):
             has_terms |= ~cells.is_empty(name)
     stated, subtype = cells.texts("class"), cells.texts("subtype")
-    first, of_kind = distinct_rows(of_row, stated.codes, subtype.codes, has_terms)
-    known = [_class(stated[row], subtype[row], found[of_row[row]], bool(has_terms[row]), cells) for row in first]
+    is_described = np.zeros(len(cells), dtype=bool)
+    if any(one is not None and may_be_cusip(one.symbol) for one in found):
+        is_described = cells.texts("description").having(describes_bond)
+    first, of_kind = distinct_rows(of_row, stated.codes, subtype.codes, has_terms, is_described)
+    known = [
+        _class(stated[row], subtype[row], found[of_row[row]], bool(is_described[row]), bool(has_terms[row]), cells)
+        for row in first
+    ]
     is_wrong = np.array([bool(faults) for _, _, faults in known], dtype=bool)[of_kind]
     for row in np.flatnonzero(is_wrong & wanted).tolist():
         for code, name, expected, message in known[of_kind[row]][2]:
             cells.wrong(code, row, name, expected, message)
+    _note_bonds(
+        cells,
+        {
+            found[of_row[row]]
+            for row, kind in zip(first, known, strict=True)
+            if kind[1] == "BOND"
+            and wanted[row]
+            and not subtype[row]
+            and (stated[row] in NOTHING or not cells.table.source.classes)
+        },
+    )
     is_core = [(one := found[of_row[row]]) is not None and one.is_core_cash for row in first]
     is_cash = [subtype in CASH_SUBTYPES or core for (_, subtype, _), core in zip(known, is_core, strict=True)]
     return (
@@ -160,8 +178,23 @@ def _classes(
     )
 
 
+def _note_bonds(cells: Cells, bonds: set[Instrument | None]) -> None:
+    """Say which instruments are taken for bonds without a word of the file."""
+    if named := sorted(bond.symbol for bond in bonds if bond is not None):
+        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+        cells.findings.warnings.append(
+            f"{', '.join(named[:5])}{more}: read as bonds, by their CUSIP: the quantity is the face value, the price in per"
+            " cent of par"
+        )
+
+
 def _class(
-    stated: str, stated_subtype: str, instrument: Instrument | None, has_terms: bool, cells: Cells
+    stated: str,
+    stated_subtype: str,
+    instrument: Instrument | None,
+    is_described: bool,
+    has_terms: bool,
+    cells: Cells,
 ) -> tuple[str | None, str | None, list[tuple[str, str, str, str]]]:
     """Return class, subtype and what is wrong with them, as (code, field, expected, message)."""
     faults: list[tuple[str, str, str, str]] = []
@@ -185,6 +218,14 @@ def _class(
             subtype = subtype or ("MONEY_MARKET" if instrument.is_money_market else None)
         elif subtype in CASH_SUBTYPES and subtype not in SUBTYPES[text]:
             text = "PRIVATE"
+    is_open = text == "PUBLIC" and subtype is None and (stated in NOTHING or not source.classes)
+    if (
+        is_open
+        and instrument is not None
+        and not looks_like_option
+        and is_bond(instrument.symbol, is_described=is_described)
+    ):
+        subtype = "BOND"
     if text not in INVESTMENT_CLASSES:
         return None, None, [("ERR_POS_016", "class", f"{', '.join(INVESTMENT_CLASSES)} or nothing", "unknown class")]
     if looks_like_option and text != "OPTIONS":
@@ -259,10 +300,15 @@ def _is_complete(terms: OptionTerms) -> bool:
     return all(part is not None for part in parts)
 
 
-def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray) -> FloatArray:
+def _multipliers(
+    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray, is_bond: BoolArray
+) -> FloatArray:
+    """Return the multipliers that a file states; a broker's 1 for a bond says that there is none, not 100 times its value."""
     values = cells.numbers("multiplier", "ERR_POS_026", places_code="ERR_POS_026")
     for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)).tolist():
         cells.wrong("ERR_POS_026", row, "multiplier", "a number above 0, or nothing", "not above 0")
+    if not cells.table.source.is_strict:
+        values = np.where(is_bond & (values == 1.0), np.nan, values)
     is_open = np.zeros(len(found), dtype=bool)
     is_open[of_row[np.isnan(values)]] = True
     adjusted = sorted(

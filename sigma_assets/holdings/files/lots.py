@@ -26,6 +26,9 @@ LOT_COLUMNS = tuple(_DTYPES)
 """Columns of the table `lots` without its ids."""
 _ROUNDED = 0.006
 """An average cost that is printed in cents is this close to the exact one."""
+_HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
+"""A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or
+USD per contract. Accrued interest and rounding make it differ by up to this share."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
 
 
@@ -104,9 +107,12 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     if cells.has("cost"):
         from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
+        _check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
         price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
     if cells.table.source.kind == "positions":
-        for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
+        from_value, closing = cells.numbers("value", code) / size, cells.numbers("closing", code)
+        _check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
+        for total in (from_value, closing):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
             price = np.where(used, np.round(total, PLACES), price)
             if used.any():
@@ -126,6 +132,33 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
     return price
+
+
+def _check_unit(
+    cells: Cells,
+    instruments: Instruments,
+    name: str,
+    price: FloatArray,
+    from_total: FloatArray,
+    total: str,
+    rows: BoolArray,
+) -> None:
+    """Refuse prices that are a hundred times, or a hundredth of, what the total in the file makes of one."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = from_total / price
+    is_off = np.any([np.abs(ratio / factor - 1.0) < _NEARLY for factor in _HUNDREDFOLD], axis=0)
+    for row in np.flatnonzero(is_off & rows).tolist():
+        if instruments.investment_class[row] == "OPTIONS":
+            expected = "a price per share of the underlying, and Multiplier where a contract is not 100 shares"
+        elif instruments.subtype[row] == "BOND":
+            expected = "a bond's face value as its quantity, and its price in per cent of par"
+        else:
+            expected = (
+                "a price in USD; of a bond, in per cent of par, with BOND in a column Investment Subtype (and with"
+                " `subtype: Investment Subtype` in a --mapping, if the file is a broker's)"
+            )
+        stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
+        cells.wrong("ERR_POS_033", row, name, expected, f"contradicts the {stated}")
 
 
 def _of_total_cost(
