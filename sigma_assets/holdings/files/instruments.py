@@ -8,18 +8,11 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.conventions import (
-    CASH_PREFIX,
-    CASH_SUBTYPES,
-    INVESTMENT_CLASSES,
-    SUBTYPES,
-)
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
-from sigma_assets.holdings.bonds import describes_bond, is_bond, may_be_cusip
 from sigma_assets.holdings.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.holdings.files.cells import Cells, RowCells
-from sigma_assets.holdings.files.column import distinct_rows
-from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
+from sigma_assets.holdings.files.kinds import read_classes
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
 CASH = "CASH_USD"
@@ -28,8 +21,6 @@ _CASH_NAMES = re.compile(
 )
 _SIDE = re.compile(r"\b(?:CALL|PUT)\b", re.I)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
-Codes = npt.NDArray[np.integer]
-_Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -44,10 +35,10 @@ class Instruments:
     is_cash : cash and money-market funds, whose price is 1.00 unless one is known.
     """
 
-    symbol: _Objects
-    investment_class: _Objects
-    subtype: _Objects
-    terms: _Objects
+    symbol: Objects
+    investment_class: Objects
+    subtype: Objects
+    terms: Objects
     multiplier: FloatArray
     factor: FloatArray
     is_cash: BoolArray
@@ -57,7 +48,7 @@ def read_instruments(cells: Cells, rows: BoolArray | None = None) -> Instruments
     """Return the instruments of a table; `rows` are those that have one (all by default)."""
     wanted = np.ones(len(cells), dtype=bool) if rows is None else rows
     found, of_row = _symbols(cells, wanted)
-    investment_class, subtype, is_cash = _classes(cells, found, of_row, wanted)
+    investment_class, subtype, is_cash = read_classes(cells, found, of_row, wanted)
     terms = _terms(cells, found, of_row, np.flatnonzero(investment_class == "OPTIONS"))
     multiplier = _multipliers(cells, found, of_row, wanted, subtype == "BOND")
     usual = usual_multipliers(investment_class, subtype)
@@ -138,113 +129,7 @@ def _names_option(text: str, symbol: str, instrument: Instrument | None) -> bool
     return symbol.upper() in line.upper().split() and any(character.isdigit() for character in line)
 
 
-def _classes(
-    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray
-) -> tuple[_Objects, _Objects, BoolArray]:
-    has_terms = np.zeros(len(cells), dtype=bool)
-    for name in OPTION_FIELDS:
-        if cells.has(name):
-            has_terms |= ~cells.is_empty(name)
-    stated, subtype = cells.texts("class"), cells.texts("subtype")
-    is_described = np.zeros(len(cells), dtype=bool)
-    if any(one is not None and may_be_cusip(one.symbol) for one in found):
-        is_described = cells.texts("description").having(describes_bond)
-    first, of_kind = distinct_rows(of_row, stated.codes, subtype.codes, has_terms, is_described)
-    known = [
-        _class(stated[row], subtype[row], found[of_row[row]], bool(is_described[row]), bool(has_terms[row]), cells)
-        for row in first
-    ]
-    is_wrong = np.array([bool(faults) for _, _, faults in known], dtype=bool)[of_kind]
-    for row in np.flatnonzero(is_wrong & wanted).tolist():
-        for code, name, expected, message in known[of_kind[row]][2]:
-            cells.wrong(code, row, name, expected, message)
-    _note_bonds(
-        cells,
-        {
-            found[of_row[row]]
-            for row, kind in zip(first, known, strict=True)
-            if kind[1] == "BOND"
-            and wanted[row]
-            and not subtype[row]
-            and (stated[row] in NOTHING or not cells.table.source.classes)
-        },
-    )
-    is_core = [(one := found[of_row[row]]) is not None and one.is_core_cash for row in first]
-    is_cash = [subtype in CASH_SUBTYPES or core for (_, subtype, _), core in zip(known, is_core, strict=True)]
-    return (
-        np.array([each for each, _, _ in known], dtype=object)[of_kind],
-        np.array([each for _, each, _ in known], dtype=object)[of_kind],
-        np.array(is_cash, dtype=bool)[of_kind],
-    )
-
-
-def _note_bonds(cells: Cells, bonds: set[Instrument | None]) -> None:
-    """Say which instruments are taken for bonds without a word of the file."""
-    if named := sorted(bond.symbol for bond in bonds if bond is not None):
-        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-        cells.findings.warnings.append(
-            f"{', '.join(named[:5])}{more}: read as bonds, by their CUSIP: the quantity is the face value, the price in per"
-            " cent of par"
-        )
-
-
-def _class(
-    stated: str,
-    stated_subtype: str,
-    instrument: Instrument | None,
-    is_described: bool,
-    has_terms: bool,
-    cells: Cells,
-) -> tuple[str | None, str | None, list[tuple[str, str, str, str]]]:
-    """Return class, subtype and what is wrong with them, as (code, field, expected, message)."""
-    faults: list[tuple[str, str, str, str]] = []
-    text, subtype = stated.upper(), stated_subtype.upper() or None
-    if stated in NOTHING:
-        text = ""
-    source = cells.table.source
-    if text and source.classes:
-        pair = source.classes.get(text.lower())
-        if pair is None:
-            expected = f"one of {', '.join(source.classes)}: nothing else is imported"
-            return None, None, [("ERR_POS_016", "class", expected, "a kind of instrument that is not known")]
-        text, subtype = str(pair[0]), pair[1]
-        if instrument is not None and instrument.contract is not None:
-            text, subtype = "OPTIONS", None
-    looks_like_option = has_terms or (instrument is not None and instrument.contract is not None)
-    if not text:
-        text = _implied(instrument, looks_like_option)
-        if subtype is None and text != "OPTIONS" and instrument is not None:
-            subtype = "CASH" if instrument.symbol.startswith(CASH_PREFIX) or instrument.is_core_cash else None
-            subtype = subtype or ("MONEY_MARKET" if instrument.is_money_market else None)
-        elif subtype in CASH_SUBTYPES and subtype not in SUBTYPES[text]:
-            text = "PRIVATE"
-    is_open = text == "PUBLIC" and subtype is None and (stated in NOTHING or not source.classes)
-    if (
-        is_open
-        and instrument is not None
-        and not looks_like_option
-        and is_bond(instrument.symbol, is_described=is_described)
-    ):
-        subtype = "BOND"
-    if text not in INVESTMENT_CLASSES:
-        return None, None, [("ERR_POS_016", "class", f"{', '.join(INVESTMENT_CLASSES)} or nothing", "unknown class")]
-    if looks_like_option and text != "OPTIONS":
-        why = "an option code" if instrument is not None and instrument.contract else "option columns"
-        expected = f"OPTIONS or nothing, since the lot has {why}"
-        return None, None, [("ERR_POS_016", "class", expected, "contradicts the lot")]
-    if subtype is not None and subtype not in SUBTYPES[text]:
-        expected = f"one of {', '.join(SUBTYPES[text])} for class {text}, or nothing"
-        faults.append(("ERR_POS_017", "subtype", expected, "not a subtype of the class"))
-    return text, subtype, faults
-
-
-def _implied(instrument: Instrument | None, looks_like_option: bool) -> str:
-    if looks_like_option:
-        return "OPTIONS"
-    return "PRIVATE" if instrument is not None and instrument.symbol.startswith(CASH_PREFIX) else "PUBLIC"
-
-
-def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options: npt.NDArray[np.intp]) -> _Objects:
+def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options: npt.NDArray[np.intp]) -> Objects:
     terms = np.full(len(cells), NO_OPTION, dtype=object)
     says_more = np.zeros(len(cells), dtype=bool)
     for name in (*OPTION_FIELDS, "subtype"):
@@ -266,7 +151,7 @@ def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options:
 
 
 def _name_contracts(
-    cells: Cells, symbol: _Objects, terms: _Objects, options: npt.NDArray[np.intp], wanted: BoolArray
+    cells: Cells, symbol: Objects, terms: Objects, options: npt.NDArray[np.intp], wanted: BoolArray
 ) -> None:
     """Give options whose symbol is no code, and not theirs alone, the code that their terms make.
 
@@ -303,7 +188,7 @@ def _is_complete(terms: OptionTerms) -> bool:
 def _multipliers(
     cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray, is_bond: BoolArray
 ) -> FloatArray:
-    """Return the multipliers that a file states; a broker's 1 for a bond says that there is none, not 100 times its value."""
+    """Return the multipliers that a file states; a broker writes 1 for a bond, which is none."""
     values = cells.numbers("multiplier", "ERR_POS_026", places_code="ERR_POS_026")
     for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)).tolist():
         cells.wrong("ERR_POS_026", row, "multiplier", "a number above 0, or nothing", "not above 0")

@@ -15,6 +15,7 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Sk
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
+from sigma_assets.holdings.files.statements import check_status, check_unit, side_signs
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
 _DTYPES = {
@@ -26,9 +27,6 @@ LOT_COLUMNS = tuple(_DTYPES)
 """Columns of the table `lots` without its ids."""
 _ROUNDED = 0.006
 """An average cost that is printed in cents is this close to the exact one."""
-_HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
-"""A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or
-USD per contract. Accrued interest and rounding make it differ by up to this share."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
 
 
@@ -44,8 +42,9 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     rows = _rows(cells)
     check_currency(cells, rows)
     instruments = read_instruments(cells, rows)
-    quantity = _quantities(cells, instruments, rows)
-    price = _prices(cells, instruments, quantity, rows)
+    stated = _quantities(cells, instruments, rows)
+    quantity = stated * side_signs(cells, stated, rows)
+    price = _prices(cells, instruments, stated, rows)
     entry = _entries(cells, today, entry_date, rows)
     exit_date, exit_price = _exits(cells, today, entry, rows)
     for row in np.flatnonzero(instruments.investment_class == "OPTIONS"):
@@ -62,7 +61,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
         frame = frame[rows]
     if not allow_duplicates:
         _note_duplicates(cells, frame)
-    if not cells.table.source.is_strict:
+    if not cells.table.source.is_strict and not cells.has("direction"):
         _note_both_sides(cells, frame)
     return frame.reset_index(drop=True)
 
@@ -107,11 +106,11 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     if cells.has("cost"):
         from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
-        _check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
+        check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
         price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
     if cells.table.source.kind == "positions":
         from_value, closing = cells.numbers("value", code) / size, cells.numbers("closing", code)
-        _check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
+        check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
         for total in (from_value, closing):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
             price = np.where(used, np.round(total, PLACES), price)
@@ -132,33 +131,6 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
     return price
-
-
-def _check_unit(
-    cells: Cells,
-    instruments: Instruments,
-    name: str,
-    price: FloatArray,
-    from_total: FloatArray,
-    total: str,
-    rows: BoolArray,
-) -> None:
-    """Refuse prices that are a hundred times, or a hundredth of, what the total in the file makes of one."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = from_total / price
-    is_off = np.any([np.abs(ratio / factor - 1.0) < _NEARLY for factor in _HUNDREDFOLD], axis=0)
-    for row in np.flatnonzero(is_off & rows).tolist():
-        if instruments.investment_class[row] == "OPTIONS":
-            expected = "a price per share of the underlying, and Multiplier where a contract is not 100 shares"
-        elif instruments.subtype[row] == "BOND":
-            expected = "a bond's face value as its quantity, and its price in per cent of par"
-        else:
-            expected = (
-                "a price in USD; of a bond, in per cent of par, with BOND in a column Investment Subtype (and with"
-                " `subtype: Investment Subtype` in a --mapping, if the file is a broker's)"
-            )
-        stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
-        cells.wrong("ERR_POS_033", row, name, expected, f"contradicts the {stated}")
 
 
 def _of_total_cost(
@@ -205,6 +177,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray
 
 
 def _exits(cells: Cells, today: date, entry: SessionArray, rows: BoolArray) -> tuple[SessionArray, FloatArray]:
+    check_status(cells, rows)
     if not cells.has("exit_date") and not cells.has("exit_price"):
         return np.full(len(cells), _NOT_A_TIME), np.full(len(cells), np.nan)
 
