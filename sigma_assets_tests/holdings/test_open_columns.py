@@ -150,6 +150,29 @@ def test_kinds_of_which_some_are_unknown_are_asked_about():
         assert quantities(read(text, ignore_columns=frozenset({"type"}))) == [10]
 
 
+def test_call_and_put_as_kinds_are_the_type_of_the_option():
+    terms = "Underlying,Strike,Expiry"
+    rows = "AAPL,2,5,2024-03-12,Put,AAPL,200,2024-06-21\nMSFT,1,400,2024-03-12,Stock,,,\n"
+    code = f"{TABLE},Type\nAAPL250117C00200000,2,5,2024-03-12,%s\n"
+
+    holdings = read(f"{TABLE},Type,{terms}\n{rows}")
+
+    assert holdings.lots["symbol"].tolist() == ["AAPL240621P00200000", "MSFT"]
+    assert holdings.lots["option_type"].tolist() == ["PUT", None]
+    assert read(code % "Call").lots["option_type"].tolist() == ["CALL"]
+    assert refused(code % "Put") == [("ERR_POS_022", 2, "Type", "Put")]
+
+
+@pytest.mark.parametrize("name", ["Type", "Asset Class", "Category"])
+def test_a_fund_of_bonds_is_no_bond(name):
+    """100 of BND at 72 are 7,200 USD; in per cent of par they would be 72."""
+    text = f"{TABLE},{name}\nVTI,10,250,2024-03-12,Equity\nBND,100,72,2024-03-12,Bonds\n"
+    stated = f"{TABLE},{name},Investment Subtype\nVTI,10,250,2024-03-12,Equity,\nUSTB,100,72,2024-03-12,Bonds,BOND\n"
+
+    assert refused(text) == [("ERR_POS_016", 3, name, "Bonds")]
+    assert read(stated).summary()["total_cost_usd"] == 2_572
+
+
 def test_a_column_type_that_is_about_something_else_is_ignored_as_before():
     holdings = read(f"{TABLE},Type\nAAPL,10,180,2024-03-12,IRA\n")
 

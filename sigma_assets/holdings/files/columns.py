@@ -80,9 +80,9 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
         table.lines[int(cells.among([value]).argmax())],
         name,
         value,
-        f"the column {name!r} may say that a lot is short, closed or of another kind, but is not understood: ignore it?",
-        "only Long and Short, only Open and Closed, or only kinds such as Stock, ETF, Bond, Option and Cash; or"
-        f" `--ignore-column {shlex.quote(name)}`",
+        f"the column {name!r} may say the side, the kind or the end of each lot, but is not understood: ignore it?",
+        "one of Long and Short; Open and Closed; kinds such as Stock, ETF, Bond, Option and Cash; or Buy and Sell, in a"
+        f" table of transactions or beside exit dates; or `--ignore-column {shlex.quote(name)}`",
         "ignore_columns",
     )
 

@@ -8,13 +8,14 @@ from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES, INVESTMENT
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.holdings.bonds import describes_bond, is_bond, may_be_cusip
 from sigma_assets.holdings.brokers.sources import plain
-from sigma_assets.holdings.brokers.words import in_words
+from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
 from sigma_assets.holdings.contracts import Instrument
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.numerals import NOTHING
 from sigma_assets.holdings.files.options import OPTION_FIELDS
 
+_LONGEST_TICKER = 5
 _FEW = 40
 """Kinds that a message lists."""
 
@@ -59,7 +60,7 @@ def read_classes(
 
 def _check_cash(cells: Cells, is_cash: BoolArray) -> None:
     """Refuse cash at another price than 1 that a word of a table makes cash: it may be about the account."""
-    if not is_cash.any() or cells.table.source.recognise:
+    if not is_cash.any() or cells.table.source.classes is not KINDS_OF:
         return
     rows = is_cash & ~cells.texts("class").having(_says_no_kind)
     price = cells.numbers("price", "ERR_POS_009") if rows.any() else np.zeros(len(cells))
@@ -104,9 +105,17 @@ def _class(
             faults.append(
                 ("ERR_POS_017", "subtype", f"{pair[1]}, as the kind says, or nothing", "contradicts the kind")
             )
+        is_ticker = instrument is not None and instrument.symbol.isalpha() and len(instrument.symbol) <= _LONGEST_TICKER
+        if source.classes is KINDS_OF and pair[1] == "BOND" and subtype is None and is_ticker:
+            expected = "ETF or Mutual Fund for a fund of bonds; for a bond its CUSIP, or BOND in Investment Subtype"
+            faults.append(("ERR_POS_016", "class", expected, "a bond with the ticker of a share or fund"))
         text, subtype = str(pair[0]), subtype or pair[1]
-        if instrument is not None and instrument.contract is not None and text != "OPTIONS":
+        contract = None if instrument is None else instrument.contract
+        if contract is not None and text != "OPTIONS":
             text, subtype = "OPTIONS", None
+        elif contract is not None and pair[1] not in (None, contract.option_type):
+            expected = f"{contract.option_type.capitalize()}, as in the code, or Option"
+            faults.append(("ERR_POS_022", "class", expected, "contradicts the OCC code"))
         if instrument is not None and instrument.is_money_market and subtype == "MUTUAL_FUND":
             subtype = "MONEY_MARKET"
     looks_like_option = has_terms or (instrument is not None and instrument.contract is not None)
