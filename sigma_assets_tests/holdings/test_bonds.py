@@ -102,10 +102,10 @@ def test_a_price_a_hundred_times_what_the_file_says_it_adds_up_to_is_refused():
     in_units = "Ticker,Qty,Price,Cost Basis,Bought on,Investment Subtype\nBB,10000,98,980000,2024-03-12,BOND\n"
 
     assert problems(unnamed, entry_date=AS_OF) == [
-        ("ERR_POS_034", 2, "Average Cost Basis"), ("ERR_POS_034", 2, "Last Price"),
+        ("ERR_POS_036", 2, "Average Cost Basis"), ("ERR_POS_036", 2, "Last Price"),
     ]  # fmt: skip
     for text in (table, contract, in_units):
-        assert problems(text) == [("ERR_POS_034", 2, "Price")]
+        assert problems(text) == [("ERR_POS_036", 2, "Price")]
 
 
 def test_a_share_that_lost_nearly_all_is_no_bond():

@@ -70,15 +70,15 @@ def test_buy_and_sell_without_exits_are_transactions(name):
 def test_buy_and_sell_beside_our_own_columns_are_asked_about():
     rows = "AAPL,10,180,2024-03-12,Buy\nAAPL,4,190,2024-03-13,Sell\n"
 
-    assert refused(f"{OURS},Side\n{rows}") == [("ERR_POS_035", 2, "Side", "Buy")]
+    assert refused(f"{OURS},Side\n{rows}") == [("ERR_POS_037", 2, "Side", "Buy")]
     assert quantities(read(f"{OURS},Side\n{rows}", ignore_columns=frozenset({"side"}))) == [10, 4]
 
 
 @pytest.mark.parametrize(
     ("quantity", "word", "found"),
     [
-        ("-10", "Long", ("ERR_POS_035", 3, "Side", "Long")),
-        ("10", "Flat", ("ERR_POS_035", 3, "Side", "Flat")),
+        ("-10", "Long", ("ERR_POS_037", 3, "Side", "Long")),
+        ("10", "Flat", ("ERR_POS_037", 3, "Side", "Flat")),
     ],
 )
 @pytest.mark.parametrize("header", [OURS, TABLE])
@@ -91,7 +91,7 @@ def test_a_side_that_contradicts_the_quantity_or_is_none_is_refused(header, quan
 def test_a_side_far_below_that_is_not_understood_is_refused_with_its_line():
     rows = "".join(f"S{number},10,5,2024-03-12,Long\n" for number in range(2_000))
 
-    assert refused(f"{TABLE},Side\n{rows}AAPL,1,2,2024-03-12,Flat\n") == [("ERR_POS_035", 2_002, "Side", "Flat")]
+    assert refused(f"{TABLE},Side\n{rows}AAPL,1,2,2024-03-12,Flat\n") == [("ERR_POS_037", 2_002, "Side", "Flat")]
 
 
 def test_the_total_cost_of_a_short_that_a_word_makes_one_has_the_sign_of_its_quantity():
@@ -142,7 +142,7 @@ def test_kinds_of_which_some_are_unknown_are_asked_about():
     """Cash and Margin are kinds of accounts: AAPL in a cash account is no cash."""
     accounts = f"{TABLE},Type\nAAPL,10,180,2024-03-12,Cash\nMSFT,1,400,2024-03-12,Margin\n"
 
-    assert refused(accounts) == [("ERR_POS_035", 3, "Type", "Margin")]
+    assert refused(accounts) == [("ERR_POS_037", 3, "Type", "Margin")]
     assert read(accounts, ignore_columns=frozenset({"type"})).lots["investment_subtype"].tolist() == [None, None]
     for action in ("", ",Action"):
         text = f"{TABLE},Type{action}\nAAPL,10,180,2024-03-12,Cash{action and ',Buy'}\n"

@@ -76,7 +76,7 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
     if value is None or written_number(value) is not None or written_date(value):
         return None
     return Doubt(
-        "ERR_POS_035",
+        "ERR_POS_037",
         table.lines[int(cells.among([value]).argmax())],
         name,
         value,

@@ -19,9 +19,9 @@ def side_signs(cells: Cells, quantity: FloatArray, rows: BoolArray) -> FloatArra
     known = np.array([0 if text in NOTHING else SIDES.get(in_words(text), 2) for text in texts.distinct], dtype=float)
     side = known[texts.codes] if len(texts) else np.zeros(0)
     for row in np.flatnonzero((side == 2) & rows).tolist():
-        cells.wrong("ERR_POS_035", row, "direction", "Long or Short, Buy or Sell, or nothing", "not understood")
+        cells.wrong("ERR_POS_037", row, "direction", "Long or Short, Buy or Sell, or nothing", "not understood")
     for row in np.flatnonzero((side == 1) & (quantity < 0) & rows).tolist():
-        cells.wrong("ERR_POS_035", row, "direction", "Short for a negative quantity", "contradicts the quantity")
+        cells.wrong("ERR_POS_037", row, "direction", "Short for a negative quantity", "contradicts the quantity")
     return np.where((side == -1) & (quantity > 0), -1.0, 1.0)
 
 
@@ -31,7 +31,7 @@ def check_status(cells: Cells, rows: BoolArray) -> None:
     is_unknown = texts.having(lambda text: text not in NOTHING and in_words(text) not in STATES)
     is_closed = texts.having(lambda text: STATES.get(in_words(text)) is False)
     for row in np.flatnonzero(is_unknown & rows).tolist():
-        cells.wrong("ERR_POS_035", row, "status", "Open, Closed or nothing", "not understood")
+        cells.wrong("ERR_POS_037", row, "status", "Open, Closed or nothing", "not understood")
     for row in np.flatnonzero(is_closed & ~is_ended & rows).tolist():
         expected = "an exit date and an exit price, or the line left out: without them the lot would be open"
         cells.wrong("ERR_POS_024", row, "status", expected, "closed, without an exit")
@@ -61,4 +61,4 @@ def check_unit(
                 " `subtype: Investment Subtype` in a --mapping, if the file is a broker's)"
             )
         stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
-        cells.wrong("ERR_POS_034", row, name, expected, f"contradicts the {stated}")
+        cells.wrong("ERR_POS_036", row, name, expected, f"contradicts the {stated}")
