@@ -102,6 +102,7 @@ def in_the_kind_held(trade: Lot, held: Collection[Lot], given: Collection[str]) 
         lot
         for lot in held
         if lot["symbol"] == trade["symbol"]
+        and lot["underlying_symbol"] != trade["symbol"]  # an option under its underlying's symbol: the share is meant
         and all(kind_of(lot)[2] == worth if name == "multiplier" else lot[name] == trade[name] for name in given)
     ]
     if not alike:

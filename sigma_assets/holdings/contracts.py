@@ -111,6 +111,39 @@ def occ_contract(symbol: str) -> Contract | None:
     return _contract(root, f"20{year}-{month}-{day}", side, Decimal(thousandths) / 1000)
 
 
+def contract_of(name: str, underlying: str, expiration: date, option_type: str, strike: Decimal) -> Contract | None:
+    """Return the contract of some terms, None if no OCC code can say them.
+
+    Parameters
+    ----------
+    name : the symbol that it was given; the root of its code if that is one on the underlying, such as SPXW on SPX.
+
+    Examples
+    --------
+    >>> contract_of("BRK.B", "BRK.B", date(2024, 8, 16), "CALL", Decimal("95")).code
+    'BRKB240816C00095000'
+    >>> contract_of("SPXW", "SPX", date(2024, 8, 16), "PUT", Decimal("5400.5")).code
+    'SPXW240816P05400500'
+    >>> contract_of("UND", "UND", date(2024, 8, 16), "CALL", Decimal("95.0625")) is None
+    True
+    """
+    root = name if _ROOTS.get(name) == underlying else underlying
+    contract = Contract(root, underlying, expiration, option_type, strike)
+    is_exact = strike * 1000 % 1 == 0 and strike < 100_000
+    return contract if is_exact and occ_contract(contract.code) is not None else None
+
+
+def names_underlying(symbol: str, underlying: str) -> bool:
+    """Return whether a symbol is that of an option's underlying, or a root of codes on it: no contract has it.
+
+    Examples
+    --------
+    >>> [names_underlying(symbol, "BRK.B") for symbol in ("BRK.B", "BRKB", "MYCALL")]
+    [True, True, False]
+    """
+    return symbol == underlying or _ROOTS.get(symbol) == underlying
+
+
 def read_symbol(text: str) -> Instrument | None:
     """Return what a symbol in any of the usual notations stands for; None if it looks like a contract that is none.
 

@@ -174,7 +174,7 @@ def _locate(content: bytes, options: ReadOptions, problems: list[Problem]) -> tu
     if decoded is None:
         return None
     text, encoding = decoded
-    found = find_table(text, stated_delimiter(text), options.source, problems)
+    found = find_table(text, stated_delimiter(text), options.source, problems, options.ignore_columns)
     return None if found is None else (text, encoding, found)
 
 

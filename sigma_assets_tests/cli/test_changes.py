@@ -171,6 +171,30 @@ def test_a_contract_that_is_corrected_takes_its_terms_along_and_stays_a_contract
     assert "found MSFT240426P00410000, expected a symbol that is no option contract" in a_contract.output
 
 
+def test_no_command_gives_a_contract_its_underlyings_symbol_and_one_that_has_it_can_be_corrected(sigma, folder):
+    """An import of before may have stored the ticker: then it is the share that a trade of it means."""
+    terms = "Underlying Symbol,Strike Price,Expiration Date,Option Type"
+    row = "MYCALL,2,3,2024-03-04,AAPL,200,2024-04-19,CALL"
+    (folder / "contracts.csv").write_text(f"Symbol,Quantity,Entry Price Per Share,Entry Date,{terms}\n{row}\n")
+    assert sigma("import", "contracts.csv", "--name", "Contracts", "--equity", "1000").exit_code == 0
+    (lot,) = json.loads(sigma("lots", "Contracts", "--json").stdout)
+
+    as_the_share = sigma("correct", "Contracts", lot["lot_id"], "--symbol", "AAPL")
+    database = Database(f"sqlite:///{folder}/home/sigma.sqlite")
+    with database.begin() as connection:
+        connection.execute(sa.text(f"UPDATE lots SET symbol = 'AAPL' WHERE lot_id = '{lot['lot_id']}'"))
+    database.dispose()
+    closed = sigma("close", "Contracts", "--symbol", "AAPL", "--price", "180", "--date", "2024-03-12")
+    share = sigma("trade", "Contracts", "--symbol", "AAPL", "--quantity", "1", "--price", "180", "--date", "2024-03-12")
+    corrected = sigma("correct", "Contracts", lot["lot_id"], "--symbol", "AAPL240419C00200000")
+
+    assert [answer.exit_code for answer in (as_the_share, closed, share, corrected)] == [2, 2, 0, 0]
+    assert "found AAPL, expected an option contract" in as_the_share.output
+    held = {(row["symbol"], row["investment_class"]) for row in json.loads(sigma("lots", "Contracts", "--json").stdout)}
+    assert held == {("AAPL", "PUBLIC"), ("AAPL240419C00200000", "OPTIONS")}
+    assert sigma("remove", "Contracts").exit_code == 0
+
+
 def test_a_correction_is_checked_like_an_import(sigma, portfolio):
     rows = json.loads(sigma("lots", portfolio, "--json").stdout)
     spy = next(row["lot_id"] for row in rows if row["symbol"] == "SPY")

@@ -457,6 +457,8 @@ def test_the_mapping_that_is_shown_reads_the_file_as_the_built_in_one_does(text,
         ("columns: {symbol: 5}", "`columns: symbol:` is 5"),
         ("columns: {symbol: S, quantity: Q}\nactions: [[buy, purchase]]", "unknown action purchase"),
         ("columns: {symbol: S, quantity: Q}\nactions: [['(', buy]]", "is no pattern"),
+        ("columns: {symbol: S, quantity: Q, action: A}\nkind: lots", "`columns: action:` is a field of transactions"),
+        ("columns: {symbol: S, direction: D}\nkind: transactions", "`columns: direction:` is a field of lots and"),
         ("columns: {symbol: S, quantity: Q}\nclasses: 7", "cannot be used as a mapping"),
     ],
 )

@@ -80,6 +80,13 @@ def test_more_of_an_option_with_a_name_of_its_own_has_its_terms():
     assert {name: bought[name] for name in terms} == terms
 
 
+def test_a_trade_of_an_underlying_is_of_the_share_whatever_an_option_was_stored_as():
+    terms = {"underlying_symbol": "AAA", "strike_price": 200.0, "expiration_date": date(2027, 1, 15)}
+    option = lot(2.0, investment_class="OPTIONS", option_type="CALL", **terms)
+
+    assert in_the_kind_held(trade(10), [option], ()) == trade(10)
+
+
 def test_a_multiplier_that_is_said_counts_as_it_is_worth():
     """1 is the usual multiplier of a share, which is not stored; of a bond it is another one than its own."""
     bond, contract = lot(5_000.0, investment_subtype="BOND"), lot(1.0, investment_subtype="STOCK", multiplier=10.0)

@@ -305,6 +305,48 @@ def test_the_subtype_says_the_option_type_where_nothing_else_does():
     assert lots.loc[0, "option_type"] == "PUT"
 
 
+CALL = {"underlying_symbol": "UND", "strike_price": "95", "expiration_date": "2024-08-16", "option_type": "CALL"}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "underlying", "code"),
+    [
+        ("UND", "UND", "UND240816C00095000"),
+        ("brk/b", "BRK-B", "BRKB240816C00095000"),
+        ("BRKB", "BRK.B", "BRKB240816C00095000"),
+        ("SPXW", "SPX", "SPXW240816C00095000"),
+        ("MYCALL", "UND", "MYCALL"),
+    ],
+)
+def test_an_option_with_the_symbol_of_its_underlying_gets_the_code_of_its_terms(symbol, underlying, code):
+    """The share's price would be taken for the contract's; a name of its own may have quotes in a price file."""
+    lot = read(row(**CALL | {"symbol": symbol, "underlying_symbol": underlying})).loc[0]
+
+    assert lot["symbol"] == code
+    assert [lot["strike_price"], lot["expiration_date"]] == [95.0, pd.Timestamp("2024-08-16")]
+
+
+def test_a_name_of_two_contracts_or_of_a_share_is_no_contracts_name():
+    first, second, third, share = (
+        row(**cells).splitlines()[1]
+        for cells in (
+            CALL | {"symbol": "OPT"},
+            CALL | {"symbol": "OPT", "strike_price": "100"},
+            CALL | {"symbol": "AAPL", "option_type": "PUT"},
+            {},
+        )
+    )
+
+    lots = read("\n".join([HEADER, first, second, third, share]))
+
+    assert lots["symbol"].tolist() == ["UND240816C00095000", "UND240816C00100000", "UND240816P00095000", "AAPL"]
+
+
+@pytest.mark.parametrize("cells", [{"strike_price": "95.0625"}, {"underlying_symbol": "TOOLONG", "symbol": "TOOLONG"}])
+def test_an_option_with_the_symbol_of_its_underlying_that_no_code_can_say_is_refused(cells):
+    assert codes_of(row(**CALL | {"symbol": "UND"} | cells)) == [("ERR_POS_025", 2)]
+
+
 def test_trailing_zeros_are_not_decimals():
     assert read(row(quantity="1.00000000", entry_price_per_share="2.500000")).loc[0, "entry_price"] == 2.5
 

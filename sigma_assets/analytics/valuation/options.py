@@ -185,6 +185,8 @@ def option_marks(
 ) -> Marks:
     """Return the marks of options: the contract's quote, else a Black-Scholes value, else the last known price.
 
+    A lot with the symbol of its underlying has no quote: what is quoted under that symbol is never the contract.
+
     Parameters
     ----------
     lots : as `prepared_lots` returns them, all of them options.
@@ -197,6 +199,8 @@ def option_marks(
     """
     days = prices.sessions[window]
     quote, quote_session = (each.T[lots["price_column"], window] for each in prices.last_known)
+    is_of_underlying = lots["price_column"] == lots["action_column"]
+    quote[is_of_underlying], quote_session[is_of_underlying] = np.nan, np.datetime64("NaT")
     spot, spot_session = (each.T[lots["action_column"], window] for each in prices.last_known)
     sigma = volatility.T[lots["action_column"], window]
     reduced = strike_reductions(prices, lots["action_column"], lots["entry_date"], days)

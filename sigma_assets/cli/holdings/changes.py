@@ -81,7 +81,11 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
     keys = (
         [chosen]
         if chosen
-        else [key for key, lot in held.items() if lot["symbol"] == wanted and lot["exit_date"] is None]
+        else [
+            key
+            for key, lot in held.items()
+            if lot["symbol"] == wanted and lot["underlying_symbol"] != wanted and lot["exit_date"] is None
+        ]
     )
     if not keys:
         raise HoldingsError(f"no open lot of {symbol}; `sigma-assets lots` lists them")
@@ -271,8 +275,10 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "
 def _renamed(lot: "Lot", symbol: str) -> "Lot":
     """Return the columns that a new symbol changes: of an option, the terms of its contract too."""
     before, named = (_lot_of(name, "1", "1", lot["entry_date"]) for name in (lot["symbol"], symbol))
-    is_contract = named["investment_class"] == "OPTIONS"
-    if is_contract != (before["investment_class"] == "OPTIONS"):
+    is_contract, was_option = (one["investment_class"] == "OPTIONS" for one in (named, lot))
+    was_contract = before["investment_class"] == "OPTIONS"
+    names_underlying = was_option and named["symbol"] == lot["underlying_symbol"]
+    if was_option != is_contract and (is_contract or was_contract or names_underlying):
         expected = "a symbol that is no option contract" if is_contract else "an option contract"
         raise HoldingsError(
             f"lot of {lot['symbol']}: found {named['symbol']}, expected {expected}; to replace it by another instrument use"

@@ -15,6 +15,7 @@ actions : pairs of a pattern, matched against a whole action in any case, and on
     as a spin-off: it is refused, and the message says what to do. A `distribution` is a split if it makes a common one of
     what is held, with a warning, else it is a `move`.
 classes : their name of a kind of instrument to our class and subtype.
+direction, status : fields of lots and positions: `Short` makes a quantity negative; `Closed` needs an exit.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
 symbols : their symbol (an ISIN, a name) to ours.
 ignore : columns that hold numbers and are not wanted.
@@ -22,7 +23,7 @@ ignore : columns that hold numbers and are not wanted.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -55,7 +56,7 @@ NUMBER_FIELDS = (
 DATE_FIELDS = ("date", "exit_date", "expiration")
 TEXT_FIELDS = (
     "symbol", "contract", "description", "account", "action", "opens", "currency", "amount_currency", "fee_currency",
-    "tax_currency", "class", "subtype", "underlying", "option_type",
+    "tax_currency", "class", "subtype", "underlying", "option_type", "direction", "status",
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
@@ -63,51 +64,6 @@ ACTIONS = (
     "distribution", "move", "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
-
-USUAL_NAMES = {
-    "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
-    "quantity": [
-        "quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts",
-        "filled qty", "filled quantity",
-    ],
-    "price": [
-        "entry price per share", "entry price", "purchase price", "buy price", "cost per share", "cost/share",
-        "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
-        "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
-    ],
-    "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
-    "date": [
-        "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
-        "date purchased", "open date", "opened", "transaction date", "filled time", "bought", "bought on", "purchased",
-        "date",
-    ],
-    "exit_date": ["exit date", "sell date", "sale date", "date sold", "close date", "closed"],
-    "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],
-    "class": ["investment class", "asset class"],
-    "subtype": ["investment subtype"],
-    "underlying": ["underlying symbol", "underlying"],
-    "strike": ["strike price", "strike"],
-    "expiration": ["expiration date", "expiration", "expiry", "expiry date"],
-    "option_type": ["option type", "put/call", "call/put"],
-    "multiplier": ["multiplier", "contract size"],
-    "action": ["action", "side", "buy/sell", "transaction type", "trans code", "transaction"],
-    "fees": ["fees", "fee", "commission", "commissions", "commissions and fees"],
-    "amount": ["amount", "net amount", "total amount"],
-    "currency": ["currency", "currency code"],
-    "account": ["account", "account number", "account name"],
-    "description": ["description", "name", "notes", "note", "comment", "memo", "security name", "company"],
-}  # fmt: skip
-_GENERIC_ACTIONS = [
-    ["(buy|bought|b|purchase|buy to open|buy to close|bto|btc|cover)", "buy"],
-    ["(sell|sold|s|sale|sell to close|stc)", "sell"],
-    ["(sell short|short|short sell|sell to open|sto)", "sell_short"],
-    ["(dividend|div|cash dividend)", "dividend"],
-    ["interest", "interest"],
-    ["(fee|fees|commission)", "fee"],
-    ["(tax|withholding tax)", "tax"],
-    ["(deposit|withdrawal|transfer|contribution|cash)", "cash"],
-    ["split", "split"],
-]
 
 
 @dataclass(frozen=True)
@@ -132,13 +88,10 @@ class Source:
     also: tuple["Source", ...] = ()
     symbols: Mapping[str, str] = field(default_factory=dict)
     ignore: frozenset[str] = frozenset()
+    is_strict: bool = False
+    """Whether this is our own format, where a line of another width is a mistake and not a footer."""
     document: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The YAML document as it was read."""
-
-    @property
-    def is_strict(self) -> bool:
-        """Whether this is our own format, where a line of another width is a mistake and not a footer."""
-        return self is OURS
 
     def positions_of(self, header: Sequence[str]) -> dict[str, list[int]]:
         """Return the positions of each field's columns in a header; fields that it lacks are not in the answer."""
@@ -166,7 +119,7 @@ def plain(name: str) -> str:
     return " ".join(name.lower().split())
 
 
-OURS = Source("our own format", "lots", dict(OUR_COLUMNS))
+OURS = Source("our own format", "lots", dict(OUR_COLUMNS), is_strict=True)
 
 
 @cache
@@ -181,25 +134,6 @@ def known_sources() -> tuple[Source, ...]:
         for document in documents
         for entry in yaml.load(document.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     )
-
-
-def generic_source(header: Sequence[str]) -> Source | None:
-    """Return a mapping for a table with the usual names of columns, None if it has no symbol and quantity.
-
-    It is about transactions if it has a column of actions, such as buy and sell, and none of exit dates.
-    """
-    source = Source("a table", "lots", USUAL_NAMES, actions=_actions(_GENERIC_ACTIONS, "the generic table"))
-    found = source.positions_of(header)
-    if "symbol" not in found or "quantity" not in found:
-        return None
-    columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
-    if "fees" in found:
-        columns["fees"] = [header[place] for place in found["fees"]]
-    if "action" in columns and "exit_date" not in columns:
-        return replace(source, kind="transactions", name="a table of transactions", columns=columns)
-    columns.pop("action", None)
-    kind = "lots" if "date" in columns else "positions"
-    return replace(source, kind=kind, name=f"a table of {kind}", columns=columns)
 
 
 def read_mapping(text: str, name: str) -> Source:
@@ -257,6 +191,13 @@ def source_of(entry: Any, where: str) -> Source:
             raise HoldingsError(
                 f"{where}: `{key}` is {value!r}; expected one of {', '.join(str(one) for one in allowed if one)}"
             )
+    holders, traders = KINDS[:2], KINDS[2:]
+    for each, kinds in (("action", traders), ("direction", holders), ("status", holders)):
+        if each in columns and kind not in kinds:
+            raise HoldingsError(
+                f"{where}: `columns: {each}:` is a field of {' and '.join(kinds)}, found `kind: {kind}`; lots and positions"
+                " have `direction` (Long, Short), transactions `action` (Buy, Sell)"
+            )
     return Source(
         name=str(entry.get("name", where)),
         kind=kind,
@@ -267,7 +208,7 @@ def source_of(entry: Any, where: str) -> Source:
         sales=entry.get("sales"),
         foreign_fees=entry.get("foreign_fees"),
         short_mark=str(entry["short_mark"]).upper() if "short_mark" in entry else None,
-        actions=_actions(entry.get("actions", []), where),
+        actions=action_patterns(entry.get("actions", []), where),
         classes={plain(str(name)): pair for name, pair in entry.get("classes", {}).items()},
         skip=tuple(
             (plain(one["column"]), _pattern(one["matches"], where), one["reason"]) for one in entry.get("skip", ())
@@ -291,11 +232,14 @@ def as_document(source: Source) -> str:
     entry = dict(source.document) or {"name": source.name, "kind": source.kind, "columns": dict(source.columns)}
     if not source.document and source.actions:
         entry["actions"] = [[pattern.pattern, action] for pattern, action in source.actions]
+    if not source.document and "class" in source.columns and source.classes:
+        entry["classes"] = {name: list(pair) for name, pair in source.classes.items()}
     entry["symbols"], entry["ignore"] = dict(source.symbols), sorted(source.ignore)
     return yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _actions(pairs: Sequence[Sequence[str]], where: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+def action_patterns(pairs: Sequence[Sequence[str]], where: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return pairs of a pattern and an action, compiled; `where` names them in a refusal."""
     _refuse(where, "action", {pair[1] for pair in pairs} - set(ACTIONS), ACTIONS)
     return tuple((_pattern(pattern, where), action) for pattern, action in pairs)
 

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.holdings.files.numerals import MAX_WHOLE_DIGITS
 
+Codes = npt.NDArray[np.integer]
+Objects = npt.NDArray[np.object_]
+
 _AT_ONCE = 10_000
 """Cells that are Python texts at one time."""
 _GROUPS = MAX_WHOLE_DIGITS // 3 - 1

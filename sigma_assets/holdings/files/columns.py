@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
+from sigma_assets.holdings.brokers.words import OPEN_NAMES, TELLING_PATTERN, not_understood, telling_cell
 from sigma_assets.holdings.files.cells import Doubt, Findings
 from sigma_assets.holdings.files.column import Column
 from sigma_assets.holdings.files.numerals import date_orders, decimal_signs, written_date, written_number
@@ -32,11 +33,16 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
     """Columns that nothing uses: refused if they look like ours, asked about if they hold numbers, else said."""
     source = table.source
     _check_header(table, findings)
+    if own_mapping:
+        for name, cells, *_ in _unknown_columns(table):
+            _note_telling(table, name, cells, findings)
     if source.recognise or own_mapping:
         return  # a broker's further columns are known not to matter
     ignored = []
     for name, cells, value, line, near in _unknown_columns(table):
-        if name.lower() in ignored_columns or "*" in ignored_columns or (near is None and plain(name) in VALUATIONS):
+        if name.lower() not in ignored_columns and (doubt := _doubt(table, name, cells)):
+            findings.doubts.append(doubt)
+        elif name.lower() in ignored_columns or "*" in ignored_columns or (near is None and plain(name) in VALUATIONS):
             ignored.append(name)
         elif near is not None:
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
@@ -55,8 +61,41 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
             )
         else:
             ignored.append(name)
+        if name in ignored and name.lower() not in ignored_columns:
+            _note_telling(table, name, cells, findings)
     if ignored:
         findings.warnings.append(f"ignored columns: {', '.join(ignored)}")
+
+
+def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
+    """Ask about a column that by its name, or some of its cells, says which side or kind a lot has, or that it is closed."""
+    if table.source.kind == "transactions" or plain(name) not in OPEN_NAMES:
+        return None
+    fields = [each for each in ("direction", "class", "status") if each not in table.labels]
+    value = not_understood(plain(name), cells.distinct, fields)
+    if value is None or written_number(value) is not None or written_date(value):
+        return None
+    return Doubt(
+        "ERR_POS_037",
+        table.lines[int(cells.among([value]).argmax())],
+        name,
+        value,
+        f"the column {name!r} may say the side, the kind or the end of each lot, but is not understood: ignore it?",
+        "one of Long and Short; Open and Closed; kinds such as Stock, ETF, Bond, Option and Cash; or Buy and Sell, in a"
+        f" table of transactions or beside exit dates; or `--ignore-column {shlex.quote(name)}`",
+        "ignore_columns",
+    )
+
+
+def _note_telling(table: Table, name: str, cells: Column, findings: Findings) -> None:
+    """Warn of a column that is not used, although its words may change what a lot is."""
+    value = telling_cell(cells.at(cells.matching(TELLING_PATTERN)).distinct)
+    if value is not None:
+        line = table.lines[int(cells.among([value]).argmax())]
+        findings.warnings.append(
+            f"line {line}: the column {name!r} is not used, though it says {shown(value)}: if that changes the lot, say so"
+            " in Quantity (negative for a short), Investment Class and Subtype, or Exit Date"
+        )
 
 
 def _check_header(table: Table, findings: Findings) -> None:

@@ -3,21 +3,16 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 
-from sigma_assets.base.conventions import (
-    CASH_PREFIX,
-    CASH_SUBTYPES,
-    INVESTMENT_CLASSES,
-    SUBTYPES,
-)
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
-from sigma_assets.holdings.contracts import Instrument, contract_in, instrument_of
+from sigma_assets.holdings.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.holdings.files.cells import Cells, RowCells
-from sigma_assets.holdings.files.column import distinct_rows
-from sigma_assets.holdings.files.numerals import NOTHING
+from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
+from sigma_assets.holdings.files.kinds import read_classes
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
 CASH = "CASH_USD"
@@ -28,8 +23,6 @@ _CASH_TICKERS = frozenset({"CASH", "CORE", "USD"})
 """Names of cash that are also tickers: Pathward, Core Natural Resources, ProShares Ultra Semiconductors."""
 _SIDE = re.compile(r"\b(?:CALL|PUT)\b", re.I)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
-Codes = npt.NDArray[np.integer]
-_Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -44,10 +37,10 @@ class Instruments:
     is_cash : cash and money-market funds, whose price is 1.00 unless one is known.
     """
 
-    symbol: _Objects
-    investment_class: _Objects
-    subtype: _Objects
-    terms: _Objects
+    symbol: Objects
+    investment_class: Objects
+    subtype: Objects
+    terms: Objects
     multiplier: FloatArray
     factor: FloatArray
     is_cash: BoolArray
@@ -57,13 +50,16 @@ def read_instruments(cells: Cells, rows: BoolArray | None = None) -> Instruments
     """Return the instruments of a table; `rows` are those that have one (all by default)."""
     wanted = np.ones(len(cells), dtype=bool) if rows is None else rows
     found, of_row = _symbols(cells, wanted)
-    investment_class, subtype, is_cash = _classes(cells, found, of_row, wanted)
+    investment_class, subtype, is_cash = read_classes(cells, found, of_row, wanted)
     terms = _terms(cells, found, of_row, np.flatnonzero(investment_class == "OPTIONS"))
-    multiplier = _multipliers(cells, found, of_row, wanted)
+    multiplier = _multipliers(cells, found, of_row, wanted, subtype == "BOND")
     usual = usual_multipliers(investment_class, subtype)
     factor = np.where(np.isnan(multiplier), usual, multiplier)
+    symbol = np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row]
+    is_code = np.array([one is not None and one.contract is not None for one in found], dtype=bool)[of_row]
+    _name_contracts(cells, symbol, terms, np.flatnonzero((investment_class == "OPTIONS") & ~is_code & wanted), wanted)
     return Instruments(
-        symbol=np.array([None if one is None else one.symbol for one in found], dtype=object)[of_row],
+        symbol=symbol,
         investment_class=investment_class,
         subtype=subtype,
         terms=terms,
@@ -150,73 +146,7 @@ def _names_option(text: str, symbol: str, instrument: Instrument | None) -> bool
     return symbol.upper() in line.upper().split() and any(character.isdigit() for character in line)
 
 
-def _classes(
-    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray
-) -> tuple[_Objects, _Objects, BoolArray]:
-    has_terms = np.zeros(len(cells), dtype=bool)
-    for name in OPTION_FIELDS:
-        if cells.has(name):
-            has_terms |= ~cells.is_empty(name)
-    stated, subtype = cells.texts("class"), cells.texts("subtype")
-    first, of_kind = distinct_rows(of_row, stated.codes, subtype.codes, has_terms)
-    known = [_class(stated[row], subtype[row], found[of_row[row]], bool(has_terms[row]), cells) for row in first]
-    is_wrong = np.array([bool(faults) for _, _, faults in known], dtype=bool)[of_kind]
-    for row in np.flatnonzero(is_wrong & wanted).tolist():
-        for code, name, expected, message in known[of_kind[row]][2]:
-            cells.wrong(code, row, name, expected, message)
-    is_core = [(one := found[of_row[row]]) is not None and one.is_core_cash for row in first]
-    is_cash = [subtype in CASH_SUBTYPES or core for (_, subtype, _), core in zip(known, is_core, strict=True)]
-    return (
-        np.array([each for each, _, _ in known], dtype=object)[of_kind],
-        np.array([each for _, each, _ in known], dtype=object)[of_kind],
-        np.array(is_cash, dtype=bool)[of_kind],
-    )
-
-
-def _class(
-    stated: str, stated_subtype: str, instrument: Instrument | None, has_terms: bool, cells: Cells
-) -> tuple[str | None, str | None, list[tuple[str, str, str, str]]]:
-    """Return class, subtype and what is wrong with them, as (code, field, expected, message)."""
-    faults: list[tuple[str, str, str, str]] = []
-    text, subtype = stated.upper(), stated_subtype.upper() or None
-    if stated in NOTHING:
-        text = ""
-    source = cells.table.source
-    if text and source.classes:
-        pair = source.classes.get(text.lower())
-        if pair is None:
-            expected = f"one of {', '.join(source.classes)}: nothing else is imported"
-            return None, None, [("ERR_POS_016", "class", expected, "a kind of instrument that is not known")]
-        text, subtype = str(pair[0]), pair[1]
-        if instrument is not None and instrument.contract is not None:
-            text, subtype = "OPTIONS", None
-    looks_like_option = has_terms or (instrument is not None and instrument.contract is not None)
-    if not text:
-        text = _implied(instrument, looks_like_option)
-        if subtype is None and text != "OPTIONS" and instrument is not None:
-            subtype = "CASH" if instrument.symbol.startswith(CASH_PREFIX) or instrument.is_core_cash else None
-            subtype = subtype or ("MONEY_MARKET" if instrument.is_money_market else None)
-        elif subtype in CASH_SUBTYPES and subtype not in SUBTYPES[text]:
-            text = "PRIVATE"
-    if text not in INVESTMENT_CLASSES:
-        return None, None, [("ERR_POS_016", "class", f"{', '.join(INVESTMENT_CLASSES)} or nothing", "unknown class")]
-    if looks_like_option and text != "OPTIONS":
-        why = "an option code" if instrument is not None and instrument.contract else "option columns"
-        expected = f"OPTIONS or nothing, since the lot has {why}"
-        return None, None, [("ERR_POS_016", "class", expected, "contradicts the lot")]
-    if subtype is not None and subtype not in SUBTYPES[text]:
-        expected = f"one of {', '.join(SUBTYPES[text])} for class {text}, or nothing"
-        faults.append(("ERR_POS_017", "subtype", expected, "not a subtype of the class"))
-    return text, subtype, faults
-
-
-def _implied(instrument: Instrument | None, looks_like_option: bool) -> str:
-    if looks_like_option:
-        return "OPTIONS"
-    return "PRIVATE" if instrument is not None and instrument.symbol.startswith(CASH_PREFIX) else "PUBLIC"
-
-
-def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options: npt.NDArray[np.intp]) -> _Objects:
+def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options: npt.NDArray[np.intp]) -> Objects:
     terms = np.full(len(cells), NO_OPTION, dtype=object)
     says_more = np.zeros(len(cells), dtype=bool)
     for name in (*OPTION_FIELDS, "subtype"):
@@ -237,10 +167,50 @@ def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options:
     return terms
 
 
-def _multipliers(cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray) -> FloatArray:
+def _name_contracts(
+    cells: Cells, symbol: Objects, terms: Objects, options: npt.NDArray[np.intp], wanted: BoolArray
+) -> None:
+    """Give options whose symbol is no code, and not theirs alone, the code that their terms make.
+
+    A name such as MYCALL stays, since a price file may have quotes of it. A contract with the symbol of its underlying
+    would be valued at the price of that, and two contracts of one name at one price.
+    """
+    complete = [row for row in options.tolist() if symbol[row] is not None and _is_complete(terms[row])]
+    if not complete:
+        return
+    is_other = wanted.copy()
+    is_other[options] = False
+    taken = {*symbol[is_other], *(terms[row].underlying_symbol for row in complete)}
+    contracts: dict[str, set[OptionTerms]] = {}
+    for row in complete:
+        contracts.setdefault(symbol[row], set()).add(terms[row])
+    for row in complete:
+        name, own = symbol[row], terms[row]
+        if not (name in taken or len(contracts[name]) > 1 or names_underlying(name, own.underlying_symbol)):
+            continue
+        strike = Decimal(repr(own.strike_price))
+        contract = contract_of(name, own.underlying_symbol, own.expiration_date, own.option_type, strike)
+        if contract is not None:
+            symbol[row] = contract.code
+        else:
+            expected = "a symbol of the contract alone: no option code can say its terms"
+            cells.wrong("ERR_POS_025", row, "symbol", expected, "names more than the contract")
+
+
+def _is_complete(terms: OptionTerms) -> bool:
+    parts = (terms.underlying_symbol, terms.strike_price, terms.expiration_date, terms.option_type)
+    return all(part is not None for part in parts)
+
+
+def _multipliers(
+    cells: Cells, found: list[Instrument | None], of_row: Codes, wanted: BoolArray, is_bond: BoolArray
+) -> FloatArray:
+    """Return the multipliers that a file states; a broker writes 1 for a bond, which is none."""
     values = cells.numbers("multiplier", "ERR_POS_026", places_code="ERR_POS_026")
     for row in np.flatnonzero(wanted & ~(values > 0) & ~np.isnan(values)).tolist():
         cells.wrong("ERR_POS_026", row, "multiplier", "a number above 0, or nothing", "not above 0")
+    if not cells.table.source.is_strict:
+        values = np.where(is_bond & (values == 1.0), np.nan, values)
     is_open = np.zeros(len(found), dtype=bool)
     is_open[of_row[np.isnan(values)]] = True
     adjusted = sorted(

@@ -15,6 +15,7 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Sk
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
+from sigma_assets.holdings.files.statements import check_status, check_unit, side_signs
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
 _DTYPES = {
@@ -41,8 +42,9 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     rows = _rows(cells)
     check_currency(cells, rows)
     instruments = read_instruments(cells, rows)
-    quantity = _quantities(cells, instruments, rows)
-    price = _prices(cells, instruments, quantity, rows)
+    stated = _quantities(cells, instruments, rows)
+    quantity = stated * side_signs(cells, stated, rows)
+    price = _prices(cells, instruments, stated, rows)
     entry = _entries(cells, today, entry_date, rows)
     exit_date, exit_price = _exits(cells, today, entry, rows)
     for row in np.flatnonzero(instruments.investment_class == "OPTIONS"):
@@ -59,7 +61,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
         frame = frame[rows]
     if not allow_duplicates:
         _note_duplicates(cells, frame)
-    if not cells.table.source.is_strict:
+    if not cells.table.source.is_strict and not cells.has("direction"):
         _note_both_sides(cells, frame)
     return frame.reset_index(drop=True)
 
@@ -104,9 +106,12 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     if cells.has("cost"):
         from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
+        check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
         price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
     if cells.table.source.kind == "positions":
-        for total in (cells.numbers("value", code) / size, cells.numbers("closing", code)):
+        from_value, closing = cells.numbers("value", code) / size, cells.numbers("closing", code)
+        check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
+        for total in (from_value, closing):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
             price = np.where(used, np.round(total, PLACES), price)
             if used.any():
@@ -172,6 +177,7 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray
 
 
 def _exits(cells: Cells, today: date, entry: SessionArray, rows: BoolArray) -> tuple[SessionArray, FloatArray]:
+    check_status(cells, rows)
     if not cells.has("exit_date") and not cells.has("exit_price"):
         return np.full(len(cells), _NOT_A_TIME), np.full(len(cells), np.nan)
 

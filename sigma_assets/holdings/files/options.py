@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from sigma_assets.base.conventions import SUBTYPES
+from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
 from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
 from sigma_assets.holdings.files.cells import RowCells
 from sigma_assets.holdings.files.numerals import decimals
@@ -103,7 +104,7 @@ def _type(cells: RowCells, contract: Contract | None) -> str | None:
     if stated is not None and contract is not None and stated != contract.option_type:
         cells.wrong(code, column, f"{contract.option_type}, as in the OCC code, or nothing", "contradicts the OCC code")
         return None
-    subtype = cells.keyword("subtype")
+    subtype = cells.keyword("subtype") or KINDS_OF.get(in_words(cells.text("class")), (None, None))[1]
     known = stated or (contract.option_type if contract is not None else None)
     if known is None:
         if subtype in SUBTYPES["OPTIONS"]:

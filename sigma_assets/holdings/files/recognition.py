@@ -1,8 +1,8 @@
 """Where the table in a file begins, and by which mapping it is read."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.brokers.sources import (
@@ -10,13 +10,13 @@ from sigma_assets.holdings.brokers.sources import (
     OUR_COLUMNS,
     OURS,
     REQUIRED,
-    USUAL_NAMES,
     Source,
     as_document,
-    generic_source,
     known_sources,
     plain,
 )
+from sigma_assets.holdings.brokers.usual import USUAL_NAMES, generic_source, open_columns, with_meanings
+from sigma_assets.holdings.brokers.words import is_held_side, meaning
 from sigma_assets.holdings.files.dialects import DELIMITERS, Record, records
 from sigma_assets.holdings.files.numerals import MONTH_FIRST, written_date, written_number
 
@@ -39,19 +39,22 @@ class Found:
     others: tuple[str, ...] = ()
 
 
-def find_table(text: str, delimiter: str | None, source: Source | None, problems: list[Problem]) -> Found | None:
+def find_table(
+    text: str, delimiter: str | None, source: Source | None, problems: list[Problem], ignored: Collection[str] = ()
+) -> Found | None:
     """Return the table that a file holds; None after noting in `problems` what its header lacks.
 
     Parameters
     ----------
     delimiter : if the file states it; otherwise the one under which a table is recognised.
     source : the mapping to use; by default our own format, else that of a broker, else the usual names of columns.
+    ignored : columns that are not to be understood by their cells, in lower case.
     """
     candidates = [delimiter] if delimiter else [each for each in DELIMITERS if each in text[:200_000]] or [","]
     heads = {each: _head(text, each) for each in candidates}
     for recognise in [_with(source)] if source else [_ours, _known, _generic]:
         for each, head in heads.items():
-            found = recognise(head, each)
+            found = recognise(head, each, ignored)
             if found is not None:
                 return found
     best = max(heads, key=lambda each: max((len(cells) for _, cells in heads[each][:20]), default=0))
@@ -68,16 +71,34 @@ def _head(text: str, delimiter: str) -> list[Record]:
     return head
 
 
-def _ours(head: list[Record], delimiter: str) -> Found | None:
-    for line, cells in head:
+def _ours(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
+    for place, (line, cells) in enumerate(head):
         if len(cells) <= SHEET_COLUMNS and set(REQUIRED) <= set(OURS.positions_of(cells)):
-            return Found(OURS, line, cells, delimiter)
+            return Found(_with_more(_open_columns(head, place, cells, ignored), cells), line, cells, delimiter)
     return None
 
 
-def _known(head: list[Record], delimiter: str) -> Found | None:
+def _with_more(further: dict[str, list[str]], header: list[str]) -> Source:
+    """Return our own format with the columns that say a side, a kind or a state in words; Buy and Sell only beside exits."""
+    named = OURS.positions_of(header)
+    further = {
+        name: cells
+        for name, cells in further.items()
+        if "exit_date" in named or is_held_side(cells) or meaning(cells) != "direction"
+    }
+    columns = {name: column for name, column in OURS.columns.items() if name != "class" or name in named}
+    ours = replace(OURS, columns=columns)
+    more = with_meanings(ours, further)
+    return OURS if more is ours else more
+
+
+def _open_columns(head: list[Record], place: int, header: list[str], ignored: Collection[str]) -> dict[str, list[str]]:
+    return open_columns(header, (cells for _, cells in head[place + 1 :]), ignored)
+
+
+def _known(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
     found: dict[str, tuple[Source, int, list[str]]] = {}
-    for line, cells in head:
+    for place, (line, cells) in enumerate(head):
         if not 2 < len(cells) <= MAX_COLUMNS:
             continue
         in_section = cells[1] == "Header"
@@ -85,24 +106,25 @@ def _known(head: list[Record], delimiter: str) -> Found | None:
         for source in known_sources():
             fits = source.name not in found and names.issuperset(source.recognise)
             if fits and (own := _names_of(source, cells)):
-                found[source.name] = (source, line, own)
+                own_columns = {} if source.section else _open_columns(head, place, own, ignored)
+                found[source.name] = (with_meanings(source, own_columns), line, own)
     for source in known_sources():
         if source.name in found:
             return Found(*found[source.name], delimiter, tuple(name for name in found if name != source.name))
     return None
 
 
-def _generic(head: list[Record], delimiter: str) -> Found | None:
-    for line, cells in head:
+def _generic(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
+    for place, (line, cells) in enumerate(head):
         if 1 < len(cells) <= MAX_COLUMNS:
-            source = generic_source(cells)
+            source = generic_source(cells, _open_columns(head, place, cells, ignored))
             if source is not None:
                 return Found(source, line, cells, delimiter)
     return None
 
 
-def _with(source: Source) -> Callable[[list[Record], str], Found | None]:
-    def recognise(head: list[Record], delimiter: str) -> Found | None:
+def _with(source: Source) -> Callable[[list[Record], str, Collection[str]], Found | None]:
+    def recognise(head: list[Record], delimiter: str, _: Collection[str]) -> Found | None:
         needed = {"symbol", "quantity"} & set(source.columns)
         for line, cells in head:
             names = _names_of(source, cells) if len(cells) <= SHEET_COLUMNS else []

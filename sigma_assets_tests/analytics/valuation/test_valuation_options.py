@@ -99,6 +99,17 @@ def test_an_option_is_never_valued_at_the_price_of_its_underlying():
     assert (position["price"] < 20).all()
 
 
+def test_a_contract_under_its_underlyings_symbol_has_no_quote():
+    """Lots of older imports may have it: 3 contracts are 300 times the model's value, not 300 times 100 USD."""
+    holdings = book([{**option("L1", 3, 5.0, ENTRY, expiration_date=NEXT_YEAR), "symbol": "UND"}])
+
+    position = positions(holdings, market()).set_index("session").loc[LATER]
+
+    value, _ = value_and_delta(swinging(), LATER)
+    assert position["market_value"] == pytest.approx(300 * value, rel=1e-9)
+    assert position["is_modelled"]
+
+
 def test_a_model_on_an_old_close_of_the_underlying_is_stale():
     closes = swinging()
     closes[LOOK_BACK + 1] = NAN

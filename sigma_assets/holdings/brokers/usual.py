@@ -1,0 +1,128 @@
+"""Tables that are no broker's: columns by their usual names, and by their cells where a name can mean several things."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sigma_assets.holdings.brokers.sources import Source, action_patterns, plain
+from sigma_assets.holdings.brokers.words import KINDS_OF, OPEN_NAMES, SIDE_NAMES, is_held_side, meaning
+
+USUAL_NAMES = {
+    "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
+    "quantity": [
+        "quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts",
+        "filled qty", "filled quantity",
+    ],
+    "price": [
+        "entry price per share", "entry price", "purchase price", "buy price", "cost per share", "cost/share",
+        "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
+        "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
+    ],
+    "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
+    "date": [
+        "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
+        "date purchased", "open date", "opened", "transaction date", "filled time", "bought", "bought on", "purchased",
+        "date",
+    ],
+    "exit_date": ["exit date", "sell date", "sale date", "date sold", "close date", "closed"],
+    "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],
+    "class": ["investment class", "asset class"],
+    "subtype": ["investment subtype"],
+    "underlying": ["underlying symbol", "underlying"],
+    "strike": ["strike price", "strike"],
+    "expiration": ["expiration date", "expiration", "expiry", "expiry date"],
+    "option_type": ["option type", "put/call", "call/put"],
+    "multiplier": ["multiplier", "contract size"],
+    "action": ["action", "side", "buy/sell", "transaction type", "trans code", "transaction"],
+    "fees": ["fees", "fee", "commission", "commissions", "commissions and fees"],
+    "amount": ["amount", "net amount", "total amount"],
+    "currency": ["currency", "currency code"],
+    "account": ["account", "account number", "account name"],
+    "description": ["description", "name", "notes", "note", "comment", "memo", "security name", "company"],
+}  # fmt: skip
+_GENERIC_ACTIONS = [
+    ["(buy|bought|b|purchase|buy to open|buy to close|bto|btc|cover)", "buy"],
+    ["(sell|sold|s|sale|sell to close|stc)", "sell"],
+    ["(sell short|short|short sell|sell to open|sto)", "sell_short"],
+    ["(dividend|div|cash dividend)", "dividend"],
+    ["interest", "interest"],
+    ["(fee|fees|commission)", "fee"],
+    ["(tax|withholding tax)", "tax"],
+    ["(deposit|withdrawal|transfer|contribution|cash)", "cash"],
+    ["split", "split"],
+]
+
+
+def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) -> Source | None:
+    """Return a mapping for a table with the usual names of columns, None if it has no symbol and quantity.
+
+    It is about transactions if it has a column of actions, such as buy and sell, and none of exit dates.
+
+    Parameters
+    ----------
+    cells : name of a column to its first cells, of those whose cells decide what they mean.
+    """
+    source = Source(
+        "a table", "lots", USUAL_NAMES, actions=action_patterns(_GENERIC_ACTIONS, "the generic table"), classes=KINDS_OF
+    )
+    found = source.positions_of(header)
+    if "symbol" not in found or "quantity" not in found:
+        return None
+    columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
+    if "fees" in found:
+        columns["fees"] = [header[place] for place in found["fees"]]
+    action = columns.pop("action", None)
+    if "exit_date" not in columns:
+        if action is None or is_held_side(cells.get(action, ())):
+            action = next((name for name in cells if "date" in columns and _are_actions(source, cells[name])), None)
+        if action is not None:
+            columns["action"] = action
+            source = replace(source, kind="transactions", name="a table of transactions", columns=columns)
+            return with_meanings(source, cells)
+    kind = "lots" if "date" in columns else "positions"
+    return with_meanings(replace(source, kind=kind, name=f"a table of {kind}", columns=columns), cells)
+
+
+def with_meanings(source: Source, cells: Mapping[str, Sequence[str]]) -> Source:
+    """Return a mapping with the fields that further columns are by what their cells say: direction, class or status.
+
+    A broker's own columns are known; only one about the side is added, so that no short of it becomes a long.
+    """
+    columns = dict(source.columns)
+    used = {plain(name) for spelling in columns.values() for name in _spellings(spelling)}
+    for name, first in cells.items():
+        field_of_ours = meaning(first)
+        if field_of_ours is None or field_of_ours in columns or plain(name) in used:
+            continue
+        if source.recognise and not (field_of_ours == "direction" and plain(name) in SIDE_NAMES):
+            continue
+        if field_of_ours != "class" and source.kind == "transactions":
+            continue
+        columns[field_of_ours] = name
+    if columns == source.columns:
+        return source
+    document = {**source.document, "columns": columns} if source.document else {}
+    classes = source.classes or (KINDS_OF if "class" in columns.keys() - source.columns.keys() else {})
+    return replace(source, columns=columns, classes=classes, document=document)
+
+
+def open_columns(
+    header: Sequence[str], rows: Iterable[Sequence[str]], ignored: Collection[str]
+) -> dict[str, list[str]]:
+    """Return the columns whose cells decide what they mean, with the cells of some rows, but totals; none of `ignored`."""
+    places = {name: place for place, name in reversed(list(enumerate(header))) if plain(name) in OPEN_NAMES}
+    places = {name: place for name, place in places.items() if name.lower() not in ignored}
+    if not places:
+        return {}
+    whole = [row for row in rows if len(row) == len(header)]
+    return {name: [row[place] for row in whole if "total" not in row[place].lower()] for name, place in places.items()}
+
+
+def _are_actions(source: Source, cells: Sequence[str]) -> bool:
+    words = [" ".join(cell.split()) for cell in cells if cell]
+    found = {next((verb for pattern, verb in source.actions if pattern.fullmatch(each)), None) for each in words}
+    return None not in found and not found.isdisjoint({"buy", "sell"}) and not is_held_side(cells)
+
+
+def _spellings(spelling: Any) -> list[str]:
+    return [spelling] if isinstance(spelling, str) else list(spelling) if not isinstance(spelling, Mapping) else []
