@@ -16,10 +16,10 @@ from typing import Any
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios, parse_scenarios, standard_scenarios
 from sigma_assets.base import setting_values as read
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
+from sigma_assets.base.contracts import read_symbol
 from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.masking import masked, without_login
-from sigma_assets.holdings.contracts import read_symbol
 
 HIDDEN = "(set)"
 YEARS_OF_HISTORY = 3

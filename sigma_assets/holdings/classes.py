@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
+from sigma_assets.base.contracts import instrument_of
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.holdings.contracts import instrument_of
 
 REQUIRED, COLUMNS = ("symbol", "scheme", "class"), ("symbol", "scheme", "class", "weight")
 LONGEST = 100

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sigma_assets.base.conventions import ACCOUNT_TYPES
 from sigma_assets.base.errors import HoldingsError, Problem
-from sigma_assets.holdings.files.numerals import plain_decimal
+from sigma_assets.base.numerals import plain_decimal
 
 MAX_NAME_LENGTH = 255
 MAX_EQUITY_USD = 10**12

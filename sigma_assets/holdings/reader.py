@@ -15,7 +15,7 @@ from sigma_assets.holdings.files.dialects import DELIMITERS, MAX_BYTES, decode, 
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
 from sigma_assets.holdings.files.recognition import Found, find_table, starting_point
 from sigma_assets.holdings.files.table import Table, read_tables
-from sigma_assets.holdings.files.trades import FLOW_COLUMNS, read_trades
+from sigma_assets.holdings.files.transactions.trades import FLOW_COLUMNS, read_trades
 
 __all__ = ["FLOW_COLUMNS", "LOT_COLUMNS", "Holdings", "ReadOptions", "read_file", "read_holdings"]
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
+from sigma_assets.base.numerals import written_number
 from sigma_assets.holdings.files.column import Column, distinct_rows
-from sigma_assets.holdings.files.numerals import written_number
 from sigma_assets.holdings.reader import ReadOptions, read_file
 
 TODAY = date(2026, 1, 8)

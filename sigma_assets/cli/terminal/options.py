@@ -63,7 +63,7 @@ class SymbolName(click.ParamType):
         HoldingsError
             It is no symbol; names the option, what was found and what was expected.
         """
-        from sigma_assets.holdings.contracts import instrument_of, is_symbol
+        from sigma_assets.base.contracts import instrument_of, is_symbol
 
         instrument, fault = instrument_of(value.strip())
         if instrument is not None:

@@ -10,9 +10,7 @@ import numpy as np
 
 from sigma_assets.base.errors import Problem
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
-from sigma_assets.holdings.files.numerals import (
+from sigma_assets.base.numerals import (
     MAX_WHOLE_DIGITS,
     NOTHING,
     decimals,
@@ -20,6 +18,8 @@ from sigma_assets.holdings.files.numerals import (
     written_date,
     written_number,
 )
+from sigma_assets.holdings.files.column import Column
+from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
 from sigma_assets.holdings.files.table import Table
 
 PLACES = 8

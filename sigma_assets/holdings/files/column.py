@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigma_assets.base.frames import BoolArray, FloatArray
-from sigma_assets.holdings.files.numerals import MAX_WHOLE_DIGITS
+from sigma_assets.base.numerals import MAX_WHOLE_DIGITS
 
 Codes = npt.NDArray[np.integer]
 Objects = npt.NDArray[np.object_]

@@ -5,11 +5,11 @@ import shlex
 from collections.abc import Collection, Iterator
 
 from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
+from sigma_assets.base.numerals import date_orders, decimal_signs, written_date, written_number
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
 from sigma_assets.holdings.brokers.words import OPEN_NAMES, TELLING_PATTERN, not_understood, telling_cell
 from sigma_assets.holdings.files.cells import Doubt, Findings
 from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.numerals import date_orders, decimal_signs, written_date, written_number
 from sigma_assets.holdings.files.recognition import Found
 from sigma_assets.holdings.files.table import Table
 

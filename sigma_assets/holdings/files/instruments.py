@@ -8,8 +8,8 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
+from sigma_assets.base.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
-from sigma_assets.holdings.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.holdings.files.cells import Cells, RowCells
 from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.kinds import read_classes

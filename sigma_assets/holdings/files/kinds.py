@@ -4,15 +4,15 @@ import shlex
 
 import numpy as np
 
+from sigma_assets.base.contracts import Instrument
 from sigma_assets.base.conventions import CASH_PREFIX, CASH_SUBTYPES, INVESTMENT_CLASSES, SUBTYPES
 from sigma_assets.base.frames import BoolArray
+from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.bonds import describes_bond, is_bond, may_be_cusip
 from sigma_assets.holdings.brokers.sources import plain
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
-from sigma_assets.holdings.contracts import Instrument
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
-from sigma_assets.holdings.files.numerals import NOTHING
 from sigma_assets.holdings.files.options import OPTION_FIELDS
 
 _LONGEST_TICKER = 5

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
 from sigma_assets.base.conventions import SUBTYPES
+from sigma_assets.base.numerals import decimals
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
-from sigma_assets.holdings.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
 from sigma_assets.holdings.files.cells import RowCells
-from sigma_assets.holdings.files.numerals import decimals
 
 STRIKE_PLACES = 4
 OPTION_FIELDS = ("underlying", "strike", "expiration", "option_type")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from sigma_assets.base.errors import Problem
+from sigma_assets.base.numerals import MONTH_FIRST, written_date, written_number
 from sigma_assets.holdings.brokers.sources import (
     HEADER,
     OUR_COLUMNS,
@@ -18,7 +19,6 @@ from sigma_assets.holdings.brokers.sources import (
 from sigma_assets.holdings.brokers.usual import USUAL_NAMES, generic_source, open_columns, with_meanings
 from sigma_assets.holdings.brokers.words import is_held_side, meaning
 from sigma_assets.holdings.files.dialects import DELIMITERS, Record, records
-from sigma_assets.holdings.files.numerals import MONTH_FIRST, written_date, written_number
 
 MAX_COLUMNS = 200
 """A header beyond this is no holdings file; refused at once rather than name by name."""

@@ -3,10 +3,10 @@
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
+from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.instruments import Instruments
-from sigma_assets.holdings.files.numerals import NOTHING
 
 _HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
 """A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or

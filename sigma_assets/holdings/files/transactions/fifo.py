@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from sigma_assets.base.contracts import INDICES
 from sigma_assets.base.frames import FloatArray, SessionArray
-from sigma_assets.holdings.contracts import INDICES
 from sigma_assets.holdings.files.cells import PLACES, Cells
 from sigma_assets.holdings.files.instruments import Instruments
 

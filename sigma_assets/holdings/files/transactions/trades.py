@@ -13,15 +13,21 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.files.actions import BUYS, SALES, Verbs, read_verbs, refuse_moves
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.column import repeated_rows
-from sigma_assets.holdings.files.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
-from sigma_assets.holdings.files.money import Money, check_flows, compare_with_prices, read_money, refuse_foreign_fees
-from sigma_assets.holdings.files.reversals import undo_reversals
-from sigma_assets.holdings.files.splits import SPLITS, Split, apply_splits, split_of, stated_splits
+from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs, read_verbs, refuse_moves
+from sigma_assets.holdings.files.transactions.fifo import ENDS, Book, Trade, apply_trade
+from sigma_assets.holdings.files.transactions.money import (
+    Money,
+    check_flows,
+    compare_with_prices,
+    read_money,
+    refuse_foreign_fees,
+)
+from sigma_assets.holdings.files.transactions.reversals import undo_reversals
+from sigma_assets.holdings.files.transactions.splits import SPLITS, Split, apply_splits, split_of, stated_splits
 
 FLOW_COLUMNS = ("flow_date", "amount_usd", "kind")
 _TRADES = (*BUYS, *SALES, *SPLITS, *ENDS)

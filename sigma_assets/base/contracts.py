@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.holdings.files.numerals import MONTH_FIRST, written_date
+from sigma_assets.base.numerals import MONTH_FIRST, written_date
 
 MAX_SYMBOL_LENGTH = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9._-]*")

@@ -5,9 +5,9 @@ from collections import defaultdict
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
-from sigma_assets.holdings.files.actions import BUYS, SALES, Verbs
 from sigma_assets.holdings.files.cells import Cells, Skipped
 from sigma_assets.holdings.files.instruments import Instruments
+from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
 
 _SAME_MONEY = 0.005
 

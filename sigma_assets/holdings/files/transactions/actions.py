@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.frames import BoolArray, FloatArray
+from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import Source
 from sigma_assets.holdings.files.cells import Cells, Skipped
-from sigma_assets.holdings.files.numerals import NOTHING
 
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sigma_assets.base.contracts import instrument_of
 from sigma_assets.base.frames import BoolArray, SessionArray
-from sigma_assets.holdings.contracts import instrument_of
-from sigma_assets.holdings.files.actions import INSTEAD, named_in_action
 from sigma_assets.holdings.files.cells import Cells
-from sigma_assets.holdings.files.fifo import Book, Trade
+from sigma_assets.holdings.files.transactions.actions import INSTEAD, named_in_action
+from sigma_assets.holdings.files.transactions.fifo import Book, Trade
 
 SPLITS = ("split", "split_out", "distribution")
 _USUAL = (Fraction(3, 2), Fraction(4, 3), Fraction(5, 4))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
-from sigma_assets.holdings.files.actions import BUYS, SALES, Verbs
 from sigma_assets.holdings.files.cells import Cells, Skipped, or_nothing
+from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
 
 _PAID = "(?i)withdraw|debit|outgoing|transfer out|sent|paid|new card cost"
 _RECEIVED = "(?i)deposit|contribut|credit|incoming|transfer in|received|cashback"
