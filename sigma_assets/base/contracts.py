@@ -144,6 +144,18 @@ def names_underlying(symbol: str, underlying: str) -> bool:
     return symbol == underlying or _ROOTS.get(symbol) == underlying
 
 
+def stored_symbol(text: str) -> str:
+    """Return the spelling under which a symbol is stored; what looks like a contract and is none stays as it is.
+
+    Examples
+    --------
+    >>> [stored_symbol(text) for text in (" brk-b", "BACpB", "O:SPY240621C00060000", "aapl call", "^GSPC", "BTC-USD")]
+    ['BRK.B', 'BAC.PB', 'SPY240621C00060000', 'AAPL CALL', '^GSPC', 'BTC-USD']
+    """
+    found = read_symbol(text.strip())
+    return text.strip().upper() if found is None else found.symbol
+
+
 def read_symbol(text: str) -> Instrument | None:
     """Return what a symbol in any of the usual notations stands for; None if it looks like a contract that is none.
 

@@ -1,4 +1,4 @@
-"""What a caller asks for: sessions as an array, symbols in other spellings."""
+"""What a caller asks for: sessions as an array, preferred shares in their parts."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,6 @@ import numpy as np
 
 from sigma_assets.base.frames import SessionArray
 
-_CLASS = re.compile(r"([A-Z]{1,5})[ ./-]([A-Z])")
 _PREFERRED = re.compile(r"([A-Z]{1,5})(?:[ ./-]PR?[ ./-]?)([A-Z])")
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -29,25 +28,3 @@ def preferred_share(symbol: str) -> tuple[str, str] | None:
     """Return root and series of a preferred share, such as BAC and B of BAC.PB; None of anything else."""
     match = _PREFERRED.fullmatch(symbol)
     return (match[1], match[2]) if match else None
-
-
-def spellings(symbol: str) -> list[str]:
-    """Return a symbol as others may spell it, itself first: share classes and preferred shares have no one spelling.
-
-    Examples
-    --------
-    >>> spellings("BRK.B")
-    ['BRK.B', 'BRK-B', 'BRK/B', 'BRK B']
-    >>> spellings("BAC.PB")
-    ['BAC.PB', 'BAC-PB', 'BAC/PB', 'BAC PB', 'BAC.PRB', 'BAC-PRB', 'BAC/PRB', 'BAC PRB', 'BAC PR B']
-    >>> spellings("AAPL")
-    ['AAPL']
-    """
-    if preferred := preferred_share(symbol):
-        root, series = preferred
-        others = [f"{root}{mark}{word}{series}" for word in ("P", "PR") for mark in ".-/ "] + [f"{root} PR {series}"]
-    elif match := _CLASS.fullmatch(symbol):
-        others = [f"{match[1]}{mark}{match[2]}" for mark in ".-/ "]
-    else:
-        others = []
-    return list(dict.fromkeys([symbol, *others]))

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar, as_dates, today
+from sigma_assets.base.contracts import stored_symbol
 from sigma_assets.base.conventions import COMPLETE_SHARE, STALE_SESSIONS_LIMIT
 from sigma_assets.base.errors import PriceFileError
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.providers.asked import asked_sessions, spellings
+from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, RECENT_SESSIONS, Bars, Reason, Unserved
 from sigma_assets.providers.files.actions import as_traded, carry_actions
 from sigma_assets.providers.files.reading import SUFFIXES, Origin, read_raw_prices
@@ -97,7 +98,7 @@ class FilesProvider:
         unserved: list[Unserved] = []
         for symbol, days in wanted.items():
             asked = asked_sessions(days)
-            spelled = next((name for name in spellings(symbol) if name in prices.spans), symbol)
+            spelled = stored_symbol(symbol)
             span = prices.spans.get(spelled, slice(0, 0))
             have = prices.sessions[span]
             position = np.searchsorted(have, asked)

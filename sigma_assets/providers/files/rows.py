@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigma_assets.base.contracts import stored_symbol
 from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import LISTED, PriceFileError, listing, shown
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
@@ -62,8 +63,8 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
     Returns
     -------
     DataFrame with `BAR_COLUMNS`, `row`, and `adj_close` if the file has it
-        Symbols categorical, in upper case; session as datetime64[s]; `row` is the row of `raw.table`. Close is NaN in a
-        row that has a split or a dividend only.
+        Symbols categorical, spelled as those of holdings; session as datetime64[s]; `row` is the row of `raw.table`.
+        Close is NaN in a row that has a split or a dividend only.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def _column(raw: RawPrices, name: str, kind: pa.DataType | None = None) -> pa.Ar
 
 def _symbols(cells: pa.Array) -> tuple[pd.Categorical, _Bad]:
     encoded = cells.dictionary_encode()
-    names = [(name or "").strip().upper() for name in encoded.dictionary.to_pylist()]
+    names = [stored_symbol(name or "") for name in encoded.dictionary.to_pylist()]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     unique = sorted(set(names))
     code_of = {name: code for code, name in enumerate(unique)}

@@ -186,7 +186,30 @@ def test_a_share_class_is_found_however_the_file_spells_it(tmp_path, held, spell
     assert found == {DAYS[0]: (10.0, 1.0, 0.0)}
 
 
-def test_a_spelling_of_its_own_comes_first(tmp_path):
+@pytest.mark.parametrize(
+    "spelled", ["SPY   240621C00520000", "O:SPY240621C00520000", ".SPY240621C520", "SPY 06/21/2024 520.00 C"]
+)
+def test_an_option_is_found_however_the_file_spells_it(tmp_path, spelled):
+    found = bars(written(tmp_path, "date,symbol,close", f"{DAYS[0]},{spelled},10"), "SPY240621C00520000")
+
+    assert found == {DAYS[0]: (10.0, 1.0, 0.0)}
+
+
+def test_rows_of_one_symbol_in_two_spellings_are_rows_of_one_symbol(tmp_path):
+    """A split of 50 for 1 that stands in the other spelling's row counts."""
+    rows = (f"{DAYS[0]},BRK.B,360,", f"{DAYS[1]},BRK-B,7.22,50", f"{DAYS[2]},brk/b,7.3,", f"{DAYS[2]},BRK.B,7.3,")
+
+    provider = written(tmp_path, "date,symbol,close,split", *rows)
+
+    for symbol in ("BRK.B", "BRK-B"):
+        assert bars(provider, symbol) == {
+            DAYS[0]: (360.0, 1.0, 0.0), DAYS[1]: (7.22, 50.0, 0.0), DAYS[2]: (7.3, 1.0, 0.0),
+        }  # fmt: skip
+
+
+def test_two_spellings_that_contradict_each_other_are_refused_with_both_lines(tmp_path):
     provider = written(tmp_path, "date,symbol,close", f"{DAYS[0]},BRK-B,10", f"{DAYS[0]},BRK.B,11")
 
-    assert [bars(provider, symbol)[DAYS[0]][0] for symbol in ("BRK.B", "BRK-B", "BRK/B")] == [11.0, 10.0, 11.0]
+    told = refusal(provider)
+    assert "p.csv:3: column close: found BRK.B" in told
+    assert told.endswith("p.csv:2")
