@@ -258,3 +258,46 @@ def test_a_corrected_price_of_an_underlying_from_before_the_entry_of_its_option_
     assert equity(wrong) == equity(right)
     for world in (right, wrong):
         world.close()
+
+
+@pytest.mark.parametrize("in_parts", [False, True], ids=["planned in pieces", "asked for in two parts"])
+def test_a_dividend_that_came_late_counts_on_every_later_session_however_the_runs_are_cut(
+    tmp_path: Path, in_parts: bool
+):
+    """100 AAA at a constant 10, 0.60 paid on the tenth session: equity is 60 more from then on, to the end.
+
+    A hole of another portfolio's symbol, filled at the same time, has other assets run on other sessions. After the first
+    of these runs the later sessions were never compared again.
+    """
+    held = DAYS[:20]
+    paid, hole = held[9], held[12]
+    file = tmp_path / "prices.csv"
+
+    def write(*, late: bool) -> None:
+        rows = [
+            (day, symbol, 10.0, 0.6 if (day, symbol, late) == (paid, "AAA", True) else 0.0)
+            for symbol in ("AAA", "BBB", "SPY")
+            for day in held
+            if late or (day, symbol) != (hole, "BBB")
+        ]
+        pd.DataFrame(rows, columns=["date", "symbol", "close", "dividend"]).to_csv(file, index=False)
+
+    write(late=False)
+    world = World(tmp_path / "home", f"files:{file}")
+    first = world.add("first", lots({"AAA": 100.0}, held[3], 10.0), held[3])
+    world.add("second", lots({"BBB": 100.0}, held[3], 10.0), held[3])
+    assert all(outcome.succeeded for outcome in world.bring())
+
+    write(late=True)
+    world.price_source.reload(["AAA"], held[0], held[-1], lambda count: None)
+    if in_parts:
+        world.bring(first, last=held[10])
+    healed = world.bring()
+
+    query = sa.text("SELECT session, equity FROM portfolio_snapshots WHERE portfolio_id = :first ORDER BY session")
+    with world.database.read() as connection:
+        equity = [row.equity for row in connection.execute(query, {"first": first})]
+    assert all(outcome.succeeded for outcome in healed)
+    assert equity == pytest.approx([100_000.0] * 6 + [100_060.0] * 11)
+    assert world.bring() == []
+    world.close()

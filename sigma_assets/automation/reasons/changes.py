@@ -12,7 +12,13 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.inputs import PlanInputs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.automation.planner import Needs
-from sigma_assets.automation.reasons.corrections import FOLLOWERS, Reach, differing_sessions, touched_sessions
+from sigma_assets.automation.reasons.corrections import (
+    FOLLOWERS,
+    Reach,
+    differing_sessions,
+    sessions_behind,
+    touched_sessions,
+)
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope
@@ -100,7 +106,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         benchmark=tables.settings.performance_model.benchmark,
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
-    path = touched.get("portfolio_snapshots", scope.sessions[:0])
+    path = sessions_behind(computed, changed[changed["symbol"].isin(held)])
     if _counts_before_it_is_held(scope, changed, entries, set(lots["underlying_symbol"].dropna())):
         path = scope.sessions
     if len(path):

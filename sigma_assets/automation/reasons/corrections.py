@@ -121,6 +121,23 @@ def touched_sessions(
     return {asset: sessions[mask] for asset, mask in touched.items() if mask.any()}
 
 
+def sessions_behind(computed: pd.DataFrame, changed: pd.DataFrame) -> SessionArray:
+    """Return the sessions that were computed before one of these prices came, of their own day or of an earlier one.
+
+    A split or a dividend counts on every later session. A run over some of them does not bring the others up to date.
+
+    Parameters
+    ----------
+    computed : DataFrame with `session, prices_revision`.
+    changed : DataFrame with `session, revision`: prices of what a portfolio holds.
+    """
+    sessions = computed["session"].to_numpy(dtype="datetime64[D]")
+    ordered = changed.sort_values("session")
+    newest = np.maximum.accumulate(np.concatenate([[-1], ordered["revision"].to_numpy(dtype=np.int64)]))
+    earlier = np.searchsorted(ordered["session"].to_numpy(dtype="datetime64[D]"), sessions, side="right")
+    return np.sort(sessions[computed["prices_revision"].to_numpy(dtype=np.int64) < newest[earlier]])
+
+
 def _span(history: PriceHistory, symbol: str, session: pd.Timestamp) -> tuple[int, int]:
     """Return the position of a price and of the symbol's next one (the end of the history if there is none)."""
     start = int(np.searchsorted(history.sessions, np.datetime64(session, "D")))

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.automation.reasons.corrections import Reach, differing_sessions, touched_sessions
+from sigma_assets.automation.reasons.corrections import (
+    Reach,
+    differing_sessions,
+    sessions_behind,
+    touched_sessions,
+)
 from sigma_assets.base.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
@@ -118,6 +123,19 @@ def snapshots(**columns) -> pd.DataFrame:
     base = pd.DataFrame({"portfolio_id": "A", "session": SESSIONS[:3].astype("datetime64[s]"), "max_drawdown": 0.0})
     exposures = dict.fromkeys(("equity", "gross_exposure", "net_exposure", "long_value", "short_value"), 100.0)
     return base.assign(**exposures, **columns)
+
+
+def test_every_later_session_that_was_computed_before_a_price_came_is_compared(computed):
+    """The price of the 5th came with load 8, that of the 20th with load 9; the 6th to the 10th have seen load 8."""
+    computed.loc[5:9, "prices_revision"] = 8
+    both = pd.concat([changed("FUND", 20, revision=9), changed("SPY", 5)])
+
+    behind = sessions_behind(computed, both)
+
+    assert [day.item().day for day in behind] == [5, *range(11, 31)]
+    computed.loc[5:, "prices_revision"] = 8
+    assert [day.item().day for day in sessions_behind(computed, both)] == [5, *range(20, 31)]
+    assert len(sessions_behind(computed, both.iloc[:0])) == 0
 
 
 def test_a_snapshot_that_would_now_be_another_one_is_found_by_comparison():
