@@ -13,7 +13,7 @@ Needs = dict[tuple[str | None, str], SessionArray]
 """(portfolio id, or None for the universe; asset) -> sessions that must run, ascending."""
 
 MAX_CELLS = 5_000
-"""Most sessions x portfolios in one run: bounds its memory (three quarters of a GiB at 30 lots each), its time and what a
+"""Most sessions x portfolios in one run: bounds its memory (0.85 GiB at 30 lots each), its time and what a
 crash can cost. A night of 1,000 portfolios is one run where there is one worker."""
 LOTS = 30
 """A portfolio of more lots counts as several: one of 3,000 as a hundred."""
