@@ -315,3 +315,41 @@ def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
     assert "lots or flows were changed after it was computed" in found.verdict
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(quantity=50.0))
+
+
+@pytest.mark.parametrize("column", ["hhi", "top_3_weight", "top_10_weight"])
+def test_concentration_is_filled_in_with_what_symbols_net_to(computed, of_altered, column):
+    """150 AAPL and 120 of them short are 30 AAPL: gross exposure counts 270, concentration 30."""
+    world, key = computed
+    values = {}
+    for row in rows_of(computed, "position_values"):
+        if row["symbol"] != "CASH_USD":
+            values[row["symbol"]] = values.get(row["symbol"], 0.0) + row["market_value"]
+    values["AAPL"] *= 30 / 150
+    sizes = sorted((abs(value) for value in values.values()), reverse=True)
+    shares = [size / sum(sizes) for size in sizes]
+    by_hand = {
+        "hhi": 1e4 * sum(share * share for share in shares),
+        "top_3_weight": sum(shares[:3]),
+        "top_10_weight": sum(shares[:10]),
+    }
+    table = SCHEMA["lots"]
+    short = {
+        "lot_id": "short",
+        "portfolio_id": key,
+        "symbol": "AAPL",
+        "quantity": -120.0,
+        "entry_price": 150.0,
+        "entry_date": FIRST,
+        "investment_class": "PUBLIC",
+    }
+    with world.tables.database.begin() as connection:
+        connection.execute(sa.insert(table), short)
+
+    found = of_altered("portfolio_snapshots", column)
+
+    with world.tables.database.begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.lot_id == "short"))
+    assert found.recomputed == pytest.approx(by_hand[column])
+    assert is_arithmetic(FORMULAS["portfolio_snapshots"][column])
+    assert eval(found.filled.replace(" x ", " * ")) == pytest.approx(by_hand[column])
