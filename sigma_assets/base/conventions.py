@@ -206,7 +206,7 @@ METHOD_VERSIONS = {
     "position_values": 3,
     "betas": 2,
     "factor_exposures": 2,
-    "volatility": 2,
+    "volatility": 3,
     "correlations": 3,
     "risk": 1,
     "stress_tests": 2,

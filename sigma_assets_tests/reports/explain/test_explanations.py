@@ -235,7 +235,7 @@ def test_the_run_and_the_code_version_are_told(computed, of):
 
     assert found.written.run_id in runs
     assert found.written.run_url.endswith(f"/runs/{found.written.run_id}")
-    assert (found.written.code_version, found.code_version) == ("2", 2)
+    assert (found.written.code_version, found.code_version) == ("3", 3)
 
 
 def test_an_unknown_number_has_its_reason(computed, of):
