@@ -3,6 +3,7 @@
 import re
 import shlex
 import struct
+from datetime import UTC, datetime
 from math import isclose
 from pathlib import Path
 
@@ -291,13 +292,36 @@ def test_a_row_that_was_altered_is_told(computed, of_altered):
 
     assert (found.is_equal, found.value, found.recomputed) == (False, altered, row["var_95"])
     assert found.verdict.startswith(f"NOT EQUAL: {altered!r} is stored, {row['var_95']!r} computed again")
-    assert "none of its inputs is newer: the stored row was altered" in found.verdict
+    assert "no price, lot or flow is known to be newer: the stored row was altered" in found.verdict
     command = shlex.split(found.verdict.split("`")[1])
     assert command[:4] == ["sigma-assets", "run", "--portfolio", "Tom's $5 book"]
     assert command[-1] == "--force"
     with world.tables.database.begin() as connection:
         connection.execute(named.values(name=before))
         connection.execute(mine.values(var_95=row["var_95"]))
+
+
+def test_a_price_that_was_loaded_since_is_told_though_coverage_has_seen_it(computed, of_altered):
+    """Another run may have computed the coverage anew, and failed before it came to this row."""
+    world, key = computed
+    prices, coverage = SCHEMA["market_prices"], SCHEMA["price_coverage"]
+    (row,) = [row for row in rows_of(computed, "market_prices") if row["symbol"] == "MSFT"]
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
+    mine = sa.update(prices).where(prices.c.symbol == "MSFT", prices.c.session == LAST)
+    seen = sa.update(coverage).where(coverage.c.portfolio_id == key, coverage.c.session == LAST)
+    (covered,) = rows_of(computed, "price_coverage")
+    later = {"close": row["close"] * 2.0, "revision": row["revision"] + 9, "loaded_at": datetime.now(UTC)}
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(later))
+        connection.execute(seen.values(prices_revision=row["revision"] + 9))
+
+    found = of_altered("position_values", "market_value", lot=lot["lot_id"])
+
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values({name: row[name] for name in later}))
+        connection.execute(seen.values(prices_revision=covered["prices_revision"]))
+    assert found.recomputed == 2.0 * lot["market_value"]
+    assert "; prices among its inputs were loaded after it was computed." in found.verdict
 
 
 def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
