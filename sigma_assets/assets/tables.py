@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
+from sigma_assets.analytics.valuation.lots import with_carried_actions
 from sigma_assets.analytics.valuation.values import Watched, portfolio_snapshots, valuation
 from sigma_assets.base.conventions import (
     FACTOR_ETFS,
@@ -21,6 +22,7 @@ from sigma_assets.base.conventions import (
 )
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
+from sigma_assets.prices.gaps import carried_actions
 from sigma_assets.prices.history import price_history
 from sigma_assets.prices.tables import latest_revision
 from sigma_assets.prices.universe import held_symbols, universe
@@ -69,9 +71,11 @@ class Tables:
         return portfolios, *self.lots_and_flows(scope)
 
     def lots_and_flows(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the lots and the cash flows of the scope's portfolios."""
+        """Return the lots, with the days on which they take effect, and the cash flows of the scope's portfolios."""
         ids = list(scope.portfolio_ids)
-        return portfolio_tables.lots(self.database, ids), portfolio_tables.cash_flows(self.database, ids)
+        lots, flows = portfolio_tables.lots(self.database, ids), portfolio_tables.cash_flows(self.database, ids)
+        carried = carried_actions(self.database, {*lots["symbol"], *lots["underlying_symbol"].dropna()})
+        return with_carried_actions(lots, carried, self.calendar.sessions), flows
 
     @property
     def factor_etfs(self) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.providers.actions import CARRIED, CARRIER
 from sigma_assets.providers.base import FINAL_REASONS, Unserved
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
@@ -81,6 +82,29 @@ def open_gaps(db: Database, symbols: Iterable[str], before: date, today: date) -
         return _with_carriers(connection, wanted)
 
     return db.in_snapshot(read)
+
+
+def carried_actions(db: Database, symbols: Iterable[str]) -> pd.DataFrame:
+    """Return the sessions on which symbols had a split or a dividend and no close, as far as a source said so.
+
+    Returns
+    -------
+    DataFrame `symbol, session, carrier`, by symbol and session: the row of `carrier`, the next close, has the action.
+    """
+    columns = [price_gaps.c.symbol, price_gaps.c.session, price_gaps.c.detail]
+
+    def read(connection: sa.Connection) -> pd.DataFrame:
+        query = (
+            "SELECT symbol, session, detail FROM price_gaps WHERE reason = 'no_bar' AND detail LIKE :note"
+            f" AND {bulk.among(connection, 'symbol', 'symbols')}"
+            f" ORDER BY {bulk.ordered(connection, price_gaps, ('symbol', 'session'))}"
+        )
+        parameters = {"note": f"%{CARRIED}%", "symbols": bulk.as_list_parameter(connection, sorted(set(symbols)))}
+        return bulk.fetch_frame(connection, query, parameters, columns)
+
+    found = db.in_snapshot(read)
+    carrier = pd.to_datetime(found.pop("detail").str.extract(CARRIER, expand=False))
+    return found.assign(carrier=carrier.astype("datetime64[s]")).dropna(subset=["carrier"])
 
 
 def late_prices(db: Database, today: date) -> pd.DataFrame:

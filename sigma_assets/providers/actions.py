@@ -1,6 +1,7 @@
 """Splits and dividends, and what a source states of all of them over the last weeks: some are published late."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,6 +26,9 @@ class Action:
 
 
 NO_ACTION = Action()
+CARRIED = "its split or dividend is in the row of"
+"""What the note of a gap says where its session has an action and no close; the session of that row follows."""
+CARRIER = re.compile(rf"{CARRIED} (\d{{4}}-\d\d-\d\d)")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
-from sigma_assets.providers.actions import NO_ACTION, Action, Statement
+from sigma_assets.providers.actions import CARRIED, NO_ACTION, Action, Statement
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved, later
 from sigma_assets.providers.http import Meter
 
@@ -115,7 +115,7 @@ class SymbolLedger:
 
     def _settle_carried(self, session: date) -> None:
         for day, absence in self._waiting:
-            detail = f"{absence.detail}; its split or dividend is in the row of {session}"
+            detail = f"{absence.detail}; {CARRIED} {session}"
             self._unserved.append((day, replace(absence, reason="no_bar", detail=detail, next_try=later(self._as_of))))
         self._waiting, self._carried = [], NO_ACTION
 

@@ -13,7 +13,9 @@ from sigma_assets.storage.schema import classifications
 KIND = "kind of holding"
 """A scheme that needs no classification: PUBLIC, OPTIONS or PRIVATE, as each lot was entered."""
 OF_LOTS = {KIND: "investment_class"}
-COLUMNS = ("scheme", "class", "long_value", "short_value", "net_exposure", "gross_exposure", "share_of_gross")
+COLUMNS = (
+    "scheme", "class", "long_value", "short_value", "net_exposure", "gross_exposure", "cash_equivalents", "share_of_gross",
+)  # fmt: skip
 
 
 def allocation_of(

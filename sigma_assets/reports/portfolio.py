@@ -132,8 +132,8 @@ class PortfolioReport:
     volatility_history, exposure_history : rows of the portfolio's tables on at most `MOST_SESSIONS` sessions, evenly
         spaced, the last one always among them.
     holdings : by |value|, largest first.
-    allocation : long, short, net, gross (USD) and share of gross by `scheme` and `class`: the kind of holding first, then
-        what `sigma-assets classify` has read.
+    allocation : long, short, net, gross, cash (USD) and share of gross by `scheme` and `class`: the kind of holding first,
+        then what `sigma-assets classify` has read.
     risk_by_factor, stress_tests, clusters : rows of their tables.
     heat_map : None where no correlations are known.
     computed : per asset; empty where Dagster was not asked.

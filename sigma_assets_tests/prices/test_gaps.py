@@ -5,7 +5,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from sigma_assets.prices.gaps import missing_prices, open_gaps, remember_renamed, remember_unserved, renamed_symbols
+from sigma_assets.prices.gaps import (
+    carried_actions,
+    missing_prices,
+    open_gaps,
+    remember_renamed,
+    remember_unserved,
+    renamed_symbols,
+)
 from sigma_assets.prices.tables import write_prices
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
@@ -103,6 +110,18 @@ def test_a_session_before_a_stored_split_is_asked_for_with_the_row_that_has_it(d
     assert open_gaps(database, ["HALT", "CALM", "DONE"], TUESDAY, TUESDAY) == {
         "HALT": [FRIDAY, MONDAY, TUESDAY], "CALM": [FRIDAY, MONDAY],
     }  # fmt: skip
+
+
+def test_where_an_action_is_whose_session_has_no_close_is_read_from_the_note(database: Database) -> None:
+    note = f"no bar; its split or dividend is in the row of {TUESDAY}, in prices.csv"
+    halted = Answer("HALT", (FRIDAY, MONDAY), "no_bar", detail=note)
+    remember_unserved(database, [halted, Answer("CALM", (FRIDAY,), "no_bar")], "test", EVENING)
+
+    found = carried_actions(database, ["CALM", "HALT", "NEW"])
+
+    told = [(row.symbol, row.session.date(), row.carrier.date()) for row in found.itertuples()]
+    assert told == [("HALT", FRIDAY, TUESDAY), ("HALT", MONDAY, TUESDAY)]
+    assert carried_actions(database, ["CALM"]).empty
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,10 @@ FORMULAS: Formulas = {
             " equity {snapshot.equity} have no present value (XIRR, actual days / 365)",
             "no change of sign, no time has passed, or too large for a number (sevenfold in a day)",
         ),
-        "observations": Formula("count of the daily returns that are known in {last.window}"),
+        "observations": Formula(
+            "count of the daily returns in {last.window}, those left out on which the index ends: equity is not > 0, or all"
+            " of it is lost"
+        ),
         "active_return": Formula(
             f"mean of (daily return - that of {{benchmark}}) x 252, {_BOTH}", _COMPARED, _EMPYRICAL
         ),

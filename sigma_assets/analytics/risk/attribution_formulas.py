@@ -43,7 +43,8 @@ FORMULAS: Formulas = {
             "fewer than 126 returns",
         ),
         "systematic_share": Formula(
-            "R^2 of the least squares on the market alone, {factor_observations} returns in {last.252}",
+            "R^2 of the least squares on the market alone, over the sessions among {last.252} on which portfolio and market"
+            " have a return; these may be more than factor_observations",
             "fewer than 126 returns",
         ),
         "factor_observations": Formula(

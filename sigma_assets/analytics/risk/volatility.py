@@ -6,7 +6,7 @@ import pandas as pd
 from sigma_assets.analytics.risk.held import HeldSymbols, held_symbols
 from sigma_assets.analytics.risk.volatility_measures import COLUMNS, NUMBERS, measures, trend
 from sigma_assets.analytics.series.returns import total_returns
-from sigma_assets.analytics.series.windows import RowArray, first_known_rows, first_return_rows
+from sigma_assets.analytics.series.windows import RowArray, first_return_rows
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.base.formulas import Formula, Formulas
 from sigma_assets.base.frames import FloatArray, PriceHistory
@@ -42,13 +42,13 @@ def volatility(
         A session of `position_values` is not in `history`.
     """
     held = held_symbols(position_values, symbol="risk_symbol", value="risk_weight")
-    returns = total_returns(history)
+    returns, first_rows = total_returns(history), first_return_rows(history)
     column_of_symbol = {symbol: column for column, symbol in enumerate(history.symbols)}
     column = np.array([column_of_symbol.get(symbol, -1) for symbol in held.symbol], dtype=np.intp)
     rows = history.rows(held.session)
     return (
-        _portfolio_volatility(held, rows, column, returns, model),
-        _symbol_volatility(held, rows, column, returns, first_return_rows(history), model),
+        _portfolio_volatility(held, rows, column, returns, first_rows, model),
+        _symbol_volatility(held, rows, column, returns, first_rows, model),
     )
 
 
@@ -84,9 +84,15 @@ def _symbol_volatility(
 
 
 def _portfolio_volatility(
-    held: HeldSymbols, rows: RowArray, column: RowArray, returns: FloatArray, model: VolatilityModel
+    held: HeldSymbols,
+    rows: RowArray,
+    column: RowArray,
+    returns: FloatArray,
+    first_rows: RowArray,
+    model: VolatilityModel,
 ) -> pd.DataFrame:
     n_items, length = len(rows), model.longest_window
+    first_of_symbols = np.append(first_rows, len(returns) + 1)
     # The last column belongs to symbols without prices; the first rows to sessions before the history.
     padded = np.pad(returns, ((length, 0), (0, 1)), constant_values=np.nan)
     known = np.isfinite(padded)
@@ -98,15 +104,29 @@ def _portfolio_volatility(
     for first in range(0, n_items, _PORTFOLIO_SESSIONS):
         block = spans[first : first + _PORTFOLIO_SESSIONS]
         series = np.full((length, len(block)), np.nan)
+        first_of_block = np.zeros(len(block), dtype=np.intp)
         for place, (item, span) in enumerate(block):
             window = slice(rows[item] + 1, rows[item] + 1 + length)
             weights = held.value[span]
             series[:, place], daily_coverage = _portfolio_returns(padded, known, window, column[span], weights, model)
             coverage[item] = daily_coverage[-model.long_window :].mean()
+            covered_from = _first_covered_row(first_of_symbols[column[span]], weights, model)
+            first_of_block[place] = max(covered_from - (rows[item] + 1 - length), 0)
         chunk = slice(first, first + len(block))
-        numbers[:, chunk] = measures(series, last, first_known_rows(series), model)[:, 0]
+        numbers[:, chunk] = measures(series, last, first_of_block, model)[:, 0]
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
     return _as_rows(keys, numbers, model).assign(coverage=coverage[np.isfinite(numbers[0])])
+
+
+def _first_covered_row(first_rows: RowArray, weights: FloatArray, model: VolatilityModel) -> int:
+    """Return the first row on which symbols of enough weight can have a return, the last symbol's where a weight is unknown.
+
+    As of a symbol, history starts there, whatever gap follows: not at the first return inside the slice that is read.
+    """
+    order = np.argsort(first_rows, kind="stable")
+    size = np.cumsum(np.abs(weights)[order])
+    enough = np.flatnonzero(size >= (model.min_coverage - _ROUNDING) * size[-1])
+    return int(first_rows[order[enough[0] if len(enough) else -1]])
 
 
 def _portfolio_returns(

@@ -83,6 +83,33 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
     }
 
 
+def with_carried_actions(lots: pd.DataFrame, carried: pd.DataFrame, sessions: SessionArray) -> pd.DataFrame:
+    """Return lots whose entries and exits between a split or dividend without a close and that next close take effect there.
+
+    The row of that close has the action, and a lot gets what comes after its entry and up to its exit. So one that is
+    entered on the day of the action, at a price after it, does not get it, and one that is sold on that day does.
+
+    Parameters
+    ----------
+    lots : DataFrame with the columns of the table lots. Options go by their underlying, if they live until the close.
+    carried : DataFrame with `symbol, session, carrier`: day of the action, and the next close.
+    sessions : all sessions, ascending.
+    """
+    names = lots["underlying_symbol"].where(lots["investment_class"] == "OPTIONS", lots["symbol"])
+    names = names.where(lots["investment_class"] != "PRIVATE")
+    is_concerned = names.isin(carried["symbol"])
+    if not is_concerned.any():
+        return lots
+    moved = lots.copy()
+    for action in carried[carried["symbol"].isin(names[is_concerned])].itertuples():
+        before = sessions[np.searchsorted(sessions, np.datetime64(action.session, "D")) - 1]
+        holds = is_concerned & (names == action.symbol) & ~(lots["expiration_date"] < action.carrier)
+        for day in ("entry_date", "exit_date"):
+            is_between = holds & (lots[day] > pd.Timestamp(before)) & (lots[day] < action.carrier)
+            moved[day] = moved[day].mask(is_between, action.carrier)
+    return moved
+
+
 def some(columns: Columns, chosen: slice | npt.NDArray[np.intp]) -> Columns:
     """Return some rows of columns."""
     return {name: values[chosen] for name, values in columns.items()}

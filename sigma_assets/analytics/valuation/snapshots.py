@@ -100,15 +100,20 @@ def _counts(ledger: Ledger) -> dict[str, npt.NDArray[np.int64]]:
     return {name: flag.sum(axis=0) for name, flag in flags.items()}
 
 
-def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
-    """Return how unevenly |market value|, netted by symbol, is spread; NaN where nothing is held."""
+def size_by_symbol(ledger: Ledger) -> FloatArray:
+    """Return |market value| of each symbol, its lots netted, cash equivalents left out; shape (n_symbols, n_wanted)."""
     is_cash = ledger.lots["is_cash"]
     value = ledger.value[~is_cash][:, ledger.wanted]
     symbols, symbol_of_lot = np.unique(ledger.lots["symbol"][~is_cash].astype(str), return_inverse=True)
     size = np.zeros((len(symbols), value.shape[1]))
     for symbol, row in zip(symbol_of_lot, value, strict=True):
         size[symbol] += row
-    size = np.abs(size)
+    return np.abs(size)
+
+
+def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
+    """Return how unevenly |market value|, netted by symbol, is spread; NaN where nothing is held."""
+    size = size_by_symbol(ledger)
     total = sum_over_lots(size)
     share = size / np.where(total > 0, total, np.nan)
     squares = sum_over_lots(share * share)
@@ -123,7 +128,8 @@ def _concentration(ledger: Ledger) -> dict[str, FloatArray]:
 
 
 _NO_EQUITY = "equity is not > 0: {equity}"
-_NOTHING = "nothing is held but cash: gross_exposure {gross_exposure}"
+_NOTHING = "nothing is held but cash, or the lots of each symbol net to 0: gross_exposure {gross_exposure}"
+_BY_SYMBOL = "|market value| by symbol, its lots netted"
 
 FORMULAS: Formulas = {
     "portfolio_snapshots": {
@@ -150,14 +156,14 @@ FORMULAS: Formulas = {
         "lots_unpriced": Formula("count of open lots whose price is more than 5 sessions old or was never seen"),
         "lots_stale": Formula("count of open lots whose price is older than this session"),
         "hhi": Formula(
-            "10,000 x sum over symbols of (|market value| / {gross_exposure}) squared", _NOTHING, "Hirschman 1964"
+            "10000 x {ledger.by_symbol_squared} / ({ledger.by_symbol} x {ledger.by_symbol})",
+            _NOTHING,
+            f"sum of squares / squared sum of {_BY_SYMBOL}; Hirschman 1964",
         ),
         "effective_positions": Formula("10000 / {hhi}", _NOTHING),
-        "top_3_weight": Formula(
-            "|market value| of the 3 largest symbols / {gross_exposure}, netted by symbol", _NOTHING
-        ),
+        "top_3_weight": Formula("{ledger.largest_3} / {ledger.by_symbol}", _NOTHING, f"3 largest / all {_BY_SYMBOL}"),
         "top_10_weight": Formula(
-            "|market value| of the 10 largest symbols / {gross_exposure}, netted by symbol", _NOTHING
+            "{ledger.largest_10} / {ledger.by_symbol}", _NOTHING, f"10 largest / all {_BY_SYMBOL}"
         ),
         "capital_flow": Formula("sum of the contributions and withdrawals since the session before"),
         "cumulative_capital_flow": Formula("{before.cumulative_capital_flow} + {capital_flow}"),

@@ -16,6 +16,7 @@ from sigma_assets.base.contracts import stored_symbol
 from sigma_assets.base.conventions import COMPLETE_SHARE, STALE_SESSIONS_LIMIT
 from sigma_assets.base.errors import PriceFileError
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.providers.actions import CARRIED
 from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, RECENT_SESSIONS, Bars, Reason, Unserved
 from sigma_assets.providers.files.actions import as_traded, carry_actions
@@ -117,7 +118,7 @@ class FilesProvider:
         last = prices.last_session
         for halted, carrier in moved:
             if halted in asked:
-                detail = f"no close; its split or dividend is in the row of {carrier}, in {self.path}"
+                detail = f"no close; {CARRIED} {carrier}, in {self.path}"
                 yield Unserved(symbol, tuple(as_dates([halted])), "no_bar", detail, next_try=None)
                 asked = asked[asked != halted]
         if not len(asked):

@@ -76,7 +76,7 @@ def _allocation(tables: RecordingTables, column: str, which: Which, scope: Scope
     (row,) = chosen
     lots = lots_in_classes(positions, classes, OF_LOTS)
     lots = lots[(lots["scheme"] == row["scheme"]) & (lots["class"] == row["class"])]
-    parts = (lots[_SIDES[column](lots["market_value"])] if column in _SIDES else lots).to_dict("records")
+    parts = lots[_COUNTED[column](lots)].to_dict("records")
     filled = " + ".join(f"{shown(each['market_value'])} x {shown(each['class_weight'])}" for each in parts)
     if column == "share_of_gross":
         whole = sum(each["gross_exposure"] for each in rows if each["scheme"] == row["scheme"])
@@ -180,16 +180,36 @@ def _of_position(row: Mapping[Any, Any], *columns: str) -> Input:
     return Input("position_values", f"{row['symbol']} {row['lot_id']}", values)
 
 
-_SIDES: dict[str, Callable[[pd.Series], pd.Series]] = {
-    "long_value": lambda values: values > 0,
-    "short_value": lambda values: values < 0,
+_COUNTED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "long_value": lambda lots: ~lots["is_cash"] & (lots["market_value"] > 0),
+    "short_value": lambda lots: ~lots["is_cash"] & (lots["market_value"] < 0),
+    "net_exposure": lambda lots: ~lots["is_cash"],
+    "share_of_gross": lambda lots: ~lots["is_cash"],
+    "cash_equivalents": lambda lots: lots["is_cash"],
 }
+"""Which lots of a class a number is made of."""
 _VALUES = "sum of market_value x class_weight over"
 _ALLOCATION = {
-    "long_value": ("market value of the class's long positions, USD", f"{_VALUES} its lots above zero"),
-    "short_value": ("market value of the class's short positions, USD, <= 0", f"{_VALUES} its lots below zero"),
-    "net_exposure": ("market value of the class, long and short, USD", f"{_VALUES} its lots"),
-    "share_of_gross": ("the class's share of gross exposure", f"{_VALUES} its lots, each positive / over all lots"),
+    "long_value": (
+        "market value of the class's long positions, USD",
+        f"{_VALUES} its lots above zero, cash equivalents left out",
+    ),
+    "short_value": (
+        "market value of the class's short positions, USD, <= 0",
+        f"{_VALUES} its lots below zero, cash equivalents left out",
+    ),
+    "net_exposure": (
+        "market value of the class, long and short, USD",
+        f"{_VALUES} its lots, cash equivalents left out",
+    ),
+    "cash_equivalents": (
+        "market value of the class's cash and money-market funds, USD",
+        f"{_VALUES} its lots of these",
+    ),
+    "share_of_gross": (
+        "the class's share of gross exposure",
+        f"{_VALUES} its lots without cash equivalents, each positive / over all lots",
+    ),
 }
 _OF_HOLDING = "of these lots, whose risk is that of their underlying"
 _HOLDINGS = {

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
@@ -27,6 +28,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import stored_range
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
+from sigma_assets.storage.schema import holdings_changes
 
 Number = float | int | None
 
@@ -156,7 +158,7 @@ class _Row:
         again = {} if self.fresh is None else _same(self.fresh, row, table)
         value, new = _number(row[column]), _number(again.get(column))
         symbols = [row[each] for each in ("symbol", "other_symbol", "risk_symbol") if isinstance(row.get(each), str)]
-        found, newest = inputs_of(self.tables, table, self.scope, symbols or None, row.get("lot_id"))
+        found = inputs_of(self.tables, table, self.scope, symbols or None, row.get("lot_id"))
         is_equal = None if self.fresh is None else bool(again) and _same_bits(value, new)
         terms = Terms(self.tables, self.scope, table, row)
         return Explanation(
@@ -174,7 +176,7 @@ class _Row:
             unknown=terms.filled(Formula(self.formula.unknown or "not known")) if value is None else None,
             recomputed=new,
             is_equal=is_equal,
-            verdict=_verdict(self.tables, self.scope, value, new, is_equal, bool(again), newest, name),
+            verdict=_verdict(self.tables, self.scope, value, new, is_equal, bool(again), found, written, name),
             asset=TABLES[table],
             code_version=METHOD_VERSIONS[TABLES[table]],
             written=written,
@@ -271,7 +273,8 @@ def _verdict(
     new: Number,
     is_equal: bool | None,
     is_row: bool,
-    newest: int,
+    inputs: Sequence[Input],
+    written: Written | None,
     name: str,
 ) -> str:
     if is_equal is None:
@@ -279,14 +282,28 @@ def _verdict(
     if is_equal:
         return "computed again from these inputs: equal to the last bit"
     found = f"{shown(new)} computed again" if is_row else "no row when computed again"
-    coverage = tables.rows("price_coverage", scope)
-    changes = []
-    if len(coverage):
-        if newest > int(coverage["prices_revision"].iloc[0]):
-            changes.append("prices among its inputs were loaded after it was computed")
-        holdings = tables.holdings_revisions(scope)["holdings_revision"]
-        if len(holdings) and int(holdings.iloc[0]) != int(coverage["holdings_revision"].iloc[0]):
-            changes.append("lots or flows were changed after it was computed")
-    why = " and ".join(changes) or "none of its inputs is newer: the stored row was altered, or is of another version"
+    why = " and ".join(_newer(tables, scope, inputs, written)) or (
+        "no price, lot or flow is known to be newer: the stored row was altered, or it is of another version, of other"
+        " settings, or of rows that were computed again since"
+    )
     remedy = f"sigma-assets run --portfolio {shlex.quote(name)} --start {scope.first} --end {scope.last} --force"
     return f"NOT EQUAL: {shown(value)} is stored, {found}; {why}. `{remedy}` computes it anew"
+
+
+def _newer(tables: RecordingTables, scope: Scope, inputs: Sequence[Input], written: Written | None) -> list[str]:
+    """Return which inputs came after the run had written its rows; coverage may have been computed again without them."""
+    if written is None:
+        return []
+    journal = holdings_changes.c
+    of_scope = journal.portfolio_id.in_(scope.portfolio_ids), journal.effective_from <= scope.last
+    with tables.database.read() as connection:
+        changed_at = connection.execute(sa.select(sa.func.max(journal.changed_at)).where(*of_scope)).scalar_one()
+    moments = {
+        "prices among its inputs were loaded": [each.loaded_at for each in inputs if each.loaded_at],
+        "lots or flows were changed": [changed_at] if changed_at else [],
+    }
+    return [
+        f"{what} after it was computed"
+        for what, when in moments.items()
+        if any(pd.to_datetime(moment, utc=True) > pd.Timestamp(written.at) for moment in when)
+    ]

@@ -40,8 +40,8 @@ class Input:
 
 def inputs_of(
     tables: RecordingTables, table: str, scope: Scope, symbols: Sequence[str] | None, lot_id: str | None
-) -> tuple[list[Input], int]:
-    """Return what the calculation that `tables` watched has read, and the newest load of a price among it.
+) -> list[Input]:
+    """Return what the calculation that `tables` watched has read.
 
     Parameters
     ----------
@@ -69,13 +69,10 @@ def inputs_of(
     for name in COMPUTED:
         if name in read and name != table:
             found += _computed(tables, name, scope, named, lot_id)
-    revision = 0
     if tables.price_sessions is not None:
         etfs = _etfs(tables, table)
-        prices = _prices(tables, sorted(named | etfs), tables.price_sessions, scope)
-        found += [each for each, _ in prices]
-        revision = max((newest for _, newest in prices), default=0)
-    return found, revision
+        found += _prices(tables, sorted(named | etfs), tables.price_sessions, scope)
+    return found
 
 
 def _etfs(tables: RecordingTables, table: str) -> set[str]:
@@ -111,16 +108,14 @@ def _computed(tables: RecordingTables, name: str, scope: Scope, symbols: set[str
     ]
 
 
-def _prices(
-    tables: RecordingTables, symbols: Sequence[str], sessions: SessionArray, scope: Scope
-) -> list[tuple[Input, int]]:
-    """Return, per symbol, what was read of its prices: their span, last close, sources; and the newest load."""
+def _prices(tables: RecordingTables, symbols: Sequence[str], sessions: SessionArray, scope: Scope) -> list[Input]:
+    """Return, per symbol, what was read of its prices: their span, last close, sources, newest load."""
     p = market_prices.c
     chosen = sa.and_(p.symbol.in_(symbols), p.session.between(sessions[0].item(), scope.last))
     summary = (
         sa.select(
             p.symbol, sa.func.count(), sa.func.min(p.session), sa.func.max(p.session), sa.func.max(p.loaded_at),
-            sa.func.max(p.revision), sa.func.min(p.source), sa.func.max(p.source),
+            sa.func.min(p.source), sa.func.max(p.source),
         )
         .where(chosen)
         .group_by(p.symbol)
@@ -137,13 +132,13 @@ def _prices(
             )
         }
     found = []
-    for symbol, count, first, last, loaded_at, revision, source, other in rows:
+    for symbol, count, first, last, loaded_at, source, other in rows:
         sources = source if source == other else f"{source} and {other}"
         moment = loaded_at.isoformat() if hasattr(loaded_at, "isoformat") else str(loaded_at).replace(" ", "T")
         words = f"{count} prices from {first} to {last}, last close {closes[symbol, last]!r}"
-        found.append((Input("market_prices", symbol, words, sources, moment, age(tables, last, scope)), int(revision)))
+        found.append(Input("market_prices", symbol, words, sources, moment, age(tables, last, scope)))
     absent = [symbol for symbol in symbols if symbol not in {row[0] for row in rows}]
-    return found + [(Input("market_prices", symbol, "no price in the window"), 0) for symbol in absent]
+    return found + [Input("market_prices", symbol, "no price in the window") for symbol in absent]
 
 
 def age(tables: RecordingTables, day: Any, scope: Scope) -> int:

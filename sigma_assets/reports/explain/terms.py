@@ -9,6 +9,7 @@ import pandas as pd
 
 from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.valuation.ledger import Ledger
+from sigma_assets.analytics.valuation.snapshots import size_by_symbol
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
 from sigma_assets.assets import calculations
 from sigma_assets.assets.tables import Tables
@@ -167,12 +168,20 @@ class Terms:
             "dividends_before": float(dividends[place - 1]) if place else 0.0,
             "fees_interest_taxes": float(pnl_flows["amount_usd"].sum()),
             "cash_lots": int((open_now & ledger.lots["is_cash"]).sum()),
+            **_by_symbol(ledger),
         }
 
     def _splits(self, symbol: str) -> float:
         splits = splits_of(self.tables.database, symbol)
         entry = pd.Timestamp(self._lot["entry_date"]).date()
         return float(np.prod([factor for day, factor in splits.items() if entry < day <= self.scope.last]))
+
+
+def _by_symbol(ledger: Ledger) -> dict[str, float]:
+    """Return what concentration is made of, on the session that the ledger was asked for."""
+    size = np.sort(size_by_symbol(ledger)[:, 0])[::-1]
+    largest = {f"largest_{count}": float(size[:count].sum()) for count in (3, 10)}
+    return {"by_symbol": float(size.sum()), "by_symbol_squared": float((size * size).sum()), **largest}
 
 
 class _Zeros(Mapping[str, Any]):

@@ -120,16 +120,21 @@ def _allocation(report: PortfolioReport) -> TextTable:
             usd(row["long_value"]),
             usd(row["short_value"]),
             usd(row["net_exposure"]),
+            usd(row["cash_equivalents"]),
             percent(row["share_of_gross"]),
         )
         for row in rows
     )
-    note = NOTHING_HELD if not rows else "USD; share of gross exposure."
+    note = (
+        NOTHING_HELD
+        if not rows
+        else "USD; share of gross exposure, to which cash and money-market funds do not belong."
+    )
     if rows and all(row["scheme"] == KIND for row in rows):
         note += " No holding has a class yet: `sigma-assets classify FILE.csv` reads sectors, countries or any other scheme."
-    columns = ("Class", "Scheme", "Long", "Short", "Net", "Share of gross")
+    columns = ("Class", "Scheme", "Long", "Short", "Net", "Cash equivalents", "Share of gross")
     measures = tuple(row["share_of_gross"] for row in rows)
-    shown = ("long_value", "short_value", "net_exposure", "share_of_gross")
+    shown = ("long_value", "short_value", "net_exposure", "cash_equivalents", "share_of_gross")
     sources = tuple(
         (
             *(None, None),

@@ -77,6 +77,7 @@ _tidy(
     number_column("short_value", "market value of short lots, USD, <= 0", high=0),
     number_column("net_exposure", "long_value + short_value, USD"),
     number_column("gross_exposure", "long_value - short_value, USD", low=0),
+    number_column("cash_equivalents", "market value of cash and money-market funds, no exposure, USD"),
     number_column("share_of_gross", "gross_exposure / that of the whole scheme", null=True, low=0, high=1.000001),
     comment="Exposure by class: positions by the classes that `classify` has read",
 )

@@ -145,7 +145,10 @@ performance = sa.Table(
     number_column("drawdown", "fall of the time-weighted index from its peak, <= 0", null=True, low=-1, high=0),
     number_column("max_drawdown_1y", "deepest fall within the last 252 sessions, <= 0", null=True, low=-1, high=0),
     number_column("money_weighted_return", "XIRR of flows and equity since inception, per year", null=True, low=-1),
-    count_column("observations", "daily returns known in the last 252 sessions"),
+    count_column(
+        "observations",
+        "daily returns in the last 252 sessions, those left out on which equity is not > 0 or all is lost",
+    ),
     number_column("active_return", "mean difference to the benchmark x 252", null=True),
     number_column("tracking_error", "standard deviation of the difference, per year", null=True, low=0),
     number_column("information_ratio", "active_return / tracking_error", null=True),

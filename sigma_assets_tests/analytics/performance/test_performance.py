@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.analytics.performance.performance import performance
+from sigma_assets.analytics.performance.performance import FORMULAS, performance
 from sigma_assets.analytics.valuation.ledger import ledgers
 from sigma_assets.analytics.valuation.values import portfolio_snapshots
 from sigma_assets.base.calendar import nyse_calendar
@@ -190,6 +190,7 @@ def test_where_a_day_lost_more_than_all_the_index_ends_though_money_came():
     assert found.loc[found["session"].dt.month == 1, "return_mtd"].notna().tolist() == is_before[:21]
     assert found.loc[found["session"].dt.month == 3, "return_mtd"].eq(0).all()
     assert found["observations"].iloc[-1] == len(sessions) - 1
+    assert "those left out on which the index ends" in FORMULAS["performance"]["observations"].text
     assert found["volatility_1y"].iloc[-1] == 0.0
 
 

@@ -8,6 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from sigma_assets.analytics.risk.attribution import volatility_contributions
+from sigma_assets.analytics.risk.attribution_formulas import FORMULAS
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
 from sigma_assets.analytics.risk.held_rows import held_returns, held_rows
 from sigma_assets.analytics.risk.tails import value_at_risk
@@ -151,6 +152,27 @@ def test_a_session_again_from_positions_prices_and_pandas(row: int, complete):
     market = sm.OLS(whole, sm.add_constant(factors.iloc[:, 0].to_numpy())).fit()
     assert found["systematic_share"] == pytest.approx(market.rsquared, abs=1e-10)
     assert found["factor_observations"] == len(factors)
+
+
+def test_the_fit_on_the_market_alone_counts_sessions_without_the_other_factors_and_says_so():
+    """40 sessions without TLT: 212 of 252 returns are left for six factors, all 252 for the market alone."""
+    _, history = world(gaps=False)
+    last = len(history.sessions) - 1
+    history.close[last - 100 : last - 60, history.column("TLT")] = np.nan
+    stock = book(
+        [lot("L1", "S00", 300, 100.0, str(history.sessions[330]))],
+        equity=100_000.0,
+        inception=str(history.sessions[330]),
+    )
+
+    found = risk_of(stock, history, history.sessions[last:])[0].iloc[0]
+
+    pair = total_returns(history)[-252:, [history.column("S00"), history.column("SPY")]]
+    assert found["factor_observations"] == 252 - 40
+    assert found["systematic_share"] == pytest.approx(np.corrcoef(pair.T)[0, 1] ** 2, abs=1e-12)
+    said = FORMULAS["risk_by_portfolio"]["systematic_share"].text
+    assert "on which portfolio and market have a return" in said
+    assert "{factor_observations}" not in said
 
 
 def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):

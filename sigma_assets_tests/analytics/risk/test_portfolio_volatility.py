@@ -92,6 +92,32 @@ def test_a_missing_return_takes_its_symbol_out_for_that_day_only():
     assert row["coverage"] == pytest.approx((62 + 0.9) / 63)
 
 
+def test_a_gap_at_the_edge_of_the_year_is_no_beginning_of_history():
+    """272 returns make 252 values of 21 each. Of the first 21 three are missing, and so are those before: 18 are enough."""
+    path = np.random.default_rng(4).normal(0.0, 0.01, 400)
+    history = history_of_returns({"S0": path})
+    history.close[-294:-269, 0] = np.nan
+    returns = np.r_[np.full(3, np.nan), np.prod(1 + path[-294:-268]) - 1, path[-268:]]
+    values = [np.nanstd(returns[start : start + 21], ddof=1) for start in range(252)]
+
+    row = of_portfolio({"S0": 1.0}, history)
+
+    assert row["percentile"] == pytest.approx(np.mean(np.array(values) <= values[-1]), abs=1e-12)
+    assert row["percentile"] == volatility(book({"S0": 1.0}, LAST), history, MODEL)[1]["percentile"][0]
+
+
+def test_a_portfolio_begins_where_four_fifths_of_it_can_have_returns():
+    """80 % listed for 150 sessions, 20 % for 40: 150 - 20 = 130 values; with 70 and 30 % there are 20, too few."""
+    returns = returns_of(2)
+    history = history_of_returns(returns)
+    history.close[:-151, 0] = history.close[:-41, 1] = np.nan
+    daily = 0.8 * returns["S0"][-150:] + np.r_[np.zeros(110), 0.2 * returns["S1"][-40:]]
+    values = np.array([np.std(daily[start : start + 21], ddof=1) for start in range(130)])
+
+    assert of_portfolio({"S0": 0.8, "S1": 0.2}, history)["percentile"] == pytest.approx(np.mean(values <= values[-1]))
+    assert np.isnan(of_portfolio({"S0": 0.7, "S1": 0.3}, history)["percentile"])
+
+
 def test_days_under_80_percent_coverage_drop_out():
     returns = returns_of(2)
     history = history_of_returns(returns)

@@ -12,6 +12,7 @@ POSITIONS = pd.DataFrame(
         "lot_id": ["L1", "L2", "L3", "L4"],
         "symbol": ["VTI", "AAPL", "AAPL250117C00200000", "HOUSE"],
         "risk_symbol": ["VTI", "AAPL", "AAPL", None],
+        "risk_value": [1_000.0, -400.0, 60.0, None],
         "market_value": [1_000.0, -400.0, 50.0, 500.0],
     }
 )
@@ -67,6 +68,23 @@ def test_lots_of_one_symbol_may_be_of_different_classes():
         300,
     ]
     assert found["share_of_gross"].to_dict() == pytest.approx({"PUBLIC": 1_050 / 1_350, "PRIVATE": 300 / 1_350})
+
+
+def test_cash_equivalents_are_no_exposure():
+    """1,000 long, 400 short and 500 in cash: a gross of 1,400, as in the snapshot, and 500 beside it."""
+    positions = POSITIONS.iloc[[0, 1, 3]].assign(
+        symbol=["VTI", "AAPL", "CASH_USD"],
+        risk_value=[1_000.0, -400.0, 0.0],
+        investment_class=["PUBLIC", "PUBLIC", "PRIVATE"],
+    )
+
+    found = allocation(positions, CLASSES, {"kind": "investment_class"}).set_index(["scheme", "class"])
+
+    columns = ["long_value", "short_value", "net_exposure", "gross_exposure", "cash_equivalents", "share_of_gross"]
+    assert found.loc[("kind", "PUBLIC"), columns].tolist() == [1_000, -400, 600, 1_400, 0, 1]
+    assert found.loc[("kind", "PRIVATE"), columns].tolist() == [0, 0, 0, 0, 500, 0]
+    assert found.loc[("sector", "unclassified"), columns].tolist() == [0, 0, 0, 0, 500, 0]
+    assert found.loc["sector", "gross_exposure"].sum() == pytest.approx(1_400.0)
 
 
 def test_without_classes_there_are_no_rows():

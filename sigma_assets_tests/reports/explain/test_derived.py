@@ -56,7 +56,7 @@ def by_hand(found: Explanation) -> float:
     return float(eval(found.filled.replace(" x ", " * ")))  # digits and operators alone, as was just checked
 
 
-@pytest.mark.parametrize("column", ["long_value", "short_value", "net_exposure", "share_of_gross"])
+@pytest.mark.parametrize("column", ["long_value", "short_value", "net_exposure", "cash_equivalents", "share_of_gross"])
 def test_a_class_is_the_sum_of_its_lots(report, of, column):
     """SPY is 30 % Technology, 70 % Other; the option of AAPL is what AAPL is."""
     for row in report.allocation:
@@ -69,6 +69,18 @@ def test_a_class_is_the_sum_of_its_lots(report, of, column):
     assert [each.key.split()[0] for each in technology.inputs].count("SPY") == 1
     assert {each.key.split()[0] for each in technology.inputs} == {"AAPL", "AAPL240621C00190000", "SPY"}
     assert " x 0.3" in technology.filled
+
+
+def test_the_classes_of_each_scheme_add_up_to_the_snapshot_and_cash_is_beside_them(report, of):
+    """5,000 USD in the bank are PRIVATE by kind, and no exposure."""
+    of_scheme = {}
+    for row in report.allocation:
+        of_scheme.setdefault(row["scheme"], []).append(row)
+    for rows in of_scheme.values():
+        for column in ("long_value", "short_value", "net_exposure", "gross_exposure", "cash_equivalents"):
+            assert isclose(sum(row[column] for row in rows), report.snapshot[column], rel_tol=1e-12)
+    assert of("allocation", "cash_equivalents", scheme="kind of holding", class_name="PRIVATE").value == 5_000.0
+    assert of("allocation", "net_exposure", scheme="kind of holding", class_name="PRIVATE").value == 25_000.0
 
 
 @pytest.mark.parametrize(

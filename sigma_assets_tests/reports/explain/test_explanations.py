@@ -3,6 +3,7 @@
 import re
 import shlex
 import struct
+from datetime import UTC, datetime
 from math import isclose
 from pathlib import Path
 
@@ -235,7 +236,7 @@ def test_the_run_and_the_code_version_are_told(computed, of):
 
     assert found.written.run_id in runs
     assert found.written.run_url.endswith(f"/runs/{found.written.run_id}")
-    assert (found.written.code_version, found.code_version) == ("2", 2)
+    assert (found.written.code_version, found.code_version) == ("3", 3)
 
 
 def test_an_unknown_number_has_its_reason(computed, of):
@@ -291,13 +292,36 @@ def test_a_row_that_was_altered_is_told(computed, of_altered):
 
     assert (found.is_equal, found.value, found.recomputed) == (False, altered, row["var_95"])
     assert found.verdict.startswith(f"NOT EQUAL: {altered!r} is stored, {row['var_95']!r} computed again")
-    assert "none of its inputs is newer: the stored row was altered" in found.verdict
+    assert "no price, lot or flow is known to be newer: the stored row was altered" in found.verdict
     command = shlex.split(found.verdict.split("`")[1])
     assert command[:4] == ["sigma-assets", "run", "--portfolio", "Tom's $5 book"]
     assert command[-1] == "--force"
     with world.tables.database.begin() as connection:
         connection.execute(named.values(name=before))
         connection.execute(mine.values(var_95=row["var_95"]))
+
+
+def test_a_price_that_was_loaded_since_is_told_though_coverage_has_seen_it(computed, of_altered):
+    """Another run may have computed the coverage anew, and failed before it came to this row."""
+    world, key = computed
+    prices, coverage = SCHEMA["market_prices"], SCHEMA["price_coverage"]
+    (row,) = [row for row in rows_of(computed, "market_prices") if row["symbol"] == "MSFT"]
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
+    mine = sa.update(prices).where(prices.c.symbol == "MSFT", prices.c.session == LAST)
+    seen = sa.update(coverage).where(coverage.c.portfolio_id == key, coverage.c.session == LAST)
+    (covered,) = rows_of(computed, "price_coverage")
+    later = {"close": row["close"] * 2.0, "revision": row["revision"] + 9, "loaded_at": datetime.now(UTC)}
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values(later))
+        connection.execute(seen.values(prices_revision=row["revision"] + 9))
+
+    found = of_altered("position_values", "market_value", lot=lot["lot_id"])
+
+    with world.tables.database.begin() as connection:
+        connection.execute(mine.values({name: row[name] for name in later}))
+        connection.execute(seen.values(prices_revision=covered["prices_revision"]))
+    assert found.recomputed == 2.0 * lot["market_value"]
+    assert "; prices among its inputs were loaded after it was computed." in found.verdict
 
 
 def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
@@ -315,3 +339,41 @@ def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
     assert "lots or flows were changed after it was computed" in found.verdict
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(quantity=50.0))
+
+
+@pytest.mark.parametrize("column", ["hhi", "top_3_weight", "top_10_weight"])
+def test_concentration_is_filled_in_with_what_symbols_net_to(computed, of_altered, column):
+    """150 AAPL and 120 of them short are 30 AAPL: gross exposure counts 270, concentration 30."""
+    world, key = computed
+    values = {}
+    for row in rows_of(computed, "position_values"):
+        if row["symbol"] != "CASH_USD":
+            values[row["symbol"]] = values.get(row["symbol"], 0.0) + row["market_value"]
+    values["AAPL"] *= 30 / 150
+    sizes = sorted((abs(value) for value in values.values()), reverse=True)
+    shares = [size / sum(sizes) for size in sizes]
+    by_hand = {
+        "hhi": 1e4 * sum(share * share for share in shares),
+        "top_3_weight": sum(shares[:3]),
+        "top_10_weight": sum(shares[:10]),
+    }
+    table = SCHEMA["lots"]
+    short = {
+        "lot_id": "short",
+        "portfolio_id": key,
+        "symbol": "AAPL",
+        "quantity": -120.0,
+        "entry_price": 150.0,
+        "entry_date": FIRST,
+        "investment_class": "PUBLIC",
+    }
+    with world.tables.database.begin() as connection:
+        connection.execute(sa.insert(table), short)
+
+    found = of_altered("portfolio_snapshots", column)
+
+    with world.tables.database.begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.lot_id == "short"))
+    assert found.recomputed == pytest.approx(by_hand[column])
+    assert is_arithmetic(FORMULAS["portfolio_snapshots"][column])
+    assert eval(found.filled.replace(" x ", " * ")) == pytest.approx(by_hand[column])
