@@ -74,7 +74,8 @@ def _windows_since_entry(tables: Tables, scope: Scope) -> Iterator[tuple[list[st
     entries = first_entries(tables.holdings(scope)[1])
     end = tables.window(scope, tables.lookback)[0]
     for year in sorted({day.year for day in entries.values()}):
-        symbols = {symbol: day for symbol, day in entries.items() if day.year == year and day < scope.first}
+        of_year = {symbol: day for symbol, day in entries.items() if day.year == year}
+        symbols = {symbol: day for symbol, day in of_year.items() if tables.calendar.on_or_after(day) < scope.first}
         if symbols:
             since_entry = Scope(tables.calendar.between(min(symbols.values()), scope.last), scope.portfolio_ids)
             sessions = tables.window(since_entry, tables.lookback)

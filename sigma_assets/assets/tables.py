@@ -11,7 +11,7 @@ import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.lots import with_carried_actions
-from sigma_assets.analytics.valuation.values import Watched, portfolio_snapshots, valuation
+from sigma_assets.analytics.valuation.values import Watched, valuation
 from sigma_assets.base.conventions import (
     FACTOR_ETFS,
     LOOKBACK_MARGIN,
@@ -157,9 +157,10 @@ class Tables:
         """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""
         return set(held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
 
-    def computed_snapshots(self, scope: Scope) -> pd.DataFrame:
-        """Return the snapshots of the scope as they would be computed now, without writing them."""
-        return portfolio_snapshots(*self.valuation_inputs(scope), options=self.settings.option_model)
+    def computed_values(self, scope: Scope) -> dict[str, pd.DataFrame]:
+        """Return snapshots and position values of the scope as they would be computed now, without writing them."""
+        both = ("portfolio_snapshots", "position_values")
+        return valuation(*self.valuation_inputs(scope), options=self.settings.option_model, tables=both)
 
     def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
         """Return the session on which each symbol can have had a number of prices at the earliest.

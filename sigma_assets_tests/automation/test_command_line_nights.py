@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -224,18 +224,26 @@ def test_a_split_long_before_the_first_session_is_found(tmp_path: Path):
     world.close()
 
 
-def test_a_corrected_price_of_an_underlying_from_before_the_entry_of_its_option_is_found(tmp_path: Path):
-    """A modelled contract reads the volatility of the sessions before: the history becomes that of the right price."""
+CONTRACT = "AAA240419C00100000"
+
+
+@pytest.mark.parametrize(
+    ("day", "quote"), [(DAYS[-9], None), (DAYS[-5], 6.0)], ids=["before a modelled entry", "while it is quoted"]
+)
+def test_a_corrected_price_of_an_underlying_that_is_not_held_is_found(tmp_path: Path, day: date, quote: float | None):
+    """A modelled contract reads the volatility of the sessions before its entry. Of a quoted one, no value in a snapshot
+    changes, but its delta, on the day itself and as long as the volatility reads it, and with it all that is weighted."""
     days = as_dates(CALENDAR.between(date(2023, 9, 1), LAST))
     closes = pd.Series([100.0 + (number % 7) for number in range(len(days))], index=days)
     corrected = closes.copy()
-    corrected[DAYS[-9]] = 130.0
-    contract = lots({"AAA240419C00100000": 2.0}, ENTRY, 5.0, "OPTIONS").assign(
+    corrected[day] = 130.0
+    contract = lots({CONTRACT: 2.0}, ENTRY, 5.0, "OPTIONS").assign(
         underlying_symbol="AAA", strike_price=100.0, expiration_date=pd.Timestamp("2024-04-19"), option_type="CALL"
     )
 
     def world_of(name: str, prices: pd.Series) -> World:
-        of_symbol = {"AAA": prices, "SPY": closes}.items()
+        quotes = {} if quote is None else {CONTRACT: pd.Series(quote, index=days)}
+        of_symbol = ({"AAA": prices, "SPY": closes} | quotes).items()
         rows = [pd.DataFrame({"date": days, "symbol": symbol, "close": own}) for symbol, own in of_symbol]
         file = tmp_path / f"{name}.csv"
         pd.concat(rows).to_csv(file, index=False)
@@ -244,20 +252,51 @@ def test_a_corrected_price_of_an_underlying_from_before_the_entry_of_its_option_
         assert all(outcome.succeeded for outcome in world.bring())
         return world
 
-    def equity(world: World) -> list[float]:
+    def numbers(world: World) -> list[list[float]]:
+        queries = (
+            "SELECT equity FROM portfolio_snapshots ORDER BY session",
+            "SELECT risk_value FROM position_values ORDER BY session",
+            "SELECT value_exposure FROM factor_exposures_by_portfolio ORDER BY session",
+            "SELECT realized_63d FROM volatility_by_portfolio ORDER BY session",
+        )
         with world.database.read() as connection:
-            query = sa.text("SELECT equity FROM portfolio_snapshots ORDER BY session")
-            return list(connection.execute(query).scalars())
+            return [list(connection.execute(sa.text(query)).scalars()) for query in queries]
 
     right, wrong = world_of("right", corrected), world_of("wrong", closes)
-    assert equity(wrong) != equity(right)
+    assert numbers(wrong) != numbers(right)
+    assert (numbers(wrong)[0] == numbers(right)[0]) == (quote is not None)
     (tmp_path / "right.csv").rename(tmp_path / "wrong.csv")
+    wrong.price_source.reload(["AAA"], days[0], days[-1], lambda count: None)
 
     assert all(outcome.succeeded for outcome in wrong.bring())
 
-    assert equity(wrong) == equity(right)
+    assert numbers(wrong) == numbers(right)
     for world in (right, wrong):
         world.close()
+
+
+def test_a_portfolio_that_begins_on_a_day_without_trading_is_brought_alone_after_a_night(tmp_path: Path):
+    """Its first session is the Monday after, and prices of before it are there: nothing more is asked for."""
+    monday = next(day for day in DAYS[5:] if day.weekday() == 0)
+    saturday, friday = (monday - timedelta(days=ago) for ago in (2, 3))
+    file = tmp_path / "prices.csv"
+
+    def write(last: date) -> None:
+        rows = [(day, symbol, 10.0) for symbol in ("AAA", "BBB", "SPY") for day in DAYS if day <= last]
+        pd.DataFrame(rows, columns=["date", "symbol", "close"]).to_csv(file, index=False)
+
+    write(friday)
+    world = World(tmp_path / "home", f"files:{file}")
+    world.add("first", lots({"AAA": 100.0}, DAYS[1], 10.0), DAYS[1])
+    assert all(outcome.succeeded for outcome in world.bring())
+    write(monday)
+    second = world.add("second", lots({"BBB": 100.0}, saturday, 10.0), saturday)
+
+    brought = world.bring(second)
+
+    assert brought
+    assert all(outcome.succeeded for outcome in brought)
+    world.close()
 
 
 @pytest.mark.parametrize("in_parts", [False, True], ids=["planned in pieces", "asked for in two parts"])

@@ -137,8 +137,11 @@ def test_a_corrected_dividend_runs_every_later_session_whose_equity_it_moves(wor
 
 def stored_equals_computed(world: World, portfolio_id: str) -> bool:
     scope = Scope(DAYS, (portfolio_id,))
-    stored, computed = world.tables.rows("portfolio_snapshots", scope), world.tables.computed_snapshots(scope)
-    pd.testing.assert_frame_equal(stored, computed[stored.columns], check_dtype=False, check_exact=True)
+    for table, computed in world.tables.computed_values(scope).items():
+        stored = world.tables.rows(table, scope)
+        keys = [name for name in ("portfolio_id", "session", "lot_id") if name in stored]
+        now = computed[stored.columns].sort_values(keys, ignore_index=True)
+        pd.testing.assert_frame_equal(stored, now, check_dtype=False, check_exact=True)
     return True
 
 

@@ -23,8 +23,8 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
 
     Returns
     -------
-    DataFrame with `portfolio_id, symbol, first_needed, last_needed` (NaT = still open); a portfolio that needs nothing
-    has one row without a symbol.
+    DataFrame with `portfolio_id, symbol, first_needed, last_needed` (NaT = still open), one row per span without a day
+    between; a portfolio that needs nothing has one row without a symbol.
     """
     is_option = lots["investment_class"].eq("OPTIONS")
     is_cash = cash_equivalents(*(lots[name].to_numpy(dtype=object) for name in ("symbol", "investment_subtype")))
@@ -35,11 +35,21 @@ def needed_symbols(portfolios: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame
         symbol=lots["underlying_symbol"].where(is_option, lots["symbol"]),
         exit_date=closed.where(closed <= expired, expired + pd.Timedelta(days=1)),
     )[lots["investment_class"].ne("PRIVATE") & ~is_cash]
-    spans = public.groupby(["portfolio_id", "symbol"], as_index=False).agg(
-        first_needed=("entry_date", "min"), last_needed=("exit_date", "max")
-    )
+    spans = _merged(public)
     spans["last_needed"] = spans["last_needed"].where(spans["last_needed"] != never)
     return portfolios[["portfolio_id"]].merge(spans, on="portfolio_id", how="left")
+
+
+def _merged(lots: pd.DataFrame) -> pd.DataFrame:
+    """Return the spans of lots of one symbol that overlap or touch as one; a symbol that is bought again has another one."""
+    keys = ["portfolio_id", "symbol"]
+    ordered = lots.sort_values([*keys, "entry_date"])
+    before = ordered.groupby(keys)["exit_date"].cummax().groupby([ordered[key] for key in keys]).shift()
+    span = (~(ordered["entry_date"] <= before)).cumsum().rename("span")
+    spans = ordered.groupby([*keys, span], as_index=False).agg(
+        first_needed=("entry_date", "min"), last_needed=("exit_date", "max")
+    )
+    return spans[[*keys, "first_needed", "last_needed"]]
 
 
 def first_entries(lots: pd.DataFrame) -> dict[str, date]:
@@ -57,7 +67,8 @@ def coverage(
     Parameters
     ----------
     needed : DataFrame with `portfolio_id, symbol, first_needed, last_needed`
-        Symbols that a portfolio holds, with the days on which the first lot opens and the last one closes (NaT: open).
+        Symbols that a portfolio holds, with the days on which a span of lots opens and closes (NaT: open). The spans of one
+        symbol do not overlap.
     available : DataFrame with `symbol, session`
         One row per symbol and session that is there.
     since : Series, symbol -> first session ever available

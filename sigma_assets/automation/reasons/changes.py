@@ -15,6 +15,7 @@ from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reasons.corrections import (
     FOLLOWERS,
     Reach,
+    differing_positions,
     differing_sessions,
     sessions_behind,
     touched_sessions,
@@ -111,10 +112,12 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         path = scope.sessions
     if len(path):
         following = Scope(scope.sessions[scope.sessions >= path[0]], scope.portfolio_ids)
-        stored = tables.rows("portfolio_snapshots", following)
-        differs, moved = differing_sessions(tables.computed_snapshots(following), stored)
+        now = tables.computed_values(following)
+        stored = {table: tables.rows(table, following) for table in now}
+        differs, moved = differing_sessions(now["portfolio_snapshots"], stored["portfolio_snapshots"])
         _add(touched, ("price_coverage", "portfolio_snapshots"), differs)
         _add(touched, FOLLOWERS, moved)
+        _add(touched, FOLLOWERS, differing_positions(now["position_values"], stored["position_values"]))
     (portfolio_id,) = scope.portfolio_ids
     return {(portfolio_id, asset): days for asset, days in touched.items()}
 

@@ -1,6 +1,6 @@
 """Exactly which partitions a late or corrected price affects, per portfolio and asset (SPEC 5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +15,7 @@ from sigma_assets.base.conventions import (
     RiskModel,
     VolatilityModel,
 )
-from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.base.frames import BoolArray, PriceHistory, SessionArray
 
 VALUES = ("portfolio_snapshots", "position_values")
 POSITION_COLUMNS = ("equity", "gross_exposure", "net_exposure", "long_value", "short_value")
@@ -161,15 +161,36 @@ def differing_sessions(computed: pd.DataFrame, stored: pd.DataFrame) -> tuple[Se
     two datetime64[D] arrays, ascending. Positions moved where equity or an exposure did: values, weights, and what is
     weighted with them depend on it.
     """
-    both = stored.merge(computed, on=PORTFOLIO_SESSION, suffixes=("", "_now"))
-    columns = [name for name in stored.columns if f"{name}_now" in both]
-    changed = {name: _differs(both[name], both[f"{name}_now"]) for name in columns}
-    sessions = both["session"].to_numpy(dtype="datetime64[D]")
-    anything = np.logical_or.reduce(list(changed.values()), axis=0) if changed else np.zeros(len(both), dtype=bool)
+    sessions, changed = _changed(computed, stored, PORTFOLIO_SESSION)
+    anything = np.logical_or.reduce(list(changed.values()), axis=0) if changed else np.zeros(len(sessions), dtype=bool)
     moved = np.logical_or.reduce([changed[name] for name in POSITION_COLUMNS], axis=0)
     return sessions[anything], sessions[moved]
 
 
-def _differs(stored: pd.Series, computed: pd.Series) -> np.ndarray:
+def differing_positions(computed: pd.DataFrame, stored: pd.DataFrame) -> SessionArray:
+    """Return the sessions with a position that is no longer what is stored.
+
+    No snapshot shows it where an option has a quote: the price of its underlying moves the option's delta alone.
+
+    Parameters
+    ----------
+    computed, stored : position values of one portfolio, with the columns of the table.
+    """
+    sessions, changed = _changed(computed, stored, [*PORTFOLIO_SESSION, "lot_id"])
+    return np.unique(sessions[np.logical_or.reduce(list(changed.values()), axis=0)])
+
+
+def _changed(
+    computed: pd.DataFrame, stored: pd.DataFrame, keys: Sequence[str]
+) -> tuple[SessionArray, dict[str, BoolArray]]:
+    """Return the session of each row that is in both, and per column of numbers where it differs."""
+    both = stored.merge(computed, on=list(keys), suffixes=("", "_now"))
+    columns = [name for name in stored if f"{name}_now" in both and pd.api.types.is_numeric_dtype(stored[name])]
+    return both["session"].to_numpy(dtype="datetime64[D]"), {
+        name: _differs(both[name], both[f"{name}_now"]) for name in columns
+    }
+
+
+def _differs(stored: pd.Series, computed: pd.Series) -> BoolArray:
     then, now = stored.to_numpy(dtype=float, na_value=np.nan), computed.to_numpy(dtype=float, na_value=np.nan)
     return (then != now) & ~(np.isnan(then) & np.isnan(now))

@@ -28,13 +28,36 @@ def lots(**changes) -> pd.DataFrame:
     return pd.DataFrame([lot | changes])
 
 
-def test_needed_symbols_span_from_the_first_entry_to_the_last_exit():
-    both = pd.concat([lots(exit_date=pd.Timestamp("2026-01-06")), lots(entry_date=pd.Timestamp("2026-01-07"))])
+def test_lots_that_overlap_or_touch_need_a_symbol_in_one_span_and_a_later_one_in_another():
+    """Sold on the 6th and bought again on the 7th: on the 6th nobody could know of the 7th.
 
-    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), both)
+    A lot inside another adds nothing.
+    """
+    held = [("02", "06"), ("03", "04"), ("06", "07"), ("09", None)]
+    several = pd.concat(
+        [
+            lots(
+                entry_date=pd.Timestamp(f"2026-01-{first}"),
+                exit_date=pd.NaT if last is None else pd.Timestamp(f"2026-01-{last}"),
+            )
+            for first, last in held
+        ]
+    )
 
-    assert needed["first_needed"].tolist() == [pd.Timestamp("2026-01-05")]
-    assert needed["last_needed"].isna().all()
+    needed = needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), several)
+
+    assert needed["first_needed"].tolist() == [pd.Timestamp("2026-01-02"), pd.Timestamp("2026-01-09")]
+    assert needed["last_needed"].iloc[0] == pd.Timestamp("2026-01-07")
+    assert pd.isna(needed["last_needed"].iloc[1])
+
+
+def test_a_symbol_that_is_bought_again_is_not_needed_in_between():
+    again = pd.concat([lots(exit_date=pd.Timestamp("2026-01-06")), lots(entry_date=pd.Timestamp("2026-01-07"))])
+
+    found = coverage(needed_symbols(pd.DataFrame({"portfolio_id": ["p"]}), again), rows(), since(), SESSIONS, [])
+
+    assert found["needed"].tolist() == [1, 0, 1]
+    assert found["missing_symbols"].tolist() == ["AAA", None, "AAA"]
 
 
 def test_first_entries_are_those_of_the_symbols_that_lots_are_valued_with():
