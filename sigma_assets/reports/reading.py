@@ -126,7 +126,7 @@ class _Reader:
             newest_price_age=age,
             gaps_session=self.known.session,
             warnings=(
-                *general_gaps(self.known, session, last, current, age),
+                *general_gaps(self.known, session, last, current, age, portfolio.inception),
                 *carried_prices(positions, self.known),
                 *self.known.gaps,
             ),

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -182,6 +182,19 @@ def test_a_portfolio_without_a_session_says_what_to_do(book):
     assert "nothing is computed yet; run `sigma-assets run`" in printed(report)
     assert "nothing is computed yet" in report_page(report, is_alone=True)
     assert json.loads(report.json())["holdings"] == []
+
+
+def test_a_portfolio_that_begins_after_the_current_session_has_to_wait(book):
+    """Entered on a Saturday: no run can compute anything yet."""
+    begins = book.settings.current_session() + timedelta(days=1)
+    book.portfolio()
+    with book.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE portfolios SET inception = ?", (begins.isoformat(),))
+
+    told = printed(book.report())
+
+    assert f"it begins on {begins}, and the current session is" in told
+    assert "sigma-assets run" not in told
 
 
 def test_an_empty_portfolio_has_equity_and_no_holdings(book):

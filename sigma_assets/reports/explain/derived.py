@@ -16,7 +16,7 @@ from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.formulas import FORMULAS
 from sigma_assets.reports.explain.inputs import Input, age
 from sigma_assets.reports.explain.recomputed import RecordingTables
-from sigma_assets.reports.explain.terms import shown
+from sigma_assets.reports.explain.terms import shown, written
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.frames.rows import stored_range
 from sigma_assets.storage.schema import portfolio_snapshots
@@ -119,7 +119,10 @@ def _holding(tables: RecordingTables, column: str, which: Which, scope: Scope) -
         value=float(whole * own / total) if known else None,
         unknown=f"risk_by_position.{column} is not known: {reason}",
         inputs=[
-            *(Input("risk_by_position", str(row["symbol"]), f"{column} {whole!r}, weight {total!r}") for row in found),
+            *(
+                Input("risk_by_position", str(row["symbol"]), f"{column} {written(whole)}, weight {written(total)}")
+                for row in found
+            ),
             *(_of_position(row, "risk_weight") for row in together.to_dict("records")),
         ],
     )
@@ -176,7 +179,7 @@ def _is_told(prices: pd.DataFrame) -> np.ndarray:
 
 
 def _of_position(row: Mapping[Any, Any], *columns: str) -> Input:
-    values = ", ".join(f"{column} {row[column]!r}" for column in columns)
+    values = ", ".join(f"{column} {written(row[column])}" for column in columns)
     return Input("position_values", f"{row['symbol']} {row['lot_id']}", values)
 
 

@@ -93,7 +93,7 @@ def explain(
     table = table_of(table) if table in TABLES or table in TABLES.values() else table
     tables = RecordingTables(settings, database)
     if table in DERIVED:
-        scope = Scope(_session(database, settings, "position_values", portfolio_id, which.session), (portfolio_id,))
+        scope = Scope(_session(database, settings, "portfolio_snapshots", portfolio_id, which.session), (portfolio_id,))
         made = derived(tables, table, column, which, scope)
         written = written_by(database, settings, instance, made.asset, portfolio_id, scope.last)
         return _of_derived(made, portfolio_id, name, table, column, scope.last, written)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.explain.recomputed import RecordingTables
+from sigma_assets.reports.explain.terms import written
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.schema import FAMILIES, market_prices
 
@@ -103,7 +104,12 @@ def _computed(tables: RecordingTables, name: str, scope: Scope, symbols: set[str
     if name == "position_values":
         days = [None if pd.isna(day) else age(tables, day.date(), scope) for day in rows["price_session"]]
     return [
-        Input(name, f"{key} {scope.last}", ", ".join(f"{column} {row[column]!r}" for column in shown), sessions_old=old)
+        Input(
+            name,
+            f"{key} {scope.last}",
+            ", ".join(f"{column} {written(row[column])}" for column in shown),
+            sessions_old=old,
+        )
         for key, old, row in zip(keys, days, rows.to_dict("records"), strict=True)
     ]
 

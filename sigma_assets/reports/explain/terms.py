@@ -199,13 +199,24 @@ class _Zeros(Mapping[str, Any]):
 
 def shown(value: Any) -> str:
     """Return a value with all its digits; a negative number in brackets, so that it can be subtracted."""
-    if value is None or (np.isscalar(value) and pd.isna(value)):
+    text = written(value)
+    return f"({text})" if text.startswith("-") and isinstance(value, (float, np.floating)) else text
+
+
+def written(value: Any) -> str:
+    """Return a value with all its digits, and a word where there is none.
+
+    Examples
+    --------
+    >>> [written(value) for value in (None, float("nan"), pd.NaT, -0.0, -2.5, 3)]
+    ['unknown', 'unknown', 'unknown', '0.0', '-2.5', '3']
+    """
+    if value is None or value is pd.NaT or (np.isscalar(value) and pd.isna(value)):
         return UNKNOWN
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, (float, np.floating)):
-        text = repr(float(value))
-        return f"({text})" if value < 0 else text
+        return repr(float(value) + 0.0)  # -0.0 + 0.0 is 0.0
     return str(value)
 
 

@@ -8,15 +8,20 @@ from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.gaps.kinds import Gap
 
 
-def general_gaps(known: Holdings, session: date | None, last: date | None, current: date, age: int | None) -> list[Gap]:
+def general_gaps(
+    known: Holdings, session: date | None, last: date | None, current: date, age: int | None, inception: date
+) -> list[Gap]:
     """Return what is to be known of all numbers: made up, not there, or old."""
     found = []
     if known.is_all_simulated:
         reason = "prices are simulated, so every number is made up"
         found.append(Gap(None, "real prices", reason, "SIGMA_PRICES names real sources"))
+    if inception > current:
+        reason = f"it begins on {inception}, and the current session is {current}: nothing can be computed yet"
+        return [*found, Gap(None, "numbers", reason, "wait for the first session since then")]
     if session is None or last is None:
-        found.append(Gap(None, "numbers", "nothing is computed yet", "run `sigma-assets run`"))
-        return found
+        remedy = "run `sigma-assets run`, which says so if nothing can be computed yet"
+        return [*found, Gap(None, "numbers", "nothing is computed yet", remedy)]
     if age:
         reason = f"the newest is of {known.newest_price}, {age} session(s) before the current one, {current}"
         found.append(Gap(None, "current prices", reason, "run `sigma-assets run`, and check the price source"))

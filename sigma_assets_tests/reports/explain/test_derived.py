@@ -8,14 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.reports.explain.explanation import Explanation
+from sigma_assets.reports.explain.chosen import Which
+from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.reports.words import figures, histories
 from sigma_assets.reports.words.table import TextTable
 from sigma_assets.reports.words.tables import tables
 from sigma_assets.storage.schema import market_prices
-from sigma_assets_tests.reports.computed import FIRST, LAST
+from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world
 
 WORDS = {"Priced on", "Year"}
 """Columns that hold days and words."""
@@ -177,3 +178,18 @@ def test_a_table_without_a_row_may_have_nothing_to_say(computed, of_altered):
 
     with pytest.raises(ExplainError, match="or there is nothing of the kind"):
         of_altered("correlations_by_cluster", "mean_correlation", cluster=1)
+
+
+def test_the_benchmark_is_explained_for_a_portfolio_without_any_position(tmp_path):
+    """All lots were sold on the day on which they were bought: the benchmark's returns are in the report nevertheless."""
+    world, key = computed_world(tmp_path)
+    with world.tables.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM position_values")
+
+    found = explain(
+        world.tables.database, world.settings, world.instance, key, "benchmark", "return_mtd", Which(session=LAST)
+    )
+    world.tables.database.dispose()
+
+    assert found.unknown is None
+    assert isinstance(found.value, float)
