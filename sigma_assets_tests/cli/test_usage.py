@@ -161,6 +161,14 @@ def test_a_correction_is_bounded_as_a_file_is(sigma, portfolio_id, option):
     refused(sigma("correct", portfolio_id, lot, option, "1e300"), "1e+300; expected a number of less than")
 
 
+def test_a_correction_has_no_more_decimals_than_a_file(sigma, portfolio_id):
+    lot = json.loads(sigma("lots", portfolio_id, "--json").stdout)[0]["lot_id"]
+
+    refused(
+        sigma("correct", portfolio_id, lot, "--price", "69.14681999999999"), "69.14681999999999: more than 8 decimals"
+    )
+
+
 def test_no_lot_begins_before_its_portfolio(sigma, portfolio_id, folder):
     """What it has earned until then would be the first session's."""
     lot = json.loads(sigma("lots", portfolio_id, "--json").stdout)[0]["lot_id"]

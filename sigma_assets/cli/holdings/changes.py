@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 import pandas as pd
 
 from sigma_assets.base.conventions import OPTION_TERMS
@@ -132,6 +133,9 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
         for name, value in given.items()
         if value is not None
     }
+    for name, value in columns.items():
+        if isinstance(value, float):
+            _check_places(name, value)
     if "symbol" in columns:
         columns |= _renamed(lot, str(columns["symbol"]))
     if reopen:
@@ -270,6 +274,16 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "
     csv.writer(line).writerows([[OUR_COLUMNS[name] for name in fields], [symbol, quantity, price, day, *kind.values()]])
     (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today()))
     return lot
+
+
+def _check_places(name: str, value: float) -> None:
+    """Refuse a number of more decimals than a file may have: what was corrected could not be written as one."""
+    from decimal import Decimal
+
+    from sigma_assets.holdings.files.cells import PLACES
+
+    if np.isfinite(value) and Decimal(repr(value)) != round(Decimal(repr(value)), PLACES):
+        raise HoldingsError(f"{name} {value!r}: more than {PLACES} decimals; expected at most that, as in a file")
 
 
 def _renamed(lot: "Lot", symbol: str) -> "Lot":
