@@ -282,7 +282,7 @@ def _check_places(name: str, value: float) -> None:
 
     from sigma_assets.holdings.files.cells import PLACES
 
-    if np.isfinite(value) and Decimal(repr(value)) != round(Decimal(repr(value)), PLACES):
+    if np.isfinite(value) and int(Decimal(repr(value)).as_tuple().exponent) < -PLACES:
         raise HoldingsError(f"{name} {value!r}: more than {PLACES} decimals; expected at most that, as in a file")
 
 
