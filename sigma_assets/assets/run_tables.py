@@ -12,7 +12,7 @@ from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices.changes import inputs_written
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames.rows import Rows, as_read
+from sigma_assets.storage.frames.rows import Rows, as_read, is_stored
 from sigma_assets.storage.schema import FAMILIES, TABLES
 
 READ_BY_MOST = "position_values"
@@ -26,9 +26,9 @@ class RunTables(Tables):
 
     Kept are lots, cash flows and symbols of the scope, the largest price history that was read, of which smaller ones are
     parts, rows that the run has stored until they are checked, and its position values. They are dropped as soon as anybody
-    has written prices, lots or flows: until then whoever computes these rows again stores the same ones. The rows of a
-    valuation are kept until they are wanted; what is read of other tables only within `at_one_moment`, where nobody can
-    change it.
+    has written prices, lots or flows: until then whoever computes these rows again stores the same ones. Rows of which the
+    database has another number, or other sums, are read. The rows of a valuation are kept until they are wanted; what is
+    read of other tables only within `at_one_moment`, where nobody can change it.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -108,8 +108,10 @@ class RunTables(Tables):
         self._forget_what_changed()
         key, chosen = (table, rows_of(scope, symbols)), None if columns is None else tuple(columns)
         if key in self._stored:
-            self._rows[key] = as_read(TABLES[table], self._stored.pop(key))
-        elif table == READ_BY_MOST and key not in self._rows:
+            kept = as_read(TABLES[table], self._stored.pop(key))
+            if is_stored(self.database, TABLES[table], key[1], kept):
+                self._rows[key] = kept
+        if table == READ_BY_MOST and key not in self._rows:
             self._rows[key] = super().rows(table, scope, symbols)
         if key in self._rows:
             whole = self._rows[key]

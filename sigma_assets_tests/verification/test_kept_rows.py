@@ -15,8 +15,8 @@ from sigma_assets_tests.reports.computed import compute_world
 from sigma_assets_tests.templates import migrated_sqlite
 from sigma_assets_tests.verification.world import FILE
 
-READ_BY_OTHERS = {"portfolio_snapshots", "price_coverage"}
-"""Tables of which one asset's check reads what another asset has stored."""
+READ = {"portfolio_snapshots", "price_coverage", "correlations_by_pair"}
+"""Tables of which one asset's check reads what another asset has stored, and the one that is stored packed."""
 
 
 def test_what_steps_and_checks_see_is_what_is_stored(
@@ -40,6 +40,7 @@ def test_what_steps_and_checks_see_is_what_is_stored(
 
 
 def test_no_check_reads_again_what_its_asset_has_stored(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database adds up tells that it has them; `test_scenario_14...` has it change them."""
     read, reads = Counter[str](), Tables.rows
 
     def counted(self: Tables, table: str, *arguments) -> pd.DataFrame:
@@ -53,4 +54,4 @@ def test_no_check_reads_again_what_its_asset_has_stored(tmp_path, monkeypatch: p
     world.instance.dispose()
 
     assert read
-    assert {table.name for asset in names(PORTFOLIO_ASSETS) for table in FAMILIES[asset]} & set(read) == READ_BY_OTHERS
+    assert {table.name for asset in names(PORTFOLIO_ASSETS) for table in FAMILIES[asset]} & set(read) == READ

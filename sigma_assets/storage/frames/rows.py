@@ -19,6 +19,8 @@ from sigma_assets.storage.frames.columns import ColumnValues, checked_columns, c
 from sigma_assets.storage.frames.matrices import packed, unpacked
 from sigma_assets.storage.schema import PACKED
 
+_ROUNDING = 1e-11
+"""A sum differs by less than this, as a share of the sum of absolute values, when it is added up in another order."""
 LOCKED_ONE_BY_ONE = 64
 """A writer of more portfolios than this locks the whole table: PostgreSQL has a bounded number of locks."""
 
@@ -127,6 +129,36 @@ def as_read(table: sa.Table, frame: pd.DataFrame) -> pd.DataFrame:
         table.columns, {column.name: _as_fetched(column, values[column.name]) for column in table.columns}
     )
     return rows if (np.diff(order) == 1).all() else rows.iloc[order].reset_index(drop=True)
+
+
+def is_stored(db: Database, table: sa.Table, scope: Rows, rows: pd.DataFrame) -> bool:
+    """Return whether a scope has as many rows as these, and each of its columns of numbers the same sum but for rounding.
+
+    The database adds up, and hands over a line. What it stored otherwise than it was told (a trigger, a type of another
+    width, a row that is gone) shows. A packed table has no such columns: it is never taken for stored.
+    """
+    if table in PACKED:
+        return False
+    numbers = [column.name for column in table.columns if isinstance(column.type, sa.Double)]
+    sums = "".join(f', sum("{name}")' for name in numbers)
+
+    def read(connection: sa.Connection) -> Sequence[Any]:
+        condition, parameters = _condition(connection, table, scope)
+        return connection.execute(
+            sa.text(f"SELECT count(*){sums} FROM {table.name} WHERE {condition}"), parameters
+        ).one()
+
+    count, *totals = db.in_snapshot(read)
+    return count == len(rows) and all(
+        _adds_up_to(rows[name].to_numpy(), total) for name, total in zip(numbers, totals, strict=True)
+    )
+
+
+def _adds_up_to(values: npt.NDArray[np.float64], total: float | None) -> bool:
+    known = values[~np.isnan(values)]
+    if total is None:
+        return len(known) == 0
+    return len(known) > 0 and bool(abs(total - known.sum()) <= _ROUNDING * np.abs(known).sum())
 
 
 def _as_fetched(column: sa.Column, values: ColumnValues) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import pytest
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage import schema
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames.rows import Rows, as_read, read_rows, replace_rows
+from sigma_assets.storage.frames.rows import Rows, as_read, is_stored, read_rows, replace_rows
 from sigma_assets_tests.storage.builders import coverage, dump
 
 JANUARY = Rows(date(2026, 1, 1), date(2026, 1, 31))
@@ -76,6 +76,30 @@ def test_counts_that_may_be_absent_are_whole_numbers_with_gaps(database: Databas
     assert found["market_observations"].tolist() == [90, pd.NA]
     whole = read_rows(database, schema.symbol_factors, JANUARY)
     pd.testing.assert_frame_equal(as_read(schema.symbol_factors, rows), whole, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE volatility_by_portfolio SET realized_21d = realized_21d + 1e-9 WHERE session = '2026-01-05'",
+        "UPDATE volatility_by_portfolio SET realized_63d = 0.0 WHERE session = '2026-01-02'",
+        "UPDATE volatility_by_portfolio SET realized_21d = NULL",
+        "DELETE FROM volatility_by_portfolio WHERE session = '2026-01-05'",
+    ],
+)
+def test_rows_that_the_database_has_otherwise_are_not_taken_for_stored(database: Database, change: str) -> None:
+    table = schema.volatility_by_portfolio
+    numbers = {column.name: np.nan for column in table.columns if not column.primary_key}
+    days = pd.to_datetime(["2026-01-05", "2026-01-02"]).astype("datetime64[s]")
+    rows = pd.DataFrame({"portfolio_id": "p", "session": days, **numbers, "realized_21d": [0.1, 0.2]})
+    rows = rows.assign(**{column.name: 0 for column in table.columns if not column.nullable and column.name in numbers})
+    replace_rows(database, {table: rows}, JANUARY)
+    assert is_stored(database, table, JANUARY, as_read(table, rows))
+
+    with database.begin() as connection:
+        connection.exec_driver_sql(change)
+
+    assert not is_stored(database, table, JANUARY, as_read(table, rows))
 
 
 def test_no_rows_have_the_same_types_as_many(database: Database) -> None:
