@@ -118,6 +118,8 @@ class RunTables(Tables):
             return whole.copy(deep=False) if chosen is None else whole[list(chosen)]
         if self._moment is None:
             return super().rows(table, scope, symbols, columns)
+        if chosen is not None and (key, None) in self._moment:
+            return self._moment[key, None][list(chosen)]
         if (key, chosen) not in self._moment:
             self._moment[key, chosen] = super().rows(table, scope, symbols, columns)
         return self._moment[key, chosen].copy(deep=False)
