@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.assets.checks.completeness import correlations_complete, every_holding
+from sigma_assets.assets.checks.completeness import correlations_complete, every_holding, that_can_move
 from sigma_assets.assets.tables import Tables
 from sigma_assets.runs.partitions import Scope
 
@@ -56,3 +56,14 @@ def test_two_lots_without_a_beta_on_two_sessions_are_two_sessions():
     (found,) = every_holding("betas_by_position", "has no beta")(cast(Tables, stored), SCOPE)
 
     assert found == "p: AAPL has no beta on 2 sessions, last 2026-01-08"
+
+
+@pytest.mark.parametrize(("second", "said"), [(("SPAXX", None, 0.0), 0), (("NEW", "NEW", 5.0), 1)])
+def test_cash_lacks_no_beta_in_a_stress_test(second, said):
+    """Betas of 0 are known of cash (SPEC 2); a share without any is in no scenario."""
+    held = positions(("AAPL", "AAPL", 9.0), second)
+    moved = held[held["symbol"] == "AAPL"]
+    stored = Stored(position_values=held, stress_tests_by_position=moved)
+    find = every_holding("stress_tests_by_position", "is in no scenario", held=that_can_move)
+
+    assert len(list(find(cast(Tables, stored), SCOPE))) == said

@@ -107,7 +107,7 @@ def every_holding(
 
     def find(tables: Tables, scope: Scope) -> Findings:
         key = [*PORTFOLIO_SESSION, by]
-        columns = [*PORTFOLIO_SESSION, "lot_id", "symbol", "risk_symbol", "investment_class"]
+        columns = [*PORTFOLIO_SESSION, "lot_id", "symbol", "risk_symbol", "risk_value", "investment_class"]
         positions = (held or _with_risk_symbol)(tables.rows("position_values", scope, columns=columns))
         wanted = positions[list(dict.fromkeys([*key, "symbol"]))].drop_duplicates()
         both = wanted.merge(tables.rows(table, scope, columns=key).assign(there=True), on=key, how="left")
@@ -122,9 +122,9 @@ def _with_risk_symbol(positions: pd.DataFrame) -> pd.DataFrame:
     return positions.assign(symbol=positions["risk_symbol"]).dropna(subset=["symbol"])
 
 
-def not_private(positions: pd.DataFrame) -> pd.DataFrame:
-    """Return the positions that a stress test moves."""
-    return positions[positions["investment_class"] != "PRIVATE"]
+def that_can_move(positions: pd.DataFrame) -> pd.DataFrame:
+    """Return the positions that a stress test moves: private lots stay at their price, and cash has no beta that lacks."""
+    return positions[(positions["investment_class"] != "PRIVATE") & ~is_cash_equivalent(positions)]
 
 
 def portfolio_has(table: str, column: str, words: str) -> Callable[[Tables, Scope], Findings]:

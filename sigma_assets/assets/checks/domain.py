@@ -15,7 +15,6 @@ from sigma_assets.assets.checks.completeness import (
     coverage_complete,
     every_holding,
     lots_priced,
-    not_private,
     portfolio_has,
     portfolio_sessions_complete,
     positions_complete,
@@ -23,6 +22,7 @@ from sigma_assets.assets.checks.completeness import (
     rows_for_priced,
     style_etfs_move,
     suspicious_moves,
+    that_can_move,
 )
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import EXPOSURE_FACTORS, PORTFOLIO_SESSION
@@ -238,7 +238,7 @@ DOMAIN_CHECKS: dict[str, tuple[DomainCheck, ...]] = {
             "every_holding",
             "every holding that can move is in some scenario",
             WARN,
-            every_holding("stress_tests_by_position", "has no beta, and so is in no scenario,", held=not_private),
+            every_holding("stress_tests_by_position", "has no beta, and so is in no scenario,", held=that_can_move),
         ),
     ),
     "performance": (
