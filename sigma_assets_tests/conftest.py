@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -67,15 +68,20 @@ def _start_server() -> PostgresServer | str:
         return str(error)
 
 
+def cannot_run(reason: str) -> NoReturn:
+    """Skip what this machine lacks something for; where CI=true it fails."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
     """Return the server of the test session; skips without one, but fails where CI=true."""
     server = _start_server()
     if isinstance(server, PostgresServer):
         return server
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(server)
-    pytest.skip(server)
+    cannot_run(server)
 
 
 @pytest.fixture(scope="session")

@@ -234,10 +234,16 @@ def contract_in(text: str) -> Contract | None:
     return found.pop() if len(found) == 1 else None
 
 
+def preferred_share(symbol: str) -> tuple[str, str] | None:
+    """Return root and series of a preferred share, such as BAC and B of BAC.PB; None of anything else."""
+    match = _PREFERRED.fullmatch(symbol)
+    return (match[1], match[2]) if match else None
+
+
 def _preferred(text: str) -> str:
     """Return the one spelling of a preferred share: BACpB, BAC-PB and BAC.PRB are BAC.PB; others only in upper case."""
-    match = _PREFERRED.fullmatch(text) or _PREFERRED.fullmatch(text.upper())
-    return f"{match.group(1)}.P{match.group(2)}" if match else text.upper()
+    share = preferred_share(text) or preferred_share(text.upper())
+    return ".P".join(share) if share else text.upper()
 
 
 def is_symbol(text: str) -> bool:

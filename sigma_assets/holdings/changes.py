@@ -11,6 +11,7 @@ import numpy as np
 from sigma_assets.base.conventions import OPTION_TERMS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import cash_equivalents, multipliers
+from sigma_assets.holdings.files.cells import PLACES
 
 Lot = dict[str, Any]
 """Columns of the table lots without the ids; days as dates, None for null."""
@@ -18,8 +19,6 @@ Lot = dict[str, Any]
 KIND = ("investment_class", "investment_subtype", "multiplier")
 """What a trade says only if it is the first one of its symbol."""
 
-_PLACES = 8
-"""Decimals of a quantity."""
 _HALF_A_UNIT, _ROUNDING = Decimal("5e-9"), Decimal("1e-12")
 """Two quantities are the same within half of the last decimal, or this share of them: after a split of 3 for 7 the shares
 that are held are all but whole."""
@@ -68,7 +67,7 @@ def plan_trade(
     if size > there and not _is_nearly(size, there):
         hint = "" if there else "; `--short` opens a short position"
         raise HoldingsError(
-            f"{symbol}: {size.normalize():f} to close on {trade['entry_date']}, found {round(there, _PLACES).normalize():f}"
+            f"{symbol}: {size.normalize():f} to close on {trade['entry_date']}, found {round(there, PLACES).normalize():f}"
             f" {'held' if sold else 'short'}; expected at most that{hint}"
         )
     changes = Changes()
@@ -141,7 +140,7 @@ def _close(changes: Changes, key: str, lot: Lot, taken: Decimal, splits: float, 
     leaving = {"exit_date": trade["entry_date"], "exit_price": trade["entry_price"]}
     changes.seen[key] = lot
     exact = taken / Decimal(repr(splits))
-    entered = float(round(exact, _PLACES) or exact)
+    entered = float(round(exact, PLACES) or exact)
     if taken == _now(lot, splits) or entered >= abs(lot["quantity"]):
         changes.lots[key] = {**lot, **leaving}
         entered = abs(lot["quantity"])

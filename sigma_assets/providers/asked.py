@@ -1,6 +1,5 @@
-"""What a caller asks for: sessions as an array, preferred shares in their parts."""
+"""What a caller asks for: sessions as an array."""
 
-import re
 from collections.abc import Iterable
 from datetime import date
 
@@ -8,7 +7,6 @@ import numpy as np
 
 from sigma_assets.base.frames import SessionArray
 
-_PREFERRED = re.compile(r"([A-Z]{1,5})(?:[ ./-]PR?[ ./-]?)([A-Z])")
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -22,9 +20,3 @@ def asked_sessions(days: Iterable[date]) -> SessionArray:
     """
     ordinals = np.fromiter((day.toordinal() for day in days), dtype=np.int64)
     return np.unique(ordinals - _EPOCH).astype("datetime64[D]")
-
-
-def preferred_share(symbol: str) -> tuple[str, str] | None:
-    """Return root and series of a preferred share, such as BAC and B of BAC.PB; None of anything else."""
-    match = _PREFERRED.fullmatch(symbol)
-    return (match[1], match[2]) if match else None

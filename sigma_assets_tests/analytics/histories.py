@@ -4,11 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sigma_assets.base.conventions import FactorModel
 from sigma_assets.base.frames import FloatArray, PriceHistory
 
 FACTOR_SYMBOLS = FactorModel().etfs
+
+
+def first_known_rows(values: FloatArray) -> npt.NDArray[np.intp]:
+    """Return the first row with a known value of each column; n_rows where there is none."""
+    known = np.isfinite(values)
+    return np.where(known.any(axis=0), known.argmax(axis=0), len(values)).astype(np.intp)
 
 
 def history_of(

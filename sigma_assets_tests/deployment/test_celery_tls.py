@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import yaml
 
 from sigma_assets.storage.connection.database import Database
-from sigma_assets_tests.conftest import drop_database, fresh_database
+from sigma_assets_tests.conftest import cannot_run, drop_database, fresh_database
 from sigma_assets_tests.deployment.certificates import ADDRESS, make_certificates, url_of_the_readme
 from sigma_assets_tests.deployment.deployment import CHECKOUT, PIPELINE_PASSWORD, make_roles
 from sigma_assets_tests.postgres import PostgresServer
@@ -32,7 +32,7 @@ PASSWORD = "broker-open-sesame"
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of certificates for a first host at 127.0.0.1."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        cannot_run("openssl is not installed")
     return make_certificates(tmp_path_factory.mktemp("certificates"), "127.0.0.1")
 
 
@@ -40,7 +40,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def broker(tls: Path, folder: Path) -> Iterator[int]:
     """Start Redis by the compose file's own command; yield its port."""
     if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
+        cannot_run("redis-server is not installed")
     port = free_port()
     shell, option, script = SERVICES["broker"]["command"]
     here = {"$$": "$", "/tls/": f"{tls}/", "/tmp/password.conf": f"{folder}/password.conf", "6379": str(port)}

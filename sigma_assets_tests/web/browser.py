@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 import uvicorn
 from axe_playwright_python.base import AXE_SCRIPT
 from fastapi import FastAPI
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from sigma_assets.web.app import SERVER_OPTIONS
+from sigma_assets_tests.conftest import cannot_run
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -38,9 +38,7 @@ def open_browser() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
         reason = "no Chromium: install one (apt-get install chromium), or set SIGMA_TEST_CHROMIUM"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot_run(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -131,12 +131,6 @@ def first_return_rows(history: PriceHistory) -> RowArray:
     return np.where(np.isfinite(history.prior_close), 0, after_first_close).astype(np.intp)
 
 
-def first_known_rows(values: FloatArray) -> RowArray:
-    """Return the first row with a known value of each column; n_rows where there is none."""
-    known = np.isfinite(values)
-    return np.where(known.any(axis=0), known.argmax(axis=0), len(values)).astype(np.intp)
-
-
 def together(items: Iterable[_Item], size_of: Callable[[_Item], int], enough: int) -> Iterator[list[_Item]]:
     """Yield items in order, so many at a time that their sizes add up to `enough`, the last ones fewer.
 

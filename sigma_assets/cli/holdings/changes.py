@@ -2,11 +2,11 @@
 
 import sys
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 import pandas as pd
 
 from sigma_assets.base.conventions import OPTION_TERMS
@@ -278,11 +278,10 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "
 
 def _check_places(name: str, value: float) -> None:
     """Refuse a number of more decimals than a file may have: what was corrected could not be written as one."""
-    from decimal import Decimal
-
+    from sigma_assets.base.numerals import decimals
     from sigma_assets.holdings.files.cells import PLACES
 
-    if np.isfinite(value) and int(Decimal(repr(value)).as_tuple().exponent) < -PLACES:
+    if decimals(Decimal(repr(value))) > PLACES:
         raise HoldingsError(f"{name} {value!r}: more than {PLACES} decimals; expected at most that, as in a file")
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from sigma_assets.base.calendar import TradingCalendar
+from sigma_assets.base.contracts import preferred_share
 from sigma_assets.base.errors import ProviderUnavailableError
-from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, Quote, missing
 from sigma_assets.providers.base import later
 from sigma_assets.providers.massive.api import (

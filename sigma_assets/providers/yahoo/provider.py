@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from sigma_assets.base.calendar import TradingCalendar, today
+from sigma_assets.base.contracts import preferred_share
 from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.actions import look_back_start
-from sigma_assets.providers.asked import preferred_share
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
 from sigma_assets.providers.base import Bars, later
 from sigma_assets.providers.http import Caller, Failures, Reserve

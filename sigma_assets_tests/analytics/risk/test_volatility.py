@@ -6,9 +6,10 @@ import pytest
 
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.returns import total_returns
-from sigma_assets.analytics.series.windows import first_known_rows, first_return_rows, trailing_volatility
+from sigma_assets.analytics.series.windows import first_return_rows, trailing_volatility
 from sigma_assets.base.conventions import VolatilityModel
 from sigma_assets.storage import schema
+from sigma_assets_tests.analytics.histories import first_known_rows
 from sigma_assets_tests.analytics.risk_paths import SESSIONS, book, history_of, history_of_returns, random_history
 
 MODEL = VolatilityModel()

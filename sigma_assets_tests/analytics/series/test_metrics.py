@@ -10,9 +10,9 @@ import pytest
 from sigma_assets.analytics.series.metrics import symbol_metrics
 from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
-from sigma_assets.analytics.series.windows import first_known_rows, trailing_volatility
+from sigma_assets.analytics.series.windows import trailing_volatility
 from sigma_assets.storage import schema
-from sigma_assets_tests.analytics.histories import tail
+from sigma_assets_tests.analytics.histories import first_known_rows, tail
 from sigma_assets_tests.analytics.risk_paths import SESSIONS, history_of, random_history
 
 PERIODS = ["return_1d", "return_mtd", "return_ytd", "return_1m", "return_3m", "return_1y"]
