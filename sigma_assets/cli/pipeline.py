@@ -125,6 +125,7 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.failed_plan import record_failed_plan
     from sigma_assets.definitions import definitions_for
+    from sigma_assets.runs.events import raised_by
     from sigma_assets.runs.tags import PlannedRun
     from sigma_assets.settings import settings
 
@@ -148,9 +149,10 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
                 progress.advance(tasks[planned])
                 say(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
             if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-                errors.print(f"  {event.step_key} failed: {event.message}", style="red")
+                raised, _, _ = raised_by(event.step_failure_data.error)
+                errors.print(f"  {event.step_key} failed: {raised}", style="red", markup=False)
             if event.is_run_failure and (failure := event.job_failure_data.error) is not None:
-                errors.print(f"  the run failed: {failure.message.strip()}", style="red")
+                errors.print(f"  the run failed: {failure.message.strip()}", style="red", markup=False)
 
         def on_wait(busy: Collection[str]) -> None:
             say(f"waiting: another run is working on {_named(busy)}")

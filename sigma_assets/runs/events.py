@@ -153,10 +153,10 @@ def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
         if seen is not None and observation.asset_key.to_user_string() == entry.step_key:
             yield seen
     elif kind == "failure":
-        text, error_type, trace = _error(event.step_failure_data.error)
+        text, error_type, trace = raised_by(event.step_failure_data.error)
         yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
     elif kind == "retry":
-        yield replace(head, kind=kind, text=_error(event.step_retry_data.error)[0])
+        yield replace(head, kind=kind, text=raised_by(event.step_retry_data.error)[0])
     elif kind:
         yield replace(head, kind=kind)
 
@@ -179,8 +179,8 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _error(error: SerializableErrorInfo | None) -> tuple[str, str, str]:
-    """Return type and message of what the asset raised, without Dagster's wrapping, its type alone, and its stack."""
+def raised_by(error: SerializableErrorInfo | None) -> tuple[str, str, str]:
+    """Return the message of what an asset raised, without Dagster's wrapping, its type, and its stack."""
     if error is None:
         return "no error was recorded", "unknown", ""
     raised = error.cause if error.cls_name in WRAPPERS and error.cause else error
@@ -224,6 +224,6 @@ def _run_error(records: Sequence[EventLogRecord]) -> tuple[str, str]:
     if ends[-1].event_type == Types.RUN_FAILURE and ends[-1].event_specific_data is not None:
         error = ends[-1].job_failure_data.error
         if error is not None:
-            text, error_type, _ = _error(error)
+            text, error_type, _ = raised_by(error)
             return error_type, text
     return "", ends[-1].message or ""

@@ -1,6 +1,7 @@
 """A price source that fails, or that ends too early: the command says so, and the history keeps it."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_failing_price_source_leaves_a_failed_run_in_the_history(late, folder:
     assert "broken.csv:4: column close: found '-1'" in f"{answer.output}{answer.exception}"
     assert kept["status"].lower() in ("failed", "failure")
     assert "broken.csv:4" in kept["failures"][0]["message"]
+
+
+def test_a_step_that_fails_says_why_at_once(late, folder: Path):
+    """It said "Execution of step symbol_metrics failed", and one had to look for the reason elsewhere."""
+    place = {"DAGSTER_HOME": str(folder / "failing"), "SIGMA_PRICES": "simulated:last=2024-03-15"}
+    assert late("import", "lots.csv", "--name", "failing", "--equity", "1000", **place).exit_code == 0
+    with sqlite3.connect(folder / "failing" / "sigma.sqlite") as connection:
+        words = "CREATE TRIGGER broken BEFORE INSERT ON symbol_metrics BEGIN SELECT RAISE(ABORT, 'no [red] today'); END"
+        connection.execute(words)
+
+    answer = late("run", **place)
+
+    assert answer.exit_code == 1
+    (said,) = [line for line in answer.stderr.splitlines() if line.startswith("  symbol_metrics failed: ")]
+    assert "no [red] today" in said
