@@ -45,7 +45,7 @@ def empty_definitions() -> dg.Definitions:
 
 def _empty(asset: dg.AssetsDefinition, keys: set[dg.AssetKey]) -> dg.AssetsDefinition:
     from sigma_assets.assets.checks.evaluation import ROW_COUNT
-    from sigma_assets.instance.partition_metadata import add_partition_metadata
+    from sigma_assets.instance.event_log.partition_metadata import add_partition_metadata
 
     (spec,) = asset.specs
     checks = [check.key for check in asset.check_specs]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that loads us)
+import sigma_assets.instance.event_log.batching  # noqa: F401  (batched events in every process that loads us)
 from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.automation.alerts.sensor import failure_alert

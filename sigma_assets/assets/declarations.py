@@ -14,10 +14,10 @@ from sigma_assets.assets.checks.evaluation import ROW_COUNT, Checked, checked, s
 from sigma_assets.assets.progress import Progress
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import METHOD_VERSIONS
-from sigma_assets.instance.partition_metadata import add_partition_metadata
+from sigma_assets.instance.event_log.partition_metadata import add_partition_metadata
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, FailedCheck, failure_of
+from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, SCHEMA
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import PORTFOLIO_SESSION
-from sigma_assets.runs.events import CURRENT, DETAIL, TOTAL, UNIT
+from sigma_assets.runs.fold.events import CURRENT, DETAIL, TOTAL, UNIT
 
 SECONDS_BETWEEN = 1.0
 """An observation costs 10 to 20 ms: one per second is 1 to 2 % of the run."""

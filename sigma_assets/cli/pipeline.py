@@ -125,7 +125,7 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
     from sigma_assets.automation.execution import bring_up_to_date
     from sigma_assets.automation.failed_plan import record_failed_plan
     from sigma_assets.definitions import definitions_for
-    from sigma_assets.runs.events import raised_by
+    from sigma_assets.runs.fold.events import raised_by
     from sigma_assets.runs.tags import PlannedRun
     from sigma_assets.settings import settings
 

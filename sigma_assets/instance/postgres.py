@@ -25,12 +25,12 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, Po
 from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 from sqlalchemy.dialects.postgresql import ARRAY
 
-import sigma_assets.instance.event_batching  # noqa: F401  (batched events in every process that opens the instance)
+import sigma_assets.instance.event_log.batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.instance.event_log.known_columns import KnownAssetColumns, KnownRunColumns
+from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
+from sigma_assets.instance.event_log.pool_queue import PoolQueue
 from sigma_assets.instance.health.heartbeats import Heartbeats
-from sigma_assets.instance.known_columns import KnownAssetColumns, KnownRunColumns
-from sigma_assets.instance.planned_checks import planned_for_the_run
-from sigma_assets.instance.pool_queue import PoolQueue
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.connection.patience import persistently

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.reports.portfolio import Computed
+from sigma_assets.runs.fold.phases import PHASES
 from sigma_assets.runs.newest import newest_record
-from sigma_assets.runs.phases import PHASES
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database

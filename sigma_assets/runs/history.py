@@ -16,11 +16,11 @@ import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.runs.covers import RunCover, cover_of, run_pages, runs
-from sigma_assets.runs.events import WORKER_DIED, RunEvents, read_events
-from sigma_assets.runs.facts import Attempt, PortfolioFacts, RunFacts, RunState, attempts
-from sigma_assets.runs.phases import BY_ASSET, PHASES
+from sigma_assets.runs.fold.events import WORKER_DIED, RunEvents, read_events
+from sigma_assets.runs.fold.facts import Attempt, PortfolioFacts, RunFacts, RunState, attempts
+from sigma_assets.runs.fold.phases import BY_ASSET, PHASES
+from sigma_assets.runs.fold.progress import Progress, onboarding_progress
 from sigma_assets.runs.presence import Presence
-from sigma_assets.runs.progress import Progress, onboarding_progress
 from sigma_assets.runs.restored import SNAPSHOTS
 from sigma_assets.storage.roster import Roster
 

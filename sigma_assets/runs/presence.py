@@ -9,8 +9,8 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, SessionArray
+from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
-from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.tags import partition_key
 
 REMEMBERED = 2_000

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.params import Depends
 from pydantic import BaseModel, BeforeValidator, Field
 
-from sigma_assets.runs.facts import PortfolioFacts
-from sigma_assets.runs.progress import Progress
+from sigma_assets.runs.fold.facts import PortfolioFacts
+from sigma_assets.runs.fold.progress import Progress
 from sigma_assets.web.access.downloads import Downloads, named_file
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.explain import explain_router

@@ -13,9 +13,9 @@ from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, runs
-from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.fold.facts import PortfolioFacts
+from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
-from sigma_assets.runs.phases import BY_ASSET
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import market_prices, portfolio_snapshots, portfolios

@@ -10,8 +10,8 @@ import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor
 
 from sigma_assets.base.masking import masked
-from sigma_assets.runs.events import CURRENT, DETAIL, TOTAL, UNIT
-from sigma_assets.runs.facts import RunFacts, StepEvent
+from sigma_assets.runs.fold.events import CURRENT, DETAIL, TOTAL, UNIT
+from sigma_assets.runs.fold.facts import RunFacts, StepEvent
 from sigma_assets.web.models import LogEntry
 
 PAGE = 500

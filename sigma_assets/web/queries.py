@@ -13,9 +13,9 @@ from sigma_assets.base.frames import SessionArray
 from sigma_assets.instance.changes import DagsterChanges
 from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.reports.gaps.kinds import Gap, sessions_lost
-from sigma_assets.runs.facts import PortfolioFacts
+from sigma_assets.runs.fold.facts import PortfolioFacts
+from sigma_assets.runs.fold.progress import Progress
 from sigma_assets.runs.history import History
-from sigma_assets.runs.progress import Progress
 from sigma_assets.runs.restored import lost_sessions
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database

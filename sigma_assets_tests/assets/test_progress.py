@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from sigma_assets.assets.progress import MAX_LINES, Progress
-from sigma_assets.runs.events import read_events
+from sigma_assets.runs.fold.events import read_events
 
 
 @dataclass

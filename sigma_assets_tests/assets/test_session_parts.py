@@ -17,9 +17,9 @@ from sigma_assets.analytics.valuation.values import valuation
 from sigma_assets.assets import progress as step
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import CorrelationModel, RiskModel, VolatilityModel
-from sigma_assets.runs.events import read_events
+from sigma_assets.runs.fold.events import read_events
+from sigma_assets.runs.fold.phases import PHASES
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.runs.phases import PHASES
 from sigma_assets_tests.automation.world import World, lots
 
 ENTRY = date(2025, 2, 3)

@@ -11,7 +11,7 @@ from dagster._core.workspace.config_schema import process_workspace_config
 from dagster._serdes import deserialize_value, serialize_value
 
 from sigma_assets.automation.planner import MAX_CELLS
-from sigma_assets.instance.event_batching import BATCH_SIZE
+from sigma_assets.instance.event_log.batching import BATCH_SIZE
 from sigma_assets.instance.launcher import MonitoredRunLauncher
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets_tests.together import work_together

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from sigma_assets.runs.facts import RunFacts, StepEvent
-from sigma_assets.runs.phases import PHASES
-from sigma_assets.runs.progress import Progress, onboarding_progress
+from sigma_assets.runs.fold.facts import RunFacts, StepEvent
+from sigma_assets.runs.fold.phases import PHASES
+from sigma_assets.runs.fold.progress import Progress, onboarding_progress
 
 ASSETS = tuple(phase.asset for phase in PHASES)
 SESSIONS = 20

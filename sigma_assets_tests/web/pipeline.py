@@ -13,8 +13,8 @@ import dagster as dg
 
 from sigma_assets.assets.progress import Progress
 from sigma_assets.instance.in_process import execute_run
+from sigma_assets.runs.fold.phases import PHASES, Phase
 from sigma_assets.runs.partitions import portfolio_sessions_def, portfolios_def
-from sigma_assets.runs.phases import PHASES, Phase
 from sigma_assets.runs.tags import PORTFOLIO_JOB, PlannedRun, run_tags
 from sigma_assets.storage.roster import Roster
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
-from sigma_assets.runs.phases import PHASES
+from sigma_assets.runs.fold.phases import PHASES
 from sigma_assets.web.app import create_app
 from sigma_assets_tests.web.browser import Site, axe_findings, free_port, next_poll, served
 from sigma_assets_tests.web.pipeline import SESSIONS, TROUBLE, begin, complete

@@ -24,10 +24,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
-import sigma_assets.instance.event_batching  # noqa: F401  (Dagster hands over batches)
-from sigma_assets.instance.known_columns import KnownAssetColumns
-from sigma_assets.instance.planned_checks import planned_for_the_run
-from sigma_assets.instance.pool_queue import PoolQueue
+import sigma_assets.instance.event_log.batching  # noqa: F401  (Dagster hands over batches)
+from sigma_assets.instance.event_log.known_columns import KnownAssetColumns
+from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
+from sigma_assets.instance.event_log.pool_queue import PoolQueue
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 

@@ -24,7 +24,7 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.engine import Connection
 
-from sigma_assets.instance.known_columns import KnownRunColumns
+from sigma_assets.instance.event_log.known_columns import KnownRunColumns
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets.instance.sqlite.reserve import Reserve

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
-from sigma_assets.runs.facts import Attempt, RunFacts, StepEvent, attempts
-from sigma_assets.runs.phases import BY_ASSET, Phase
-from sigma_assets.runs.progress import Progress
+from sigma_assets.runs.fold.facts import Attempt, RunFacts, StepEvent, attempts
+from sigma_assets.runs.fold.phases import BY_ASSET, Phase
+from sigma_assets.runs.fold.progress import Progress
 from sigma_assets.web.models import Error, Level, Message
 
 MAX_MESSAGES = 200

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from sigma_assets.reports.gaps.holdings import Holdings
-from sigma_assets.runs.facts import Attempt, PortfolioFacts
-from sigma_assets.runs.phases import PHASES, Phase
-from sigma_assets.runs.progress import Progress
+from sigma_assets.runs.fold.facts import Attempt, PortfolioFacts
+from sigma_assets.runs.fold.phases import PHASES, Phase
+from sigma_assets.runs.fold.progress import Progress
 from sigma_assets.web.models import (
     Count,
     Onboarding,

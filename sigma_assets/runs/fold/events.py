@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
-from sigma_assets.runs.facts import EventKind, StepEvent
+from sigma_assets.runs.fold.facts import EventKind, StepEvent
 
 CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
 """Metadata of the observations that a step writes about itself while it runs: the words that writer and reader share."""

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from sigma_assets.instance.partition_metadata import add_partition_metadata
+from sigma_assets.instance.event_log.partition_metadata import add_partition_metadata
 
 SESSIONS = dg.StaticPartitionsDefinition([f"2026-01-{day:02d}" for day in range(5, 10)])
 BOOKS = dg.DynamicPartitionsDefinition(name="portfolio")

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from sigma_assets.runs.facts import StepEvent
-from sigma_assets.runs.phases import PHASES
+from sigma_assets.runs.fold.facts import StepEvent
+from sigma_assets.runs.fold.phases import PHASES
 from sigma_assets_tests.web.histories import ASSETS, SESSIONS, events, growing_histories, judged, run, worked
 
 

@@ -143,7 +143,7 @@ def test_a_batch_with_one_event_that_cannot_be_stored_leaves_nothing(storage):
 
 
 WRITER = """
-from sigma_assets_tests.instance.test_sqlite_events import VALUES, materialization
+from sigma_assets_tests.instance.sqlite.test_events import VALUES, materialization
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 
 def work(writer):

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray
-from sigma_assets.runs.facts import Attempt, RunFacts, attempts
-from sigma_assets.runs.phases import PHASES
+from sigma_assets.runs.fold.facts import Attempt, RunFacts, attempts
+from sigma_assets.runs.fold.phases import PHASES
 
 Status = Literal["pending", "running", "completed", "partial", "failed"]
 PhaseStatus = Literal["pending", "running", "completed", "failed", "skipped"]

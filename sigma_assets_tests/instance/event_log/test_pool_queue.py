@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sigma_assets.instance.pool_queue import PoolQueue
+from sigma_assets.instance.event_log.pool_queue import PoolQueue
 from sigma_assets_tests.conftest import drop_database, fresh_database
 
 POOL = "price source"

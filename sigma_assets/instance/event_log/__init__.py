@@ -1,0 +1,1 @@
+"""What our event logs do otherwise than Dagster's, on either database."""

@@ -1,0 +1,1 @@
+"""Tests of what both event logs do otherwise than Dagster's."""

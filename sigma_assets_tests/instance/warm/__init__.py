@@ -1,0 +1,1 @@
+"""Tests of warm run workers."""
