@@ -150,9 +150,9 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
                 say(f"  {event.step_key}: {event.step_success_data.duration_ms / 1000:.2f} s")
             if event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 raised, _, _ = raised_by(event.step_failure_data.error)
-                errors.print(f"  {event.step_key} failed: {raised}", style="red", markup=False)
+                errors.print(f"  {event.step_key} failed: {raised}", style="red", markup=False, soft_wrap=True)
             if event.is_run_failure and (failure := event.job_failure_data.error) is not None:
-                errors.print(f"  the run failed: {failure.message.strip()}", style="red", markup=False)
+                errors.print(f"  the run failed: {failure.message.strip()}", style="red", markup=False, soft_wrap=True)
 
         def on_wait(busy: Collection[str]) -> None:
             say(f"waiting: another run is working on {_named(busy)}")

@@ -475,3 +475,72 @@ def test_the_remedy_of_an_unknown_column_can_be_pasted_into_a_shell():
     _, column = shlex.split(doubt.remedy.split("`")[1])
     assert not read(text, ignore_columns=frozenset({column.lower()})).doubts
     assert shlex.split(doubt.remedy.split("`")[1]) == ["--ignore-column", 'Tom\'s "best" $']
+
+
+ETRADE_REINVESTED = """TransactionDate,TransactionType,SecurityType,Symbol,Quantity,Amount,Price,Commission,Description
+12/30/25,Dividend,EQ,GILD,31.518,-3926.73,124.58692,0,GILEAD SCIENCE DIVIDEND REINVESTMENT
+12/30/25,Dividend,EQ,GILD,0,3926.73,0,0,GILEAD SCIENCE CASH DIV
+12/29/25,Dividend,EQ,CSWC,5,-125,0,0,CAPITAL SOUTHWEST CORP  REIN @  25.00  REC 12/15/25
+06/10/25,Dividend,EQ,GILD,5000,-100,0,0,GILEAD SCIENCE CASH DIV TAKEN BACK
+01/05/24,Bought,EQ,GILD,5000,-400000,80,0,GILEAD SCIENCE
+"""
+
+
+def test_a_reinvested_dividend_of_etrade_is_a_purchase():
+    """Its shares were lost; one that was taken back bought nothing."""
+    holdings = read(ETRADE_REINVESTED)
+
+    bought = [(symbol, quantity, price) for symbol, quantity, price, *_ in lots_of(holdings)]
+    assert bought == [("GILD", 5000, 80), ("CSWC", 5, 25), ("GILD", 31.518, 124.58692)]
+    assert any(each.startswith("2 dividends of 3,826.73 USD are not entered") for each in holdings.warnings)
+
+
+FLEX_LOTS = """CurrencyPrimary,AssetClass,Symbol,Quantity,MarkPrice,PositionValue,CostBasisPrice,Multiplier,LevelOfDetail
+USD,STK,AAPL,100,230,23000,150,1,SUMMARY
+USD,STK,AAPL,60,230,13800,145,1,LOT
+USD,STK,AAPL,40,230,9200,157.5,1,LOT
+"""
+
+
+@pytest.mark.parametrize(
+    ("left_out", "quantities"), [("nothing", [100]), ("SUMMARY", [60, 40]), ("LOT", [100])], ids=["both", "lots", "one"]
+)
+def test_flex_positions_are_not_counted_once_more_by_their_lots(left_out, quantities):
+    text = "".join(line for line in FLEX_LOTS.splitlines(True) if not line.strip().endswith(left_out))
+
+    assert read(text, entry_date=AS_OF).lots["quantity"].tolist() == quantities
+
+
+def test_fidelity_spells_share_classes_without_a_dot_and_has_a_bank_for_cash():
+    holdings = read(
+        "Account Number,Account Name,Symbol,Description,Quantity,Last Price,Current Value,Cost Basis Total\n"
+        'X1,Ind,BRKB,BERKSHIRE HATHAWAY,10,$450.00,"$4,500.00","$3,500.00"\n',
+        entry_date=AS_OF,
+    )
+    history = read(
+        "Run Date,Action,Symbol,Description,Price,Quantity,Amount\n"
+        "01/08/2024,YOU BOUGHT APPLE INC,AAPL,APPLE INC,150,100,-15000\n"
+        "01/31/2024,REINVESTMENT FDIC INSURED DEPOSIT AT CITIBANK,QPIFQ,FDIC INSURED DEPOSIT,1,3.21,-3.21\n"
+        "01/31/2024,INTEREST EARNED FDIC INSURED DEPOSIT,QPIFQ,FDIC INSURED DEPOSIT,,0,3.21\n"
+    )
+
+    assert holdings.lots["symbol"].tolist() == ["BRK.B"]
+    assert history.lots["symbol"].tolist() == ["AAPL"]
+    assert flows_of(history) == [("2024-01-31", "interest", 3.21)]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Symbol,Quantity,Entry Price Per Share,Entry Date,{}", "SAP,100,150,2024-01-05,EUR"),
+        ("Ticker,Shares,Purchase Price,Bought on,{}", "SAP,100,150,2024-01-05,EUR"),
+        ("Symbol,Last Price $,Quantity,Price Paid $,Value $,{}", "SAP,230,100,150,23000,EUR"),
+        ("Run Date,Action,Symbol,Quantity,Price,Amount,{}", "01/08/2024,YOU BOUGHT,SAP,100,150,-15000,EUR"),
+    ],
+    ids=["ours", "table", "etrade", "fidelity"],
+)
+@pytest.mark.parametrize("name", ["Currency", "CCY", "Price Currency"])
+def test_another_currency_is_refused_in_any_file(header, row, name):
+    """Euros were taken for dollars."""
+    with pytest.raises(HoldingsError, match=f"column {name}: found 'EUR', expected USD"):
+        read(f"{header.format(name)}\n{row}\n", entry_date=AS_OF)

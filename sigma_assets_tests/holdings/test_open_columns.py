@@ -218,3 +218,24 @@ def test_the_mapping_that_is_shown_of_such_a_table_reads_it_alike():
 
     pd.testing.assert_frame_equal(read(text, source=shown).lots, read(text).lots)
     assert quantities(read(text)) == [-10, 10_000]
+
+
+@pytest.mark.parametrize(
+    ("header", "bought", "sold"),
+    [
+        ("Date,B/S,Symbol,Quantity,Price", "2024-01-05,B,AAPL,100,150", "2024-06-03,S,AAPL,40,190"),
+        ("Date,Type,Symbol,Quantity,Price", "2024-01-05,Purchase,AAPL,100,150", "2024-06-03,Redemption,AAPL,40,190"),
+        (
+            "Date,Description,Quantity,Symbol,Price,Amount",
+            "2024-01-05,Bought 100 AAPL @ 150,100,AAPL,150,-15000",
+            "2024-06-03,YOU SOLD APPLE INC,40,AAPL,190,7600",
+        ),
+    ],
+)
+def test_sales_are_none_of_the_lots(header, bought, sold):
+    """140 shares were entered."""
+    holdings = read(f"{header}\n{bought}\n{sold}\n")
+
+    assert holdings.kind == "transactions"
+    assert quantities(holdings) == [40, 60]
+    assert holdings.lots["exit_price"].tolist()[:1] == [190]

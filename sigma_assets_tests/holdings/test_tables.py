@@ -111,3 +111,105 @@ def test_a_disclaimer_as_wide_as_a_table_of_trades_is_listed_as_skipped():
 
     assert holdings.lots["symbol"].tolist() == ["VTI"]
     assert [(each.line, each.reason) for each in holdings.skipped] == [(3, "a line of text, not a row")]
+
+
+TODAYS = "Symbol,Quantity,Price,Market Value"
+
+
+def test_a_price_that_makes_the_market_value_is_todays_and_not_what_was_paid():
+    """100 at 150 and 50 at 200 cost 25,000; they were entered at today's 43,000, and their gain was gone."""
+    rows = 'AAPL,100,$230.00,"$23,000.00","$15,000.00"\nMSFT,50,$400.00,"$20,000.00","$10,000.00"\n'
+
+    holdings = read_file(
+        f"{TODAYS},Cost Basis\n{rows}".encode(), "book.csv", TODAY, ReadOptions(entry_date=date(2025, 3, 4))
+    )
+
+    assert prices(holdings) == {"AAPL": 150, "MSFT": 200}
+    assert "the column 'Price' is today's price, since Market Value is that times the quantity" in holdings.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "rows", ["AAPL,100,150,23000,15000\n", "AAPL,100,230,23000,23000\nMSFT,50,200,20000,10000\n"], ids=["cost", "both"]
+)
+def test_a_price_that_makes_the_cost_is_what_was_paid(rows):
+    holdings = read_file(
+        f"{TODAYS},Cost Basis\n{rows}".encode(), "book.csv", TODAY, ReadOptions(entry_date=date(2025, 3, 4))
+    )
+
+    assert prices(holdings)["AAPL"] in (150, 230)
+    assert prices(holdings).get("MSFT", 200) == 200
+    assert not holdings.warnings
+
+
+def test_positions_with_todays_price_alone_say_that_they_lack_a_cost():
+    holdings = read_file(
+        f"{TODAYS}\nAAPL,100,230,23000\n".encode(), "book.csv", TODAY, ReadOptions(entry_date=date(2025, 3, 4))
+    )
+
+    assert prices(holdings) == {"AAPL": 230}
+    assert "no cost in the file and are entered at its price" in holdings.warnings[0]
+
+
+def test_dated_lots_with_todays_price_alone_are_asked_about():
+    (doubt,) = read(f"{TODAYS},Bought on\nAAPL,100,230,23000,2025-03-04\n").doubts
+
+    assert doubt.code == "ERR_POS_036"
+    assert "`--ignore-column 'Market Value'`" in doubt.remedy
+
+
+@pytest.mark.parametrize("cost", ["2000", "-2000"])
+@pytest.mark.parametrize("table", ["Symbol,Qty,Total Cost,Bought on\nTSLA,-10,{},2025-03-04\n",
+                                   "Symbol,Qty,Side,Total Cost,Bought on\nTSLA,10,Short,{},2025-03-04\n"])  # fmt: skip
+def test_the_cost_of_a_short_has_either_sign(table, cost):
+    holdings = read(table.format(cost))
+
+    assert prices(holdings) == {"TSLA": 200}
+    assert holdings.lots["quantity"].tolist() == [-10]
+    assert not holdings.warnings
+
+
+def test_amounts_of_both_signs_are_not_lots_without_a_question():
+    """100 bought and 40 sold were 140 bought."""
+    (doubt,) = read(
+        "Symbol,Qty,Price,Date,Amount\nAAPL,100,150,2025-03-04,-15000\nAAPL,40,190,2025-06-03,7600\n"
+    ).doubts
+
+    assert (doubt.code, doubt.line, doubt.value) == ("ERR_POS_027", 3, "7600")
+
+
+def test_fees_of_lots_are_said():
+    (warning,) = read("Symbol,Qty,Price,Date,Commission\nAAPL,100,150,2025-03-04,9.99\n").warnings
+
+    assert warning.startswith("fees of 9.99 USD in Commission are not entered")
+
+
+@pytest.mark.parametrize("word", ["short", "Sold", "sold 40 at 190", "YOU SOLD APPLE INC", "Closed"])
+def test_a_note_that_a_lot_is_short_or_sold_is_asked_about(word):
+    text = f"Symbol,Qty,Purchase Price,Bought on,Notes\nAAPL,100,150,2025-03-04,{word}\nXOM,1,90,2025-03-04,\n"
+
+    (doubt,) = read(text).doubts
+    answered = read_file(text.encode(), "book.csv", TODAY, ReadOptions(ignore_columns=frozenset({"notes"})))
+
+    assert (doubt.code, doubt.line, doubt.column, doubt.value) == ("ERR_POS_037", 2, "Notes", word)
+    assert not answered.doubts
+
+
+def test_names_of_instruments_are_no_such_notes():
+    names = ["Short-Term Bond ETF", "Salesforce Inc", "Call Corp", "Treasury Fund", "SOLDIER CO"]
+    rows = "".join(f"AAPL,{number},150,2025-03-04,{name}\n" for number, name in enumerate(names, 1))
+
+    holdings = read(f"Symbol,Qty,Purchase Price,Bought on,Description\n{rows}")
+
+    assert not holdings.doubts
+    assert holdings.kind == "lots"
+
+
+def test_an_option_at_the_price_of_a_contract_is_pointed_at():
+    holdings = read_file(
+        b"Symbol,Quantity,Average Cost,Market Value\nAAPL 01/15/2027 200.00 C,2,500,1100\n",
+        "book.csv",
+        TODAY,
+        ReadOptions(entry_date=date(2025, 3, 4)),
+    )
+
+    assert "if the price is that of a contract, divide it by 100" in holdings.warnings[0]

@@ -600,3 +600,17 @@ def test_fees_and_rounding_are_no_difference():
     )
 
     assert not [each for each in read(GENERIC + rows).warnings if "quantity and price" in each]
+
+
+def test_a_split_of_a_table_says_how_it_is_read_and_another_reading_is_refused():
+    """100, the new total of 10 for 1, was a split of 11 for 1."""
+    rows = GENERIC + "2024-01-05,Buy,NVDA,10,500,-5000\n2024-06-10,Split,NVDA,{},,\n"
+
+    holdings = read(rows.format(90))
+
+    assert "line 3: a split makes 100 of 10 shares of NVDA: the quantity of a split is what came to those held" in (
+        holdings.warnings
+    )
+    for wrong, what in (("100", "the new total"), ("15", "the new total or the ratio")):
+        with pytest.raises(HoldingsError, match=f"column Quantity: found '{wrong}'.* this looks like {what}"):
+            read(rows.format(wrong))

@@ -1,5 +1,6 @@
 """Tables that are no broker's: columns by their usual names, and by their cells where a name can mean several things."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from sigma_assets.holdings.brokers.sources import Source, action_patterns, plain
 from sigma_assets.holdings.brokers.words import KINDS_OF, OPEN_NAMES, SIDE_NAMES, is_held_side, meaning
 
+_VALUES = ("market value", "current value", "mkt value", "mkt val", "position value")
+_PRICES_TODAY = ("last price", "current price", "market price", "closing price", "price today", "mark price")
 USUAL_NAMES = {
     "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
     "quantity": [
@@ -19,6 +22,8 @@ USUAL_NAMES = {
         "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
     ],
     "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
+    "value": [f"{value}{unit}" for value in _VALUES for unit in ("", " $", " ($)", " (usd)")],
+    "closing": [f"{price}{unit}" for price in _PRICES_TODAY for unit in ("", " $", " ($)", " (usd)")],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
         "date purchased", "open date", "opened", "transaction date", "filled time", "bought", "bought on", "purchased",
@@ -33,7 +38,7 @@ USUAL_NAMES = {
     "expiration": ["expiration date", "expiration", "expiry", "expiry date"],
     "option_type": ["option type", "put/call", "call/put"],
     "multiplier": ["multiplier", "contract size"],
-    "action": ["action", "side", "buy/sell", "transaction type", "trans code", "transaction"],
+    "action": ["action", "side", "buy/sell", "b/s", "transaction type", "trans code", "trans type", "transaction"],
     "fees": ["fees", "fee", "commission", "commissions", "commissions and fees"],
     "amount": ["amount", "net amount", "total amount"],
     "currency": ["currency", "currency code"],
@@ -42,7 +47,7 @@ USUAL_NAMES = {
 }  # fmt: skip
 _GENERIC_ACTIONS = [
     ["(buy|bought|b|purchase|buy to open|buy to close|bto|btc|cover)", "buy"],
-    ["(sell|sold|s|sale|sell to close|stc)", "sell"],
+    ["(sell|sold|s|sale|sell to close|stc|redemption)", "sell"],
     ["(sell short|short|short sell|sell to open|sto)", "sell_short"],
     ["(dividend|div|cash dividend)", "dividend"],
     ["interest", "interest"],
@@ -50,7 +55,16 @@ _GENERIC_ACTIONS = [
     ["(tax|withholding tax)", "tax"],
     ["(deposit|withdrawal|transfer|contribution|cash)", "cash"],
     ["split", "split"],
+    [r"(you )?(bought|purchased|buy)\b.*", "buy"],
+    [r"(you )?(sold|sell) (short|to open|opening)\b.*", "sell_short"],
+    [r"(you )?(sold|sell)\b.*", "sell"],
+    [r".*\bdividend\b.*", "dividend"],
+    [r".*\binterest\b.*", "interest"],
+    [r".*\b(tax|withholding)\b.*", "tax"],
+    [r".*\b(deposit|withdrawal|funding|disbursement|contribution|wire)\b.*", "cash"],
 ]
+_A_TRADE = re.compile(r"(?:you )?(?:bought|purchased|(sold))\b.*", re.IGNORECASE)
+"""How a description of a trade begins."""
 
 
 def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) -> Source | None:
@@ -74,7 +88,9 @@ def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) ->
     action = columns.pop("action", None)
     if "exit_date" not in columns:
         if action is None or is_held_side(cells.get(action, ())):
-            action = next((name for name in cells if "date" in columns and _are_actions(source, cells[name])), None)
+            places = {name: told for name, told in cells.items() if "date" in columns}
+            action = next((name for name, told in places.items() if _are_actions(source, name, told)), None)
+            action = action or next((name for name, told in places.items() if _are_trades(name, told)), None)
         if action is not None:
             columns["action"] = action
             source = replace(source, kind="transactions", name="a table of transactions", columns=columns)
@@ -91,6 +107,8 @@ def with_meanings(source: Source, cells: Mapping[str, Sequence[str]]) -> Source:
     columns = dict(source.columns)
     used = {plain(name) for spelling in columns.values() for name in _spellings(spelling)}
     for name, first in cells.items():
+        if plain(name) in USUAL_NAMES["description"]:
+            continue
         field_of_ours = meaning(first)
         if field_of_ours is None or field_of_ours in columns or plain(name) in used:
             continue
@@ -110,7 +128,8 @@ def open_columns(
     header: Sequence[str], rows: Iterable[Sequence[str]], ignored: Collection[str]
 ) -> dict[str, list[str]]:
     """Return the columns whose cells decide what they mean, with the cells of some rows, but totals; none of `ignored`."""
-    places = {name: place for place, name in reversed(list(enumerate(header))) if plain(name) in OPEN_NAMES}
+    names = OPEN_NAMES.union(USUAL_NAMES["description"])
+    places = {name: place for place, name in reversed(list(enumerate(header))) if plain(name) in names}
     places = {name: place for name, place in places.items() if name.lower() not in ignored}
     if not places:
         return {}
@@ -118,7 +137,17 @@ def open_columns(
     return {name: [row[place] for row in whole if "total" not in row[place].lower()] for name, place in places.items()}
 
 
-def _are_actions(source: Source, cells: Sequence[str]) -> bool:
+def _are_trades(name: str, cells: Sequence[str]) -> bool:
+    """Return whether a column describes trades: most cells say what was bought or sold, and some are sales."""
+    if plain(name) not in USUAL_NAMES["description"]:
+        return False
+    trades = [match for cell in cells if (match := _A_TRADE.fullmatch(" ".join(cell.split())))]
+    return len(trades) * 2 > len(cells) and any(match[1] for match in trades)
+
+
+def _are_actions(source: Source, name: str, cells: Sequence[str]) -> bool:
+    if plain(name) in USUAL_NAMES["description"]:
+        return False
     words = [" ".join(cell.split()) for cell in cells if cell]
     found = {next((verb for pattern, verb in source.actions if pattern.fullmatch(each)), None) for each in words}
     return None not in found and not found.isdisjoint({"buy", "sell"}) and not is_held_side(cells)

@@ -1,5 +1,6 @@
 """Columns whose name can mean several things, such as Type, Side or Status: they mean what their cells say."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 SIDES: Mapping[str, int] = {
@@ -68,6 +69,7 @@ TELLING = frozenset(
 """Words that change what a lot is: a column that has one and is not used is pointed at."""
 TELLING_PATTERN = f"(?i){'|'.join(sorted(TELLING))}"
 """What cells with one of them match, and some others."""
+_SOLD = re.compile(r"(?:you )?sold\b")
 _LONGEST = 4
 """Words in a cell that states something; longer ones are prose."""
 
@@ -122,6 +124,19 @@ def not_understood(name: str, cells: Sequence[str], fields: Collection[str]) -> 
         return None
     strange = [cell for cell in filled if not any(in_words(cell) in words for words in in_use)]
     return next(iter(strange or filled), None)
+
+
+def ends_or_is_short(cell: str) -> bool:
+    """Return whether a cell says of its lot that it is short or was sold; names of instruments do not.
+
+    Examples
+    --------
+    >>> cells = ("short", "Sold", "YOU SOLD APPLE INC", "sold 40 @ 190", "Short-Term Bond", "Salesforce", "closed", "Put")
+    >>> [ends_or_is_short(cell) for cell in cells]
+    [True, True, True, True, False, False, True, False]
+    """
+    words = in_words(cell)
+    return SIDES.get(words) == -1 or STATES.get(words) is False or bool(_SOLD.match(words))
 
 
 def telling_cell(cells: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """The columns of a table as values, and what was found on the way: problems, doubts, skipped lines, warnings."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -107,6 +108,14 @@ class Cells:
         if not self.findings.is_full:
             label = self.table.label(name)
             self.findings.problems.append(Problem(code, self.table.lines[row], label, None, expected, "empty"))
+
+    def doubt(self, code: str, row: int, name: str, question: str, remedy: str) -> None:
+        """Ask about what stands in a cell; leaving its column out, which `{}` in the remedy names, is one answer."""
+        label = self.table.label(name)
+        asked = remedy.format(shlex.quote(label))
+        self.findings.doubts.append(
+            Doubt(code, self.table.lines[row], label, self.texts(name)[row], question, asked, "ignore_columns")
+        )
 
     def is_empty(self, name: str) -> BoolArray:
         """Return which cells of a field hold nothing."""

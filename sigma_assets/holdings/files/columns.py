@@ -4,10 +4,18 @@ import difflib
 import shlex
 from collections.abc import Collection, Iterator
 
+import numpy as np
+
 from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
-from sigma_assets.base.numerals import date_orders, decimal_signs, written_date, written_number
+from sigma_assets.base.numerals import NOTHING, date_orders, decimal_signs, written_date, written_number
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
-from sigma_assets.holdings.brokers.words import OPEN_NAMES, TELLING_PATTERN, not_understood, telling_cell
+from sigma_assets.holdings.brokers.words import (
+    OPEN_NAMES,
+    TELLING_PATTERN,
+    ends_or_is_short,
+    not_understood,
+    telling_cell,
+)
 from sigma_assets.holdings.files.cells import Doubt, Findings
 from sigma_assets.holdings.files.column import Column
 from sigma_assets.holdings.files.recognition import Found
@@ -19,11 +27,15 @@ VALUATIONS = frozenset(
     for what in (
         *("last price", "current price", "market price", "closing price", "market value", "current value"),
         *("gain/loss", "gain", "unrealized gain/loss", "unrealized p&l", "unrealized gain", "total gain/loss"),
-        *("day change", "day's change", "today's gain/loss", "percent of account", "% of account"),
+        *("price change", "day change", "day's change", "today's gain/loss", "percent of account", "% of account"),
     )
     for unit in ("", " $", " %", " ($)", " (%)", " (usd)")
 )
 """Usual names of what a broker says of a lot today: prices come from the price source."""
+CURRENCIES = frozenset(
+    {"currency", "currency code", "ccy", "curr."}
+    | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
+)
 _FEW, _SAMPLE = 2_000, 50_000
 """Cells that tell a file's decimal sign and order of days; those behind are held against it like all others. The
 first few mostly tell already."""
@@ -33,6 +45,8 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
     """Columns that nothing uses: refused if they look like ours, asked about if they hold numbers, else said."""
     source = table.source
     _check_header(table, findings)
+    _ask_about_notes(table, findings, ignored_columns)
+    _check_currencies(table, findings, ignored_columns)
     if own_mapping:
         for name, cells, *_ in _unknown_columns(table):
             _note_telling(table, name, cells, findings)
@@ -65,6 +79,42 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
             _note_telling(table, name, cells, findings)
     if ignored:
         findings.warnings.append(f"ignored columns: {', '.join(ignored)}")
+
+
+def _ask_about_notes(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
+    """Ask about a description of a lot that says nothing but that it is short, or that it was sold."""
+    name, cells = table.label("description"), table.texts("description")
+    if table.source.recognise or table.source.kind == "transactions" or name.lower() in ignored_columns:
+        return
+    value = next((cell for cell in cells.distinct if ends_or_is_short(cell)), None)
+    if value is not None:
+        findings.doubts.append(
+            Doubt(
+                "ERR_POS_037",
+                table.lines[int(cells.among([value]).argmax())],
+                name,
+                value,
+                "this changes what the lot is, and a description is not read: ignore it?",
+                "a negative Quantity for a short; Exit Date and Exit Price Per Share for what was sold; or"
+                f" `--ignore-column {shlex.quote(name)}`",
+                "ignore_columns",
+            )
+        )
+
+
+def _check_currencies(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
+    """Refuse rows in another currency than USD by a column that no field uses; a mapping's own is read with the rows."""
+    for name, cells, *_ in _unknown_columns(table):
+        if plain(name) not in CURRENCIES or name.lower() in ignored_columns:
+            continue
+        for row in np.flatnonzero(cells.having(lambda text: text not in NOTHING and text.upper() != "USD")).tolist():
+            expected = "USD: other currencies are not kept; where the numbers are in USD all the same, `--ignore-column"
+            expected += f" {shlex.quote(name)}`"
+            findings.problems.append(
+                Problem("ERR_POS_028", table.lines[row], name, cells[row], expected, "another currency")
+            )
+            if findings.is_full:
+                return
 
 
 def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:

@@ -15,7 +15,7 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Sk
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
-from sigma_assets.holdings.files.statements import check_status, check_unit, side_signs
+from sigma_assets.holdings.files.statements import check_costs, check_status, check_unit, is_of_today, side_signs
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
 _DTYPES = {
@@ -44,7 +44,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
     instruments = read_instruments(cells, rows)
     stated = _quantities(cells, instruments, rows)
     quantity = stated * side_signs(cells, stated, rows)
-    price = _prices(cells, instruments, stated, rows)
+    price = _prices(cells, instruments, quantity, rows)
     entry = _entries(cells, today, entry_date, rows)
     exit_date, exit_price = _exits(cells, today, entry, rows)
     for row in np.flatnonzero(instruments.investment_class == "OPTIONS"):
@@ -104,12 +104,15 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
+    closing, value = cells.numbers("closing", code), cells.numbers("value", code)
+    from_cost, from_value = (np.round(_of_one(total, size), PLACES) for total in (_costs(cells, rows), value))
+    if is_of_today(cells, price, from_cost, from_value, rows):
+        closing, price = np.where(np.isnan(closing), price, closing), np.full(len(cells), np.nan)
     if cells.has("cost"):
-        from_cost = np.round(cells.numbers("cost", code) / size, PLACES)
         check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
         price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
+    check_unit(cells, instruments, "price", price, from_value, "value", rows & (instruments.subtype == "BOND"))
     if cells.table.source.kind == "positions":
-        from_value, closing = cells.numbers("value", code) / size, cells.numbers("closing", code)
         check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
         for total in (from_value, closing):
             used = np.isnan(price) & np.isfinite(total) & ~instruments.is_cash & rows
@@ -119,6 +122,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
                     f"{int(used.sum())} positions have no cost in the file and are entered at its price: their profit"
                     " counts from that day"
                 )
+    check_costs(cells, instruments, price, from_value)
     price = np.where(instruments.is_cash & np.isnan(price), 1.0, price)
     for row in np.flatnonzero(instruments.is_cash & (price > 0) & (price != 1.0) & rows):
         cells.findings.warnings.append(
@@ -131,6 +135,27 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
     return price
+
+
+def _of_one(total: FloatArray, size: FloatArray) -> FloatArray:
+    """Return what a total makes of one share: brokers write the cost and the value of a short with either sign."""
+    return np.where(size < 0, np.abs(total), total) / np.abs(size)
+
+
+def _costs(cells: Cells, rows: BoolArray) -> FloatArray:
+    """Return total costs; ask about amounts whose signs tell purchases and sales apart, since each row is a lot."""
+    amount = cells.numbers("amount", "ERR_POS_009")
+    paid, received = np.flatnonzero((amount < 0) & rows), np.flatnonzero((amount > 0) & rows)
+    if len(paid) and len(received):
+        row = int(max(paid[0], received[0]))
+        cells.doubt(
+            "ERR_POS_027",
+            row,
+            "amount",
+            "amounts of both signs in a table without actions: which rows are sales?",
+            "a column Action with Buy and Sell, or `--ignore-column {}` if each row is a lot that is held",
+        )
+    return cells.numbers("cost", "ERR_POS_009")
 
 
 def _of_total_cost(

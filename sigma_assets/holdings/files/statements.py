@@ -4,6 +4,7 @@ import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.base.numerals import NOTHING
+from sigma_assets.holdings.brokers.sources import plain
 from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.instruments import Instruments
@@ -11,6 +12,10 @@ from sigma_assets.holdings.files.instruments import Instruments
 _HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
 """A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or
 USD per contract. Accrued interest and rounding make it differ by up to this share."""
+_OPEN_PRICES = frozenset({"price", "share price", "price ($)", "price (usd)", "price $"})
+"""Names of a price that can be the entry's or today's."""
+_SAME, _ROUNDED = 0.001, 0.006
+"""Prices that differ by no more than this share, or this many USD, are the same."""
 
 
 def side_signs(cells: Cells, quantity: FloatArray, rows: BoolArray) -> FloatArray:
@@ -35,6 +40,58 @@ def check_status(cells: Cells, rows: BoolArray) -> None:
     for row in np.flatnonzero(is_closed & ~is_ended & rows).tolist():
         expected = "an exit date and an exit price, or the line left out: without them the lot would be open"
         cells.wrong("ERR_POS_024", row, "status", expected, "closed, without an exit")
+
+
+def is_of_today(
+    cells: Cells, price: FloatArray, from_cost: FloatArray, from_value: FloatArray, rows: BoolArray
+) -> bool:
+    """Return whether a column named Price alone has today's prices, which the values of the positions prove; it is said.
+
+    Parameters
+    ----------
+    from_cost, from_value : what total cost and value make of one; NaN where the file does not say.
+    """
+    if cells.table.source.document or plain(cells.table.label("price")) not in _OPEN_PRICES:
+        return False  # a broker's, or the user's own mapping knows
+    is_value, is_cost = (np.abs(each - price) <= _SAME * price + _ROUNDED for each in (from_value, from_cost))
+    known = rows & np.isfinite(from_value) & (price > 0)
+    if not (known & is_value & ~is_cost).any() or (known & ~is_value).any():
+        return False
+    if cells.table.source.kind == "lots" and not np.isfinite(from_cost[known]).all():
+        row = int(np.flatnonzero(known & ~np.isfinite(from_cost))[0])
+        cells.doubt(
+            "ERR_POS_036",
+            row,
+            "value",
+            "price times quantity is what the lot is worth today: is that price the one of the entry, too?",
+            "a column Entry Price Per Share or Total Cost; or `--ignore-column {}` if it is the price of the entry",
+        )
+        return False
+    if np.isfinite(from_cost[known]).any():
+        cells.findings.warnings.append(
+            f"the column {cells.table.label('price')!r} is today's price, since {cells.table.label('value')} is that times"
+            " the quantity: lots are entered at their cost"
+        )
+    return True
+
+
+def check_costs(cells: Cells, instruments: Instruments, price: FloatArray, from_value: FloatArray) -> None:
+    """Warn of fees that a table of lots cannot enter, and of options whose price may be that of a contract."""
+    fees = [name for name in cells.table.cells if name.partition("#")[0] == "fees"]
+    paid = sum(float(np.nansum(np.abs(cells.numbers(name, "ERR_POS_009")))) for name in fees)
+    if paid:
+        cells.findings.warnings.append(
+            f"fees of {paid:,.2f} USD in {', '.join(map(cells.table.label, fees))} are not entered: a table of lots has no"
+            " day for them. Add them to the entry prices, or record them with `sigma-assets flow ... --kind fee`"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        is_off = (instruments.investment_class == "OPTIONS") & (price / from_value > 1.0 / _NEARLY)
+    for row in np.flatnonzero(is_off).tolist():
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: {instruments.symbol[row]} was entered at {price[row]:,.8g} and is worth"
+            f" {from_value[row]:,.8g} per share of the underlying by {cells.table.label('value')}: if the price is that of a"
+            " contract, divide it by 100"
+        )
 
 
 def check_unit(

@@ -14,6 +14,8 @@ Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
 BUYS, SALES = ("buy",), ("sell", "sell_short")
 _A_CENT = 0.01
+_ALIKE = 0.01
+_REINVESTED = r"(?i)\breinv|\brein\b|\bdrip\b"
 INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
@@ -35,7 +37,18 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
         cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
     for row in np.flatnonzero(verbs == "skip").tolist():
         cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
-    return verbs
+    return np.where(_are_reinvested(cells, verbs, quantity), "buy", verbs)
+
+
+def _are_reinvested(cells: Cells, verbs: Verbs, quantity: FloatArray) -> BoolArray:
+    """Return which dividends are paid for shares, as E*TRADE names a reinvestment: a purchase that the dividend pays for.
+
+    A dividend that was taken back has the number of shares that it was for, and no price that makes the amount.
+    """
+    amount, price = (cells.numbers(name, "ERR_POS_009") for name in ("amount", "price"))
+    is_priced = np.abs(quantity * price + amount) <= np.maximum(_ALIKE * np.abs(amount), _A_CENT)
+    says_so = cells.texts("description").matching(_REINVESTED) | cells.texts("action").matching(_REINVESTED)
+    return (verbs == "dividend") & (quantity > 0) & (amount < 0) & (is_priced | says_so)
 
 
 def named_in_action(cells: Cells, row: int) -> dict[str, str]:

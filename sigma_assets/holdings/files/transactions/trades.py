@@ -139,6 +139,8 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
 def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, money: Money) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
     is_trade = np.isin(verbs, (*BUYS, *SALES))
+    is_reinvested = is_trade & cells.texts("action").matching("(?i)dividend")
+    price = np.where(is_reinvested & (price == 0), np.nan, price)  # E*TRADE leaves it out; the amount says it
     needed = is_trade & ~instruments.is_cash
     stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
     compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
