@@ -13,12 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios, parse_scenarios, standard_scenarios
 from sigma_assets.base import setting_values as read
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
 from sigma_assets.base.contracts import read_symbol
 from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.base.frames import SessionArray
 from sigma_assets.base.masking import masked, without_login
 
 HIDDEN = "(set)"
@@ -248,6 +251,12 @@ class Settings:
         """Return the first session of the date dimension."""
         beginning = date(today().year - YEARS_OF_HISTORY, 1, 1)
         return self.calendar.on_or_after(self.first_session or beginning)
+
+    @property
+    def partition_sessions(self) -> SessionArray:
+        """Return the sessions of the date dimension, and those that are to come."""
+        sessions: SessionArray = self.calendar.sessions
+        return sessions[sessions >= np.datetime64(self.history_start)]
 
     @property
     def factor_model(self) -> FactorModel:

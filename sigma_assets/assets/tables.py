@@ -58,8 +58,23 @@ class Tables:
         return self.database
 
     def scope(self, context: dg.AssetExecutionContext) -> Scope:
-        """Return the scope of the partitions that a step materialises."""
-        return Scope.of_keys(context.partition_keys, self.roster().id_of)
+        """Return the scope of the partitions that a step materialises.
+
+        Raises
+        ------
+        Failure
+            There is none of them, or a session is not over by the cutoff: what would be computed is not what it says.
+        """
+        scope = Scope.of_keys(context.partition_keys, self.roster().id_of)
+        if not len(scope.sessions):
+            raise dg.Failure("the range of this run has no partition: nothing can be computed", allow_retries=False)
+        if scope.last > (current := self.settings.current_session()):
+            raise dg.Failure(
+                f"the session {scope.last} is not over: prices are expected from {self.settings.cutoff:%H:%M} New York on"
+                f" (SIGMA_CUTOFF). Run it then, or up to {current} now",
+                allow_retries=False,
+            )
+        return scope
 
     def roster(self) -> Roster:
         """Return which portfolio is which partition, as it is now."""

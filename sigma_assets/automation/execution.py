@@ -168,7 +168,7 @@ def bring_up_to_date(
     -------
     One outcome per run, in the order in which they ran; empty when nothing was missing and nothing had changed.
     """
-    update = Update(instance, tables, price_source, request, Materialized(tables.calendar.sessions))
+    update = Update(instance, tables, price_source, request, Materialized(tables.settings.partition_sessions))
     outcomes: list[Outcome] = []
     end_runs_of_dead_processes(instance)
     adopt_portfolios(instance, tables, "command")

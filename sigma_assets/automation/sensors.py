@@ -38,7 +38,7 @@ def index_of(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
 
 @cache
 def _index(storage_id: str, tables: Tables) -> Materialized:
-    return Materialized(tables.calendar.sessions)
+    return Materialized(tables.settings.partition_sessions)
 
 
 @dg.sensor(
@@ -58,7 +58,9 @@ def onboarding(
     if not new:
         yield dg.SkipReason("no portfolio is new")
         return
-    nothing_yet = Materialized(tables.calendar.sessions)  # of new portfolios nothing is there: no look is needed
+    nothing_yet = Materialized(
+        tables.settings.partition_sessions
+    )  # of new portfolios nothing is there: no look is needed
     inputs = read_inputs(context.instance, tables, price_source, nothing_yet, portfolio_ids=new, force=True)
     planned = onboarding_runs(inputs, new, tables.calendar.sessions)
     yield from (run_request(run, inputs.roster, "onboarding") for run in planned)

@@ -92,7 +92,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
 
     tables, price_source = open_market()
     with open_instance() as instance:
-        materialized = Materialized(tables.calendar.sessions)
+        materialized = Materialized(tables.settings.partition_sessions)
         update = Update(instance, tables, price_source, UpdateRequest(portfolio_ids or None), materialized)
         note_newer_methods(instance, tables.database)
         inputs, needs = update.outdated() if outdated else update.due()

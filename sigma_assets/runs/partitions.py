@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 import numpy as np
@@ -10,8 +10,23 @@ import numpy as np
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.settings import settings
 
-CLOSE_TIMEZONE = "Etc/GMT-3"
-"""Midnight there (UTC+3) is 16:00 EST or 17:00 EDT: a session becomes a partition just after its close, never before."""
+_EDT = 4
+"""Hours that New York is behind UTC in summer."""
+
+
+def session_partitions(cutoff: time) -> dg.DailyPartitionsDefinition:
+    """Return the partitions of sessions: one appears at the full hour before the cutoff in summer, an hour earlier in winter.
+
+    Dagster lets a day become a partition at its end, midnight in some time zone, and leaves out closed days only if they
+    are days of that zone, too. None follows New York into summer time at another hour, so this one is of a fixed offset:
+    of 16:30 it is UTC+4, whose midnight is 16:00 EDT and 15:00 EST. A run before the cutoff is refused (`Tables.scope`).
+    """
+    offset = 24 - (cutoff.hour + _EDT)
+    return dg.DailyPartitionsDefinition(
+        start_date=settings().history_start.isoformat(),
+        timezone=f"Etc/GMT{-offset:+d}",  # signs are the other way round there
+        exclusions=_exclusions(),
+    )
 
 
 def _exclusions() -> list[str | datetime]:
@@ -22,11 +37,7 @@ def _exclusions() -> list[str | datetime]:
     return ["0 0 * * 6,0", *(datetime.combine(day.item(), datetime.min.time()) for day in closed)]
 
 
-sessions_def = dg.DailyPartitionsDefinition(
-    start_date=settings().calendar.on_or_after(settings().history_start).isoformat(),
-    timezone=CLOSE_TIMEZONE,
-    exclusions=_exclusions(),
-)
+sessions_def = session_partitions(settings().cutoff)
 portfolios_def = dg.DynamicPartitionsDefinition(name="portfolio")
 portfolio_sessions_def = dg.MultiPartitionsDefinition({"date": sessions_def, "portfolio": portfolios_def})
 

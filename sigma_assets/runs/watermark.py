@@ -32,7 +32,8 @@ class Materialized:
 
     Parameters
     ----------
-    calendar : datetime64[D] array, all sessions; positions in it stand for sessions.
+    calendar : datetime64[D] array, the sessions of the date dimension; positions in it stand for sessions. What is
+        materialised before them, since `SIGMA_FIRST_SESSION` was earlier once, is no partition any more.
     """
 
     def __init__(self, calendar: SessionArray) -> None:

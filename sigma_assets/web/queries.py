@@ -41,7 +41,7 @@ class Queries:
         self.sessions: SessionArray = settings.calendar.sessions
         self.cache = ShortCache(cache_seconds)
         self._dagster_changes = DagsterChanges(instance)
-        self._older_numbers = OlderNumbers(instance, database)
+        self._older_numbers = OlderNumbers(instance, database, settings.history_start)
         self.history = History(instance, self.roster, settings.calendar, self.cache.get, self._rows_end)
 
     def version(self) -> Hashable:

@@ -1,12 +1,12 @@
-"""Session partitions are exactly the NYSE sessions, and appear just after the close."""
+"""Session partitions are exactly the NYSE sessions, and are there by the cutoff."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from sigma_assets.runs.partitions import Scope, sessions_def
+from sigma_assets.runs.partitions import Scope, session_partitions, sessions_def
 from sigma_assets.runs.tags import PlannedRun, run_tags, spans_of
 from sigma_assets.settings import settings
 from sigma_assets.storage.roster import Roster
@@ -34,14 +34,28 @@ def test_special_closures_holidays_and_weekends_are_no_partitions(closed):
 @pytest.mark.parametrize(
     ("moment", "last"),
     [
-        (datetime(2026, 1, 8, 15, 59, tzinfo=NEW_YORK), "2026-01-07"),  # winter: before the close
-        (datetime(2026, 1, 8, 16, 1, tzinfo=NEW_YORK), "2026-01-08"),
-        (datetime(2025, 7, 8, 17, 1, tzinfo=NEW_YORK), "2025-07-08"),  # summer time
+        (datetime(2026, 1, 8, 14, 59, tzinfo=NEW_YORK), "2026-01-07"),  # winter
+        (datetime(2026, 1, 8, 16, 30, tzinfo=NEW_YORK), "2026-01-08"),
+        (datetime(2025, 7, 8, 15, 59, tzinfo=NEW_YORK), "2025-07-07"),  # summer time: before the close
+        (datetime(2025, 7, 8, 16, 30, tzinfo=NEW_YORK), "2025-07-08"),
         (datetime(2026, 1, 10, 12, 0, tzinfo=NEW_YORK), "2026-01-09"),  # a Saturday shows Friday, and no Monday
     ],
 )
-def test_a_session_appears_after_its_close_and_never_before(moment, last):
+def test_a_session_is_a_partition_at_the_cutoff_and_not_long_before(moment, last):
     assert sessions_def.get_partition_keys(current_time=moment)[-1] == last
+
+
+@pytest.mark.parametrize("day", [date(2026, 7, 15), date(2026, 1, 15)], ids=["summer", "winter"])
+@pytest.mark.parametrize("cutoff", [time(13, 0), time(14, 30), time(16, 30), time(19, 59), time(20, 0), time(23, 59)])
+def test_at_any_cutoff_the_session_is_a_partition(cutoff, day):
+    """In summer it became one at 17:00: each run of the half hour before succeeded, with nothing done."""
+    moment = datetime.combine(day, cutoff, NEW_YORK)
+
+    keys = session_partitions(cutoff).get_partition_keys(current_time=moment)
+    earlier = session_partitions(cutoff).get_partition_keys(current_time=moment - timedelta(hours=2))
+
+    assert keys[-1] == str(day)
+    assert earlier[-1] != str(day)
 
 
 def test_a_scope_is_the_product_of_its_keys():

@@ -67,7 +67,7 @@ class PriceLook:
 
 def after_changed_holdings(inputs: PlanInputs, tables: Tables, materialized: Materialized) -> Needs:
     """Return, for each portfolio whose lots or cash flows changed, what is there from the change on."""
-    changed = changed_holdings(tables.database, inputs.order)
+    changed = changed_holdings(tables.database, inputs.order, since=tables.settings.history_start)
     return {
         (row.portfolio_id, asset): days
         for row in changed.itertuples()

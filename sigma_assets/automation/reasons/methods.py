@@ -39,7 +39,7 @@ def outdated(instance: dg.DagsterInstance, tables: Tables, roster: Roster) -> Ne
     An asset is also outdated where it was computed before the method of one that it is made of changed.
     """
     until = _older_until(tables.database)
-    calendar = {str(day): day for day in tables.calendar.sessions}
+    calendar = {str(day): day for day in tables.settings.partition_sessions}
     active = set(instance.get_dynamic_partitions("portfolio"))
     found: dict[tuple[str | None, str], list[np.datetime64]] = {}
     for asset, event in until.items():
@@ -58,11 +58,16 @@ class OlderNumbers:
     """Which portfolios have numbers that an older method computed, for whoever shows them.
 
     What was found to have none is not looked at again: numbers never become older, but by another method.
+
+    Parameters
+    ----------
+    start : the first session that is computed.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, database: Database) -> None:
+    def __init__(self, instance: dg.DagsterInstance, database: Database, start: date) -> None:
         self._instance = instance
         self._database = database
+        self._start = start
         self._until: dict[str, int] = {}
         self._clean: set[str] = set()
 
@@ -81,7 +86,7 @@ class OlderNumbers:
         found = {key: self._older(roster.name_of[key], days) for key, days in stored.items()}
         if not ends_only:
             self._clean |= {key for key in open_ones if not found.get(key)}
-        return {key: [older_method(older)] for key, older in found.items() if older}
+        return {key: [older_method(older, self._start)] for key, older in found.items() if older}
 
     def _older(self, name: str, days: Collection[date]) -> dict[str, list[date]]:
         """Return asset -> sessions that are of an older method, ascending; assets without any are left out."""

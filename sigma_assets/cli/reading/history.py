@@ -76,7 +76,7 @@ def status(portfolio_id: str, as_json: bool) -> None:
     require_active([portfolio_id])
     tables, price_source = open_market()
     with open_instance() as instance:
-        materialized = Materialized(tables.calendar.sessions)
+        materialized = Materialized(tables.settings.partition_sessions)
         update = Update(instance, tables, price_source, UpdateRequest((portfolio_id,)), materialized)
         inputs, needs = update.due()
         last = stories(instance, inputs.roster, tables.calendar, portfolio_id=portfolio_id, limit=1)

@@ -35,10 +35,11 @@ def older_numbers(portfolio_ids: Collection[str]) -> "dict[str, list[Gap]]":
     if not has_older_numbers(database):
         return {}
     from sigma_assets.automation.reasons.methods import OlderNumbers
+    from sigma_assets.settings import settings
 
     with open_instance() as instance:
-        many = len(portfolio_ids) > 1
-        return OlderNumbers(instance, database).gaps(read_roster(database), portfolio_ids, ends_only=many)
+        older = OlderNumbers(instance, database, settings().history_start)
+        return older.gaps(read_roster(database), portfolio_ids, ends_only=len(portfolio_ids) > 1)
 
 
 def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:

@@ -34,17 +34,21 @@ def general_gaps(
     return found
 
 
-def older_method(sessions: Mapping[str, Sequence[date]]) -> Gap:
+def older_method(sessions: Mapping[str, Sequence[date]], start: date) -> Gap:
     """Return what is to be known of numbers that an older version of a method computed.
 
     Parameters
     ----------
     sessions : asset -> sessions, at least one.
+    start : the first session that is computed.
     """
     every = sorted({day for days in sessions.values() for day in days})
     span = str(every[0]) if len(every) == 1 else f"{len(every):,} sessions from {every[0]} to {every[-1]}"
     reason = f"an older version of the method computed {', '.join(sessions)} on {span}"
-    return Gap(None, "numbers of the current method", reason, "run `sigma-assets run --outdated`")
+    remedy = "run `sigma-assets run --outdated`"
+    if every[0] < start:
+        remedy += f"; those before {start} are computed only with an earlier SIGMA_FIRST_SESSION, such as {every[0]}"
+    return Gap(None, "numbers of the current method", reason, remedy)
 
 
 def carried_prices(positions: Sequence[Mapping[str, Any]], known: Holdings) -> list[Gap]:

@@ -14,6 +14,7 @@ from sigma_assets.reports.gaps.kinds import (
     entry_price_gaps,
     gaps_of,
     holdings_changed,
+    no_longer_computed,
     lots_without_price,
     outdated,
     partly_simulated,
@@ -109,15 +110,22 @@ def holdings_of(
     older : portfolio id -> what an older version of a method computed: said with the gaps.
     """
     known, _ = _known(database, settings, portfolio_ids, uncomputed or {})
-    changed = {
-        row.portfolio_id: row.first_session.date() for row in changed_holdings(database, portfolio_ids).itertuples()
-    }
+    start = settings.history_start
+    changed = _changed(database, portfolio_ids, since=start)
+    before = _changed(database, portfolio_ids, until=start)
     told = {}
     for key, each in known.items():
         more = [holdings_changed(changed[key])] if key in changed else []
+        more += [no_longer_computed("its lots or cash flows changed", before[key], start)] if key in before else []
         gaps = (*each.gaps, *more, *(older or {}).get(key, ()))
         told[key] = replace(each, gaps=gaps, changed_from=changed.get(key))
     return told
+
+
+def _changed(database: Database, portfolio_ids: Sequence[str], **days: date) -> dict[str, date]:
+    """Return portfolio id -> first session of those asked for whose numbers are of before a change."""
+    changed = changed_holdings(database, portfolio_ids, **days)
+    return {row.portfolio_id: row.first_session.date() for row in changed.itertuples()}
 
 
 def imported_holdings(

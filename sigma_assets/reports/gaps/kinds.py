@@ -116,6 +116,18 @@ def holdings_changed(first: date) -> Gap:
     return Gap(None, "numbers of its present holdings", reason, remedy)
 
 
+def no_longer_computed(what: str, first: date, start: date) -> Gap:
+    """Return what is to be known of numbers that are out of date, and of sessions before the date dimension.
+
+    Parameters
+    ----------
+    what : why they are out of date.
+    first, start : the first such session; the first session that is computed.
+    """
+    reason = f"{what}, and sessions before {start}, the first one that is computed, keep what they had from {first} on"
+    return Gap(None, "numbers that are true", reason, f"set SIGMA_FIRST_SESSION to {first} and run `sigma-assets run`")
+
+
 def unknown_symbol(symbol: str, remark: Remark) -> Gap:
     """Return what is to be known of a symbol that the price source does not know, before anything is computed."""
     return Gap(symbol, "price", *_why_unpriced(remark))

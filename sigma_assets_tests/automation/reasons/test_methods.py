@@ -82,7 +82,7 @@ def _outdated(world: World) -> dict:
 
 def _told(world: World, *, ends_only: bool = False) -> list[str]:
     roster = world.tables.roster()
-    older = OlderNumbers(world.instance, world.tables.database)
+    older = OlderNumbers(world.instance, world.tables.database, world.settings.history_start)
     return [str(gap) for gaps in older.gaps(roster, roster.name_of, ends_only=ends_only).values() for gap in gaps]
 
 
