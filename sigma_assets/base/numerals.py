@@ -15,12 +15,19 @@ NOTHING = frozenset({"", "-", "--", "n/a", "N/A", "n.a."})
 
 _PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _GROUPED = {
-    ".": re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
-    ",": re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
+    ".": re.compile(r"(?:[0-9]{1,3}([, '])[0-9]{3}(?:\1[0-9]{3})*|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
+    ",": re.compile(r"(?:[0-9]{1,3}([. '])[0-9]{3}(?:\1[0-9]{3})*|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
 }
-_BLANKS = str.maketrans("\u2212", "-", " \u00a0\u202f'\u2019")
-"""Signs that group digits are left out, and a typographic minus is a minus."""
+"""One sign sets off groups of three digits; anything else, such as `10 20`, is two numbers or a slip."""
+_TYPED = str.maketrans("\u2212\u00a0\u202f\u2019", "-  '")
+_LONGEST = 60
+"""Characters of a number with its signs; a longer cell is something else, and not looked at."""
 _CURRENCY = re.compile(r"US\$|\$|USD")
+_USD = rf"(?:(?:{_CURRENCY.pattern}) *)?"
+_DIGITS = r"[0-9., ']*[0-9.,]"
+_WRITTEN = re.compile(
+    rf"{_USD}(?P<sign>[+-]?) *{_USD}(?P<digits>{_DIGITS}) *{_USD}|{_USD}\( *{_USD}(?P<negative>{_DIGITS}) *{_USD}\) *{_USD}"
+)
 _AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 
 _CLOCK = r"(?:[T;, ]+[0-9]{1,2}:?[0-9]{2}.*)?"
@@ -63,22 +70,17 @@ def written_number(text: str, decimal: str = ".") -> Decimal | None:
     ['1250.5', '-500.00', '-5', '1.00', '1250.5', '0.5']
     >>> str(written_number("1.250,5", ",")), str(written_number("\u2212 5"))
     ('1250.5', '-5')
-    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%")]
-    [None, None, None, None, None]
+    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%", "10 20", "5$5", "($-5)")]
+    [None, None, None, None, None, None, None, None]
     """
     if _PLAIN_DECIMAL.fullmatch(text) and decimal == ".":
         return Decimal(text)
-    bare, count = _CURRENCY.subn("", text.translate(_BLANKS))
-    negative = False
-    if bare.startswith("(") and bare.endswith(")"):
-        bare, negative = bare[1:-1], True
-    if bare[:1] in "+-" and bare:
-        negative, bare = negative != (bare[0] == "-"), bare[1:]
-    if count > 1 or not _GROUPED[decimal].fullmatch(bare):
+    size, is_negative = _size(text)
+    if not _GROUPED[decimal].fullmatch(size):
         return None
-    digits = bare.replace("," if decimal == "." else ".", "").replace(",", ".")
-    number = Decimal(digits)
-    return -number if negative else number
+    whole, _, part = size.partition(decimal)
+    number = Decimal(f"{''.join(filter(str.isdigit, whole))}.{part}")
+    return -number if is_negative else number
 
 
 def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
@@ -96,13 +98,22 @@ def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
     for cell in cells:
         if "." not in cell and "," not in cell:
             continue
-        bare = _CURRENCY.sub("", cell.translate(_BLANKS)).strip("()+-")
+        bare, _ = _size(cell)
         if _AMBIGUOUS.fullmatch(bare) and not bare.startswith("0"):
             open_cell = open_cell or cell
             continue
         point += (bool(_GROUPED["."].fullmatch(bare)) and "." in bare) or bare.count(",") > 1
         comma += (bool(_GROUPED[","].fullmatch(bare)) and "," in bare) or bare.count(".") > 1
     return point, comma, open_cell
+
+
+def _size(text: str) -> tuple[str, bool]:
+    """Return the digits of a number with the signs between them, empty if it is none; and whether it is negative."""
+    typed = text.translate(_TYPED)
+    match = _WRITTEN.fullmatch(typed) if len(typed) <= _LONGEST else None
+    if match is None or len(_CURRENCY.findall(typed)) > 1:
+        return "", False
+    return match["digits"] or match["negative"], match["digits"] is None or match["sign"] == "-"
 
 
 def is_storable(number: Decimal) -> bool:
