@@ -30,7 +30,7 @@ class ReadOptions:
     ----------
     source : mapping to read the file by; by default recognised by its header.
     entry_date : day from which positions count where the file has no days.
-    decimal, dates : `.` or `,`; `mdy` or `dmy`.
+    decimal, dates : `.` or `,`; `mdy`, `dmy` or `ymd`.
     allow_duplicates : rows that stand there twice are meant.
     ignore_columns : columns that hold something and are not wanted, in lower case; `*` for all.
     """

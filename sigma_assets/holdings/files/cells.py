@@ -15,6 +15,7 @@ from sigma_assets.base.numerals import (
     NOTHING,
     decimals,
     is_storable,
+    may_be_day,
     written_date,
     written_number,
 )
@@ -26,7 +27,6 @@ PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
-_A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
 
 
@@ -155,7 +155,7 @@ class Cells:
     def day(self, text: str) -> date | None:
         """Return the day of a text, None if it is none."""
         if text not in self._days:
-            self._days[text] = written_date(text, self.dates if self.dates in ("mdy", "dmy") else None)
+            self._days[text] = written_date(text, self.dates)
         return self._days[text]
 
     def days(self, name: str, check: Callable[[date], tuple[str, str, str] | None]) -> SessionArray:
@@ -171,7 +171,7 @@ class Cells:
             if text in NOTHING:
                 continue
             if (day := self.day(text)) is None:
-                faults[place] = ("ERR_POS_013", _A_DAY, "not a day")
+                faults[place] = ("ERR_POS_013", a_day(text), "not a day")
             else:
                 known[place] = day
                 if fault := check(day):
@@ -213,6 +213,12 @@ class RowCells:
     def missing(self, code: str, name: str, expected: str) -> None:
         """Note that a cell is empty."""
         self._cells.missing(code, self.row, name, expected)
+
+
+def a_day(text: str) -> str:
+    """Return what is expected where a text is no day, or one in another order than that of the file."""
+    order = "; or `--dates mdy` or `--dates dmy` (`dates:` in a --mapping), which say whether the month comes first"
+    return f"a day as YYYY-MM-DD{order if may_be_day(text) else ''}"
 
 
 def or_nothing(numbers: FloatArray) -> FloatArray:
