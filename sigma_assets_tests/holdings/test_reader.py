@@ -135,6 +135,7 @@ def test_the_message_lists_fifty_problems_and_counts_the_rest():
     ("cells", "code"),
     [
         ({"symbol": ""}, "ERR_POS_001"),
+        *(({"symbol": text}, "ERR_POS_001") for text in ("--", "-", ".", "N/A", "n/a", "N.A.")),
         ({"symbol": "A" * 101}, "ERR_POS_002"),
         ({"symbol": "=cmd()"}, "ERR_POS_003"),
         ({"symbol": "ſPY"}, "ERR_POS_003"),
@@ -294,7 +295,33 @@ def test_an_option_that_expired_before_its_entry_is_pointed_at():
     assert "line 2: AAPL230120C00150000 had expired on 2023-01-20, before its entry on 2024-01-02" in warning
 
 
-@pytest.mark.parametrize("symbol", ["AAPL261319C00150000", "AAPL250117C00200", "XYZ 13/17/2025 20 C", "AAPL250117C0"])
+@pytest.mark.parametrize(
+    "symbol",
+    ["AAPL-250117C200", "AAPL20250117C200", "AAPL-250117-C-200", "AAPL250117CALL200", "AAPL-17JAN25-200-C",
+     "AAPL--250117C00200000", "AAPL20250117C00200000", "AAPL.250117C200", "AAPL-2025-01-17-C-200"],
+)  # fmt: skip
+def test_a_contract_in_any_notation_is_an_option_on_its_underlying(symbol):
+    lot = read(row(symbol=symbol)).iloc[0]
+
+    assert (lot["symbol"], lot["underlying_symbol"], lot["investment_class"]) == (
+        "AAPL250117C00200000", "AAPL", "OPTIONS",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["BRK.B", "BAC.PL", "BTC-USD", "MY-CALL", "SERIES-P-20240115", "FUND-20240115-P", "NOTE-2025-06-30", "912828ZT0",
+     "GS.PA", "A.1", "ROUND-2021-C"],
+)  # fmt: skip
+def test_a_symbol_with_some_parts_of_a_contract_is_none(symbol):
+    assert read(row(symbol=symbol)).loc[0, ["symbol", "underlying_symbol"]].tolist() == [symbol, None]
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["AAPL261319C00150000", "AAPL250117C00200", "XYZ 13/17/2025 20 C", "AAPL250117C0", "AAPL_250117C200",
+     "AAPL-250117-200-C", "AAPL-C-250117-200", "AAPL-32JAN25-200-C", "AAPL-251317-C-200"],
+)  # fmt: skip
 def test_what_looks_like_a_contract_and_is_none_is_refused_and_never_a_share(symbol):
     assert codes_of(row(symbol=symbol)) == [("ERR_POS_025", 2)]
 

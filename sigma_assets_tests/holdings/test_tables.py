@@ -111,3 +111,10 @@ def test_a_disclaimer_as_wide_as_a_table_of_trades_is_listed_as_skipped():
 
     assert holdings.lots["symbol"].tolist() == ["VTI"]
     assert [(each.line, each.reason) for each in holdings.skipped] == [(3, "a line of text, not a row")]
+
+
+def test_a_position_without_a_symbol_is_refused_and_a_line_without_a_quantity_too_is_none():
+    said = refusal("Symbol,Description,Shares,Average Cost\nN/A,FUND,50,20\n--,Pending,--,\nAAPL,Apple,1,150\n")
+
+    assert "book.csv:2: column Symbol: found 'N/A', expected a symbol such as AAPL [ERR_POS_001]" in said
+    assert "book.csv:3" not in said

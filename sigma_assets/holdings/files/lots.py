@@ -77,7 +77,7 @@ def _rows(cells: Cells) -> BoolArray:
     """Return which rows are lots: positions without symbol and quantity are lines between them."""
     if cells.table.source.kind == "lots":
         return np.ones(len(cells), dtype=bool)
-    rows = ~cells.texts("symbol").among([""]) | ~cells.is_empty("quantity")
+    rows = ~cells.is_empty("symbol") | ~cells.is_empty("quantity")
     for row in np.flatnonzero(~rows).tolist():
         text = cells.texts("description")[row] or cells.texts("account")[row]
         cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))

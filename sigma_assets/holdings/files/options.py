@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
+from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, instrument_of
 from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.base.numerals import decimals
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
@@ -53,8 +53,8 @@ def _underlying(cells: RowCells, contract: Contract | None) -> str | None:
             cells.missing(code, column, "the symbol that the option is on")
             return None
         return contract.underlying
-    instrument = read_symbol(cells.text(column))
-    if instrument is None or not is_symbol(instrument.symbol) or len(text) > MAX_SYMBOL_LENGTH:
+    instrument, _ = instrument_of(cells.text(column))
+    if instrument is None:
         expected = f"a symbol of A-Z a-z 0-9 . _ -, at most {MAX_SYMBOL_LENGTH} characters"
         cells.wrong(code, column, expected, "not a symbol")
         return None
