@@ -95,6 +95,35 @@ def test_quoted_cells_and_blanks_around_cells_are_fine():
     assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02"'.replace('" ,', '",'))["quantity"].to_list() == [10.0]
 
 
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NV"])
+@pytest.mark.parametrize(("place", "code"), [*enumerate(["ERR_POS_003", "ERR_POS_005", "ERR_POS_009", "ERR_POS_013"])])
+def test_an_error_value_of_a_spreadsheet_is_named_in_any_cell(error, place, code):
+    cells = GOOD_ROW.split(",")
+    cells[place] = error
+    (problem,) = problems_of(f"{SHORT_HEADER}\nMSFT,1,2,2024-01-02\n{','.join(cells)}\n")
+
+    assert (problem.code, problem.line, problem.value) == (code, 3, error)
+    assert "an error value of a spreadsheet" in problem.expected
+
+
+def test_an_account_may_begin_with_a_hash():
+    table = (
+        "Account,Symbol,Quantity,Price,Date\nX1,AAPL,1,2,2024-01-02\n# sold, later\n#4567,MSFT,3,4,2024-01-02\n#,,,,\n"
+    )
+
+    assert read(table)["symbol"].to_list() == ["AAPL", "MSFT"]
+
+
+def test_a_lot_that_is_commented_out_is_listed_as_skipped():
+    text = (
+        f"# our book, {SHORT_HEADER}\n{SHORT_HEADER}\n{GOOD_ROW}\n#MSFT,1,2,2024-01-02\n# a note, no more\n# note,,,\n"
+    )
+    holdings = read_file(text.encode(), "book.csv", TODAY)
+
+    assert [(each.line, each.text) for each in holdings.skipped] == [(4, "#MSFT,1,2,2024-01-02")]
+    assert holdings.lots["symbol"].to_list() == ["AAPL"]
+
+
 def test_all_problems_of_all_rows_are_reported_together_with_line_column_value_and_expectation():
     text = f"# a book\n{SHORT_HEADER}\n{GOOD_ROW}\nMS FT,nan,-1.234567891,2026-01-09\n,0,,2024-02-30\n"
 

@@ -20,7 +20,7 @@ from sigma_assets.base.numerals import (
     written_number,
 )
 from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
+from sigma_assets.holdings.files.dialects import MAX_PROBLEMS, is_error_value
 from sigma_assets.holdings.files.table import Table
 
 PLACES = 8
@@ -99,6 +99,8 @@ class Cells:
         """Note a problem with what stands in a cell."""
         if not self.findings.is_full:
             value = self.texts(name)[row] or None
+            if value is not None and is_error_value(value):
+                expected = f"{expected}; it is an error value of a spreadsheet: mend its formula there"
             label = self.table.label(name)
             self.findings.problems.append(Problem(code, self.table.lines[row], label, value, expected, message))
 

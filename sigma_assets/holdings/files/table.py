@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
@@ -14,7 +14,7 @@ from sigma_assets.base.errors import Problem
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
 from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import Record, records
+from sigma_assets.holdings.files.dialects import Record, is_error_value, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
 
@@ -69,20 +69,36 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
     builders = [_Builder(source, found, is_first=not number) for number, source in enumerate(sources)]
     skipped: list[tuple[int, str, str]] = []
     sections = {builder.source.section: builder for builder in builders}
+    is_row = _row_test(found, skipped)
     if found.source.section is not None:
         _read_sections(records(text, found.delimiter, problems), sections, problems, skipped)
     elif (cut := uniform_columns(text, found)) is not None:
-        _read_plain(records(cut.head, found.delimiter, problems), found, builders[0], problems, skipped)
+        _read_plain(records(cut.head, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
         builders[0].fill(found.line + 1, cut.rows, cut.columns)
-        rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows)
+        rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows, is_row=is_row)
         _read_plain(rest, found, builders[0], problems, skipped)
     else:
-        _read_plain(records(text, found.delimiter, problems), found, builders[0], problems, skipped)
+        _read_plain(records(text, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
     tables = [builder.table(skipped) for builder in builders if builder.names is not None]
     if not any(len(table.lines) for table in tables) and not problems:
         expected = "one line per lot below the header"
         problems.append(Problem("ERR_CSV_003", None, None, None, expected, "has no holdings"))
     return tables, sorted(skipped)
+
+
+def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[int, list[str]], bool]:
+    """Return what tells whether a line that begins with `#` is a row: it is as wide, and no lot that is commented out."""
+    has_account_first = found.source.positions_of(found.names).get("account") == [0]
+
+    def is_row(line: int, cells: list[str]) -> bool:
+        if line <= found.line or len(cells) != len(found.names) or not any(cells[1:]):
+            return False
+        if has_account_first or is_error_value(cells[0]):
+            return True
+        skipped.append((line, _line(cells), "a comment (#) with the cells of a row"))
+        return False
+
+    return is_row
 
 
 def _read_plain(
