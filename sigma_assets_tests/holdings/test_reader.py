@@ -92,7 +92,37 @@ def test_a_number_over_two_lines_is_none():
 
 
 def test_quoted_cells_and_blanks_around_cells_are_fine():
-    assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02"'.replace('" ,', '",'))["quantity"].to_list() == [10.0]
+    assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02" ')["quantity"].to_list() == [10.0]
+
+
+def test_a_quote_within_a_quoted_cell_ends_nothing():
+    """A blank behind a closing quote is left out; one behind a quote that is doubled is text, on whatever line."""
+    text = '"Symbol " ,Quantity,Price,Date,Notes\nAAPL,1,2,2024-01-02,"a ""b"" , c\n""d"" ,""" \n'
+    table = read_file(text.encode(), "book.csv", TODAY)
+
+    assert table.lots["symbol"].to_list() == ["AAPL"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[{"symbol":"AAPL","quantity":100}]', "is JSON"),
+        ('{"symbol":"AAPL","quantity":100}\n', "is JSON"),
+        ('<?xml version="1.0"?><FlexQueryResponse/>', "is a web page or XML"),
+        ("<html><table><tr><td>Symbol</td>", "is a web page or XML"),
+    ],
+)
+def test_a_document_that_is_no_table_is_named(text, found):
+    (problem,) = problems_of(text)
+
+    assert (problem.code, problem.message) == ("ERR_CSV_002", found)
+
+
+def test_a_header_that_cannot_be_read_is_named_and_not_the_row_below_it():
+    (problem,) = problems_of('Symbol,Quantity,"Average "Cost""\nAAPL,10,150\n')
+
+    assert (problem.code, problem.line) == ("ERR_CSV_006", 1)
+    assert problem.message.startswith("cannot be read")
 
 
 @pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NV"])

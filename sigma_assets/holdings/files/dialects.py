@@ -29,8 +29,13 @@ _FORMATS = {
     b"%PDF": "a PDF document",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
 }
+_OTHER_TEXT = {
+    "JSON": re.compile(r"\s*[\[{]\s*[\[{\"]"),
+    "a web page or XML": re.compile(r"\s*<(?:[?!]|[a-z][^<>]*>\s*<)", re.IGNORECASE),
+}
 _ERROR_VALUE = re.compile(r"#(?:[¡¿]?\w[\w/]*[!?]|N/?[AVD]|GETTING_DATA)")
 """Errors of spreadsheets, in whatever language: most end with a sign, `#N/A` (`#NV` in German) does not."""
+_QUOTED = re.compile(r'((?:^|(?<=[,;\t|\r])) *"[^"]*(?:""[^"]*)*") *(?=[,;\t|\r\n]|\Z)', re.MULTILINE)
 _NOT_TEXT = {
     ord(character): None for character in map(chr, range(32)) if character not in "\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 }
@@ -83,7 +88,18 @@ def _checked(text: str, encoding: str, problems: list[Problem]) -> tuple[str, st
             what = "a NUL byte" if not code else f"the control character 0x{code:02x}"
             problems.append(_problem("text", f"holds {what}", _line_at(text[:position].encode())))
             return None
-    return text, encoding
+    for what, pattern in _OTHER_TEXT.items():
+        if pattern.match(text):
+            problems.append(Problem("ERR_CSV_002", None, None, None, "a table: save or export it as CSV", f"is {what}"))
+            return None
+    return _without_blanks_behind_quotes(text), encoding
+
+
+def _without_blanks_behind_quotes(text: str) -> str:
+    """Return a text without the blanks between a closing quote and the end of its field, as Merrill writes them."""
+    if any(f'" {end}' in text for end in (*DELIMITERS, "\r", "\n")):
+        return _QUOTED.sub(r"\1", text)
+    return text
 
 
 def _line_at(before: bytes) -> int:
