@@ -513,7 +513,10 @@ def test_cash_entered_at_another_price_than_1_is_warned_of():
 @pytest.mark.parametrize("kind", ["Entry Price,Entry Date", "Price,Basis"])
 def test_another_currency_is_refused_in_lots_and_positions(kind):
     """150 EUR are not 150 USD."""
-    content = f"Symbol,Quantity,{kind},Currency\nAAPL,10,150,2024-01-05,USD\nSAP,10,150,2024-01-05,EUR\n".encode()
+    text = (
+        "AAPL,10,150,2024-01-05,USD\nSAP,10,150,2024-01-05,EUR\nMSFT,1,2,2024-01-05,US Dollar\nIBM,1,2,2024-01-05,US$\n"
+    )
+    content = f"Symbol,Quantity,{kind},Currency\n{text}".encode()
 
     with pytest.raises(HoldingsError) as refused:
         read_file(content, "book.csv", date(2026, 1, 8), ReadOptions(ignore_columns=frozenset({"*"})))
@@ -541,3 +544,18 @@ def test_a_file_without_a_header_is_told_to_add_one():
         mapping_of(b"AAPL,10,150,2024-01-05\n", "book.csv")
 
     assert "--show-mapping" not in str(refused.value)
+
+
+@pytest.mark.parametrize("symbol", ["CASH", "usd"])
+def test_a_name_of_cash_is_cash_at_a_price_of_1_and_the_ticker_at_another_or_where_the_lot_says_so(symbol):
+    lots = [
+        row(symbol=symbol, quantity=quantity, entry_price_per_share=price, investment_subtype=subtype).splitlines()[1]
+        for quantity, price, subtype in (("1", "1", ""), ("2", "1.00", "CASH"), ("3", "70", ""), ("4", "1", "STOCK"))
+    ]
+    read_back = read("\n".join([HEADER, *lots]))
+    option = read(row(**PUT | {"symbol": symbol, "underlying_symbol": symbol, "entry_price_per_share": "1"}))
+
+    assert read_back["symbol"].to_list() == ["CASH_USD", "CASH_USD", symbol.upper(), symbol.upper()]
+    assert read_back["investment_subtype"].to_list() == ["CASH", "CASH", None, "STOCK"]
+    assert option["underlying_symbol"].to_list() == [symbol.upper()]
+    assert option["symbol"].to_list() == [f"{symbol.upper()}260619P00005000"]

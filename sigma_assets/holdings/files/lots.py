@@ -11,6 +11,7 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.holdings.brokers.words import is_usd
 from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
@@ -69,7 +70,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
 def check_currency(cells: Cells, rows: BoolArray) -> None:
     """Note each of the rows whose currency is another than USD."""
     texts = cells.texts("currency")
-    for row in np.flatnonzero(rows & texts.having(lambda text: text and text.upper() != "USD")).tolist():
+    for row in np.flatnonzero(rows & texts.having(lambda text: text and not is_usd(text))).tolist():
         cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
