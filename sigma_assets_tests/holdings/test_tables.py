@@ -118,3 +118,21 @@ def test_a_position_without_a_symbol_is_refused_and_a_line_without_a_quantity_to
 
     assert "book.csv:2: column Symbol: found 'N/A', expected a symbol such as AAPL [ERR_POS_001]" in said
     assert "book.csv:3" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        (
+            "CurrencyPrimary,AssetClass,Symbol,TradeDate,Quantity,TradePrice,LevelOfDetail\n"
+            "USD,STK,AAPL,20240105,100,150,ORDER\nUSD,STK,MSFT,20240105,100,150,ORDER\nUSD,CASH,EUR.USD,20240105,1,1,\n",
+            "2: a summary of executions that are listed themselves; 1: a currency conversion",
+        ),
+        ("Symbol,Shares,Price,Date\nTotal,5,6,\n", "1: a total"),
+    ],
+)
+def test_a_file_of_which_all_lines_are_left_out_says_why_and_what_can_be_done(text, reasons):
+    said = refusal(text)
+
+    assert f"has no holdings, all its lines are left out ({reasons}), expected one line per lot" in said
+    assert "--show-mapping" in said

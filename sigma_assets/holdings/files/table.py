@@ -2,6 +2,7 @@
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -81,9 +82,19 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
         _read_plain(records(text, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
     tables = [builder.table(skipped) for builder in builders if builder.names is not None]
     if not any(len(table.lines) for table in tables) and not problems:
-        expected = "one line per lot below the header"
-        problems.append(Problem("ERR_CSV_003", None, None, None, expected, "has no holdings"))
+        problems.append(no_holdings(skipped))
     return tables, sorted(skipped)
+
+
+def no_holdings(skipped: list[tuple[int, str, str]]) -> Problem:
+    """Return the refusal of a file without any, which says why its lines are left out."""
+    reasons = Counter(reason for _, _, reason in skipped)
+    told = "; ".join(f"{count:,}: {reason}" for reason, count in reasons.most_common(5))
+    expected = "one line per lot below the header"
+    if told:
+        expected += "; a --mapping can keep lines that this one skips (`import FILE --show-mapping` prints it)"
+    message = f"has no holdings, all its lines are left out ({told})" if told else "has no holdings"
+    return Problem("ERR_CSV_003", None, None, None, expected, message)
 
 
 def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[int, list[str]], bool]:
