@@ -144,6 +144,13 @@ def test_an_account_may_begin_with_a_hash():
     assert read(table)["symbol"].to_list() == ["AAPL", "MSFT"]
 
 
+def test_a_column_of_row_numbers_may_be_named_with_a_hash():
+    table = read_file(f"# mine\n#,{SHORT_HEADER}\n1,{GOOD_ROW}\n".encode(), "book.csv", TODAY)
+
+    assert table.lots["symbol"].to_list() == ["AAPL"]
+    assert [doubt.column for doubt in table.doubts] == ["#"]
+
+
 def test_a_lot_that_is_commented_out_is_listed_as_skipped():
     text = (
         f"# our book, {SHORT_HEADER}\n{SHORT_HEADER}\n{GOOD_ROW}\n#MSFT,1,2,2024-01-02\n# a note, no more\n# note,,,\n"

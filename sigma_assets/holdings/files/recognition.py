@@ -68,11 +68,16 @@ def find_table(
 def _head(text: str, delimiter: str, unread: list[Problem]) -> list[Record]:
     """Return the records in which a table must begin; those that cannot be read go to `unread`."""
     head = []
-    for record in records(text, delimiter, unread):
+    for record in records(text, delimiter, unread, is_row=_numbers_rows):
         head.append(record)
         if len(head) == HEADER_WITHIN:
             break
     return head
+
+
+def _numbers_rows(_: int, cells: list[str]) -> bool:
+    """Return whether a line is no comment, but a header whose first column has the numbers of the rows."""
+    return cells[0] == "#" and len(cells) > len(REQUIRED) and all(cells)
 
 
 def _ours(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:

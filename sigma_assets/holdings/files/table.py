@@ -20,6 +20,7 @@ from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
 
 _AT_ONCE = 10_000
+_OUTSIDE = "outside of the table"
 _TOTAL = re.compile(
     r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
     r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
@@ -88,7 +89,7 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
 
 def no_holdings(skipped: list[tuple[int, str, str]]) -> Problem:
     """Return the refusal of a file without any, which says why its lines are left out."""
-    reasons = Counter(reason for _, _, reason in skipped)
+    reasons = Counter(reason for _, _, reason in skipped if reason != _OUTSIDE)
     told = "; ".join(f"{count:,}: {reason}" for reason, count in reasons.most_common(5))
     expected = "one line per lot below the header"
     if told:
@@ -126,7 +127,7 @@ def _read_plain(
     for line, cells in stream:
         if line <= found.line or ended:
             if line != found.line:
-                skipped.append((line, _line(cells), "outside of the table"))
+                skipped.append((line, _line(cells), _OUTSIDE))
             continue
         if len(cells) != width:
             fitted = _fitted(line, cells, width, strict, problems, skipped)
@@ -138,7 +139,7 @@ def _read_plain(
             continue
         elif cells[0].lower() in starts and _is_other_header(found, cells):
             ended = True
-            skipped.append((line, _line(cells), "outside of the table"))
+            skipped.append((line, _line(cells), _OUTSIDE))
             continue
         add(line, cells)
 
