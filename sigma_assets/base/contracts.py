@@ -33,7 +33,11 @@ _WORDS = (
 _WORDED = [re.compile(rf"(?<!\S){words}(?!\S)") for words in _WORDS]
 _DASHED = [re.compile(words.replace(" ", "[ -]")) for words in _WORDS]
 
-_ANY_DAY = r"(?:[0-9]{6}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[ ._-]?[A-Z]{3}[ ._-]?(?:[0-9]{4}|[0-9]{2}))"
+_ANY_MONTH = r"(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"
+_ANY_DAY = (
+    r"(?:[0-9]{6}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    rf"|[0-9]{{1,2}}[ ._-]?{_ANY_MONTH}[ ._-]?(?:[0-9]{{4}}|[0-9]{{2}}))"
+)
 _ANY_SIDE, _ANY_STRIKE = rf"(?:{_SIDE})", r"\$?[0-9]+(?:\.[0-9]+)?"
 _LOOKS_LIKE_CONTRACT = re.compile(
     r"[-.:_A-Z]*[A-Z][0-9]?[ ._-]*"

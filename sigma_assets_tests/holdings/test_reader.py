@@ -377,7 +377,7 @@ def test_a_contract_in_any_notation_is_an_option_on_its_underlying(symbol):
 @pytest.mark.parametrize(
     "symbol",
     ["BRK.B", "BAC.PL", "BTC-USD", "MY-CALL", "SERIES-P-20240115", "FUND-20240115-P", "NOTE-2025-06-30", "912828ZT0",
-     "GS.PA", "A.1", "ROUND-2021-C"],
+     "GS.PA", "A.1", "ROUND-2021-C", "FUND-01-USD-01-C-2"],
 )  # fmt: skip
 def test_a_symbol_with_some_parts_of_a_contract_is_none(symbol):
     assert read(row(symbol=symbol)).loc[0, ["symbol", "underlying_symbol"]].tolist() == [symbol, None]
