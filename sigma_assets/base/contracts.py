@@ -5,31 +5,45 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.base.numerals import MONTH_FIRST, written_date
+from sigma_assets.base.numerals import MONTH_FIRST, NOTHING, written_date
 
 MAX_SYMBOL_LENGTH = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9._-]*")
+_NO_SYMBOL = frozenset({"N.A", *map(str.upper, NOTHING)})
 
-_OCC = re.compile(r"([A-Z0-9.\-]{1,6})([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
-_CODE = re.compile(r"(?:O[:.]|[-.])?([A-Z.]{1,6}[0-9]?) *([0-9]{6})([CP])([0-9]{8}|[0-9]{1,5}(?:\.[0-9]{1,3})?)")
-_MONTH_FIRST_CODE = re.compile(r"\.?([A-Z.]{1,6}[0-9]?)_([0-9]{6})([CP])([0-9]{1,5}(?:\.[0-9]{1,3})?)")
+_ROOT_OF_CODE = r"[A-Z.]{1,6}[0-9]?"
+_SIDE = r"C|P|CALL|PUT"
+_DIGITS = r"[0-9]{1,5}(?:\.[0-9]{1,3})?"
+_OCC = re.compile(r"((?:[A-Z0-9.\-]{0,5}[A-Z0-9])(?<!20))([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
+_CODE = re.compile(
+    rf"(?:O[:.]|[-.])?({_ROOT_OF_CODE})[ -]*((?:20)?[0-9]{{6}})[ -]*({_SIDE})[ -]*\$?([0-9]{{8}}|{_DIGITS})"
+)
+_MONTH_FIRST_CODE = re.compile(rf"\.?({_ROOT_OF_CODE})_([0-9]{{6}})([CP])({_DIGITS})")
 _ROOT = r"(?P<root>[A-Z./]{1,6}[0-9]?)"
 _DAY = (
     r"(?P<day>[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"|[0-9]{1,2} ?[A-Z]{3} ?'?[0-9]{2,4}|[A-Z]{3} [0-9]{1,2},? '?[0-9]{2,4})"
 )
 _STRIKE = r"\$?(?P<price>[0-9]{1,5}(?:\.[0-9]{1,4})?|(?<=\$)[0-9]{1,2},[0-9]{3}(?:\.[0-9]{1,4})?)"
-_SIDE = r"(?P<side>C|P|CALL|PUT)"
-_WORDED = [
-    re.compile(rf"(?<!\S){words}(?!\S)")
-    for words in (
-        rf"{_ROOT} +{_DAY} +{_STRIKE} *{_SIDE}",
-        rf"{_ROOT} +{_DAY} +{_SIDE} +{_STRIKE}",
-        rf"(?P<side>CALL|PUT) +{_ROOT} +{_DAY} +{_STRIKE}",
-    )
-]
+_WORDS = (
+    rf"{_ROOT} +{_DAY} +{_STRIKE} *(?P<side>{_SIDE})",
+    rf"{_ROOT} +{_DAY} +(?P<side>{_SIDE}) +{_STRIKE}",
+    rf"(?P<side>CALL|PUT) +{_ROOT} +{_DAY} +{_STRIKE}",
+)
+_WORDED = [re.compile(rf"(?<!\S){words}(?!\S)") for words in _WORDS]
+_DASHED = [re.compile(words.replace(" ", "[ -]")) for words in _WORDS]
+
+_ANY_MONTH = r"(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"
+_ANY_DAY = (
+    r"(?:[0-9]{6}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    rf"|[0-9]{{1,2}}[ ._-]?{_ANY_MONTH}[ ._-]?(?:[0-9]{{4}}|[0-9]{{2}}))"
+)
+_ANY_SIDE, _ANY_STRIKE = rf"(?:{_SIDE})", r"\$?[0-9]+(?:\.[0-9]+)?"
 _LOOKS_LIKE_CONTRACT = re.compile(
-    r"[-.:_A-Z]*[A-Z]+[0-9]?[ _]*[0-9]{6}[ _]*[CP][ _]*\$?[0-9]+(?:\.[0-9]+)?|.* (?:CALL|PUT|[0-9.]+ ?[CP])|(?:CALL|PUT) .*"
+    r"[-.:_A-Z]*[A-Z][0-9]?[ ._-]*"
+    rf"(?:{_ANY_DAY}[ ._-]*{_ANY_SIDE}[ ._-]*{_ANY_STRIKE}|{_ANY_DAY}[ ._-]+{_ANY_STRIKE}[ ._-]*{_ANY_SIDE}"
+    rf"|(?<=[ ._-]){_ANY_SIDE}[ ._-]+{_ANY_DAY}[ ._-]+{_ANY_STRIKE})"
+    r"|.* (?:CALL|PUT|[0-9.]+ ?[CP])|(?:CALL|PUT) .*"
 )
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[./ -]([A-Z])")
 _PREFERRED = re.compile(r"([A-Z]{1,5})(?:[./-]PR?[./-]?| PR ?|p)([A-Z])")
@@ -164,7 +178,8 @@ def read_symbol(text: str) -> Instrument | None:
     >>> [read_symbol(text).symbol for text in ("brk/b", "BRK B", "BRK-B", "BACpB", "BAC-PRB", "BTC-USD")]
     ['BRK.B', 'BRK.B', 'BRK.B', 'BAC.PB', 'BAC.PB', 'BTC-USD']
     >>> notations = ("-AAPL250117C200", ".AAPL250117C200", "AAPL_011725C200", "AAPL 01/17/2025 200.00 C",
-    ...              "AAPL  250117C00200000", "O:AAPL250117C00200000", "AAPL 17JAN25 200 C", "AAPL Jan 17 '25 $200 Call")
+    ...              "AAPL  250117C00200000", "O:AAPL250117C00200000", "AAPL 17JAN25 200 C", "AAPL Jan 17 '25 $200 Call",
+    ...              "AAPL--250117C00200000", "AAPL-250117-C-200", "AAPL20250117CALL200", "AAPL-17JAN25-200-C")
     >>> {read_symbol(text).symbol for text in notations}
     {'AAPL250117C00200000'}
     >>> read_symbol("AAPL261319C00150000") is None
@@ -199,10 +214,12 @@ def instrument_of(text: str) -> tuple[Instrument | None, tuple[str, str, str] | 
     --------
     >>> instrument_of("BRK-B")[0].symbol
     'BRK.B'
+    >>> instrument_of("--")
+    (None, ('ERR_POS_001', 'a symbol such as AAPL', 'empty'))
     >>> instrument_of("^GSPC")
     (None, ('ERR_POS_003', 'only the characters A-Z a-z 0-9 . _ -', 'other characters'))
     """
-    if not text:
+    if text.upper() in _NO_SYMBOL or not text.strip(" ._-"):
         return None, ("ERR_POS_001", "a symbol such as AAPL", "empty")
     if len(text) > MAX_SYMBOL_LENGTH:
         return None, ("ERR_POS_002", f"at most {MAX_SYMBOL_LENGTH} characters", f"{len(text):,} characters")
@@ -254,6 +271,7 @@ def is_symbol(text: str) -> bool:
 def _notation(text: str) -> Contract | None:
     if match := _CODE.fullmatch(text):
         root, day, side, digits = match.groups()
+        day, side = day[-6:], side[0]
         if len(digits) > 1 and digits.startswith("0") and len(digits) < 8 and "." not in digits:
             return None  # 00200: dollars or thousandths?
         strike = Decimal(digits) / 1000 if len(digits) == 8 and "." not in digits else Decimal(digits)
@@ -261,7 +279,7 @@ def _notation(text: str) -> Contract | None:
     if match := _MONTH_FIRST_CODE.fullmatch(text):
         root, day, side, digits = match.groups()
         return _contract(root, f"20{day[4:]}-{day[:2]}-{day[2:4]}", side, Decimal(digits))
-    match = next(filter(None, (pattern.fullmatch(text) for pattern in _WORDED)), None)
+    match = next(filter(None, (pattern.fullmatch(text) for pattern in _DASHED)), None)
     return _worded(match) if match else None
 
 
@@ -279,6 +297,9 @@ def _long_year(day: str) -> str:
 def _contract(root: str, day: str, side: str, strike: Decimal) -> Contract | None:
     expiration = written_date(day, MONTH_FIRST)
     if expiration is None or not strike or strike * 1000 % 1 or strike >= 100_000:
+        return None
+    root = root.strip(".-")
+    if not root:
         return None
     underlying = None if root[-1].isdigit() else _ROOTS.get(root, root)
     return Contract(root, underlying, expiration, "CALL" if side == "C" else "PUT", strike)

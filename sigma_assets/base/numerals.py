@@ -1,6 +1,7 @@
 """Numbers and dates as people and brokers write them: read exactly, or not at all."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -10,27 +11,37 @@ MAX_WHOLE_DIGITS = 15
 
 MONTH_FIRST = "mdy"
 DAY_FIRST = "dmy"
+YEAR_FIRST = "ymd"
 NOTHING = frozenset({"", "-", "--", "n/a", "N/A", "n.a."})
 """What stands in a cell that has no number."""
 
 _PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _GROUPED = {
-    ".": re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
-    ",": re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
+    ".": re.compile(r"(?:[0-9]{1,3}([, '])[0-9]{3}(?:\1[0-9]{3})*|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"),
+    ",": re.compile(r"(?:[0-9]{1,3}([. '])[0-9]{3}(?:\1[0-9]{3})*|[0-9]+)(?:,[0-9]*)?|,[0-9]+"),
 }
-_BLANKS = str.maketrans("\u2212", "-", " \u00a0\u202f'\u2019")
-"""Signs that group digits are left out, and a typographic minus is a minus."""
+"""One sign sets off groups of three digits; anything else, such as `10 20`, is two numbers or a slip."""
+_TYPED = str.maketrans("\u2212\u00a0\u202f\u2019", "-  '")
+_LONGEST = 60
+"""Characters of a number with its signs; a longer cell is something else, and not looked at."""
 _CURRENCY = re.compile(r"US\$|\$|USD")
+_USD = rf"(?:(?:{_CURRENCY.pattern}) *)?"
+_DIGITS = r"[0-9., ']*[0-9.,]"
+_WRITTEN = re.compile(
+    rf"{_USD}(?P<sign>[+-]?) *{_USD}(?P<digits>{_DIGITS}) *{_USD}|{_USD}\( *{_USD}(?P<negative>{_DIGITS}) *{_USD}\) *{_USD}"
+)
 _AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 
 _CLOCK = r"(?:[T;, ]+[0-9]{1,2}:?[0-9]{2}.*)?"
 _YEAR_FIRST = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})" + _CLOCK)
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})" + _CLOCK)
+_STATED = ""
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {
     name: number
     for number, name in enumerate(_MONTH_NAMES, start=1)
 }  # fmt: skip
+_SHORT_DAY = re.compile(r"[0-9]{2}-[0-9]{1,2}-[0-9]{2}" + _CLOCK)
 _DAY_WORD = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{4}|[0-9]{2})" + _CLOCK)
 _WORD_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{1,2})(?:,? +|-)([0-9]{4})" + _CLOCK)
 _AS_OF = re.compile(r".* as of (.+)", re.IGNORECASE)
@@ -63,22 +74,17 @@ def written_number(text: str, decimal: str = ".") -> Decimal | None:
     ['1250.5', '-500.00', '-5', '1.00', '1250.5', '0.5']
     >>> str(written_number("1.250,5", ",")), str(written_number("\u2212 5"))
     ('1250.5', '-5')
-    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%")]
-    [None, None, None, None, None]
+    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%", "10 20", "5$5", "($-5)")]
+    [None, None, None, None, None, None, None, None]
     """
     if _PLAIN_DECIMAL.fullmatch(text) and decimal == ".":
         return Decimal(text)
-    bare, count = _CURRENCY.subn("", text.translate(_BLANKS))
-    negative = False
-    if bare.startswith("(") and bare.endswith(")"):
-        bare, negative = bare[1:-1], True
-    if bare[:1] in "+-" and bare:
-        negative, bare = negative != (bare[0] == "-"), bare[1:]
-    if count > 1 or not _GROUPED[decimal].fullmatch(bare):
+    size, is_negative = _size(text)
+    if not _GROUPED[decimal].fullmatch(size):
         return None
-    digits = bare.replace("," if decimal == "." else ".", "").replace(",", ".")
-    number = Decimal(digits)
-    return -number if negative else number
+    whole, _, part = size.partition(decimal)
+    number = Decimal(f"{''.join(filter(str.isdigit, whole))}.{part}")
+    return -number if is_negative else number
 
 
 def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
@@ -96,13 +102,22 @@ def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
     for cell in cells:
         if "." not in cell and "," not in cell:
             continue
-        bare = _CURRENCY.sub("", cell.translate(_BLANKS)).strip("()+-")
+        bare, _ = _size(cell)
         if _AMBIGUOUS.fullmatch(bare) and not bare.startswith("0"):
             open_cell = open_cell or cell
             continue
         point += (bool(_GROUPED["."].fullmatch(bare)) and "." in bare) or bare.count(",") > 1
         comma += (bool(_GROUPED[","].fullmatch(bare)) and "," in bare) or bare.count(".") > 1
     return point, comma, open_cell
+
+
+def _size(text: str) -> tuple[str, bool]:
+    """Return the digits of a number with the signs between them, empty if it is none; and whether it is negative."""
+    typed = text.translate(_TYPED)
+    match = _WRITTEN.fullmatch(typed) if len(typed) <= _LONGEST else None
+    if match is None or len(_CURRENCY.findall(typed)) > 1:
+        return "", False
+    return match["digits"] or match["negative"], match["digits"] is None or match["sign"] == "-"
 
 
 def is_storable(number: Decimal) -> bool:
@@ -126,13 +141,13 @@ def decimals(number: Decimal) -> int:
 
 
 def written_date(text: str, order: str | None = None) -> date | None:
-    """Return the day that a cell of a broker's file stands for, None if it stands for none or could be two.
+    """Return the day that a cell of a broker's file stands for, None if it stands for none or could be several.
 
     Parameters
     ----------
-    text : year first, or as `order` says, or with the month in letters; a time of day behind it does not count. Of
-        `08/14/2024 as of 08/13/2024` the second day is the one of the trade.
-    order : MONTH_FIRST or DAY_FIRST for days such as 03/04/2024; None if the file does not tell.
+    text : with four digits for the year first, or as `order` says, or with the month in letters; a time of day behind it
+        does not count. Of `08/14/2024 as of 08/13/2024` the second day is the one of the trade.
+    order : MONTH_FIRST or DAY_FIRST for days such as 03/04/2024, YEAR_FIRST for 24-03-04; None if the file does not tell.
 
     Examples
     --------
@@ -140,42 +155,77 @@ def written_date(text: str, order: str | None = None) -> date | None:
     ['2024-03-04', '2024-03-04', '2024-03-04', '2024-03-04']
     >>> str(written_date("03/04/2024", MONTH_FIRST)), str(written_date("03/04/24", DAY_FIRST))
     ('2024-03-04', '2024-04-03')
-    >>> written_date("03/04/2024")
+    >>> str(written_date("24-03-15", YEAR_FIRST)), str(written_date("25/01/2024", YEAR_FIRST))
+    ('2024-03-15', '2024-01-25')
+    >>> [written_date(text) for text in ("03/04/2024", "24-03-15")]
+    [None, None]
     """
+    days = set(_days(text, order).values())
+    return days.pop() if len(days) == 1 else None
+
+
+def may_be_day(text: str) -> bool:
+    """Return whether a cell is a day in any order of year, month and day.
+
+    Examples
+    --------
+    >>> [may_be_day(text) for text in ("06/03/2024", "24-03-15", "2024-06-03", "06/31/2024", "3/4")]
+    [True, True, True, False, False]
+    """
+    return bool(_days(text))
+
+
+def date_orders(cells: Iterable[str]) -> tuple[Counter[str], str | None]:
+    """Return how many cells are days in one order only, and a cell that could be of several.
+
+    No other notation says whether 24-03-15 begins with the year: beside such a cell, only those of its own count.
+
+    Examples
+    --------
+    >>> date_orders(["01/25/2024", "06/03/2024", "2024-03-15"])
+    (Counter({'mdy': 1}), '06/03/2024')
+    >>> date_orders(["25/01/2024", "24-03-15"])
+    (Counter(), '24-03-15')
+    >>> date_orders(["03-15-24", "03-04-24"])
+    (Counter({'mdy': 1}), '03-04-24')
+    """
+    shown: Counter[str] = Counter()
+    shown_by_short: Counter[str] = Counter()
+    open_cell = open_year = None
+    for cell in cells:
+        days = _days(cell)
+        if len(days) == 1:
+            shown.update(days.keys() - {_STATED})
+            shown_by_short.update(days.keys() if _SHORT_DAY.fullmatch(cell) else ())
+        elif len(set(days.values())) > 1 and YEAR_FIRST in days:
+            open_year = open_year or cell
+        elif len(set(days.values())) > 1:
+            open_cell = open_cell or cell
+    return (shown_by_short, open_year) if open_year else (shown, open_cell)
+
+
+def _days(text: str, order: str | None = None) -> dict[str, date]:
+    """Return which days a cell may stand for, by the order of its parts; `_STATED` where the cell itself says it."""
     behind = _AS_OF.fullmatch(text)
     if behind:
         text = behind.group(1)
+    readings: dict[str, tuple[str, str, str]] = {}
     if match := _YEAR_FIRST.fullmatch(text):
-        return _day(match.group(1), match.group(3), match.group(4))
-    if match := _YEAR_LAST.fullmatch(text):
-        first, _, second, year = match.groups()
-        orders = [order] if order else [MONTH_FIRST, DAY_FIRST]
-        days = {_day(year, *((first, second) if one == MONTH_FIRST else (second, first))) for one in orders} - {None}
-        return days.pop() if len(days) == 1 else None
-    if match := _DAY_WORD.fullmatch(text):
+        readings[_STATED] = (match.group(1), match.group(3), match.group(4))
+    elif match := _YEAR_LAST.fullmatch(text):
+        first, sign, second, third = match.groups()
+        readings = {MONTH_FIRST: (third, first, second), DAY_FIRST: (third, second, first)}
+        if len(first) == len(third) == 2 and (sign == "-" or order == YEAR_FIRST):
+            readings[YEAR_FIRST] = (first, second, third)
+    elif match := _DAY_WORD.fullmatch(text):
         day, month, year = match.groups()
-        return _day(year, str(_MONTHS.get(month.lower(), 0)), day)
-    if match := _WORD_DAY.fullmatch(text):
+        readings[_STATED] = (year, str(_MONTHS.get(month.lower(), 0)), day)
+    elif match := _WORD_DAY.fullmatch(text):
         month, day, year = match.groups()
-        return _day(year, str(_MONTHS.get(month.lower(), 0)), day)
-    return None
-
-
-def date_orders(cells: Iterable[str]) -> tuple[int, int, str | None]:
-    """Return how many cells are days with the month first, with the day first, and one that could be both."""
-    month_first = day_first = 0
-    open_cell = None
-    for cell in cells:
-        behind = _AS_OF.fullmatch(cell)
-        match = _YEAR_LAST.fullmatch(behind.group(1) if behind else cell)
-        if match is None:
-            continue
-        first, second = int(match.group(1)), int(match.group(3))
-        month_first += first <= 12 < second
-        day_first += second <= 12 < first
-        if first <= 12 and second <= 12 and first != second:
-            open_cell = open_cell or cell
-    return month_first, day_first, open_cell
+        readings[_STATED] = (year, str(_MONTHS.get(month.lower(), 0)), day)
+    wanted = [order] if order in readings else readings
+    days = {each: _day(*readings[each]) for each in wanted}
+    return {each: day for each, day in days.items() if day is not None}
 
 
 def _day(year: str, month: str, day: str) -> date | None:

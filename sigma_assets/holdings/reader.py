@@ -14,7 +14,7 @@ from sigma_assets.holdings.files.columns import check_columns, date_order, decim
 from sigma_assets.holdings.files.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
 from sigma_assets.holdings.files.recognition import Found, find_table, starting_point
-from sigma_assets.holdings.files.table import Table, read_tables
+from sigma_assets.holdings.files.table import Table, no_holdings, read_tables
 from sigma_assets.holdings.files.transactions.trades import FLOW_COLUMNS, read_trades
 
 __all__ = ["FLOW_COLUMNS", "LOT_COLUMNS", "Holdings", "ReadOptions", "read_file", "read_holdings"]
@@ -30,7 +30,7 @@ class ReadOptions:
     ----------
     source : mapping to read the file by; by default recognised by its header.
     entry_date : day from which positions count where the file has no days.
-    decimal, dates : `.` or `,`; `mdy` or `dmy`.
+    decimal, dates : `.` or `,`; `mdy`, `dmy` or `ymd`.
     allow_duplicates : rows that stand there twice are meant.
     ignore_columns : columns that hold something and are not wanted, in lower case; `*` for all.
     """
@@ -211,7 +211,7 @@ def _read(
         flows = pd.DataFrame({name: [] for name in FLOW_COLUMNS})
     if not len(lots) and not findings.problems:
         lots = lot_frame({name: [] for name in LOT_COLUMNS})
-        findings.problems.append(Problem("ERR_CSV_003", None, None, None, "at least one lot", "has no holdings"))
+        findings.problems.append(no_holdings([(each.line, each.text, each.reason) for each in findings.skipped]))
     _note_more(tables[0], found, findings)
     return Holdings(
         source=found.source.name,

@@ -15,7 +15,7 @@ _EDT = 4
 
 
 def session_partitions(cutoff: time) -> dg.DailyPartitionsDefinition:
-    """Return the partitions of sessions: one appears at the full hour before the cutoff in summer, an hour earlier in winter.
+    """Return the partitions of sessions: one appears at the full hour before the cutoff, in winter an hour earlier.
 
     Dagster lets a day become a partition at its end, midnight in some time zone, and leaves out closed days only if they
     are days of that zone, too. None follows New York into summer time at another hour, so this one is of a fixed offset:

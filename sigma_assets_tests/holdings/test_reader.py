@@ -92,7 +92,73 @@ def test_a_number_over_two_lines_is_none():
 
 
 def test_quoted_cells_and_blanks_around_cells_are_fine():
-    assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02"'.replace('" ,', '",'))["quantity"].to_list() == [10.0]
+    assert read(f'{SHORT_HEADER}\n"AAPL", "10" , 1 ,"2024-01-02" ')["quantity"].to_list() == [10.0]
+
+
+def test_a_quote_within_a_quoted_cell_ends_nothing():
+    """A blank behind a closing quote is left out; one behind a quote that is doubled is text, on whatever line."""
+    text = '"Symbol " ,Quantity,Price,Date,Notes\nAAPL,1,2,2024-01-02,"a ""b"" , c\n""d"" ,""" \n'
+    table = read_file(text.encode(), "book.csv", TODAY)
+
+    assert table.lots["symbol"].to_list() == ["AAPL"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[{"symbol":"AAPL","quantity":100}]', "is JSON"),
+        ('{"symbol":"AAPL","quantity":100}\n', "is JSON"),
+        ('<?xml version="1.0"?><FlexQueryResponse/>', "is a web page or XML"),
+        ("<html><table><tr><td>Symbol</td>", "is a web page or XML"),
+    ],
+)
+def test_a_document_that_is_no_table_is_named(text, found):
+    (problem,) = problems_of(text)
+
+    assert (problem.code, problem.message) == ("ERR_CSV_002", found)
+
+
+def test_a_header_that_cannot_be_read_is_named_and_not_the_row_below_it():
+    (problem,) = problems_of('Symbol,Quantity,"Average "Cost""\nAAPL,10,150\n')
+
+    assert (problem.code, problem.line) == ("ERR_CSV_006", 1)
+    assert problem.message.startswith("cannot be read")
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NV"])
+@pytest.mark.parametrize(("place", "code"), [*enumerate(["ERR_POS_003", "ERR_POS_005", "ERR_POS_009", "ERR_POS_013"])])
+def test_an_error_value_of_a_spreadsheet_is_named_in_any_cell(error, place, code):
+    cells = GOOD_ROW.split(",")
+    cells[place] = error
+    (problem,) = problems_of(f"{SHORT_HEADER}\nMSFT,1,2,2024-01-02\n{','.join(cells)}\n")
+
+    assert (problem.code, problem.line, problem.value) == (code, 3, error)
+    assert "an error value of a spreadsheet" in problem.expected
+
+
+def test_an_account_may_begin_with_a_hash():
+    table = (
+        "Account,Symbol,Quantity,Price,Date\nX1,AAPL,1,2,2024-01-02\n# sold, later\n#4567,MSFT,3,4,2024-01-02\n#,,,,\n"
+    )
+
+    assert read(table)["symbol"].to_list() == ["AAPL", "MSFT"]
+
+
+def test_a_column_of_row_numbers_may_be_named_with_a_hash():
+    table = read_file(f"# mine\n#,{SHORT_HEADER}\n1,{GOOD_ROW}\n".encode(), "book.csv", TODAY)
+
+    assert table.lots["symbol"].to_list() == ["AAPL"]
+    assert [doubt.column for doubt in table.doubts] == ["#"]
+
+
+def test_a_lot_that_is_commented_out_is_listed_as_skipped():
+    text = (
+        f"# our book, {SHORT_HEADER}\n{SHORT_HEADER}\n{GOOD_ROW}\n#MSFT,1,2,2024-01-02\n# a note, no more\n# note,,,\n"
+    )
+    holdings = read_file(text.encode(), "book.csv", TODAY)
+
+    assert [(each.line, each.text) for each in holdings.skipped] == [(4, "#MSFT,1,2,2024-01-02")]
+    assert holdings.lots["symbol"].to_list() == ["AAPL"]
 
 
 def test_all_problems_of_all_rows_are_reported_together_with_line_column_value_and_expectation():
@@ -135,6 +201,7 @@ def test_the_message_lists_fifty_problems_and_counts_the_rest():
     ("cells", "code"),
     [
         ({"symbol": ""}, "ERR_POS_001"),
+        *(({"symbol": text}, "ERR_POS_001") for text in ("--", "-", ".", "N/A", "n/a", "N.A.")),
         ({"symbol": "A" * 101}, "ERR_POS_002"),
         ({"symbol": "=cmd()"}, "ERR_POS_003"),
         ({"symbol": "ſPY"}, "ERR_POS_003"),
@@ -294,7 +361,33 @@ def test_an_option_that_expired_before_its_entry_is_pointed_at():
     assert "line 2: AAPL230120C00150000 had expired on 2023-01-20, before its entry on 2024-01-02" in warning
 
 
-@pytest.mark.parametrize("symbol", ["AAPL261319C00150000", "AAPL250117C00200", "XYZ 13/17/2025 20 C", "AAPL250117C0"])
+@pytest.mark.parametrize(
+    "symbol",
+    ["AAPL-250117C200", "AAPL20250117C200", "AAPL-250117-C-200", "AAPL250117CALL200", "AAPL-17JAN25-200-C",
+     "AAPL--250117C00200000", "AAPL20250117C00200000", "AAPL.250117C200", "AAPL-2025-01-17-C-200"],
+)  # fmt: skip
+def test_a_contract_in_any_notation_is_an_option_on_its_underlying(symbol):
+    lot = read(row(symbol=symbol)).iloc[0]
+
+    assert (lot["symbol"], lot["underlying_symbol"], lot["investment_class"]) == (
+        "AAPL250117C00200000", "AAPL", "OPTIONS",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["BRK.B", "BAC.PL", "BTC-USD", "MY-CALL", "SERIES-P-20240115", "FUND-20240115-P", "NOTE-2025-06-30", "912828ZT0",
+     "GS.PA", "A.1", "ROUND-2021-C", "FUND-01-USD-01-C-2"],
+)  # fmt: skip
+def test_a_symbol_with_some_parts_of_a_contract_is_none(symbol):
+    assert read(row(symbol=symbol)).loc[0, ["symbol", "underlying_symbol"]].tolist() == [symbol, None]
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["AAPL261319C00150000", "AAPL250117C00200", "XYZ 13/17/2025 20 C", "AAPL250117C0", "AAPL_250117C200",
+     "AAPL-250117-200-C", "AAPL-C-250117-200", "AAPL-32JAN25-200-C", "AAPL-251317-C-200"],
+)  # fmt: skip
 def test_what_looks_like_a_contract_and_is_none_is_refused_and_never_a_share(symbol):
     assert codes_of(row(symbol=symbol)) == [("ERR_POS_025", 2)]
 
@@ -427,7 +520,10 @@ def test_cash_entered_at_another_price_than_1_is_warned_of():
 @pytest.mark.parametrize("kind", ["Entry Price,Entry Date", "Price,Basis"])
 def test_another_currency_is_refused_in_lots_and_positions(kind):
     """150 EUR are not 150 USD."""
-    content = f"Symbol,Quantity,{kind},Currency\nAAPL,10,150,2024-01-05,USD\nSAP,10,150,2024-01-05,EUR\n".encode()
+    text = (
+        "AAPL,10,150,2024-01-05,USD\nSAP,10,150,2024-01-05,EUR\nMSFT,1,2,2024-01-05,US Dollar\nIBM,1,2,2024-01-05,US$\n"
+    )
+    content = f"Symbol,Quantity,{kind},Currency\n{text}".encode()
 
     with pytest.raises(HoldingsError) as refused:
         read_file(content, "book.csv", date(2026, 1, 8), ReadOptions(ignore_columns=frozenset({"*"})))
@@ -455,3 +551,18 @@ def test_a_file_without_a_header_is_told_to_add_one():
         mapping_of(b"AAPL,10,150,2024-01-05\n", "book.csv")
 
     assert "--show-mapping" not in str(refused.value)
+
+
+@pytest.mark.parametrize("symbol", ["CASH", "usd"])
+def test_a_name_of_cash_is_cash_at_a_price_of_1_and_the_ticker_at_another_or_where_the_lot_says_so(symbol):
+    lots = [
+        row(symbol=symbol, quantity=quantity, entry_price_per_share=price, investment_subtype=subtype).splitlines()[1]
+        for quantity, price, subtype in (("1", "1", ""), ("2", "1.00", "CASH"), ("3", "70", ""), ("4", "1", "STOCK"))
+    ]
+    read_back = read("\n".join([HEADER, *lots]))
+    option = read(row(**PUT | {"symbol": symbol, "underlying_symbol": symbol, "entry_price_per_share": "1"}))
+
+    assert read_back["symbol"].to_list() == ["CASH_USD", "CASH_USD", symbol.upper(), symbol.upper()]
+    assert read_back["investment_subtype"].to_list() == ["CASH", "CASH", None, "STOCK"]
+    assert option["underlying_symbol"].to_list() == [symbol.upper()]
+    assert option["symbol"].to_list() == [f"{symbol.upper()}260619P00005000"]

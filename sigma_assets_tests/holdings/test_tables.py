@@ -213,3 +213,28 @@ def test_an_option_at_the_price_of_a_contract_is_pointed_at():
     )
 
     assert "if the price is that of a contract, divide it by 100" in holdings.warnings[0]
+
+
+def test_a_position_without_a_symbol_is_refused_and_a_line_without_a_quantity_too_is_none():
+    said = refusal("Symbol,Description,Shares,Average Cost\nN/A,FUND,50,20\n--,Pending,--,\nAAPL,Apple,1,150\n")
+
+    assert "book.csv:2: column Symbol: found 'N/A', expected a symbol such as AAPL [ERR_POS_001]" in said
+    assert "book.csv:3" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        (
+            "CurrencyPrimary,AssetClass,Symbol,TradeDate,Quantity,TradePrice,LevelOfDetail\n"
+            "USD,STK,AAPL,20240105,100,150,ORDER\nUSD,STK,MSFT,20240105,100,150,ORDER\nUSD,CASH,EUR.USD,20240105,1,1,\n",
+            "2: a summary of executions that are listed themselves; 1: a currency conversion",
+        ),
+        ("Symbol,Shares,Price,Date\nTotal,5,6,\n", "1: a total"),
+    ],
+)
+def test_a_file_of_which_all_lines_are_left_out_says_why_and_what_can_be_done(text, reasons):
+    said = refusal(text)
+
+    assert f"has no holdings, all its lines are left out ({reasons}), expected one line per lot" in said
+    assert "--show-mapping" in said

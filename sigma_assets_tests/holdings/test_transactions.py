@@ -489,7 +489,9 @@ def test_a_commission_in_another_currency_is_refused_or_left_out_by_a_mapping():
         "USD,STK,MSFT,20240304,10,400,-1,USD\nUSD,STK,AAPL,20240305,10,170,-1,EUR\n"
     )
 
-    mapping = mapping_of(text.encode(), "flex.csv").replace("dates: ymd", "dates: ymd\nforeign_fees: skip")
+    mapping = mapping_of(text.encode(), "flex.csv").replace(
+        "kind: transactions", "kind: transactions\nforeign_fees: skip"
+    )
     holdings = read(text, source=read_mapping(mapping, "my.yaml"))
 
     assert refusals_of(text) == [("ERR_POS_028", 3, "IBCommissionCurrency")]

@@ -29,7 +29,8 @@ def reading_options(command: Any) -> Any:
         click.option("--source", help="Read the file as this source, such as 'Vanguard positions'."),
         click.option("--entry-date", "--as-of", "entry_date", type=DAY,
                      help="Entry date of positions in a file without dates."),
-        click.option("--dates", type=click.Choice(["mdy", "dmy"]), help="Order of day and month in 03/04/2024."),
+        click.option("--dates", type=click.Choice(["mdy", "dmy", "ymd"]),
+                     help="Order of day and month in 03/04/2024, and of the year in 24-03-04."),
         click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the file."),
         click.option("--allow-duplicates", is_flag=True, help="Keep rows that occur twice: they are intended."),
         click.option("--ignore-column", "ignore", multiple=True, help="Ignore this unknown column; repeatable; * for all."),
@@ -212,7 +213,8 @@ def _ask(doubt: "Doubt", options: "ReadOptions") -> "ReadOptions":
         day = click.prompt(f"{doubt.question} (YYYY-MM-DD)", type=DAY, err=True)
         return replace(options, entry_date=day.date())
     if "--dates" in doubt.remedy:
-        order = click.prompt(f"{doubt.value}: {doubt.question}", type=click.Choice(["mdy", "dmy"]), err=True)
+        orders = [each for each in ("mdy", "dmy", "ymd") if each in doubt.remedy]
+        order = click.prompt(f"{doubt.value}: {doubt.question}", type=click.Choice(orders), err=True)
         return replace(options, dates=order)
     if "--decimal" in doubt.remedy:
         sign = click.prompt(f"{doubt.value}: {doubt.question}", type=click.Choice([".", ","]), err=True)

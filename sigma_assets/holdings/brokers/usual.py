@@ -26,10 +26,10 @@ USUAL_NAMES = {
     "closing": [f"{price}{unit}" for price in _PRICES_TODAY for unit in ("", " $", " ($)", " (usd)")],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
-        "date purchased", "open date", "opened", "transaction date", "filled time", "bought", "bought on", "purchased",
-        "date",
+        "date purchased", "open date", "opened date", "opened", "transaction date", "filled time", "bought", "bought on",
+        "purchased", "date",
     ],
-    "exit_date": ["exit date", "sell date", "sale date", "date sold", "close date", "closed"],
+    "exit_date": ["exit date", "sell date", "sale date", "date sold", "sold on", "close date", "closed date", "closed"],
     "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],
     "class": ["investment class", "asset class"],
     "subtype": ["investment subtype"],

@@ -18,6 +18,9 @@ STATES: Mapping[str, bool] = {
 }
 """Words for whether a lot is open."""
 
+_USD = frozenset({"usd", "us$", "usd$", "$", "us dollar", "us dollars", "u.s. dollar", "u.s. dollars",
+                  "united states dollar", "united states dollars", "us-dollar"})  # fmt: skip
+
 _BOND, _FUND, _STOCK = ("PUBLIC", "BOND"), ("PUBLIC", "MUTUAL_FUND"), ("PUBLIC", "STOCK")
 _CASH, _MONEY_MARKET = ("PUBLIC", "CASH"), ("PUBLIC", "MONEY_MARKET")
 KINDS_OF: Mapping[str, tuple[str, str | None]] = {
@@ -72,6 +75,17 @@ TELLING_PATTERN = f"(?i){'|'.join(sorted(TELLING))}"
 _SOLD = re.compile(r"(?:you )?sold\b")
 _LONGEST = 4
 """Words in a cell that states something; longer ones are prose."""
+
+
+def is_usd(currency: str) -> bool:
+    """Return whether a cell names the US dollar.
+
+    Examples
+    --------
+    >>> [is_usd(currency) for currency in ("usd", "US Dollar", "US$", "EUR", "C$", "Dollar")]
+    [True, True, True, False, False, False]
+    """
+    return in_words(currency) in _USD
 
 
 def in_words(cell: str) -> str:

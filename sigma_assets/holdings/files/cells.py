@@ -16,18 +16,18 @@ from sigma_assets.base.numerals import (
     NOTHING,
     decimals,
     is_storable,
+    may_be_day,
     written_date,
     written_number,
 )
 from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import MAX_PROBLEMS
+from sigma_assets.holdings.files.dialects import MAX_PROBLEMS, is_error_value
 from sigma_assets.holdings.files.table import Table
 
 PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
 
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
-_A_DAY = "a day as YYYY-MM-DD"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
 
 
@@ -100,6 +100,8 @@ class Cells:
         """Note a problem with what stands in a cell."""
         if not self.findings.is_full:
             value = self.texts(name)[row] or None
+            if value is not None and is_error_value(value):
+                expected = f"{expected}; it is an error value of a spreadsheet: mend its formula there"
             label = self.table.label(name)
             self.findings.problems.append(Problem(code, self.table.lines[row], label, value, expected, message))
 
@@ -164,7 +166,7 @@ class Cells:
     def day(self, text: str) -> date | None:
         """Return the day of a text, None if it is none."""
         if text not in self._days:
-            self._days[text] = written_date(text, self.dates if self.dates in ("mdy", "dmy") else None)
+            self._days[text] = written_date(text, self.dates)
         return self._days[text]
 
     def days(self, name: str, check: Callable[[date], tuple[str, str, str] | None]) -> SessionArray:
@@ -180,7 +182,7 @@ class Cells:
             if text in NOTHING:
                 continue
             if (day := self.day(text)) is None:
-                faults[place] = ("ERR_POS_013", _A_DAY, "not a day")
+                faults[place] = ("ERR_POS_013", a_day(text), "not a day")
             else:
                 known[place] = day
                 if fault := check(day):
@@ -222,6 +224,12 @@ class RowCells:
     def missing(self, code: str, name: str, expected: str) -> None:
         """Note that a cell is empty."""
         self._cells.missing(code, self.row, name, expected)
+
+
+def a_day(text: str) -> str:
+    """Return what is expected where a text is no day, or one in another order than that of the file."""
+    order = "; or `--dates mdy` or `--dates dmy` (`dates:` in a --mapping), which say whether the month comes first"
+    return f"a day as YYYY-MM-DD{order if may_be_day(text) else ''}"
 
 
 def or_nothing(numbers: FloatArray) -> FloatArray:

@@ -7,12 +7,23 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
-from sigma_assets.base.numerals import NOTHING, date_orders, decimal_signs, written_date, written_number
+from sigma_assets.base.numerals import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    NOTHING,
+    YEAR_FIRST,
+    date_orders,
+    decimal_signs,
+    may_be_day,
+    written_date,
+    written_number,
+)
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
 from sigma_assets.holdings.brokers.words import (
     OPEN_NAMES,
     TELLING_PATTERN,
     ends_or_is_short,
+    is_usd,
     not_understood,
     telling_cell,
 )
@@ -61,7 +72,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
         elif near is not None:
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
             findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
-        elif any(written_number(cell) is not None or written_date(cell) for cell in cells.distinct):
+        elif any(written_number(cell) is not None or may_be_day(cell) for cell in cells.distinct):
             findings.doubts.append(
                 Doubt(
                     "ERR_CSV_006",
@@ -107,7 +118,7 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
     for name, cells, *_ in _unknown_columns(table):
         if plain(name) not in CURRENCIES or name.lower() in ignored_columns:
             continue
-        for row in np.flatnonzero(cells.having(lambda text: text not in NOTHING and text.upper() != "USD")).tolist():
+        for row in np.flatnonzero(cells.having(lambda text: text not in NOTHING and not is_usd(text))).tolist():
             expected = "USD: other currencies are not kept; where the numbers are in USD all the same, `--ignore-column"
             expected += f" {shlex.quote(name)}`"
             findings.problems.append(
@@ -123,7 +134,7 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
         return None
     fields = [each for each in ("direction", "class", "status") if each not in table.labels]
     value = not_understood(plain(name), cells.distinct, fields)
-    if value is None or written_number(value) is not None or written_date(value):
+    if value is None or written_number(value) is not None or may_be_day(value):
         return None
     return Doubt(
         "ERR_POS_037",
@@ -215,25 +226,25 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
 
 def date_order(tables: list[Table], findings: Findings) -> str | None:
     columns = (table.cells[name] for table in tables for name in DATE_FIELDS if name in table.cells)
-    cells = {cell for column in columns for cell in column.distinct}
-    month_first, day_first, open_cell = date_orders(cells)
-    if month_first and day_first:
+    shown_orders, open_cell = date_orders(dict.fromkeys(cell for column in columns for cell in column.distinct))
+    if len(shown_orders) > 1:
         findings.warnings.append("some days have the month first, others the day")
-    if month_first or day_first:
-        return "mdy" if month_first >= day_first else "dmy"
-    if open_cell is not None:
-        findings.doubts.append(
-            Doubt(
-                "ERR_POS_013",
-                *_place(tables, DATE_FIELDS, open_cell),
-                open_cell,
-                "does the month or the day come first?",
-                "`--dates mdy` or `--dates dmy`, or days as YYYY-MM-DD",
-                "",
-            )
+    if shown_orders:
+        return max((MONTH_FIRST, DAY_FIRST, YEAR_FIRST), key=shown_orders.__getitem__)
+    if open_cell is None:
+        return None
+    may_have_year_first = written_date(open_cell, YEAR_FIRST) is not None
+    findings.doubts.append(
+        Doubt(
+            "ERR_POS_013",
+            *_place(tables, DATE_FIELDS, open_cell),
+            open_cell,
+            f"does {'the year, ' if may_have_year_first else ''}the month or the day come first?",
+            f"`--dates mdy`{', `--dates ymd`' if may_have_year_first else ''} or `--dates dmy`, or days as YYYY-MM-DD",
+            "",
         )
-        return "mdy"
-    return None
+    )
+    return YEAR_FIRST if may_have_year_first else MONTH_FIRST
 
 
 def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str | None]]:

@@ -2,9 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from sigma_assets.base.errors import Problem
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PROBLEMS = 100_000
@@ -24,6 +29,13 @@ _FORMATS = {
     b"%PDF": "a PDF document",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
 }
+_OTHER_TEXT = {
+    "JSON": re.compile(r"\s*[\[{]\s*[\[{\"]"),
+    "a web page or XML": re.compile(r"\s*<(?:[?!]|[a-z][^<>]*>\s*<)", re.IGNORECASE),
+}
+_ERROR_VALUE = re.compile(r"#(?:[¡¿]?\w[\w/]*[!?]|N/?[AVD]|GETTING_DATA)")
+"""Errors of spreadsheets, in whatever language: most end with a sign, `#N/A` (`#NV` in German) does not."""
+_QUOTED = re.compile(r'((?:^|(?<=[,;\t|\r])) *"[^"]*(?:""[^"]*)*") *(?=[,;\t|\r\n]|\Z)', re.MULTILINE)
 _NOT_TEXT = {
     ord(character): None for character in map(chr, range(32)) if character not in "\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 }
@@ -76,7 +88,18 @@ def _checked(text: str, encoding: str, problems: list[Problem]) -> tuple[str, st
             what = "a NUL byte" if not code else f"the control character 0x{code:02x}"
             problems.append(_problem("text", f"holds {what}", _line_at(text[:position].encode())))
             return None
-    return text, encoding
+    for what, pattern in _OTHER_TEXT.items():
+        if pattern.match(text):
+            problems.append(Problem("ERR_CSV_002", None, None, None, "a table: save or export it as CSV", f"is {what}"))
+            return None
+    return _without_blanks_behind_quotes(text), encoding
+
+
+def _without_blanks_behind_quotes(text: str) -> str:
+    """Return a text without the blanks between a closing quote and the end of its field, as Merrill writes them."""
+    if any(f'" {end}' in text for end in (*DELIMITERS, "\r", "\n")):
+        return _QUOTED.sub(r"\1", text)
+    return text
 
 
 def _line_at(before: bytes) -> int:
@@ -107,8 +130,9 @@ def _physical_lines(text: str) -> Iterator[str]:
 class _Lines:
     """Feeds physical lines to the csv reader and drops comments and blank lines, but never inside a quoted field."""
 
-    def __init__(self, text: str, lines_before: int) -> None:
+    def __init__(self, text: str, lines_before: int, is_comment: Callable[[int, str], bool]) -> None:
         self._stream = _physical_lines(text)
+        self._is_comment = is_comment
         self._at_start = True
         self.number = lines_before
         self.first = 0
@@ -123,7 +147,9 @@ class _Lines:
         for line in self._stream:
             self.number += 1
             if self._at_start:
-                if line.startswith("#") or not line.strip() or (self.number == 1 and stated_delimiter(line)):
+                if not line.strip() or (self.number == 1 and stated_delimiter(line)):
+                    continue
+                if line.startswith("#") and self._is_comment(self.number, line):
                     continue
                 self._at_start = False
                 self.first = self.number
@@ -131,14 +157,40 @@ class _Lines:
         raise StopIteration
 
 
-def records(text: str, delimiter: str, problems: list[Problem], *, lines_before: int = 0) -> Iterator[Record]:
+def is_error_value(cell: str) -> bool:
+    """Return whether a cell holds what a spreadsheet shows instead of a result, such as `#N/A`.
+
+    Examples
+    --------
+    >>> [is_error_value(cell) for cell in ("#N/A", "#REF!", "#NAME?", "#DIV/0!", "#NV", "#4567", "#AAPL", "N/A")]
+    [True, True, True, True, True, False, False, False]
+    """
+    return _ERROR_VALUE.fullmatch(cell) is not None
+
+
+def records(
+    text: str,
+    delimiter: str,
+    problems: list[Problem],
+    *,
+    lines_before: int = 0,
+    is_row: Callable[[int, list[str]], bool] | None = None,
+) -> Iterator[Record]:
     """Yield each record that is not blank; comments (`#`) and a `sep=` line are skipped, but counted.
 
-    `lines_before` are those above the text in its file.
+    `lines_before` are those above the text in its file. `is_row` is asked of each comment, cut into cells like a row,
+    whether it is one.
     """
+
+    def is_comment(number: int, line: str) -> bool:
+        try:
+            return is_row is None or not is_row(number, list(map(str.strip, *_cut([line], delimiter))))
+        except csv.Error:
+            return True
+
     has_comments = text.startswith("#") or "\n#" in text or "\r#" in text or stated_delimiter(text)
-    lines = _Lines(text, lines_before) if has_comments else None
-    reader = csv.reader(lines or _physical_lines(text), strict=True, skipinitialspace=True, delimiter=delimiter)
+    lines = _Lines(text, lines_before, is_comment) if has_comments else None
+    reader = _cut(lines or _physical_lines(text), delimiter)
     while len(problems) < MAX_PROBLEMS:
         first = lines_before + reader.line_num + 1
         if lines:
@@ -156,3 +208,7 @@ def records(text: str, delimiter: str, problems: list[Problem], *, lines_before:
             continue
         if any(cells):
             yield lines.first if lines else first, cells
+
+
+def _cut(lines: Iterable[str], delimiter: str) -> "Reader":
+    return csv.reader(lines, strict=True, skipinitialspace=True, delimiter=delimiter)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigma_assets.base.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
+from sigma_assets.base.conventions import CASH_SUBTYPES
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
 from sigma_assets.holdings.files.cells import Cells, RowCells
 from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
@@ -107,7 +108,7 @@ def _symbols(cells: Cells, wanted: BoolArray) -> tuple[list[Instrument | None], 
 def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str, str] | None]:
     source = cells.table.source
     mapped = source.symbols.get(text.upper(), text)
-    if not source.is_strict and _CASH_NAMES.fullmatch(mapped):
+    if _CASH_NAMES.fullmatch(mapped):
         return Instrument(CASH, is_core_cash=True), None
     instrument, fault = instrument_of(mapped)
     if instrument is None:
@@ -119,15 +120,21 @@ def _symbol(text: str, cells: Cells) -> tuple[Instrument | None, tuple[str, str,
 
 
 def _with_tickers(cells: Cells, found: list[Instrument | None]) -> Codes:
-    """Return for each row which instrument it has; names of cash with another price than 1, which are tickers, are added."""
+    """Return for each row which instrument it has; names of cash that are tickers are added.
+
+    They are tickers at another price than 1, with terms of an option, or with a subtype that is not cash.
+    """
     texts = cells.texts("symbol")
     of_row: Codes = texts.codes
     names = texts.distinct
     for place in [number for number, name in enumerate(names) if name.upper() in _CASH_TICKERS]:
         if found[place] == Instrument(CASH, is_core_cash=True):
             price = cells.numbers("price", "ERR_POS_009")
-            is_share = (of_row == place) & (price > 0) & (price != 1.0)
-            of_row = np.where(is_share, len(found), of_row)
+            is_ticker = (price > 0) & (price != 1.0)
+            is_ticker |= ~cells.texts("subtype").having(lambda text: text.upper() in ("", *CASH_SUBTYPES))
+            for name in OPTION_FIELDS:
+                is_ticker |= ~cells.is_empty(name)
+            of_row = np.where((of_row == place) & is_ticker, len(found), of_row)
             found.append(Instrument(names[place].upper()))
     return of_row
 

@@ -11,6 +11,7 @@ import pandas as pd
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.holdings.brokers.words import is_usd
 from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
@@ -69,7 +70,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
 def check_currency(cells: Cells, rows: BoolArray) -> None:
     """Note each of the rows whose currency is another than USD."""
     texts = cells.texts("currency")
-    for row in np.flatnonzero(rows & texts.having(lambda text: text and text.upper() != "USD")).tolist():
+    for row in np.flatnonzero(rows & texts.having(lambda text: text and not is_usd(text))).tolist():
         cells.wrong("ERR_POS_028", row, "currency", "USD: other currencies are not kept", "another currency")
 
 
@@ -77,7 +78,7 @@ def _rows(cells: Cells) -> BoolArray:
     """Return which rows are lots: positions without symbol and quantity are lines between them."""
     if cells.table.source.kind == "lots":
         return np.ones(len(cells), dtype=bool)
-    rows = ~cells.texts("symbol").among([""]) | ~cells.is_empty("quantity")
+    rows = ~cells.is_empty("symbol") | ~cells.is_empty("quantity")
     for row in np.flatnonzero(~rows).tolist():
         text = cells.texts("description")[row] or cells.texts("account")[row]
         cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, is_symbol, read_symbol
+from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, instrument_of
 from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.base.numerals import decimals
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
-from sigma_assets.holdings.files.cells import RowCells
+from sigma_assets.holdings.files.cells import RowCells, a_day
 
 STRIKE_PLACES = 4
 OPTION_FIELDS = ("underlying", "strike", "expiration", "option_type")
@@ -53,8 +53,8 @@ def _underlying(cells: RowCells, contract: Contract | None) -> str | None:
             cells.missing(code, column, "the symbol that the option is on")
             return None
         return contract.underlying
-    instrument = read_symbol(cells.text(column))
-    if instrument is None or not is_symbol(instrument.symbol) or len(text) > MAX_SYMBOL_LENGTH:
+    instrument, _ = instrument_of(cells.text(column))
+    if instrument is None:
         expected = f"a symbol of A-Z a-z 0-9 . _ -, at most {MAX_SYMBOL_LENGTH} characters"
         cells.wrong(code, column, expected, "not a symbol")
         return None
@@ -88,7 +88,7 @@ def _expiration(cells: RowCells, contract: Contract | None) -> date | None:
         return contract.expiration
     day = cells.day(column)
     if day is None:
-        cells.wrong(code, column, "a day as YYYY-MM-DD", "not a day")
+        cells.wrong(code, column, a_day(cells.text(column)), "not a day")
     elif contract is not None and day != contract.expiration:
         cells.wrong(code, column, f"{contract.expiration}, as in the OCC code, or nothing", "contradicts the OCC code")
     return day

@@ -51,24 +51,33 @@ def find_table(
     ignored : columns that are not to be understood by their cells, in lower case.
     """
     candidates = [delimiter] if delimiter else [each for each in DELIMITERS if each in text[:200_000]] or [","]
-    heads = {each: _head(text, each) for each in candidates}
+    unread: dict[str, list[Problem]] = {each: [] for each in candidates}
+    heads = {each: _head(text, each, unread[each]) for each in candidates}
     for recognise in [_with(source)] if source else [_ours, _known, _generic]:
         for each, head in heads.items():
             found = recognise(head, each, ignored)
             if found is not None:
                 return found
     best = max(heads, key=lambda each: max((len(cells) for _, cells in heads[each][:20]), default=0))
-    problems.append(_no_header(heads[best], source))
+    header_line = _likely_header(heads[best])[0] if heads[best] else len(text)
+    above = [each for each in unread[best] if (each.line or 0) < header_line]
+    problems.extend(above or [_no_header(heads[best], source)])
     return None
 
 
-def _head(text: str, delimiter: str) -> list[Record]:
+def _head(text: str, delimiter: str, unread: list[Problem]) -> list[Record]:
+    """Return the records in which a table must begin; those that cannot be read go to `unread`."""
     head = []
-    for record in records(text, delimiter, []):
+    for record in records(text, delimiter, unread, is_row=_numbers_rows):
         head.append(record)
         if len(head) == HEADER_WITHIN:
             break
     return head
+
+
+def _numbers_rows(_: int, cells: list[str]) -> bool:
+    """Return whether a line is no comment, but a header whose first column has the numbers of the rows."""
+    return cells[0] == "#" and len(cells) > len(REQUIRED) and all(cells)
 
 
 def _ours(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
@@ -150,7 +159,7 @@ def _names_of(source: Source, cells: list[str]) -> list[str]:
 
 def starting_point(text: str, stated: str | None) -> str | None:
     """Return a mapping to fill in, as YAML, for a table that is not recognised; None where no header is found."""
-    head = _head(text, stated or _likely_delimiter(text))
+    head = _head(text, stated or _likely_delimiter(text), [])
     if not head:
         return None
     line, cells = _likely_header(head)

@@ -2,7 +2,8 @@
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
@@ -14,11 +15,12 @@ from sigma_assets.base.errors import Problem
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
 from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import Record, records
+from sigma_assets.holdings.files.dialects import Record, is_error_value, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
 
 _AT_ONCE = 10_000
+_OUTSIDE = "outside of the table"
 _TOTAL = re.compile(
     r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
     r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
@@ -69,20 +71,46 @@ def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[
     builders = [_Builder(source, found, is_first=not number) for number, source in enumerate(sources)]
     skipped: list[tuple[int, str, str]] = []
     sections = {builder.source.section: builder for builder in builders}
+    is_row = _row_test(found, skipped)
     if found.source.section is not None:
         _read_sections(records(text, found.delimiter, problems), sections, problems, skipped)
     elif (cut := uniform_columns(text, found)) is not None:
-        _read_plain(records(cut.head, found.delimiter, problems), found, builders[0], problems, skipped)
+        _read_plain(records(cut.head, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
         builders[0].fill(found.line + 1, cut.rows, cut.columns)
-        rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows)
+        rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows, is_row=is_row)
         _read_plain(rest, found, builders[0], problems, skipped)
     else:
-        _read_plain(records(text, found.delimiter, problems), found, builders[0], problems, skipped)
+        _read_plain(records(text, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
     tables = [builder.table(skipped) for builder in builders if builder.names is not None]
     if not any(len(table.lines) for table in tables) and not problems:
-        expected = "one line per lot below the header"
-        problems.append(Problem("ERR_CSV_003", None, None, None, expected, "has no holdings"))
+        problems.append(no_holdings(skipped))
     return tables, sorted(skipped)
+
+
+def no_holdings(skipped: list[tuple[int, str, str]]) -> Problem:
+    """Return the refusal of a file without any, which says why its lines are left out."""
+    reasons = Counter(reason for _, _, reason in skipped if reason != _OUTSIDE)
+    told = "; ".join(f"{count:,}: {reason}" for reason, count in reasons.most_common(5))
+    expected = "one line per lot below the header"
+    if told:
+        expected += "; a --mapping can keep lines that this one skips (`import FILE --show-mapping` prints it)"
+    message = f"has no holdings, all its lines are left out ({told})" if told else "has no holdings"
+    return Problem("ERR_CSV_003", None, None, None, expected, message)
+
+
+def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[int, list[str]], bool]:
+    """Return what tells whether a line that begins with `#` is a row: it is as wide, and no lot that is commented out."""
+    has_account_first = found.source.positions_of(found.names).get("account") == [0]
+
+    def is_row(line: int, cells: list[str]) -> bool:
+        if line <= found.line or len(cells) != len(found.names) or not any(cells[1:]):
+            return False
+        if has_account_first or is_error_value(cells[0]):
+            return True
+        skipped.append((line, _line(cells), "a comment (#) with the cells of a row"))
+        return False
+
+    return is_row
 
 
 def _read_plain(
@@ -99,7 +127,7 @@ def _read_plain(
     for line, cells in stream:
         if line <= found.line or ended:
             if line != found.line:
-                skipped.append((line, _line(cells), "outside of the table"))
+                skipped.append((line, _line(cells), _OUTSIDE))
             continue
         if len(cells) != width:
             fitted = _fitted(line, cells, width, strict, problems, skipped)
@@ -111,7 +139,7 @@ def _read_plain(
             continue
         elif cells[0].lower() in starts and _is_other_header(found, cells):
             ended = True
-            skipped.append((line, _line(cells), "outside of the table"))
+            skipped.append((line, _line(cells), _OUTSIDE))
             continue
         add(line, cells)
 

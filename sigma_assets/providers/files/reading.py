@@ -36,6 +36,8 @@ BOOKKEEPING = ("source", "loadedat", "revision")
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _HEADER = ",".join((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS))
 _OURS = {plain: ours for ours, usual in USUAL_NAMES.items() for plain in (ours.replace("_", ""), *usual)}
+_UNITS = "%‰¢€£¥"
+"""A dividend in per cent, or in cents, is not one in dollars: a column of such a name is unknown."""
 _UNNAMED = "unnamed"
 """How `ignore=` names a column without a name; pandas writes its index as one."""
 
@@ -183,7 +185,7 @@ def _our_columns(path: Path, header: Sequence[str], ignore: Collection[str]) -> 
     if unknown:
         raise PriceFileError(
             f"{path}: unknown column {shown(', '.join(unknown))}; expected {_HEADER} or other usual names of these."
-            " It might hold splits or dividends; if it holds neither, ignore it:"
+            " It might hold splits or dividends, which must be in the unit of the close; if it does not, ignore it:"
             f" `files:PATH?ignore={','.join(unknown)}`"
         )
     return ours
@@ -200,8 +202,8 @@ def _missing(path: Path, header: Sequence[str], missing: Sequence[str], is_adjus
 
 
 def _plain(name: str) -> str:
-    """Return a column's name in lower case, letters and digits only."""
-    return "".join(character for character in name.casefold() if character.isalnum()) or _UNNAMED
+    """Return a column's name in lower case, letters and digits only; and signs of another unit than dollars."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum() or sign in _UNITS) or _UNNAMED
 
 
 def _record_of(row: int, skipped: tuple[int, ...]) -> int:

@@ -57,6 +57,14 @@ def test_an_unknown_column_is_refused_by_name_unless_it_is_to_be_left_out(tmp_pa
     assert bars(written(tmp_path, header, row, ignore=("capital_gains", "Rating"))) == {DAYS[0]: (10.0, 1.0, 0.0)}
 
 
+@pytest.mark.parametrize("name", ["Dividend %", "Dividends (%)", "dividend ¢", "Close £", "Split %"])
+def test_a_column_in_another_unit_is_unknown_and_can_be_left_out(tmp_path, name):
+    header, row = f"Date,Symbol,Close,{name}", f"{DAYS[0]},AAA,100,1.5"
+
+    assert f"unknown column '{name}'" in refusal(written(tmp_path, header, row))
+    assert bars(written(tmp_path, header, row, ignore=(name,))) == {DAYS[0]: (100.0, 1.0, 0.0)}
+
+
 def test_the_columns_to_leave_out_stand_behind_the_path(tmp_path):
     written(tmp_path, ",date,symbol,close,rating", f"0,{DAYS[0]},AAA,10,A")
     around = Surroundings(CALENDAR, CURRENT)

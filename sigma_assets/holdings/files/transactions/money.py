@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
+from sigma_assets.holdings.brokers.words import is_usd
 from sigma_assets.holdings.files.cells import Cells, Skipped, or_nothing
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
 
@@ -123,7 +124,7 @@ def refuse_foreign_fees(cells: Cells, money: Money, rows: BoolArray) -> BoolArra
     is_foreign = np.zeros(len(cells), dtype=bool)
     for name in [each for each in cells.table.cells if each.partition("#")[0] == "fee_currency"]:
         texts = cells.texts(name)
-        found = rows & (money.fees != 0) & texts.having(lambda text: text and text.upper() != "USD") & ~is_foreign
+        found = rows & (money.fees != 0) & texts.having(lambda text: text and not is_usd(text)) & ~is_foreign
         is_foreign |= found
         for row in np.flatnonzero(found).tolist():
             if cells.table.source.foreign_fees == "skip":
@@ -159,5 +160,5 @@ def check_flows(cells: Cells, money: Money, verbs: Verbs, rows: BoolArray, is_di
 
 def _in_usd(cells: Cells, name: str, otherwise: str) -> BoolArray:
     """Return which rows are in USD by one column, or by another where that says nothing."""
-    usd = [cells.texts(each).having(lambda text: not text or text.upper() == "USD") for each in (name, otherwise)]
+    usd = [cells.texts(each).having(lambda text: not text or is_usd(text)) for each in (name, otherwise)]
     return np.where(cells.texts(name).among([""]), usd[1], usd[0])
