@@ -67,7 +67,7 @@ def run(
     ]
     late_start, age = _beyond_the_prices(portfolio_ids)
     word = "outdated" if outdated else "missing"
-    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)}; {age}")
+    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)}{_range(first, last)}; {age}")
     for line in late_start:
         click.echo(line, err=True)
     if not as_json:
@@ -177,6 +177,13 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
 def _nothing(told: Collection[str], word: str) -> str:
     """Return what is said where no session is missing: not that all is well, if something else is to be told."""
     return f"no session that can be computed is {word}" if told else f"nothing is {word}"
+
+
+def _range(first: date | None, last: date | None) -> str:
+    """Return the range that was asked for, in words; empty if none was: whatever lies outside of it may be missing."""
+    if first and last:
+        return f" from {first} to {last}"
+    return f" from {first} on" if first else f" up to {last}" if last else ""
 
 
 def _named(busy: Collection[str]) -> str:

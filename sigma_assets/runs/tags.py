@@ -10,6 +10,7 @@ from sigma_assets.storage.roster import Roster
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
+PRIORITY = "dagster/priority"
 MAX_RUNTIME = "dagster/max_runtime"
 MAX_RETRIES = "dagster/max_retries"
 ROOT_RUN = "dagster/root_run_id"
@@ -74,6 +75,8 @@ def run_tags(planned: PlannedRun, roster: Roster, *, source: str, max_runtime_se
         RANGE_END: partition_key(planned.last, names[-1] if names else None),
         **portfolio_tags(roster.spans(planned.portfolio_ids)),
     }
+    if not planned.portfolio_ids:
+        tags[PRIORITY] = "1"  # hundreds of new portfolios may be in the queue, and the night of all others waits for it
     if planned.target is not None:
         tags[TARGET] = str(planned.target)
     if len(planned.portfolio_ids) == 1:

@@ -56,7 +56,11 @@ def test_positions_show_the_lots_as_entered(sigma, portfolio_id):
 def test_run_brings_everything_up_to_date_and_then_finds_nothing_missing(sigma, portfolio_id, done):
     assert {run["status"] for run in done} == {"done"}
     assert json.loads(sigma("missing", "--json").stdout) == []
-    assert "nothing is missing" in sigma("run").stdout
+    assert "nothing is missing; newest price" in sigma("run").stdout
+    assert (
+        "nothing is missing from 2024-03-14 to 2024-03-15; "
+        in sigma("run", "--start", "2024-03-14", "--end", "2024-03-15").stdout
+    )
 
 
 @pytest.mark.parametrize("asset", list(FAMILIES))

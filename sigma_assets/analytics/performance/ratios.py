@@ -60,12 +60,14 @@ def deepest_fall(returns: FloatArray) -> FloatArray:
 
 
 def annual_return(returns: FloatArray) -> FloatArray:
-    """Return the compounded return of each row per year of 252 returns; NaN without any."""
+    """Return the compounded return of each row per year of 252 returns; NaN without any, or beyond the largest float."""
     known = np.isfinite(returns)
     count = known.sum(axis=1)
     growth = np.where(known, 1.0 + returns, 1.0).prod(axis=1)
     power = SESSIONS_PER_YEAR / np.maximum(count, 1)
-    return np.where((count > 0) & (growth > 0), np.maximum(growth, 0.0) ** power - 1.0, np.nan)
+    with np.errstate(over="ignore"):  # a day of +2,000 % alone, for 252 days
+        annual = np.maximum(growth, 0.0) ** power - 1.0
+    return np.where((count > 0) & (growth > 0) & np.isfinite(annual), annual, np.nan)
 
 
 def against_benchmark(returns: FloatArray, benchmark: FloatArray, daily_risk_free: float) -> dict[str, FloatArray]:

@@ -30,6 +30,14 @@ def test_ratios_of_one_series_are_empyricals(pair):
     assert volatility == pytest.approx(empyrical.annual_volatility(returns), abs=1e-12)
 
 
+def test_a_return_per_year_beyond_the_largest_number_is_none():
+    """A day of +2,000 % alone, as a price that is wrong makes it, is 21 to the power of 252 a year."""
+    found = ratios.annual_return(np.array([[20.0, np.nan], [0.01, np.nan]]))
+
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(1.01**252 - 1)
+
+
 def test_statistics_against_a_benchmark_are_empyricals(pair):
     returns, benchmark = pair
 
