@@ -6,6 +6,9 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+import dagster as dg
+import yaml
+
 from sigma_assets.instance.sqlite.storage import SharedSqliteStorage
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
@@ -36,6 +39,27 @@ def _dagster_files() -> Path:
     folder = template_folder() / "dagster"
     SharedSqliteStorage(str(folder)).dispose()
     return folder
+
+
+def fresh_instance(folder: Path) -> dg.DagsterInstance:
+    """Return a Dagster instance that knows nothing, with our storage in a new folder below this one.
+
+    Dagster's own one in memory stores event by event, which takes as long as all else in a run.
+    """
+    home = Path(tempfile.mkdtemp(prefix="dagster_", dir=folder))
+    copy_dagster_files(home)
+    storage = {"module": SharedSqliteStorage.__module__, "class": SharedSqliteStorage.__name__}
+    no_logs = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    (home / "dagster.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "storage": {"custom": {**storage, "config": {"base_dir": str(home)}}},
+                "compute_logs": no_logs,
+                "telemetry": {"enabled": False},
+            }
+        )
+    )
+    return dg.DagsterInstance.from_config(str(home))
 
 
 def copy_dagster_files(home: Path) -> None:

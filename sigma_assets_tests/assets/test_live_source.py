@@ -24,7 +24,7 @@ from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.providers.loopback import Loopback, Reply, Request, as_json
 from sigma_assets_tests.providers.massive.fake_massive import KEY, FakeMassive, dividend, split
-from sigma_assets_tests.templates import migrated_sqlite
+from sigma_assets_tests.templates import fresh_instance, migrated_sqlite
 
 SESSIONS, LOOKBACK = 6, 330
 
@@ -99,7 +99,7 @@ def world(tmp_path: Path, massive: FallibleMassive) -> Iterator[World]:
 
 def test_a_split_and_a_dividend_pass_through_to_quantities_and_equity(world: World):
     """10 x 400 = 40 x 100: the split makes no profit; the dividend pays 40 x 0.25."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance(world.settings.home) as instance:
         (outcome,) = world.run(instance)
 
     positions, snapshots = world.rows("position_values"), world.rows("portfolio_snapshots")
@@ -114,7 +114,7 @@ def test_a_split_and_a_dividend_pass_through_to_quantities_and_equity(world: Wor
 def test_a_refusal_fails_the_run_with_its_reason_stores_nothing_and_the_next_run_heals(
     world: World, massive: FallibleMassive
 ):
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance(world.settings.home) as instance:
         world.source.target_session()
         massive.refuses = True
         (refused,) = world.run(instance)
@@ -140,7 +140,7 @@ def test_a_session_with_prices_for_a_few_symbols_only_is_not_taken_as_complete(
         massive.bars[symbol] = whole[symbol][:-1]
     assert FACTOR_ETFS[0] == "SPY"
 
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance(world.settings.home) as instance:
         (unfinished,) = world.run(instance)
         (story,) = stories(instance, world.tables.roster(), world.settings.calendar)
         assert not unfinished.succeeded

@@ -21,7 +21,7 @@ from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
 from sigma_assets_tests.storage.builders import add_cash_flow
-from sigma_assets_tests.templates import migrated_sqlite
+from sigma_assets_tests.templates import fresh_instance, migrated_sqlite
 
 FIRST, LAST = date(2024, 3, 14), date(2024, 3, 15)
 HOLDINGS = b"Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,10,170,2024-03-11\nMSFT,-3,400,2024-03-14\n"
@@ -50,7 +50,7 @@ class World:
         new = NewPortfolio("Once", "taxable", 50_000.0, date(2024, 3, 11))
         self.portfolio_id = add_portfolio(self.tables.database, new, lots)
         self.scope = Scope(self.tables.calendar.between(FIRST, LAST), (self.portfolio_id,))
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = fresh_instance(home)
         self.roster = adopt_portfolios(self.instance, self.tables, "sensor")
 
     def run(self, *assets: str) -> dg.ExecuteInProcessResult:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 import pytest
 
@@ -14,7 +13,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings, read_settings
-from sigma_assets_tests.templates import migrated_sqlite
+from sigma_assets_tests.templates import fresh_instance, migrated_sqlite
 from sigma_assets_tests.verification.world import FIRST_SESSION, World
 
 LAST = date(2024, 3, 15)
@@ -24,7 +23,7 @@ LAST = date(2024, 3, 15)
 def world(tmp_path: Path) -> Iterator[World]:
     settings = Settings(home=tmp_path, prices=f"simulated:last={LAST}", first_session=FIRST_SESSION)
     shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
-    made = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
+    made = World(settings, Tables(settings), definitions_for(settings), fresh_instance(tmp_path))
     yield made
     made.instance.dispose()
     made.tables.database.dispose()

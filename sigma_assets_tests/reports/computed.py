@@ -8,14 +8,13 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
-import dagster as dg
 import sqlalchemy as sa
 
 from sigma_assets.assets.tables import Tables
 from sigma_assets.definitions import definitions_for
 from sigma_assets.settings import Settings
 from sigma_assets.storage import schema
-from sigma_assets_tests.templates import migrated_sqlite, template_folder
+from sigma_assets_tests.templates import fresh_instance, migrated_sqlite, template_folder
 from sigma_assets_tests.verification.world import FILE, FIRST_SESSION, World
 
 FIRST, LAST = date(2024, 3, 11), date(2024, 3, 15)
@@ -71,7 +70,7 @@ def compute_world(folder: Path, database_url: str = "") -> tuple[World, str]:
     """
     prices = f"simulated:last={LAST}"
     settings = Settings(home=folder, prices=prices, first_session=FIRST_SESSION, database_url=database_url)
-    world = World(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
+    world = World(settings, Tables(settings), definitions_for(settings), fresh_instance(folder))
     portfolio_id = world.add(HOLDINGS, "Growth & more", 250_000.0)
     flow = {
         "flow_id": "f1",

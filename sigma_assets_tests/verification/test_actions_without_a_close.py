@@ -82,9 +82,10 @@ def test_a_lot_gets_an_action_without_a_close_if_it_is_held_on_its_own_day(snaps
 
 def test_sessions_one_by_one_from_the_newest_on_give_the_same(snapshots: pd.DataFrame, tmp_path: Path, prices: Path):
     world = with_lots(tmp_path, prices)
+    portfolio_ids = world.rows_of_portfolios()["portfolio_id"]
 
     for day in reversed(SESSIONS[SESSIONS.index(BEFORE) :]):
-        world.run(day, day)
+        world.run(day, day, *portfolio_ids)
 
     last = snapshots[snapshots["session"] >= pd.Timestamp(BEFORE)].reset_index(drop=True)
     pd.testing.assert_frame_equal(named(world), last, check_exact=True)

@@ -19,7 +19,7 @@ from sigma_assets.settings import Settings
 from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio, portfolios
 from sigma_assets.storage.schema import FAMILIES, TABLES
-from sigma_assets_tests.templates import migrated_sqlite
+from sigma_assets_tests.templates import fresh_instance, migrated_sqlite
 
 FILE = "sigma.sqlite"
 FIRST_SESSION = date(2010, 1, 4)
@@ -43,7 +43,7 @@ class World:
         if not (folder / FILE).exists():
             shutil.copy(migrated_sqlite(), folder / FILE)
         settings = Settings(home=folder, prices=f"files:{prices}", first_session=FIRST_SESSION)
-        return cls(settings, Tables(settings), definitions_for(settings), dg.DagsterInstance.ephemeral())
+        return cls(settings, Tables(settings), definitions_for(settings), fresh_instance(folder))
 
     def copied_to(self, folder: Path) -> "World":
         """Return another deployment with the same database, and a Dagster instance that knows nothing."""
