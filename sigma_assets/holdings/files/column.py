@@ -19,6 +19,12 @@ Objects = npt.NDArray[np.object_]
 
 _AT_ONCE = 10_000
 """Cells that are Python texts at one time."""
+_TOTAL = re.compile(
+    r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
+    r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
+    re.IGNORECASE,
+)
+"""The first words of a line that adds up the lines above it."""
 _GROUPS = MAX_WHOLE_DIGITS // 3 - 1
 _BARE = rf"[0-9]{{1,{MAX_WHOLE_DIGITS}}}"
 
@@ -131,3 +137,15 @@ def repeated_rows(*codes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.N
     first, of_row = distinct_rows(*codes)
     again = np.flatnonzero(first[of_row] != np.arange(len(of_row)))
     return again, first[of_row[again]]
+
+
+def total_rows(columns: list[Column]) -> BoolArray:
+    """Return which rows are a total by what their first filled cell says."""
+    totals = is_empty = np.zeros(0, dtype=bool)
+    for place, column in enumerate(columns):
+        if not place:
+            totals, is_empty = np.zeros(len(column), dtype=bool), np.ones(len(column), dtype=bool)
+        words = np.flatnonzero(is_empty & column.matching("(?i)total"))
+        totals[words] = column.at(words).having(_TOTAL.fullmatch)
+        is_empty &= column.among([""])
+    return totals

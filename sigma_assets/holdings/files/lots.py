@@ -16,7 +16,16 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Sk
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
-from sigma_assets.holdings.files.statements import check_costs, check_status, check_unit, is_of_today, side_signs
+from sigma_assets.holdings.files.statements import (
+    check_costs,
+    check_status,
+    check_unit,
+    is_of_today,
+    of_one,
+    of_total_cost,
+    side_signs,
+    total_costs,
+)
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
 _DTYPES = {
@@ -26,8 +35,6 @@ _DTYPES = {
 }  # fmt: skip
 LOT_COLUMNS = tuple(_DTYPES)
 """Columns of the table `lots` without its ids."""
-_ROUNDED = 0.006
-"""An average cost that is printed in cents is this close to the exact one."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
 
 
@@ -106,12 +113,12 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     closing, value = cells.numbers("closing", code), cells.numbers("value", code)
-    from_cost, from_value = (np.round(_of_one(total, size), PLACES) for total in (_costs(cells, rows), value))
+    from_cost, from_value = (np.round(of_one(total, size), PLACES) for total in (total_costs(cells, rows), value))
     if is_of_today(cells, price, from_cost, from_value, rows):
         closing, price = np.where(np.isnan(closing), price, closing), np.full(len(cells), np.nan)
     if cells.has("cost"):
         check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
-        price = _of_total_cost(cells, instruments, from_cost, size, price, rows)
+        price = of_total_cost(cells, instruments, from_cost, size, price, rows)
     check_unit(cells, instruments, "price", price, from_value, "value", rows & (instruments.subtype == "BOND"))
     if cells.table.source.kind == "positions":
         check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
@@ -136,41 +143,6 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")
     return price
-
-
-def _of_one(total: FloatArray, size: FloatArray) -> FloatArray:
-    """Return what a total makes of one share: brokers write the cost and the value of a short with either sign."""
-    return np.where(size < 0, np.abs(total), total) / np.abs(size)
-
-
-def _costs(cells: Cells, rows: BoolArray) -> FloatArray:
-    """Return total costs; ask about amounts whose signs tell purchases and sales apart, since each row is a lot."""
-    amount = cells.numbers("amount", "ERR_POS_009")
-    paid, received = np.flatnonzero((amount < 0) & rows), np.flatnonzero((amount > 0) & rows)
-    if len(paid) and len(received):
-        row = int(max(paid[0], received[0]))
-        cells.doubt(
-            "ERR_POS_027",
-            row,
-            "amount",
-            "amounts of both signs in a table without actions: which rows are sales?",
-            "a column Action with Buy and Sell, or `--ignore-column {}` if each row is a lot that is held",
-        )
-    return cells.numbers("cost", "ERR_POS_009")
-
-
-def _of_total_cost(
-    cells: Cells, instruments: Instruments, from_cost: FloatArray, size: FloatArray, price: FloatArray, rows: BoolArray
-) -> FloatArray:
-    """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
-    is_rounded = np.abs(from_cost - price) <= _ROUNDED + _ROUNDED / np.abs(size)
-    for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
-        cells.findings.warnings.append(
-            f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
-            f" that makes {from_cost[row]:,.8g} each: the price is used"
-        )
-    is_closer = is_rounded & (np.abs(size) >= 1.0)  # a cost in cents is all the less exact for a part of a share
-    return np.where(np.isnan(price) | is_closer, np.where(np.isnan(from_cost), price, from_cost), price)
 
 
 def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray) -> SessionArray:

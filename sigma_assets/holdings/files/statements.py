@@ -15,7 +15,7 @@ USD per contract. Accrued interest and rounding make it differ by up to this sha
 _OPEN_PRICES = frozenset({"price", "share price", "price ($)", "price (usd)", "price $"})
 """Names of a price that can be the entry's or today's."""
 _SAME, _ROUNDED = 0.001, 0.006
-"""Prices that differ by no more than this share, or this many USD, are the same."""
+"""Prices that differ by no more than this share, or this many USD, are the same: an average cost is printed in cents."""
 
 
 def side_signs(cells: Cells, quantity: FloatArray, rows: BoolArray) -> FloatArray:
@@ -119,3 +119,38 @@ def check_unit(
             )
         stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
         cells.wrong("ERR_POS_036", row, name, expected, f"contradicts the {stated}")
+
+
+def of_one(total: FloatArray, size: FloatArray) -> FloatArray:
+    """Return what a total makes of one share: brokers write the cost and the value of a short with either sign."""
+    return np.where(size < 0, np.abs(total), total) / np.abs(size)
+
+
+def total_costs(cells: Cells, rows: BoolArray) -> FloatArray:
+    """Return total costs; ask about amounts whose signs tell purchases and sales apart, since each row is a lot."""
+    amount = cells.numbers("amount", "ERR_POS_009")
+    paid, received = np.flatnonzero((amount < 0) & rows), np.flatnonzero((amount > 0) & rows)
+    if len(paid) and len(received):
+        row = int(max(paid[0], received[0]))
+        cells.doubt(
+            "ERR_POS_027",
+            row,
+            "amount",
+            "amounts of both signs in a table without actions: which rows are sales?",
+            "a column Action with Buy and Sell, or `--ignore-column {}` if each row is a lot that is held",
+        )
+    return cells.numbers("cost", "ERR_POS_009")
+
+
+def of_total_cost(
+    cells: Cells, instruments: Instruments, from_cost: FloatArray, size: FloatArray, price: FloatArray, rows: BoolArray
+) -> FloatArray:
+    """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
+    is_rounded = np.abs(from_cost - price) <= _ROUNDED + _ROUNDED / np.abs(size)
+    for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
+            f" that makes {from_cost[row]:,.8g} each: the price is used"
+        )
+    is_closer = is_rounded & (np.abs(size) >= 1.0)  # a cost in cents is all the less exact for a part of a share
+    return np.where(np.isnan(price) | is_closer, np.where(np.isnan(from_cost), price, from_cost), price)

@@ -1,6 +1,5 @@
 """The columns of a table as text, and the lines that are not in it."""
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,21 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from sigma_assets.base.errors import Problem
-from sigma_assets.base.frames import BoolArray
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
-from sigma_assets.holdings.files.column import Column
+from sigma_assets.holdings.files.column import Column, total_rows
 from sigma_assets.holdings.files.dialects import Record, is_error_value, records
 from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
 
 _AT_ONCE = 10_000
 _OUTSIDE = "outside of the table"
-_TOTAL = re.compile(
-    r"(?:(?:grand|sub|account|portfolio|positions?|overall)[ -]?)?totals?:?"
-    r"|total (?:account|portfolio|positions?|holdings|assets|cost|(?:account |portfolio |market )?value):?",
-    re.IGNORECASE,
-)
-"""The first words of a line that adds up the lines above it."""
 
 
 @dataclass
@@ -281,7 +273,7 @@ class _Builder:
             others = column.having(lambda cell: cell.lower() != kept)
             reasons |= dict.fromkeys(np.flatnonzero(others).tolist(), f"not one of the rows {kept}")
         if not self.source.is_strict:
-            reasons |= dict.fromkeys(np.flatnonzero(_totals(columns)).tolist(), "a total")
+            reasons |= dict.fromkeys(np.flatnonzero(total_rows(columns)).tolist(), "a total")
         if self.source.kind == "transactions":
             reasons |= dict.fromkeys(self._texts(names, columns), "a line of text, not a row")
         if not reasons:
@@ -301,15 +293,3 @@ class _Builder:
             for position in places.get(name, ()):
                 is_text &= columns[position].among([""])
         return np.flatnonzero(is_text).tolist()
-
-
-def _totals(columns: list[Column]) -> BoolArray:
-    """Return which rows are a total by what their first filled cell says."""
-    totals = is_empty = np.zeros(0, dtype=bool)
-    for place, column in enumerate(columns):
-        if not place:
-            totals, is_empty = np.zeros(len(column), dtype=bool), np.ones(len(column), dtype=bool)
-        words = np.flatnonzero(is_empty & column.matching("(?i)total"))
-        totals[words] = column.at(words).having(_TOTAL.fullmatch)
-        is_empty &= column.among([""])
-    return totals
