@@ -238,3 +238,11 @@ def test_a_file_of_which_all_lines_are_left_out_says_why_and_what_can_be_done(te
 
     assert f"has no holdings, all its lines are left out ({reasons}), expected one line per lot" in said
     assert "--show-mapping" in said
+
+
+@pytest.mark.parametrize("value", ["pending", "EUR 500", "#N/A", "n.a."])
+def test_a_market_value_that_is_no_number_is_no_reason_to_refuse_a_lot(value):
+    holdings = read(f"Symbol,Qty,Purchase Price,Bought on,Market Value\nAAPL,10,150,2025-03-04,{value}\n")
+
+    assert prices(holdings) == {"AAPL": 150}
+    assert not holdings.doubts

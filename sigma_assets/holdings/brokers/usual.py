@@ -83,6 +83,10 @@ def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) ->
     if "symbol" not in found or "quantity" not in found:
         return None
     columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
+    names = [plain(name) for name in header]
+    for each in ("value", "closing"):
+        if each in columns and names.count(plain(columns[each])) > 1:
+            del columns[each]  # of which day?
     if "fees" in found:
         columns["fees"] = [header[place] for place in found["fees"]]
     action = columns.pop("action", None)

@@ -148,6 +148,17 @@ class Cells:
             values[row] = float(number)
         return values + 0.0  # -0.0 is 0
 
+    def numbers_of_today(self, name: str) -> FloatArray:
+        """Return what a file says that its positions are worth: in a table of no broker, a cell without a number is NaN.
+
+        They are no part of a lot, so that one which is not understood is no reason to refuse it.
+        """
+        if self.table.source.recognise or self.table.source.document or not self.has(name):
+            return self.numbers(name, "ERR_POS_009")
+        texts = self.texts(name)
+        known = [self.number(text) for text in texts.distinct]
+        return np.array([np.nan if one is None else float(one) for one in known], dtype=float)[texts.codes]
+
     def number(self, text: str) -> Decimal | None:
         """Return the number of a text, None if it is none or too large."""
         if text not in self._numbers:

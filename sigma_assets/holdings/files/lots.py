@@ -96,7 +96,7 @@ def _quantities(cells: Cells, instruments: Instruments, rows: BoolArray) -> Floa
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     empty = cells.is_empty("quantity")
     if cells.has("value"):
-        value = cells.numbers("value", "ERR_POS_005")
+        value = cells.numbers_of_today("value")
         is_cash = instruments.is_cash & empty & ~np.isnan(value)
         quantity = np.where(is_cash, value, quantity)
         empty &= ~is_cash
@@ -112,7 +112,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
-    closing, value = cells.numbers("closing", code), cells.numbers("value", code)
+    closing, value = cells.numbers_of_today("closing"), cells.numbers_of_today("value")
     from_cost, from_value = (np.round(of_one(total, size), PLACES) for total in (total_costs(cells, rows), value))
     if is_of_today(cells, price, from_cost, from_value, rows):
         closing, price = np.where(np.isnan(closing), price, closing), np.full(len(cells), np.nan)
