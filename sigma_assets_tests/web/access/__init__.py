@@ -1,0 +1,1 @@
+"""Tests of who may see the pages, and of how Dagster's are served."""
