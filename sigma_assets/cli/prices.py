@@ -40,7 +40,8 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
         raise StorageError(
             f"no price of {', '.join(unknown)} is stored from {first} to {last}: `sigma-assets run` loads what is held"
         )
-    _, price_source = open_market()
+    tables, price_source = open_market()
+    before = tables.prices_revision()
     with Progress(console=console, disable=as_json) as progress:
         task = progress.add_task(f"{price_source.provider.name}, {first} to {last}", total=None)
         found = price_source.reload(symbols or None, first, last, lambda count: progress.advance(task, count))
@@ -48,3 +49,8 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
     summary = f"{found.rows} rows requested, {found.served} received, {found.corrected_rows} corrected"
     show(rows, as_json=as_json, nothing="nothing differs")
     click.echo(summary, err=True)
+    if behind := tables.portfolios_behind_prices(before):
+        click.echo(
+            f"{len(behind)} portfolio(s) may depend on these prices: the daemon, or `sigma-assets run`, looks which do",
+            err=True,
+        )

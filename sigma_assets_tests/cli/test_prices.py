@@ -18,6 +18,11 @@ from sigma_assets.prices.tables import latest_revision, write_prices
 from sigma_assets.providers.files.provider import FilesProvider
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, replace_rows
+from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets.storage.schema import TABLES
+from sigma_assets_tests.automation.world import lots
+from sigma_assets_tests.storage.builders import coverage
 from sigma_assets_tests.templates import migrated_sqlite
 
 CALENDAR = nyse_calendar()
@@ -198,3 +203,19 @@ def test_only_a_load_up_to_the_last_session_has_asked_for_all_that_changed(desk)
     assert not source.is_asked()
     night(desk, DAYS[-1])
     assert source.is_asked()
+
+
+def test_a_reload_says_how_many_portfolios_may_depend_on_what_it_corrected(desk, reload):
+    """Until somebody computed them again, nothing but `status` and `missing` told that their numbers were of old prices."""
+    holder, other = (
+        add_portfolio(
+            desk.database, NewPortfolio(symbol, "taxable", 1000.0, DAYS[0]), lots({symbol: 1.0}, DAYS[0], 10.0)
+        )
+        for symbol in ("AAA", "BBB")
+    )
+    computed = coverage([holder, other], [str(DAYS[-1])], holdings_revision=1, prices_revision=desk.revision)
+    replace_rows(desk.database, {TABLES["price_coverage"]: computed}, Rows(DAYS[0], DAYS[-1]))
+    desk.correct("AAA", RECENT, close=60.0)
+
+    assert "1 portfolio(s) may depend on these prices" in reload().stderr
+    assert "may depend" not in reload().stderr
