@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -41,7 +41,7 @@ _MONTHS = {
     name: number
     for number, name in enumerate(_MONTH_NAMES, start=1)
 }  # fmt: skip
-_SHORT_DAY = re.compile(r"[0-9]{2}-[0-9]{1,2}-[0-9]{2}" + _CLOCK)
+_SHORT_DAY = re.compile(r"[0-9]{1,2}-[0-9]{1,2}-[0-9]{2}" + _CLOCK)
 _DAY_WORD = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{4}|[0-9]{2})" + _CLOCK)
 _WORD_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{1,2})(?:,? +|-)([0-9]{4})" + _CLOCK)
 _AS_OF = re.compile(r".* as of (.+)", re.IGNORECASE)
@@ -113,7 +113,7 @@ def decimal_signs(cells: Iterable[str]) -> tuple[int, int, str | None]:
 
 def _size(text: str) -> tuple[str, bool]:
     """Return the digits of a number with the signs between them, empty if it is none; and whether it is negative."""
-    typed = text.translate(_TYPED)
+    typed = text.translate(_TYPED).removeprefix("'")  # a text cell of Excel
     match = _WRITTEN.fullmatch(typed) if len(typed) <= _LONGEST else None
     if match is None or len(_CURRENCY.findall(typed)) > 1:
         return "", False
@@ -175,25 +175,42 @@ def may_be_day(text: str) -> bool:
     return bool(_days(text))
 
 
-def date_orders(cells: Iterable[str]) -> tuple[Counter[str], str | None]:
+def may_begin_with_year(text: str) -> bool:
+    """Return whether a cell is a day whose year, of two digits, could be its first part; only dashes are written so."""
+    return YEAR_FIRST in _days(text)
+
+
+def date_orders(cells: Mapping[str, date | None]) -> tuple[Counter[str], str | None]:
     """Return how many cells are days in one order only, and a cell that could be of several.
 
-    No other notation says whether 24-03-15 begins with the year: beside such a cell, only those of its own count.
+    No other notation says whether 24-03-15 begins with the year: beside such a cell, only those of its own count. Of these
+    1-15-24 does not, and so none does.
+
+    Parameters
+    ----------
+    cells : different cells, each with the last day that it can be; None if it can be any.
 
     Examples
     --------
-    >>> date_orders(["01/25/2024", "06/03/2024", "2024-03-15"])
+    >>> date_orders(dict.fromkeys(["01/25/2024", "06/03/2024", "2024-03-15"]))
     (Counter({'mdy': 1}), '06/03/2024')
-    >>> date_orders(["25/01/2024", "24-03-15"])
+    >>> date_orders(dict.fromkeys(["25/01/2024", "24-03-15"]))
     (Counter(), '24-03-15')
-    >>> date_orders(["03-15-24", "03-04-24"])
+    >>> date_orders(dict.fromkeys(["03-15-24", "03-04-24"]))
     (Counter({'mdy': 1}), '03-04-24')
+    >>> date_orders(dict.fromkeys(["10-11-24", "1-5-24"]))
+    (Counter(), '10-11-24')
+    >>> date_orders(dict.fromkeys(["31-12-24"], date(2026, 1, 8)))
+    (Counter({'dmy': 1}), None)
     """
     shown: Counter[str] = Counter()
     shown_by_short: Counter[str] = Counter()
     open_cell = open_year = None
-    for cell in cells:
-        days = _days(cell)
+    read = {cell: _up_to(latest, _days(cell)) for cell, latest in cells.items()}
+    has_year_last = any(days and YEAR_FIRST not in days and _SHORT_DAY.fullmatch(cell) for cell, days in read.items())
+    for cell, days in read.items():
+        if has_year_last:
+            days = {order: day for order, day in days.items() if order != YEAR_FIRST}
         if len(days) == 1:
             shown.update(days.keys() - {_STATED})
             shown_by_short.update(days.keys() if _SHORT_DAY.fullmatch(cell) else ())
@@ -202,6 +219,11 @@ def date_orders(cells: Iterable[str]) -> tuple[Counter[str], str | None]:
         elif len(set(days.values())) > 1:
             open_cell = open_cell or cell
     return (shown_by_short, open_year) if open_year else (shown, open_cell)
+
+
+def _up_to(latest: date | None, days: dict[str, date]) -> dict[str, date]:
+    """Return readings without one that begins with the year and lies behind the latest day."""
+    return {order: day for order, day in days.items() if order != YEAR_FIRST or latest is None or day <= latest}
 
 
 def _days(text: str, order: str | None = None) -> dict[str, date]:

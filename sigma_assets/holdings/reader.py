@@ -202,7 +202,7 @@ def _read(
     options: ReadOptions,
     findings: Findings,
 ) -> Holdings:
-    dates = options.dates or found.source.dates or date_order(tables, findings)
+    dates = options.dates or found.source.dates or date_order(tables, findings, today)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     if found.source.kind == "transactions":
         lots, flows = read_trades(cells, today, allow_duplicates=options.allow_duplicates)

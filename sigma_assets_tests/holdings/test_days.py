@@ -67,3 +67,34 @@ def test_a_further_column_of_days_is_asked_about_in_whatever_order_they_are(head
     assert f"the column '{header.rpartition(',')[2]}' is unknown and holds numbers or dates: ignore it?" in {
         doubt.question for doubt in doubts
     }
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (("31-12-24", "28-02-25"), ["2024-12-31", "2025-02-28"]),  # no year first: that would be in the future
+        (("10-11-24", "1-25-24"), ["2024-10-11", "2024-01-25"]),  # one digit is no year
+    ],
+)
+def test_an_order_that_short_days_show_is_not_asked_for(days, expected):
+    holdings = read(HEADER, "AAPL,{quantity},150.5,{day}", *days)
+
+    assert not holdings.doubts
+    assert days_of(holdings) == expected
+
+
+@pytest.mark.parametrize("sign", ["/", "."])
+def test_only_dashes_may_begin_with_a_year(sign):
+    """A day that was guessed to be of 2005 was "sold before it was bought": refused, and never asked."""
+    holdings = read(HEADER, "AAPL,{quantity},150.5,{day}", f"03{sign}04{sign}24")
+
+    (doubt,) = holdings.doubts
+    assert doubt.question == "does the month or the day come first?"
+    assert days_of(holdings) == ["2024-03-04"]
+
+
+def test_while_the_order_is_asked_no_problem_is_made_of_a_guess():
+    holdings = read("Date,Action,Symbol,Quantity,Price", "{day},Buy,AAPL,{quantity},150.5", "05-06-24", "05-02-25")
+
+    (doubt,) = holdings.doubts
+    assert doubt.code == "ERR_POS_013"

@@ -246,3 +246,105 @@ def test_a_market_value_that_is_no_number_is_no_reason_to_refuse_a_lot(value):
 
     assert prices(holdings) == {"AAPL": 150}
     assert not holdings.doubts
+
+
+def ask(text: str, *ignored: str) -> Holdings:
+    options = ReadOptions(entry_date=date(2025, 3, 4), ignore_columns=frozenset(ignored))
+    return read_file(text.encode(), "book.csv", TODAY, options)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "TSLA,-10,250,2024-01-02,,,,short",
+        "TSLA,10,250,2024-01-02,Short,,,short",
+        "TSLA,10,250,2024-01-02,,2024-05-01,180,sold",
+    ],
+)
+def test_a_note_that_says_what_the_row_says_is_not_asked_about(row):
+    assert not read(f"Symbol,Quantity,Price,Date,Side,Exit Date,Exit Price,Notes\n{row}\n").doubts
+
+
+@pytest.mark.parametrize("note", ["Bought after earnings", "Sold covered calls on these", "Sold KO to buy this"])
+def test_prose_in_notes_makes_no_sale_of_a_lot(note):
+    holdings = read(
+        "Symbol,Shares,Price,Date,Notes\nAAPL,100,150,2023-01-03,Bought the dip\nAAPL,50,160,2023-03-01,"
+        f"{note}\nAAPL,20,165,2023-04-03,{note}\n"
+    )
+
+    assert holdings.kind == "lots"
+    assert holdings.lots["quantity"].tolist() == [100, 50, 20]
+    assert bool(holdings.doubts) == note.startswith("Sold")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("Symbol,Quantity,Price,Market Value,Date\nAAPL,10,150,1500,2024-01-02\n", "market value"),
+        ("Symbol,Qty,Price,Date,Amount\nAAPL,100,150,2025-03-04,-15000\nMSFT,40,190,2025-06-03,7600\n", "amount"),
+        ("Symbol,Qty,Price,Date,Notes\nAAPL,100,150,2025-03-04,sold\n", "notes"),
+        ("Symbol,Qty,Price,Date,CCY\nAAPL,100,150,2025-03-04,EUR\n", "ccy"),
+    ],
+)
+def test_the_remedy_of_each_question_about_a_column_answers_it(text, column):
+    if column == "ccy":
+        assert "ERR_POS_028" in refusal(text)
+    else:
+        (doubt,) = ask(text).doubts
+        assert "--ignore-column" in doubt.remedy
+
+    answered = ask(text, column)
+
+    assert not answered.doubts
+    assert answered.lots["entry_price"].tolist()[0] == 150
+
+
+@pytest.mark.parametrize(
+    "rows", ["AAPL,100,150,2025-03-04,,,-15000\nTSLA,-40,190,2025-06-03,,,7600\n",
+             "AAPL,100,150,2025-03-04,2025-05-01,160,16000\nMSFT,40,190,2025-06-03,,,-7600\n"]
+)  # fmt: skip
+def test_amounts_of_shorts_and_of_exits_are_no_question(rows):
+    assert not read(f"Symbol,Qty,Price,Date,Exit Date,Exit Price,Amount\n{rows}").doubts
+
+
+@pytest.mark.parametrize("cell", ["free", "\u2014", "0.5%"])
+@pytest.mark.parametrize("column", ["Commission", "Amount"])
+def test_a_cell_beside_a_lot_that_is_no_number_is_no_reason_to_refuse_it(cell, column):
+    assert read(f"Symbol,Shares,Price,Date,{column}\nAAPL,10,150.5,2024-01-02,{cell}\n").lots["quantity"].tolist() == [
+        10
+    ]
+
+
+def test_a_bond_and_an_option_that_lost_almost_all_are_read_where_the_cost_agrees():
+    holdings = ask(
+        "Symbol,Type,Quantity,Avg Cost,Total Cost,Market Value\n"
+        "225401AA0,Bond,10000,98.5,9850,100\nAAPL 01/15/2027 200.00 C,Option,2,5,1000,10\n"
+    )
+
+    assert list(prices(holdings).values()) == [98.5, 5]
+    assert not [warning for warning in holdings.warnings if "contract" in warning]
+
+
+def test_values_that_no_lot_uses_leave_the_decimal_sign_alone():
+    text = (
+        'Ticker,Shares,Purchase Price,Purchase Date,Market Value,Notes\nAAPL,10,150,2024-01-02,"1,800","core, long"\n'
+    )
+
+    assert not read(text).doubts
+
+
+def test_the_printed_price_of_a_penny_stock_is_used_not_the_rounded_value():
+    assert prices(ask("Symbol,Qty,Price,Market Value\nMILL,3,0.0123,0.04\n")) == {"MILL": 0.0123}
+
+
+@pytest.mark.parametrize("comment", ["# IRA,MSFT,5,300.5,2024-01-02", "# sold: IRA,MSFT,5,300.5,2024-01-02"])
+def test_a_lot_that_is_commented_out_is_none_where_the_first_column_is_the_account(comment):
+    holdings = read(
+        f"Account,Symbol,Quantity,Price,Date\nIRA,AAPL,10,150.5,2024-01-02\n{comment}\n#4567,XOM,1,90,2024-01-02\n"
+    )
+
+    assert holdings.lots["symbol"].tolist() == ["AAPL", "XOM"]
+
+
+def test_a_number_that_excel_kept_as_text_is_one():
+    assert read("Symbol,Qty,Price,Date\nAAPL,'10,'150.25,2024-01-02\n").lots["quantity"].tolist() == [10]

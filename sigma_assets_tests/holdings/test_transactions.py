@@ -604,15 +604,39 @@ def test_fees_and_rounding_are_no_difference():
     assert not [each for each in read(GENERIC + rows).warnings if "quantity and price" in each]
 
 
-def test_a_split_of_a_table_says_how_it_is_read_and_another_reading_is_refused():
-    """100, the new total of 10 for 1, was a split of 11 for 1."""
-    rows = GENERIC + "2024-01-05,Buy,NVDA,10,500,-5000\n2024-06-10,Split,NVDA,{},,\n"
+@pytest.mark.parametrize(("came", "makes"), [(90, 100), (100, 110), (50, 60), (15, 25), (-9, 1)])
+def test_a_split_of_a_table_says_how_it_is_read(came, makes):
+    """100, the new total of 10 for 1, was a split of 11 for 1, and nothing said so."""
+    holdings = read(f"{GENERIC}2024-01-05,Buy,NVDA,10,500,-5000\n2024-06-10,Split,NVDA,{came},,\n")
 
-    holdings = read(rows.format(90))
+    (warning,) = holdings.warnings
+    assert warning.startswith(f"line 3: a split makes {makes} of 10 shares of NVDA: its quantity is what came")
 
-    assert "line 3: a split makes 100 of 10 shares of NVDA: the quantity of a split is what came to those held" in (
-        holdings.warnings
-    )
-    for wrong, what in (("100", "the new total"), ("15", "the new total or the ratio")):
-        with pytest.raises(HoldingsError, match=f"column Quantity: found '{wrong}'.* this looks like {what}"):
-            read(rows.format(wrong))
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2024-01-02,Buy,AAPL,100,150,-15000\n2024-05-01,Dividend,AAPL,100,0.25,25\n2024-05-02,Dividend,AAPL,100,0.25,-25\n",
+        "2024-01-02,Buy,AAPL,100,150,-15000\n2024-02-01,Dividend,DRIP,100,0.24,-24\n",
+    ],
+    ids=["taken back", "a ticker"],
+)
+def test_a_dividend_that_was_paid_back_buys_no_shares(rows):
+    holdings = read(GENERIC + rows)
+
+    assert holdings.lots[["symbol", "quantity"]].to_numpy().tolist() == [["AAPL", 100.0]]
+
+
+def test_a_dividend_that_is_paid_on_a_short_does_not_close_it():
+    holdings = read(f"{GENERIC}2024-02-01,Sell Short,TSLA,100,200,20000\n2024-05-02,Dividend,TSLA,100,0.25,-25\n")
+
+    assert holdings.lots["quantity"].tolist() == [-100]
+    assert holdings.lots["exit_date"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "action", ["Dividend reinvestment", "Stock dividend", "Dividend tax", "Sell open", "Buy (rejected)"]
+)
+def test_an_action_that_is_known_by_one_word_alone_is_refused(action):
+    with pytest.raises(HoldingsError, match="ERR_POS_027"):
+        read(f"{GENERIC}2024-01-02,Buy,AAPL,100,150,-15000\n2024-02-01,{action},AAPL,1,150,-150\n")

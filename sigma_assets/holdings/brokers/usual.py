@@ -55,19 +55,23 @@ _GENERIC_ACTIONS = [
     ["(tax|withholding tax)", "tax"],
     ["(deposit|withdrawal|transfer|contribution|cash)", "cash"],
     ["split", "split"],
-    [r"(you )?(bought|purchased|buy)\b.*", "buy"],
-    [r"(you )?(sold|sell) (short|to open|opening)\b.*", "sell_short"],
-    [r"(you )?(sold|sell)\b.*", "sell"],
-    [r".*\bdividend\b.*", "dividend"],
-    [r".*\binterest\b.*", "interest"],
-    [r".*\b(tax|withholding)\b.*", "tax"],
-    [r".*\b(deposit|withdrawal|funding|disbursement|contribution|wire)\b.*", "cash"],
 ]
+_UNLESS = r"(?!.*\b(?:revers|reject|expire|pending|fail|placed|correct))"
+_DESCRIBED_ACTIONS = [
+    [_UNLESS + r"(you )?(bought|purchased)\b.*", "buy"],
+    [_UNLESS + r"(you )?sold (short|to open|opening)\b.*", "sell_short"],
+    [_UNLESS + r"(you )?sold\b.*", "sell"],
+    [r"(ordinary|qualified|non-?qualified) dividend \([a-z./]+\)", "dividend"],
+    ["free balance interest adjustment.*", "interest"],
+    ["client requested electronic funding (receipt|disbursement).*", "cash"],
+]
+"""What a column Description of trades says, as TD Ameritrade's; anything else is refused, line by line."""
 _A_TRADE = re.compile(r"(?:you )?(?:bought|purchased|(sold))\b.*", re.IGNORECASE)
-"""How a description of a trade begins."""
 
 
-def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) -> Source | None:
+def generic_source(
+    header: Sequence[str], cells: Mapping[str, Sequence[str]], ignored: Collection[str] = ()
+) -> Source | None:
     """Return a mapping for a table with the usual names of columns, None if it has no symbol and quantity.
 
     It is about transactions if it has a column of actions, such as buy and sell, and none of exit dates.
@@ -75,6 +79,7 @@ def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) ->
     Parameters
     ----------
     cells : name of a column to its first cells, of those whose cells decide what they mean.
+    ignored : columns that are left out although their names are usual, in lower case.
     """
     source = Source(
         "a table", "lots", USUAL_NAMES, actions=action_patterns(_GENERIC_ACTIONS, "the generic table"), classes=KINDS_OF
@@ -84,9 +89,12 @@ def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) ->
         return None
     columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
     names = [plain(name) for name in header]
-    for each in ("value", "closing"):
-        if each in columns and names.count(plain(columns[each])) > 1:
-            del columns[each]  # of which day?
+    for each in ("value", "closing", "amount", "fees", "description"):
+        if each not in columns:
+            continue
+        is_twice = each in ("value", "closing") and names.count(plain(columns[each])) > 1  # of which day?
+        if is_twice or columns[each].lower() in ignored:
+            del columns[each], found[each]
     if "fees" in found:
         columns["fees"] = [header[place] for place in found["fees"]]
     action = columns.pop("action", None)
@@ -94,7 +102,10 @@ def generic_source(header: Sequence[str], cells: Mapping[str, Sequence[str]]) ->
         if action is None or is_held_side(cells.get(action, ())):
             places = {name: told for name, told in cells.items() if "date" in columns}
             action = next((name for name, told in places.items() if _are_actions(source, name, told)), None)
-            action = action or next((name for name, told in places.items() if _are_trades(name, told)), None)
+        described = columns.get("description") if action is None and {"date", "amount"} <= columns.keys() else None
+        if described is not None and _are_trades(described, cells.get(described, ())):
+            action = described
+            source = replace(source, actions=action_patterns(_DESCRIBED_ACTIONS, "the generic table"))
         if action is not None:
             columns["action"] = action
             source = replace(source, kind="transactions", name="a table of transactions", columns=columns)
@@ -142,8 +153,8 @@ def open_columns(
 
 
 def _are_trades(name: str, cells: Sequence[str]) -> bool:
-    """Return whether a column describes trades: most cells say what was bought or sold, and some are sales."""
-    if plain(name) not in USUAL_NAMES["description"]:
+    """Return whether a column describes trades, not lots: most cells say what was bought or sold, and some are sales."""
+    if plain(name) != "description":
         return False
     trades = [match for cell in cells if (match := _A_TRADE.fullmatch(" ".join(cell.split())))]
     return len(trades) * 2 > len(cells) and any(match[1] for match in trades)

@@ -72,7 +72,7 @@ TELLING = frozenset(
 """Words that change what a lot is: a column that has one and is not used is pointed at."""
 TELLING_PATTERN = f"(?i){'|'.join(sorted(TELLING))}"
 """What cells with one of them match, and some others."""
-_SOLD = re.compile(r"(?:you )?sold\b")
+_ENDED_OR_SHORT = re.compile(r"(?:sold )?short(?: sale| position)?|closed(?: out)?|exited|(?:you )?sold(?: .*)?")
 _LONGEST = 4
 """Words in a cell that states something; longer ones are prose."""
 
@@ -149,8 +149,7 @@ def ends_or_is_short(cell: str) -> bool:
     >>> [ends_or_is_short(cell) for cell in cells]
     [True, True, True, True, False, False, True, False]
     """
-    words = in_words(cell)
-    return SIDES.get(words) == -1 or STATES.get(words) is False or bool(_SOLD.match(words))
+    return _ENDED_OR_SHORT.fullmatch(in_words(cell)) is not None
 
 
 def telling_cell(cells: Sequence[str]) -> str | None:

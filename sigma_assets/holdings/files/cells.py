@@ -148,11 +148,8 @@ class Cells:
             values[row] = float(number)
         return values + 0.0  # -0.0 is 0
 
-    def numbers_of_today(self, name: str) -> FloatArray:
-        """Return what a file says that its positions are worth: in a table of no broker, a cell without a number is NaN.
-
-        They are no part of a lot, so that one which is not understood is no reason to refuse it.
-        """
+    def numbers_beside(self, name: str) -> FloatArray:
+        """Return numbers that are no part of a lot, such as values: in a table of no broker, what is no number is NaN."""
         if self.table.source.recognise or self.table.source.document or not self.has(name):
             return self.numbers(name, "ERR_POS_009")
         texts = self.texts(name)

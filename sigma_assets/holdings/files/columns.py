@@ -1,8 +1,10 @@
 """What the columns of a table say before they are read: which matter, the decimal sign, the order of days."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Collection, Iterator
+from datetime import date
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from sigma_assets.base.numerals import (
     date_orders,
     decimal_signs,
     may_be_day,
+    may_begin_with_year,
     written_date,
     written_number,
 )
@@ -43,6 +46,8 @@ VALUATIONS = frozenset(
     for unit in ("", " $", " %", " ($)", " (%)", " (usd)")
 )
 """Usual names of what a broker says of a lot today: prices come from the price source."""
+_NOTES = frozenset({"description", "notes", "note", "comment", "memo"})
+_A_CURRENCY = re.compile(r"^[A-Za-z]{3}$|[€£¥₣]|(?i:euro|pound|franc|yen|canadian|australian)")
 CURRENCIES = frozenset(
     {"currency", "currency code", "ccy", "curr."}
     | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
@@ -95,16 +100,20 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
 def _ask_about_notes(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
     """Ask about a description of a lot that says nothing but that it is short, or that it was sold."""
     name, cells = table.label("description"), table.texts("description")
-    if table.source.recognise or table.source.kind == "transactions" or name.lower() in ignored_columns:
+    if table.source.recognise or table.source.kind == "transactions" or plain(name) not in _NOTES:
         return
-    value = next((cell for cell in cells.distinct if ends_or_is_short(cell)), None)
-    if value is not None:
+    is_said = table.texts("quantity").matching("^ *[-(\u2212]")
+    for field in ("direction", "status", "exit_date"):
+        is_said |= ~table.texts(field).among(NOTHING)
+    open_rows = np.flatnonzero(cells.having(ends_or_is_short) & ~is_said)
+    if len(open_rows) and not {name.lower(), "*"} & set(ignored_columns):
+        row = int(open_rows[0])
         findings.doubts.append(
             Doubt(
                 "ERR_POS_037",
-                table.lines[int(cells.among([value]).argmax())],
+                table.lines[row],
                 name,
-                value,
+                cells[row],
                 "this changes what the lot is, and a description is not read: ignore it?",
                 "a negative Quantity for a short; Exit Date and Exit Price Per Share for what was sold; or"
                 f" `--ignore-column {shlex.quote(name)}`",
@@ -115,10 +124,13 @@ def _ask_about_notes(table: Table, findings: Findings, ignored_columns: Collecti
 
 def _check_currencies(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
     """Refuse rows in another currency than USD by a column that no field uses; a mapping's own is read with the rows."""
-    for name, cells, *_ in _unknown_columns(table):
-        if plain(name) not in CURRENCIES or name.lower() in ignored_columns:
+    columns = () if "currency" in table.cells else _unknown_columns(table)
+    for name, cells, *_ in columns:
+        if plain(name) not in CURRENCIES or {name.lower(), "*"} & set(ignored_columns):
             continue
-        for row in np.flatnonzero(cells.having(lambda text: text not in NOTHING and not is_usd(text))).tolist():
+        for row in np.flatnonzero(
+            cells.having(lambda text: text and _A_CURRENCY.search(text) and not is_usd(text))
+        ).tolist():
             expected = "USD: other currencies are not kept; where the numbers are in USD all the same, `--ignore-column"
             expected += f" {shlex.quote(name)}`"
             findings.problems.append(
@@ -198,7 +210,10 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
     if found.delimiter == "," and '"' not in text:
         return "."  # a decimal comma would end the cell
     columns = [
-        column for table in tables for name, column in table.cells.items() if name.partition("#")[0] in NUMBER_FIELDS
+        column
+        for table in tables
+        for name, column in table.cells.items()
+        if name.partition("#")[0] in NUMBER_FIELDS and not (name in ("value", "closing") and _is_priced(table))
     ]
     for sample in (_FEW, _SAMPLE):
         cells = [cell for column in columns for cell in column[:sample] if "," in cell or "." in cell]
@@ -224,16 +239,26 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
     return "."
 
 
-def date_order(tables: list[Table], findings: Findings) -> str | None:
-    columns = (table.cells[name] for table in tables for name in DATE_FIELDS if name in table.cells)
-    shown_orders, open_cell = date_orders(dict.fromkeys(cell for column in columns for cell in column.distinct))
+def _is_priced(table: Table) -> bool:
+    """Return whether a table of no broker has prices or costs of its own, so that its values are beside the lots."""
+    return not table.source.recognise and bool({"price", "cost"} & table.cells.keys())
+
+
+def date_order(tables: list[Table], findings: Findings, today: date) -> str | None:
+    """Return the order of days in a file, a guess with a question where it does not show one; None if all say it."""
+    latest: dict[str, date | None] = {}
+    for table in tables:
+        for name in DATE_FIELDS:
+            for cell in table.texts(name).distinct:
+                latest[cell] = None if name == "expiration" else latest.get(cell, today)
+    shown_orders, open_cell = date_orders(latest)
     if len(shown_orders) > 1:
         findings.warnings.append("some days have the month first, others the day")
     if shown_orders:
         return max((MONTH_FIRST, DAY_FIRST, YEAR_FIRST), key=shown_orders.__getitem__)
     if open_cell is None:
         return None
-    may_have_year_first = written_date(open_cell, YEAR_FIRST) is not None
+    may_have_year_first = may_begin_with_year(open_cell)
     findings.doubts.append(
         Doubt(
             "ERR_POS_013",
@@ -244,7 +269,8 @@ def date_order(tables: list[Table], findings: Findings) -> str | None:
             "",
         )
     )
-    return YEAR_FIRST if may_have_year_first else MONTH_FIRST
+    guesses = (order for order in (MONTH_FIRST, DAY_FIRST) if written_date(open_cell, order))
+    return next(guesses, YEAR_FIRST)
 
 
 def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str | None]]:

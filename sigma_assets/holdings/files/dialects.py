@@ -30,7 +30,7 @@ _FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
 }
 _OTHER_TEXT = {
-    "JSON": re.compile(r"\s*[\[{]\s*[\[{\"]"),
+    "JSON": re.compile(r"\s*(?:\[\s*)?\{\s*\"|\s*\[\s*\[\s*\""),
     "a web page or XML": re.compile(r"\s*<(?:[?!]|[a-z][^<>]*>\s*<)", re.IGNORECASE),
 }
 _ERROR_VALUE = re.compile(r"#(?:[¡¿]?\w[\w/]*[!?]|N/?[AVD]|GETTING_DATA)")

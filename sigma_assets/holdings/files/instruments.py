@@ -131,6 +131,8 @@ def _with_tickers(cells: Cells, found: list[Instrument | None]) -> Codes:
         if found[place] == Instrument(CASH, is_core_cash=True):
             price = cells.numbers("price", "ERR_POS_009")
             is_ticker = (price > 0) & (price != 1.0)
+            if cells.table.source.is_strict:
+                is_ticker |= np.isnan(price)  # forgotten
             is_ticker |= ~cells.texts("subtype").having(lambda text: text.upper() in ("", *CASH_SUBTYPES))
             for name in OPTION_FIELDS:
                 is_ticker |= ~cells.is_empty(name)

@@ -17,6 +17,7 @@ from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.options import OptionTerms
 from sigma_assets.holdings.files.statements import (
+    ask_about_signs,
     check_costs,
     check_status,
     check_unit,
@@ -24,7 +25,6 @@ from sigma_assets.holdings.files.statements import (
     of_one,
     of_total_cost,
     side_signs,
-    total_costs,
 )
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
@@ -96,7 +96,7 @@ def _quantities(cells: Cells, instruments: Instruments, rows: BoolArray) -> Floa
     quantity = cells.numbers("quantity", "ERR_POS_005", places_code="ERR_POS_007")
     empty = cells.is_empty("quantity")
     if cells.has("value"):
-        value = cells.numbers_of_today("value")
+        value = cells.numbers_beside("value")
         is_cash = instruments.is_cash & empty & ~np.isnan(value)
         quantity = np.where(is_cash, value, quantity)
         empty &= ~is_cash
@@ -112,14 +112,19 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     code = "ERR_POS_009"
     price = cells.numbers("price", code, places_code="ERR_POS_011")
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
-    closing, value = cells.numbers_of_today("closing"), cells.numbers_of_today("value")
-    from_cost, from_value = (np.round(of_one(total, size), PLACES) for total in (total_costs(cells, rows), value))
+    closing, value = cells.numbers_beside("closing"), cells.numbers_beside("value")
+    from_cost, from_value = (np.round(of_one(total, size), PLACES) for total in (cells.numbers("cost", code), value))
+    ask_about_signs(cells, rows & (quantity > 0))
     if is_of_today(cells, price, from_cost, from_value, rows):
         closing, price = np.where(np.isnan(closing), price, closing), np.full(len(cells), np.nan)
+        from_value = np.where(np.isnan(closing), from_value, closing)  # as printed, not as rounded
     if cells.has("cost"):
         check_unit(cells, instruments, "price", price, from_cost, "cost", rows)
         price = of_total_cost(cells, instruments, from_cost, size, price, rows)
-    check_unit(cells, instruments, "price", price, from_value, "value", rows & (instruments.subtype == "BOND"))
+    is_alone = np.isnan(from_cost) & np.isnan(closing)
+    check_unit(
+        cells, instruments, "price", price, from_value, "value", rows & is_alone & (instruments.subtype == "BOND")
+    )
     if cells.table.source.kind == "positions":
         check_unit(cells, instruments, "closing", closing, from_value, "value", rows)
         for total in (from_value, closing):
@@ -130,7 +135,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
                     f"{int(used.sum())} positions have no cost in the file and are entered at its price: their profit"
                     " counts from that day"
                 )
-    check_costs(cells, instruments, price, from_value)
+    check_costs(cells, instruments, price, np.where(is_alone, from_value, np.nan))
     price = np.where(instruments.is_cash & np.isnan(price), 1.0, price)
     for row in np.flatnonzero(instruments.is_cash & (price > 0) & (price != 1.0) & rows):
         cells.findings.warnings.append(

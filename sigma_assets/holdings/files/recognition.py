@@ -126,7 +126,7 @@ def _known(head: list[Record], delimiter: str, ignored: Collection[str]) -> Foun
 def _generic(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
     for place, (line, cells) in enumerate(head):
         if 1 < len(cells) <= MAX_COLUMNS:
-            source = generic_source(cells, _open_columns(head, place, cells, ignored))
+            source = generic_source(cells, _open_columns(head, place, cells, ignored), ignored)
             if source is not None:
                 return Found(source, line, cells, delimiter)
     return None

@@ -76,16 +76,22 @@ def is_of_today(
 
 
 def check_costs(cells: Cells, instruments: Instruments, price: FloatArray, from_value: FloatArray) -> None:
-    """Warn of fees that a table of lots cannot enter, and of options whose price may be that of a contract."""
+    """Warn of fees that a table of lots cannot enter, and of options whose price may be that of a contract.
+
+    Parameters
+    ----------
+    from_value : what the value makes of one where nothing but that contradicts the price; else NaN.
+    """
     fees = [name for name in cells.table.cells if name.partition("#")[0] == "fees"]
-    paid = sum(float(np.nansum(np.abs(cells.numbers(name, "ERR_POS_009")))) for name in fees)
+    paid = sum(float(np.nansum(np.abs(cells.numbers_beside(name)))) for name in fees)
     if paid:
         cells.findings.warnings.append(
             f"fees of {paid:,.2f} USD in {', '.join(map(cells.table.label, fees))} are not entered: a table of lots has no"
             " day for them. Add them to the entry prices, or record them with `sigma-assets flow ... --kind fee`"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
-        is_off = (instruments.investment_class == "OPTIONS") & (price / from_value > 1.0 / _NEARLY)
+        ratio = price / from_value
+    is_off = (instruments.investment_class == "OPTIONS") & (ratio > 50.0) & (ratio < 200.0)
     for row in np.flatnonzero(is_off).tolist():
         cells.findings.warnings.append(
             f"line {cells.table.lines[row]}: {instruments.symbol[row]} was entered at {price[row]:,.8g} and is worth"
@@ -126,20 +132,23 @@ def of_one(total: FloatArray, size: FloatArray) -> FloatArray:
     return np.where(size < 0, np.abs(total), total) / np.abs(size)
 
 
-def total_costs(cells: Cells, rows: BoolArray) -> FloatArray:
-    """Return total costs; ask about amounts whose signs tell purchases and sales apart, since each row is a lot."""
-    amount = cells.numbers("amount", "ERR_POS_009")
-    paid, received = np.flatnonzero((amount < 0) & rows), np.flatnonzero((amount > 0) & rows)
+def ask_about_signs(cells: Cells, rows: BoolArray) -> None:
+    """Ask about amounts whose signs tell purchases and sales apart, since each row is a lot.
+
+    Parameters
+    ----------
+    rows : which rows are long lots; those that have an exit may have the amount of that.
+    """
+    amount, is_open = cells.numbers_beside("amount"), rows & cells.is_empty("exit_date")
+    paid, received = np.flatnonzero((amount < 0) & is_open), np.flatnonzero((amount > 0) & is_open)
     if len(paid) and len(received):
-        row = int(max(paid[0], received[0]))
         cells.doubt(
             "ERR_POS_027",
-            row,
+            int(max(paid[0], received[0])),
             "amount",
             "amounts of both signs in a table without actions: which rows are sales?",
             "a column Action with Buy and Sell, or `--ignore-column {}` if each row is a lot that is held",
         )
-    return cells.numbers("cost", "ERR_POS_009")
 
 
 def of_total_cost(

@@ -1,5 +1,6 @@
 """The columns of a table as text, and the lines that are not in it."""
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from sigma_assets.holdings.files.recognition import Found, bare_name
 from sigma_assets.holdings.files.uniform import uniform_columns
 
 _AT_ONCE = 10_000
+_ACCOUNT = re.compile(r"#+[0-9]")
+"""A masked account number; `# IRA` is a line that somebody has commented out."""
 _OUTSIDE = "outside of the table"
 
 
@@ -97,7 +100,7 @@ def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[in
     def is_row(line: int, cells: list[str]) -> bool:
         if line <= found.line or len(cells) != len(found.names) or not any(cells[1:]):
             return False
-        if has_account_first or is_error_value(cells[0]):
+        if (has_account_first and _ACCOUNT.match(cells[0])) or is_error_value(cells[0]):
             return True
         skipped.append((line, _line(cells), "a comment (#) with the cells of a row"))
         return False

@@ -14,8 +14,7 @@ Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
 BUYS, SALES = ("buy",), ("sell", "sell_short")
 _A_CENT = 0.01
-_ALIKE = 0.01
-_REINVESTED = r"(?i)\breinv|\brein\b|\bdrip\b"
+_REINVESTED, _UNDONE = r"(?i)\breinvest|\brein +@", r"(?i)\brev\b|\brevers|\badj|\bcancel|taken back"
 INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
@@ -43,12 +42,14 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
 def _are_reinvested(cells: Cells, verbs: Verbs, quantity: FloatArray) -> BoolArray:
     """Return which dividends are paid for shares, as E*TRADE names a reinvestment: a purchase that the dividend pays for.
 
-    A dividend that was taken back has the number of shares that it was for, and no price that makes the amount.
+    A dividend that was taken back, or is paid on a short, has a quantity and a negative amount, too: only words tell.
     """
-    amount, price = (cells.numbers(name, "ERR_POS_009") for name in ("amount", "price"))
-    is_priced = np.abs(quantity * price + amount) <= np.maximum(_ALIKE * np.abs(amount), _A_CENT)
-    says_so = cells.texts("description").matching(_REINVESTED) | cells.texts("action").matching(_REINVESTED)
-    return (verbs == "dividend") & (quantity > 0) & (amount < 0) & (is_priced | says_so)
+    amount = cells.numbers("amount", "ERR_POS_009")
+    says_so, is_undone = np.zeros(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
+    for name in ("action", "description"):
+        says_so |= cells.texts(name).matching(_REINVESTED)
+        is_undone |= cells.texts(name).matching(_UNDONE)
+    return (verbs == "dividend") & (quantity > 0) & (amount < 0) & says_so & ~is_undone
 
 
 def named_in_action(cells: Cells, row: int) -> dict[str, str]:

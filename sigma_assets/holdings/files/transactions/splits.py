@@ -103,8 +103,8 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
         expected += " day's trades come before it. If they were in old shares, date them to the day before"
         first.cells.wrong("ERR_POS_031", first.row, "quantity", expected, "a split after trades of its day")
         return
-    if not first.cells.table.source.recognise and len(rows) == 1 and not _is_told(first, held):
-        return
+    if not first.cells.table.source.recognise and len(rows) == 1:
+        _tell(first, held)
     factor = (held + change) / held
     book.held[first.symbol] += change
     for lot in book.open[first.symbol]:
@@ -126,26 +126,13 @@ def _is_taken(row: Split, held: Decimal, change: Decimal) -> bool:
     return True
 
 
-def _is_told(row: Split, held: Decimal) -> bool:
-    """Say how a split of a table that is no broker's is read; refuse it where only another reading makes a common one.
-
-    Some write what came, others the new total or the ratio: 90, 100 or 10 for 10 for 1 of 10 shares.
-    """
-    change = row.quantity
-    if change > 0 and not any(_makes(ratio, held, change) for ratio in _COMMON):
-        readings = {"the new total": change - held, "the ratio": held * (change - 1)}
-        other = [what for what, added in readings.items() if added and any(_makes(r, held, added) for r in _COMMON)]
-        if other:
-            expected = (
-                f"the number of shares that came to the {held.normalize():f} held, of a common split; this looks like"
-            )
-            row.cells.wrong("ERR_POS_031", row.row, "quantity", f"{expected} {' or '.join(other)}", "no common split")
-            return False
+def _tell(row: Split, held: Decimal) -> None:
+    """Say how a split of a table that is no broker's is read: others write the new total, or the ratio."""
+    makes = (held + row.quantity).normalize()
     row.cells.findings.warnings.append(
-        f"line {row.cells.table.lines[row.row]}: a split makes {(held + change).normalize():f} of {held.normalize():f}"
-        f" shares of {row.symbol}: the quantity of a split is what came to those held"
+        f"line {row.cells.table.lines[row.row]}: a split makes {makes:f} of {held.normalize():f} shares of {row.symbol}: its"
+        f" quantity is what came to those held, not the new total or the ratio"
     )
-    return True
 
 
 def _change(trade: Trade) -> Decimal:
