@@ -12,11 +12,13 @@ import numpy as np
 from sigma_assets.base.errors import Problem
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.base.numerals import (
+    DAY_FIRST,
     MAX_WHOLE_DIGITS,
+    MONTH_FIRST,
     NOTHING,
+    YEAR_FIRST,
     decimals,
     is_storable,
-    may_be_day,
     written_date,
     written_number,
 )
@@ -190,7 +192,7 @@ class Cells:
             if text in NOTHING:
                 continue
             if (day := self.day(text)) is None:
-                faults[place] = ("ERR_POS_013", a_day(text), "not a day")
+                faults[place] = ("ERR_POS_013", a_day(text, self.dates), "not a day")
             else:
                 known[place] = day
                 if fault := check(day):
@@ -225,6 +227,10 @@ class RowCells:
         """Return the day of a cell, None if it is none."""
         return self._cells.day(self.text(name))
 
+    def a_day(self, name: str) -> str:
+        """Return what is expected in a cell that is no day."""
+        return a_day(self.text(name), self._cells.dates)
+
     def wrong(self, code: str, name: str, expected: str, message: str) -> None:
         """Note a problem with what stands in a cell."""
         self._cells.wrong(code, self.row, name, expected, message)
@@ -234,10 +240,13 @@ class RowCells:
         self._cells.missing(code, self.row, name, expected)
 
 
-def a_day(text: str) -> str:
+def a_day(text: str, order: str | None) -> str:
     """Return what is expected where a text is no day, or one in another order than that of the file."""
-    order = "; or `--dates mdy` or `--dates dmy` (`dates:` in a --mapping), which say whether the month comes first"
-    return f"a day as YYYY-MM-DD{order if may_be_day(text) else ''}"
+    others = [each for each in (MONTH_FIRST, DAY_FIRST, YEAR_FIRST) if each != order and written_date(text, each)]
+    if not others:
+        return "a day as YYYY-MM-DD"
+    choices = " or ".join(f"`--dates {each}`" for each in others)
+    return f"a day as YYYY-MM-DD; or {choices} (`dates:` in a --mapping), if all days of the file are written so"
 
 
 def or_nothing(numbers: FloatArray) -> FloatArray:

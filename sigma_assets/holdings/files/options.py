@@ -8,7 +8,7 @@ from sigma_assets.base.contracts import MAX_SYMBOL_LENGTH, Contract, instrument_
 from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.base.numerals import decimals
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
-from sigma_assets.holdings.files.cells import RowCells, a_day
+from sigma_assets.holdings.files.cells import RowCells
 
 STRIKE_PLACES = 4
 OPTION_FIELDS = ("underlying", "strike", "expiration", "option_type")
@@ -88,7 +88,7 @@ def _expiration(cells: RowCells, contract: Contract | None) -> date | None:
         return contract.expiration
     day = cells.day(column)
     if day is None:
-        cells.wrong(code, column, a_day(cells.text(column)), "not a day")
+        cells.wrong(code, column, cells.a_day(column), "not a day")
     elif contract is not None and day != contract.expiration:
         cells.wrong(code, column, f"{contract.expiration}, as in the OCC code, or nothing", "contradicts the OCC code")
     return day
