@@ -544,3 +544,32 @@ def test_another_currency_is_refused_in_any_file(header, row, name):
     """Euros were taken for dollars."""
     with pytest.raises(HoldingsError, match=f"column {name}: found 'EUR', expected USD"):
         read(f"{header.format(name)}\n{row}\n", entry_date=AS_OF)
+
+
+@pytest.mark.parametrize("action", ["Dividend", "Capital Gain", "LT Cap Gain Distribution"])
+def test_a_reinvestment_that_is_taken_back_leaves_with_its_purchase(action):
+    head, *rows = (
+        "TransactionDate,TransactionType,SecurityType,Symbol,Quantity,Amount,Price,Commission,Description",
+        "03/13/24,Bought,EQ,T,10,-1000,100,0,X",
+        f"12/20/24,{action},EQ,T,0.25,-25.5,0,0,X REIN @ 102.0000",
+        f"12/21/24,{action},EQ,T,-0.25,25.5,0,0,X REIN @ 102.0000 REVERSAL",
+    )
+
+    kept, undone = (read("\n".join([head, *rows[:count]]) + "\n") for count in (2, 3))
+
+    assert [(quantity, price) for _, quantity, price, *_ in lots_of(kept)] == [(10, 100), (0.25, 102)]
+    assert [quantity for _, quantity, *_ in lots_of(undone)] == [10]
+
+
+def test_fees_in_the_currency_of_the_account_are_refused():
+    with pytest.raises(HoldingsError, match=r"column Comm in EUR: found .*ERR_POS_028"):
+        read(IB_ACTIVITY.replace("Comm/Fee", "Comm in EUR"))
+
+
+@pytest.mark.parametrize(("time", "is_asked"), [("14/02/24 13:30", False), ("02/03/24 13:30", True)])
+def test_days_of_a_broker_that_writes_the_year_first_are_not_read_so_with_slashes(time, is_asked):
+    """A spreadsheet had saved the file: lots of 2014, and of 2012, without a word."""
+    holdings = read(TRADING_212.replace("2024-03-12 13:30:02.123", time))
+
+    assert bool(holdings.doubts) == is_asked
+    assert holdings.lots["entry_date"].dt.year.min() == 2024

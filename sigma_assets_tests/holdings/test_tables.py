@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
+from sigma_assets.holdings.brokers.sources import read_mapping
+from sigma_assets.holdings.reader import Holdings, ReadOptions, mapping_of, read_file
 
 TODAY = date(2026, 1, 8)
 
@@ -348,3 +349,53 @@ def test_a_lot_that_is_commented_out_is_none_where_the_first_column_is_the_accou
 
 def test_a_number_that_excel_kept_as_text_is_one():
     assert read("Symbol,Qty,Price,Date\nAAPL,'10,'150.25,2024-01-02\n").lots["quantity"].tolist() == [10]
+
+
+CASH = "CASH,500,1,500,,2024-03-14\n"
+
+
+def test_cash_tells_nothing_of_a_price():
+    header = "Symbol,Quantity,Price,Market Value,Cost Basis,Date\n"
+
+    assert prices(ask(f"{header}AAPL,10,200,2000,1500,2024-03-14\n{CASH}"))["AAPL"] == 150
+    assert not ask(f"{header}AAPL,10,150,n/a,,2024-03-14\n{CASH}").doubts
+    assert not ask(
+        "Ticker,Shares,Price,Date,Amount\nAAPL,10,150,2024-03-14,-1500\nCASH,5000,1,2024-03-14,5000\n"
+    ).doubts
+
+
+def test_a_lot_without_a_cost_beside_todays_prices_is_refused():
+    said = refusal(
+        "Symbol,Quantity,Price,Market Value,Cost Basis,Date\nAAPL,10,200,2000,1500,2024-03-14\nMSFT,5,300,1500,,2024-03-14\n"
+    )
+
+    assert "book.csv:3: column Cost Basis" in said
+
+
+@pytest.mark.parametrize(("price", "value"), [("0.00001", "20"), ("0.005", "8000")])
+def test_a_price_of_less_than_a_cent_is_proven_by_its_value_alone(price, value):
+    assert not ask(f"Symbol,Quantity,Price,Market Value,Date\nXYZ,1000000,{price},{value},2024-03-14\n").doubts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Symbol,Quantity,Price,Market Value,Cost Basis,Date\nAAPL,10,200,2000,1500,2024-03-14\n",
+        "Ticker,Shares,Purchase Price,Purchase Date,Market Value,Fees\nAAPL,10,150,2024-03-14,pending,none\n",
+        "Ticker,Shares,Purchase Price,Purchase Date,Amount\nAAPL,10,150,2024-03-14,-1500\nAAPL,5,150,2024-03-14,-750\n",
+    ],
+)
+def test_a_mapping_that_is_printed_for_a_table_reads_it_alike(text):
+    own = read_mapping(mapping_of(text.encode(), "book.csv"), "my.yaml")
+
+    assert prices(read_file(text.encode(), "book.csv", TODAY, ReadOptions(source=own))) == {"AAPL": 150}
+    assert prices(read(text)) == {"AAPL": 150}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "ignored"), [("Trans Type", "", ()), ("B/S", "", ()), ("Trans Type", "Lot", ("trans type",))]
+)
+def test_a_column_of_actions_that_is_empty_or_ignored_makes_no_transactions(name, cell, ignored):
+    holdings = ask(f"Ticker,Shares,Purchase Price,Purchase Date,{name}\nAAPL,10,150,2024-03-14,{cell}\n", *ignored)
+
+    assert holdings.kind == "lots"

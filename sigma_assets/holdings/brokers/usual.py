@@ -98,6 +98,8 @@ def generic_source(
     if "fees" in found:
         columns["fees"] = [header[place] for place in found["fees"]]
     action = columns.pop("action", None)
+    if action is not None and (action.lower() in ignored or not any(cells.get(action, ("?",)))):
+        action = None  # left out, or empty
     if "exit_date" not in columns:
         if action is None or is_held_side(cells.get(action, ())):
             places = {name: told for name, told in cells.items() if "date" in columns}

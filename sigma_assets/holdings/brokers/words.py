@@ -49,8 +49,8 @@ _KIND_NAMES = frozenset({
     "type", "asset type", "security type", "instrument type", "asset category", "product type", "holding type",
     "investment type", "category", "kind",
 })  # fmt: skip
-OPEN_NAMES = frozenset({*SIDE_NAMES, *_STATE_NAMES, *_KIND_NAMES, "position", "position type", "buy/sell", "action",
-                        "transaction type", "transaction"})  # fmt: skip
+OPEN_NAMES = frozenset({*SIDE_NAMES, *_STATE_NAMES, *_KIND_NAMES, "position", "position type", "buy/sell", "b/s", "action",
+                        "transaction type", "trans type", "trans code", "transaction"})  # fmt: skip
 """Names of columns that are looked into for what they mean."""
 
 TELLING = frozenset(

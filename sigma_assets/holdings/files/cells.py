@@ -152,7 +152,7 @@ class Cells:
 
     def numbers_beside(self, name: str) -> FloatArray:
         """Return numbers that are no part of a lot, such as values: in a table of no broker, what is no number is NaN."""
-        if self.table.source.recognise or self.table.source.document or not self.has(name):
+        if self.table.source.recognise or not self.has(name):
             return self.numbers(name, "ERR_POS_009")
         texts = self.texts(name)
         known = [self.number(text) for text in texts.distinct]

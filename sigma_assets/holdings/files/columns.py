@@ -48,6 +48,8 @@ VALUATIONS = frozenset(
 """Usual names of what a broker says of a lot today: prices come from the price source."""
 _NOTES = frozenset({"description", "notes", "note", "comment", "memo"})
 _A_CURRENCY = re.compile(r"^[A-Za-z]{3}$|[€£¥₣]|(?i:euro|pound|franc|yen|canadian|australian)")
+_FEES_IN = re.compile(r"(?:comm|commission|fees?) in (?!usd)[a-z]{3}")
+"""How Interactive Brokers names a column of fees in the currency of the account."""
 CURRENCIES = frozenset(
     {"currency", "currency code", "ccy", "curr."}
     | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
@@ -124,13 +126,13 @@ def _ask_about_notes(table: Table, findings: Findings, ignored_columns: Collecti
 
 def _check_currencies(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
     """Refuse rows in another currency than USD by a column that no field uses; a mapping's own is read with the rows."""
-    columns = () if "currency" in table.cells else _unknown_columns(table)
-    for name, cells, *_ in columns:
-        if plain(name) not in CURRENCIES or {name.lower(), "*"} & set(ignored_columns):
+    for name, cells, *_ in _unknown_columns(table):
+        fee = _FEES_IN.fullmatch(plain(name))
+        is_named = plain(name) in CURRENCIES and "currency" not in table.cells
+        if not (is_named or fee) or {name.lower(), "*"} & set(ignored_columns):
             continue
-        for row in np.flatnonzero(
-            cells.having(lambda text: text and _A_CURRENCY.search(text) and not is_usd(text))
-        ).tolist():
+        is_other = cells.having(_is_paid if fee else _is_foreign)
+        for row in np.flatnonzero(is_other).tolist():
             expected = "USD: other currencies are not kept; where the numbers are in USD all the same, `--ignore-column"
             expected += f" {shlex.quote(name)}`"
             findings.problems.append(
@@ -138,6 +140,14 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
             )
             if findings.is_full:
                 return
+
+
+def _is_paid(fee: str) -> bool:
+    return bool(written_number(fee))
+
+
+def _is_foreign(currency: str) -> bool:
+    return _A_CURRENCY.search(currency) is not None and not is_usd(currency)
 
 
 def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
@@ -269,8 +279,10 @@ def date_order(tables: list[Table], findings: Findings, today: date) -> str | No
             "",
         )
     )
-    guesses = (order for order in (MONTH_FIRST, DAY_FIRST) if written_date(open_cell, order))
-    return next(guesses, YEAR_FIRST)
+    return max(
+        (MONTH_FIRST, DAY_FIRST, YEAR_FIRST),
+        key=lambda order: sum(written_date(cell, order) is not None for cell in latest),
+    )
 
 
 def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str | None]]:

@@ -114,8 +114,9 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
     size = np.where(quantity == 0, np.nan, quantity * instruments.factor)
     closing, value = cells.numbers_beside("closing"), cells.numbers_beside("value")
     from_cost, from_value = (np.round(of_one(total, size), PLACES) for total in (cells.numbers("cost", code), value))
-    ask_about_signs(cells, rows & (quantity > 0))
-    if is_of_today(cells, price, from_cost, from_value, rows):
+    ask_about_signs(cells, rows & (quantity > 0) & ~instruments.is_cash)
+    held = np.where(instruments.is_cash | ~rows, np.nan, size)
+    if of_today := is_of_today(cells, price, from_cost, from_value, held):
         closing, price = np.where(np.isnan(closing), price, closing), np.full(len(cells), np.nan)
         from_value = np.where(np.isnan(closing), from_value, closing)  # as printed, not as rounded
     if cells.has("cost"):
@@ -142,8 +143,8 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
             f"line {cells.table.lines[row]}: {instruments.symbol[row]} is cash, worth 1.00 each unless a price source has a"
             f" price, but was entered at {price[row]:,.8g}: enter the amount as the quantity, at a price of 1"
         )
-    name = "price" if cells.has("price") or not cells.has("cost") else "cost"
-    for row in np.flatnonzero(np.isnan(price) & cells.is_empty(name) & rows):
+    name = "cost" if cells.has("cost") and (of_today or not cells.has("price")) else "price"
+    for row in np.flatnonzero(np.isnan(price) & (cells.is_empty(name) | of_today) & rows):
         cells.missing("ERR_POS_008", int(row), name, "a price in USD, 0 for what was free")
     for row in np.flatnonzero((price < 0) & rows):
         cells.wrong("ERR_POS_010", int(row), name, "a price of 0 or more", "negative")

@@ -43,22 +43,27 @@ def check_status(cells: Cells, rows: BoolArray) -> None:
 
 
 def is_of_today(
-    cells: Cells, price: FloatArray, from_cost: FloatArray, from_value: FloatArray, rows: BoolArray
+    cells: Cells, price: FloatArray, from_cost: FloatArray, from_value: FloatArray, size: FloatArray
 ) -> bool:
     """Return whether a column named Price alone has today's prices, which the values of the positions prove; it is said.
 
     Parameters
     ----------
     from_cost, from_value : what total cost and value make of one; NaN where the file does not say.
+    size : units of each lot, NaN for what is no lot, or cash.
     """
-    if cells.table.source.document or plain(cells.table.label("price")) not in _OPEN_PRICES:
-        return False  # a broker's, or the user's own mapping knows
-    is_value, is_cost = (np.abs(each - price) <= _SAME * price + _ROUNDED for each in (from_value, from_cost))
-    known = rows & np.isfinite(from_value) & (price > 0)
+    if cells.table.source.recognise or plain(cells.table.label("price")) not in _OPEN_PRICES:
+        return False  # a broker's are known
+    rounding = _SAME * price + np.minimum(_ROUNDED, _ROUNDED * price) + _ROUNDED / np.abs(size)
+    is_value, is_cost = (np.abs(each - price) <= rounding for each in (from_value, from_cost))
+    known = np.isfinite(from_value) & np.isfinite(size) & (price > 0)
     if not (known & is_value & ~is_cost).any() or (known & ~is_value).any():
         return False
-    if cells.table.source.kind == "lots" and not np.isfinite(from_cost[known]).all():
-        row = int(np.flatnonzero(known & ~np.isfinite(from_cost))[0])
+    is_proven = (known & ~is_cost & np.isfinite(from_cost)).any()
+    if cells.table.source.kind == "lots" and not is_proven:
+        if cells.table.source.document:
+            return False  # the user's own mapping says what it is
+        row = int(np.flatnonzero(known & ~is_cost)[0])
         cells.doubt(
             "ERR_POS_036",
             row,
@@ -139,6 +144,8 @@ def ask_about_signs(cells: Cells, rows: BoolArray) -> None:
     ----------
     rows : which rows are long lots; those that have an exit may have the amount of that.
     """
+    if cells.table.source.document:
+        return  # the user's own mapping says that they are lots
     amount, is_open = cells.numbers_beside("amount"), rows & cells.is_empty("exit_date")
     paid, received = np.flatnonzero((amount < 0) & is_open), np.flatnonzero((amount > 0) & is_open)
     if len(paid) and len(received):

@@ -273,7 +273,7 @@ class _Builder:
             column = columns[plain_names.index(self.source.keep[0])]
             present = {cell.lower() for cell in column.distinct}
             kept = next((one for one in self.source.keep[1] if one in present), None)
-            others = column.having(lambda cell: cell.lower() != kept)
+            others = column.having(lambda cell: kept is not None and cell.lower() != kept)
             reasons |= dict.fromkeys(np.flatnonzero(others).tolist(), f"not one of the rows {kept}")
         if not self.source.is_strict:
             reasons |= dict.fromkeys(np.flatnonzero(total_rows(columns)).tolist(), "a total")

@@ -45,11 +45,18 @@ def _are_reinvested(cells: Cells, verbs: Verbs, quantity: FloatArray) -> BoolArr
     A dividend that was taken back, or is paid on a short, has a quantity and a negative amount, too: only words tell.
     """
     amount = cells.numbers("amount", "ERR_POS_009")
-    says_so, is_undone = np.zeros(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
-    for name in ("action", "description"):
-        says_so |= cells.texts(name).matching(_REINVESTED)
-        is_undone |= cells.texts(name).matching(_UNDONE)
-    return (verbs == "dividend") & (quantity > 0) & (amount < 0) & says_so & ~is_undone
+    is_bought = (quantity > 0) & (amount < 0) & ~_say(cells, _UNDONE)
+    is_given_back = (quantity < 0) & (amount > 0)  # the purchase, which a later row takes back
+    return (verbs == "dividend") & says_reinvested(cells) & (is_bought | is_given_back)
+
+
+def says_reinvested(cells: Cells) -> BoolArray:
+    """Return which rows say that they reinvest something."""
+    return _say(cells, _REINVESTED)
+
+
+def _say(cells: Cells, pattern: str) -> BoolArray:
+    return cells.texts("action").matching(pattern) | cells.texts("description").matching(pattern)
 
 
 def named_in_action(cells: Cells, row: int) -> dict[str, str]:

@@ -17,7 +17,14 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, o
 from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
-from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs, read_verbs, refuse_moves
+from sigma_assets.holdings.files.transactions.actions import (
+    BUYS,
+    SALES,
+    Verbs,
+    read_verbs,
+    refuse_moves,
+    says_reinvested,
+)
 from sigma_assets.holdings.files.transactions.fifo import ENDS, Book, Trade, apply_trade
 from sigma_assets.holdings.files.transactions.money import (
     Money,
@@ -139,8 +146,8 @@ def _has_quantity(cells: Cells, verbs: Verbs, quantity: FloatArray, is_known: Bo
 def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instruments, money: Money) -> FloatArray:
     price = cells.numbers("price", "ERR_POS_009")
     is_trade = np.isin(verbs, (*BUYS, *SALES))
-    is_reinvested = is_trade & cells.texts("action").matching("(?i)dividend")
-    price = np.where(is_reinvested & (price == 0), np.nan, price)  # E*TRADE leaves it out; the amount says it
+    is_unpriced = is_trade & (price == 0) & says_reinvested(cells)  # E*TRADE leaves it out; the amount says it
+    price = np.where(is_unpriced, np.nan, price)
     needed = is_trade & ~instruments.is_cash
     stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
     compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
