@@ -41,7 +41,7 @@ _MONTHS = {
     name: number
     for number, name in enumerate(_MONTH_NAMES, start=1)
 }  # fmt: skip
-_SHORT_DAY = re.compile(r"[0-9]{1,2}-[0-9]{1,2}-[0-9]{2}" + _CLOCK)
+_SHORT_DAY = re.compile(r"[0-9]{1,2}-[0-9]{1,2}-(?:[0-9]{4}|[0-9]{2})" + _CLOCK)
 _DAY_WORD = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{4}|[0-9]{2})" + _CLOCK)
 _WORD_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{1,2})(?:,? +|-)([0-9]{4})" + _CLOCK)
 _AS_OF = re.compile(r".* as of (.+)", re.IGNORECASE)

@@ -573,3 +573,19 @@ def test_days_of_a_broker_that_writes_the_year_first_are_not_read_so_with_slashe
 
     assert bool(holdings.doubts) == is_asked
     assert holdings.lots["entry_date"].dt.year.min() == 2024
+
+
+def test_a_second_header_with_columns_without_a_name_goes_on_with_the_section():
+    """As for conversions of currencies, of which an account in euros has many: a ValueError."""
+    lines = IB_ACTIVITY.splitlines(True)
+    last = max(number for number, line in enumerate(lines) if line.startswith("Trades,"))
+    lines[last + 1 : last + 1] = [
+        "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price,,Proceeds,Comm in EUR,,,"
+        "MTM in EUR,Code\n",
+        'Trades,Data,Order,Forex,USD,EUR.USD,"2024-01-10, 10:00:00",1000,1.1,,-1100,-2,,,0.1,\n',
+    ]
+
+    found, expected = read("".join(lines)), read(IB_ACTIVITY)
+
+    assert lots_of(found) == lots_of(expected)
+    assert flows_of(found) == flows_of(expected)

@@ -74,6 +74,7 @@ def test_a_further_column_of_days_is_asked_about_in_whatever_order_they_are(head
     [
         (("31-12-24", "28-02-25"), ["2024-12-31", "2025-02-28"]),  # no year first: that would be in the future
         (("10-11-24", "1-25-24"), ["2024-10-11", "2024-01-25"]),  # one digit is no year
+        (("15-03-2024", "20-04-24"), ["2024-03-15", "2024-04-20"]),
     ],
 )
 def test_an_order_that_short_days_show_is_not_asked_for(days, expected):

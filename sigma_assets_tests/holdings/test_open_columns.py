@@ -239,3 +239,23 @@ def test_sales_are_none_of_the_lots(header, bought, sold):
     assert holdings.kind == "transactions"
     assert quantities(holdings) == [40, 60]
     assert holdings.lots["exit_price"].tolist()[:1] == [190]
+
+
+@pytest.mark.parametrize("name", ["Action", "Side", "Buy/Sell", "B/S", "Type", "Transaction Type"])
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Date,{},Symbol,Quantity,Price", "{},AAPL,{},150,"),
+        ("Date,{},Symbol,Quantity,Price,", "{},AAPL,{},150"),
+        ("Date,{},Symbol,Quantity,Price,Notes", "{},AAPL,{},150"),
+    ],
+    ids=["comma behind rows", "comma behind the header", "last column left off"],
+)
+def test_actions_are_read_in_rows_that_are_not_as_wide_as_the_header(header, row, name):
+    """No row was looked at, and sales became lots."""
+    rows = f"2024-01-05,{row.format('Buy', 10)}\n2024-03-05,{row.format('Sell', 4)}\n"
+
+    holdings = read(f"{header.format(name)}\n{rows}")
+
+    assert holdings.kind == "transactions"
+    assert sorted(quantities(holdings)) == [4, 6]

@@ -66,7 +66,7 @@ _DESCRIBED_ACTIONS = [
     ["client requested electronic funding (receipt|disbursement).*", "cash"],
 ]
 """What a column Description of trades says, as TD Ameritrade's; anything else is refused, line by line."""
-_A_TRADE = re.compile(r"(?:you )?(?:bought|purchased|(sold))\b.*", re.IGNORECASE)
+_A_TRADE = re.compile(r"(?:you (?:bought|purchased|(sold))|(?:bought|purchased|(sold))(?=.*[0-9]))\b.*", re.IGNORECASE)
 
 
 def generic_source(
@@ -98,7 +98,8 @@ def generic_source(
     if "fees" in found:
         columns["fees"] = [header[place] for place in found["fees"]]
     action = columns.pop("action", None)
-    if action is not None and (action.lower() in ignored or not any(cells.get(action, ("?",)))):
+    told = cells.get(action) if action is not None else None
+    if action is not None and (action.lower() in ignored or (told and not any(told))):
         action = None  # left out, or empty
     if "exit_date" not in columns:
         if action is None or is_held_side(cells.get(action, ())):
@@ -113,6 +114,8 @@ def generic_source(
             source = replace(source, kind="transactions", name="a table of transactions", columns=columns)
             return with_meanings(source, cells)
     kind = "lots" if "date" in columns else "positions"
+    if "*" in ignored and "price" in columns:
+        columns = {each: name for each, name in columns.items() if each not in ("value", "closing", "amount", "fees")}
     return with_meanings(replace(source, kind=kind, name=f"a table of {kind}", columns=columns), cells)
 
 
@@ -150,8 +153,15 @@ def open_columns(
     places = {name: place for name, place in places.items() if name.lower() not in ignored}
     if not places:
         return {}
-    whole = [row for row in rows if len(row) == len(header)]
+    whole = [fitted for row in rows if (fitted := _as_wide(row, len(header)))]
     return {name: [row[place] for row in whole if "total" not in row[place].lower()] for name, place in places.items()}
+
+
+def _as_wide(row: Sequence[str], width: int) -> list[str]:
+    """Return a row as wide as the header, empty cells at its end left out or added; nothing of a line of another table."""
+    if len(row) > width:
+        return list(row[:width]) if not any(row[width:]) else []
+    return [*row, *[""] * (width - len(row))] if len(row) * 2 > width else []
 
 
 def _are_trades(name: str, cells: Sequence[str]) -> bool:
@@ -159,7 +169,7 @@ def _are_trades(name: str, cells: Sequence[str]) -> bool:
     if plain(name) != "description":
         return False
     trades = [match for cell in cells if (match := _A_TRADE.fullmatch(" ".join(cell.split())))]
-    return len(trades) * 2 > len(cells) and any(match[1] for match in trades)
+    return len(trades) * 2 > len(cells) and any(match[1] or match[2] for match in trades)
 
 
 def _are_actions(source: Source, name: str, cells: Sequence[str]) -> bool:

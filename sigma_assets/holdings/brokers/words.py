@@ -72,7 +72,10 @@ TELLING = frozenset(
 """Words that change what a lot is: a column that has one and is not used is pointed at."""
 TELLING_PATTERN = f"(?i){'|'.join(sorted(TELLING))}"
 """What cells with one of them match, and some others."""
-_ENDED_OR_SHORT = re.compile(r"(?:sold )?short(?: sale| position)?|closed(?: out)?|exited|(?:you )?sold(?: .*)?")
+_ENDED_OR_SHORT = re.compile(
+    r"(?:sold )?short(?: sale| position)?|closed(?: out)?|exited|sold(?: out)?|you sold .*"
+    r"|sold (?:all|half|on|at|for|[0-9]).*"
+)
 _LONGEST = 4
 """Words in a cell that states something; longer ones are prose."""
 

@@ -192,6 +192,11 @@ def _line(cells: list[str]) -> str:
     return ",".join(cell for cell in cells if cell)[:80].replace("\n", " ")
 
 
+def _numbered(names: list[str]) -> list[tuple[str, int]]:
+    """Return each name with how often it has come before: several columns may have none."""
+    return [(name, names[:place].count(name)) for place, name in enumerate(names)]
+
+
 class _Builder:
     """Collects rows column by column."""
 
@@ -211,11 +216,12 @@ class _Builder:
         if self.names is None or not self._columns:
             self.names = names
         elif self.names != names:  # the tables of one section, one per kind of instrument, may differ
-            merged = dict(zip(self.names, self._columns, strict=True))
-            for name in names:
-                merged.setdefault(name, [pa.array([""] * len(self._lines), pa.string())])
-            order = [*names, *(name for name in merged if name not in names)]
-            self.names, self._columns = order, [merged[name] for name in order]
+            merged = dict(zip(_numbered(self.names), self._columns, strict=True))
+            wanted = _numbered(names)
+            for key in wanted:
+                merged.setdefault(key, [pa.array([""] * len(self._lines), pa.string())])
+            order = [*wanted, *(key for key in merged if key not in wanted)]
+            self.names, self._columns = [name for name, _ in order], [merged[key] for key in order]
 
     def add(self, line: int, cells: list[str]) -> None:
         """Add a row as wide as the header."""
