@@ -58,9 +58,8 @@ def onboarding(
     if not new:
         yield dg.SkipReason("no portfolio is new")
         return
-    nothing_yet = Materialized(
-        tables.settings.partition_sessions
-    )  # of new portfolios nothing is there: no look is needed
+    # of new portfolios nothing is there: no look is needed
+    nothing_yet = Materialized(tables.settings.partition_sessions)
     inputs = read_inputs(context.instance, tables, price_source, nothing_yet, portfolio_ids=new, force=True)
     planned = onboarding_runs(inputs, new, tables.calendar.sessions)
     yield from (run_request(run, inputs.roster, "onboarding") for run in planned)

@@ -8,7 +8,6 @@ import pandas as pd
 
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.base.frames import multipliers
-from sigma_assets.base.numerals import YEAR_FIRST
 from sigma_assets.holdings.brokers.sources import Source, as_document
 from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
 from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
@@ -203,11 +202,7 @@ def _read(
     options: ReadOptions,
     findings: Findings,
 ) -> Holdings:
-    dates = options.dates or found.source.dates
-    if dates is None or (
-        dates == YEAR_FIRST and found.source.recognise
-    ):  # a broker's ISO days; others are not 14/10/24
-        dates = options.dates or date_order(tables, findings, today)
+    dates = options.dates or found.source.dates or date_order(tables, findings, today)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     if found.source.kind == "transactions":
         lots, flows = read_trades(cells, today, allow_duplicates=options.allow_duplicates)

@@ -101,14 +101,12 @@ def holdings_revisions(db: Database, ids: Sequence[str], sessions: Iterable[date
     )
 
 
-def changed_holdings(
-    db: Database, ids: Sequence[str] | None = None, *, since: date = date.min, until: date = date.max
-) -> pd.DataFrame:
+def changed_holdings(db: Database, ids: Sequence[str] | None = None, *, since: date = date.min) -> pd.DataFrame:
     """Return the portfolios whose lots or flows changed since rows were computed from them.
 
     Parameters
     ----------
-    since, until : only sessions from the one day on, and before the other.
+    since : only sessions from this day on.
 
     Returns
     -------
@@ -132,12 +130,11 @@ def changed_holdings(
             " SELECT portfolio_id, session FROM"
             " (SELECT c.portfolio_id, min(c.session) AS session FROM steps s CROSS JOIN price_coverage c"
             " WHERE c.portfolio_id = s.portfolio_id AND c.session >= s.effective_from"
-            " AND c.session >= :first_day AND c.session < :end_day"
+            " AND c.session >= :since"
             f" AND c.session < s.until AND c.holdings_revision <> s.revision AND s.{condition}"
             f" GROUP BY c.portfolio_id) AS changed ORDER BY {order}"
         )
         columns = [schema.price_coverage.c.portfolio_id, schema.price_coverage.c.session]
-        days = {"first_day": since.isoformat(), "end_day": until.isoformat()}
-        return bulk.fetch_frame(connection, query, {**parameters, **days}, columns)
+        return bulk.fetch_frame(connection, query, {**parameters, "since": since.isoformat()}, columns)
 
     return db.in_snapshot(read).rename(columns={"session": "first_session"})

@@ -111,8 +111,11 @@ def holdings_of(
     """
     known, _ = _known(database, settings, portfolio_ids, uncomputed or {})
     start = settings.history_start
-    changed = _changed(database, portfolio_ids, since=start)
-    before = _changed(database, portfolio_ids, until=start)
+    changed = _changed(database, portfolio_ids)
+    before = {key: day for key, day in changed.items() if day < start}
+    if before:  # seldom
+        computable = _changed(database, list(before), start)
+        changed = {key: day for key, day in changed.items() if key not in before} | computable
     told = {}
     for key, each in known.items():
         more = [holdings_changed(changed[key])] if key in changed else []
@@ -122,9 +125,9 @@ def holdings_of(
     return told
 
 
-def _changed(database: Database, portfolio_ids: Sequence[str], **days: date) -> dict[str, date]:
-    """Return portfolio id -> first session of those asked for whose numbers are of before a change."""
-    changed = changed_holdings(database, portfolio_ids, **days)
+def _changed(database: Database, portfolio_ids: Sequence[str], since: date = date.min) -> dict[str, date]:
+    """Return portfolio id -> first session from a day on whose numbers are of before a change."""
+    changed = changed_holdings(database, portfolio_ids, since=since)
     return {row.portfolio_id: row.first_session.date() for row in changed.itertuples()}
 
 
