@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 import sigma_assets.instance.event_log.batching  # noqa: F401  (batched events in every process that opens the instance)
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.instance.event_log.indexed_tags import IndexedTags
 from sigma_assets.instance.event_log.known_columns import KnownAssetColumns, KnownRunColumns
 from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
 from sigma_assets.instance.event_log.pool_queue import PoolQueue
@@ -54,7 +55,7 @@ survives the exception (`instance.warm.server`); this serves the one of `dagster
 Outcome = TypeVar("Outcome")
 
 
-class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, PostgresEventLogStorage):
+class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:

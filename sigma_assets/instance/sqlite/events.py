@@ -25,6 +25,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.event_log.batching  # noqa: F401  (Dagster hands over batches)
+from sigma_assets.instance.event_log.indexed_tags import IndexedTags
 from sigma_assets.instance.event_log.known_columns import KnownAssetColumns
 from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
 from sigma_assets.instance.event_log.pool_queue import PoolQueue
@@ -32,7 +33,7 @@ from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
-class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, ConsolidatedSqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with atomic batches, for any number of writing processes.
 
     One file rather than one per run: half the writes, no schema to create for each run, and queries across runs
