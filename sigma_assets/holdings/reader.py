@@ -10,11 +10,12 @@ from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.base.frames import multipliers
 from sigma_assets.holdings.brokers.sources import Source, as_document
 from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
-from sigma_assets.holdings.files.columns import check_columns, date_order, decimal_sign
-from sigma_assets.holdings.files.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
+from sigma_assets.holdings.files.columns import check_columns
+from sigma_assets.holdings.files.layout.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
+from sigma_assets.holdings.files.layout.recognition import Found, find_table, starting_point
+from sigma_assets.holdings.files.layout.table import Table, no_holdings, read_tables
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
-from sigma_assets.holdings.files.recognition import Found, find_table, starting_point
-from sigma_assets.holdings.files.table import Table, no_holdings, read_tables
+from sigma_assets.holdings.files.notation import date_order, decimal_sign
 from sigma_assets.holdings.files.transactions.trades import FLOW_COLUMNS, read_trades
 
 __all__ = ["FLOW_COLUMNS", "LOT_COLUMNS", "Holdings", "ReadOptions", "read_file", "read_holdings"]

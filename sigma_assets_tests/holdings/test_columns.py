@@ -9,7 +9,7 @@ import pytest
 
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.numerals import written_number
-from sigma_assets.holdings.files.column import Column, distinct_rows
+from sigma_assets.holdings.files.layout.column import Column, distinct_rows
 from sigma_assets.holdings.reader import ReadOptions, read_file
 
 TODAY = date(2026, 1, 8)

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import HoldingsError
-from sigma_assets.holdings.files import table, uniform
-from sigma_assets.holdings.files.dialects import DELIMITERS, decode, records
-from sigma_assets.holdings.files.uniform import uniform_columns
+from sigma_assets.holdings.files.layout import table, uniform
+from sigma_assets.holdings.files.layout.dialects import DELIMITERS, decode, records
+from sigma_assets.holdings.files.layout.uniform import uniform_columns
 from sigma_assets.holdings.reader import Holdings, ReadOptions, read_file
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.csv"))

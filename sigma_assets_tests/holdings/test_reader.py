@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.holdings.brokers.sources import HEADER, read_mapping
-from sigma_assets.holdings.files.dialects import MAX_BYTES
-from sigma_assets.holdings.files.recognition import SHEET_COLUMNS
+from sigma_assets.holdings.files.layout.dialects import MAX_BYTES
+from sigma_assets.holdings.files.layout.recognition import SHEET_COLUMNS
 from sigma_assets.holdings.reader import LOT_COLUMNS, ReadOptions, mapping_of, read_file, read_holdings
 from sigma_assets.storage import schema
 

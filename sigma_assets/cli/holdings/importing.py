@@ -177,7 +177,7 @@ def read_content(file: Path) -> bytes:
     HoldingsError
         It cannot be read.
     """
-    from sigma_assets.holdings.files.dialects import MAX_BYTES
+    from sigma_assets.holdings.files.layout.dialects import MAX_BYTES
 
     try:
         with file.open("rb") as stream:

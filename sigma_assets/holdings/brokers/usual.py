@@ -8,8 +8,8 @@ from typing import Any
 from sigma_assets.holdings.brokers.sources import Source, action_patterns, plain
 from sigma_assets.holdings.brokers.words import KINDS_OF, OPEN_NAMES, SIDE_NAMES, is_held_side, meaning
 
-_VALUES = ("market value", "current value", "mkt value", "mkt val", "position value")
-_PRICES_TODAY = ("last price", "current price", "market price", "closing price", "price today", "mark price")
+VALUES_TODAY = ("market value", "current value", "mkt value", "mkt val", "position value")
+PRICES_TODAY = ("last price", "current price", "market price", "closing price", "price today", "mark price")
 USUAL_NAMES = {
     "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
     "quantity": [
@@ -22,8 +22,8 @@ USUAL_NAMES = {
         "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
     ],
     "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
-    "value": [f"{value}{unit}" for value in _VALUES for unit in ("", " $", " ($)", " (usd)")],
-    "closing": [f"{price}{unit}" for price in _PRICES_TODAY for unit in ("", " $", " ($)", " (usd)")],
+    "value": [f"{value}{unit}" for value in VALUES_TODAY for unit in ("", " $", " ($)", " (usd)")],
+    "closing": [f"{price}{unit}" for price in PRICES_TODAY for unit in ("", " $", " ($)", " (usd)")],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
         "date purchased", "open date", "opened date", "opened", "transaction date", "filled time", "bought", "bought on",

@@ -22,9 +22,9 @@ from sigma_assets.base.numerals import (
     written_date,
     written_number,
 )
-from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.dialects import MAX_PROBLEMS, is_error_value
-from sigma_assets.holdings.files.table import Table
+from sigma_assets.holdings.files.layout.column import Column
+from sigma_assets.holdings.files.layout.dialects import MAX_PROBLEMS, is_error_value
+from sigma_assets.holdings.files.layout.table import Table
 
 PLACES = 8
 """Decimals of a quantity or a price: brokers sell fractions of 0.00000001."""
@@ -54,6 +54,11 @@ class Doubt:
     remedy: str
     answer: str
     """The option that a `yes` stands for, as a name of `ReadOptions`; empty where only a person can answer."""
+
+    @classmethod
+    def of_column(cls, code: str, line: int, column: str, value: str, question: str, remedy: str) -> "Doubt":
+        """Ask about a column by one of its cells; leaving it out, which `{}` in the remedy names, is one answer."""
+        return cls(code, line, column, value, question, remedy.format(shlex.quote(column)), "ignore_columns")
 
     def as_problem(self) -> Problem:
         """Return the refusal of who cannot be asked."""
@@ -114,12 +119,9 @@ class Cells:
             self.findings.problems.append(Problem(code, self.table.lines[row], label, None, expected, "empty"))
 
     def doubt(self, code: str, row: int, name: str, question: str, remedy: str) -> None:
-        """Ask about what stands in a cell; leaving its column out, which `{}` in the remedy names, is one answer."""
-        label = self.table.label(name)
-        asked = remedy.format(shlex.quote(label))
-        self.findings.doubts.append(
-            Doubt(code, self.table.lines[row], label, self.texts(name)[row], question, asked, "ignore_columns")
-        )
+        """Ask about a column by what stands in one of its cells; see `Doubt.of_column`."""
+        where = self.table.lines[row], self.table.label(name), self.texts(name)[row]
+        self.findings.doubts.append(Doubt.of_column(code, *where, question, remedy))
 
     def is_empty(self, name: str) -> BoolArray:
         """Return which cells of a field hold nothing."""

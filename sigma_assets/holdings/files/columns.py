@@ -4,24 +4,17 @@ import difflib
 import re
 import shlex
 from collections.abc import Collection, Iterator
-from datetime import date
 
 import numpy as np
 
 from sigma_assets.base.errors import SHOWN_CHARACTERS, Problem, shown
 from sigma_assets.base.numerals import (
-    DAY_FIRST,
-    MONTH_FIRST,
     NOTHING,
-    YEAR_FIRST,
-    date_orders,
-    decimal_signs,
     may_be_day,
-    may_begin_with_year,
-    written_date,
     written_number,
 )
-from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS, OUR_COLUMNS, REQUIRED, plain
+from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, REQUIRED, plain
+from sigma_assets.holdings.brokers.usual import PRICES_TODAY, VALUES_TODAY
 from sigma_assets.holdings.brokers.words import (
     OPEN_NAMES,
     TELLING_PATTERN,
@@ -31,15 +24,15 @@ from sigma_assets.holdings.brokers.words import (
     telling_cell,
 )
 from sigma_assets.holdings.files.cells import Doubt, Findings
-from sigma_assets.holdings.files.column import Column
-from sigma_assets.holdings.files.recognition import Found
-from sigma_assets.holdings.files.table import Table
+from sigma_assets.holdings.files.layout.column import Column
+from sigma_assets.holdings.files.layout.table import Table
 
 HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
 VALUATIONS = frozenset(
     f"{what}{unit}"
     for what in (
-        *("last price", "current price", "market price", "closing price", "market value", "current value"),
+        *PRICES_TODAY,
+        *VALUES_TODAY,
         *("gain/loss", "gain", "unrealized gain/loss", "unrealized p&l", "unrealized gain", "total gain/loss"),
         *("price change", "day change", "day's change", "today's gain/loss", "percent of account", "% of account"),
     )
@@ -54,9 +47,6 @@ CURRENCIES = frozenset(
     {"currency", "currency code", "ccy", "curr."}
     | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
 )
-_FEW, _SAMPLE = 2_000, 50_000
-"""Cells that tell a file's decimal sign and order of days; those behind are held against it like all others. The
-first few mostly tell already."""
 
 
 def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignored_columns: Collection[str]) -> None:
@@ -80,17 +70,9 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
             findings.problems.append(Problem("ERR_CSV_006", line, name, value, expected, f"unknown column {name!r}"))
         elif any(written_number(cell) is not None or may_be_day(cell) for cell in cells.distinct):
-            findings.doubts.append(
-                Doubt(
-                    "ERR_CSV_006",
-                    line,
-                    name,
-                    value,
-                    f"the column {name!r} is unknown and holds numbers or dates: ignore it?",
-                    f"one of {HEADER_COLUMNS}, or `--ignore-column {shlex.quote(name)}` (`'*'` for all)",
-                    "ignore_columns",
-                )
-            )
+            question = f"the column {name!r} is unknown and holds numbers or dates: ignore it?"
+            remedy = f"one of {HEADER_COLUMNS}, or `--ignore-column {{}}` (`'*'` for all)"
+            findings.doubts.append(Doubt.of_column("ERR_CSV_006", line, name, value, question, remedy))
         else:
             ignored.append(name)
         if name in ignored and name.lower() not in ignored_columns:
@@ -110,18 +92,10 @@ def _ask_about_notes(table: Table, findings: Findings, ignored_columns: Collecti
     open_rows = np.flatnonzero(cells.having(ends_or_is_short) & ~is_said)
     if len(open_rows) and not {name.lower(), "*"} & set(ignored_columns):
         row = int(open_rows[0])
-        findings.doubts.append(
-            Doubt(
-                "ERR_POS_037",
-                table.lines[row],
-                name,
-                cells[row],
-                "this changes what the lot is, and a description is not read: ignore it?",
-                "a negative Quantity for a short; Exit Date and Exit Price Per Share for what was sold; or"
-                f" `--ignore-column {shlex.quote(name)}`",
-                "ignore_columns",
-            )
-        )
+        question = "this changes what the lot is, and a description is not read: ignore it?"
+        remedy = "a negative Quantity for a short; Exit Date and Exit Price Per Share for what was sold; or"
+        remedy += " `--ignore-column {}`"
+        findings.doubts.append(Doubt.of_column("ERR_POS_037", table.lines[row], name, cells[row], question, remedy))
 
 
 def _check_currencies(table: Table, findings: Findings, ignored_columns: Collection[str]) -> None:
@@ -158,15 +132,14 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
     value = not_understood(plain(name), cells.distinct, fields)
     if value is None or written_number(value) is not None or may_be_day(value):
         return None
-    return Doubt(
+    return Doubt.of_column(
         "ERR_POS_037",
         table.lines[int(cells.among([value]).argmax())],
         name,
         value,
         f"the column {name!r} may say the side, the kind or the end of each lot, but is not understood: ignore it?",
         "one of Long and Short; Open and Closed; kinds such as Stock, ETF, Bond, Option and Cash; or Buy and Sell, in a"
-        f" table of transactions or beside exit dates; or `--ignore-column {shlex.quote(name)}`",
-        "ignore_columns",
+        " a table of transactions or beside exit dates; or `--ignore-column {}`",
     )
 
 
@@ -205,84 +178,6 @@ def _check_header(table: Table, findings: Findings) -> None:
         if names.count(plain(label)) > 1:
             problem = Problem("ERR_CSV_006", table.header_line, label, None, "each column once", "found twice")
             findings.problems.append(problem)
-
-
-def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int | None, str | None]:
-    """Return line and column of a cell."""
-    for table in tables:
-        for name in names:
-            if cell in table.texts(name):
-                return table.lines[table.texts(name).index(cell)], table.label(name)
-    return None, None
-
-
-def decimal_sign(tables: list[Table], text: str, found: Found, findings: Findings) -> str:
-    if found.delimiter == "," and '"' not in text:
-        return "."  # a decimal comma would end the cell
-    columns = [
-        column
-        for table in tables
-        for name, column in table.cells.items()
-        if name.partition("#")[0] in NUMBER_FIELDS and not (name in ("value", "closing") and _is_priced(table))
-    ]
-    for sample in (_FEW, _SAMPLE):
-        cells = [cell for column in columns for cell in column[:sample] if "," in cell or "." in cell]
-        if found.delimiter == "," and sample == _SAMPLE and not any("," in cell for cell in cells):
-            return "."
-        point, comma, open_cell = decimal_signs(cells)
-        if point or comma:
-            break
-    if point or comma or open_cell is None:
-        return "," if comma > point else "."
-    if found.source.dates == "mdy":
-        return "."
-    findings.doubts.append(
-        Doubt(
-            "ERR_POS_005",
-            *_place(tables, NUMBER_FIELDS, open_cell),
-            open_cell,
-            "could be a thousand or a fraction: which is the decimal sign?",
-            "`--decimal .` or `--decimal ,`",
-            "",
-        )
-    )
-    return "."
-
-
-def _is_priced(table: Table) -> bool:
-    """Return whether a table of no broker has prices or costs of its own, so that its values are beside the lots."""
-    return not table.source.recognise and bool({"price", "cost"} & table.cells.keys())
-
-
-def date_order(tables: list[Table], findings: Findings, today: date) -> str | None:
-    """Return the order of days in a file, a guess with a question where it does not show one; None if all say it."""
-    latest: dict[str, date | None] = {}
-    for table in tables:
-        for name in DATE_FIELDS:
-            for cell in table.texts(name).distinct:
-                latest[cell] = None if name == "expiration" else latest.get(cell, today)
-    shown_orders, open_cell = date_orders(latest)
-    if len(shown_orders) > 1:
-        findings.warnings.append("some days have the month first, others the day")
-    if shown_orders:
-        return max((MONTH_FIRST, DAY_FIRST, YEAR_FIRST), key=shown_orders.__getitem__)
-    if open_cell is None:
-        return None
-    may_have_year_first = may_begin_with_year(open_cell)
-    findings.doubts.append(
-        Doubt(
-            "ERR_POS_013",
-            *_place(tables, DATE_FIELDS, open_cell),
-            open_cell,
-            f"does {'the year, ' if may_have_year_first else ''}the month or the day come first?",
-            f"`--dates mdy`{', `--dates ymd`' if may_have_year_first else ''} or `--dates dmy`, or days as YYYY-MM-DD",
-            "",
-        )
-    )
-    return max(
-        (MONTH_FIRST, DAY_FIRST, YEAR_FIRST),
-        key=lambda order: sum(written_date(cell, order) is not None for cell in latest),
-    )
 
 
 def _unknown_columns(table: Table) -> Iterator[tuple[str, Column, str, int, str | None]]:

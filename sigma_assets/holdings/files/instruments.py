@@ -12,8 +12,8 @@ from sigma_assets.base.contracts import Instrument, contract_in, contract_of, in
 from sigma_assets.base.conventions import CASH_SUBTYPES
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
 from sigma_assets.holdings.files.cells import Cells, RowCells
-from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.kinds import read_classes
+from sigma_assets.holdings.files.layout.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
 
 CASH = "CASH_USD"

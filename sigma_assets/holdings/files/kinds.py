@@ -12,7 +12,7 @@ from sigma_assets.holdings.bonds import describes_bond, is_bond, may_be_cusip
 from sigma_assets.holdings.brokers.sources import plain
 from sigma_assets.holdings.brokers.words import KINDS_OF, in_words
 from sigma_assets.holdings.files.cells import Cells
-from sigma_assets.holdings.files.column import Codes, Objects, distinct_rows
+from sigma_assets.holdings.files.layout.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.options import OPTION_FIELDS
 
 _LONGEST_TICKER = 5

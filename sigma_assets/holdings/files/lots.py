@@ -13,8 +13,8 @@ from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.brokers.words import is_usd
 from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
-from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
+from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.options import OptionTerms
 from sigma_assets.holdings.files.statements import (
     ask_about_signs,

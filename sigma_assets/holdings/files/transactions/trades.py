@@ -14,8 +14,8 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
-from sigma_assets.holdings.files.column import repeated_rows
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
+from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.transactions.actions import (
     BUYS,

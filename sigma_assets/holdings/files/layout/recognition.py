@@ -18,7 +18,7 @@ from sigma_assets.holdings.brokers.sources import (
 )
 from sigma_assets.holdings.brokers.usual import USUAL_NAMES, generic_source, open_columns, with_meanings
 from sigma_assets.holdings.brokers.words import is_held_side, meaning
-from sigma_assets.holdings.files.dialects import DELIMITERS, Record, records
+from sigma_assets.holdings.files.layout.dialects import DELIMITERS, Record, records
 
 MAX_COLUMNS = 200
 """A header beyond this is no holdings file; refused at once rather than name by name."""

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from sigma_assets.base.errors import Problem
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
-from sigma_assets.holdings.files.column import Column, total_rows
-from sigma_assets.holdings.files.dialects import Record, is_error_value, records
-from sigma_assets.holdings.files.recognition import Found, bare_name
-from sigma_assets.holdings.files.uniform import uniform_columns
+from sigma_assets.holdings.files.layout.column import Column, total_rows
+from sigma_assets.holdings.files.layout.dialects import Record, is_error_value, records
+from sigma_assets.holdings.files.layout.recognition import Found, bare_name
+from sigma_assets.holdings.files.layout.uniform import uniform_columns
 
 _AT_ONCE = 10_000
 _ACCOUNT = re.compile(r"#+[0-9]")

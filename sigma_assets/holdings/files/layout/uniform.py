@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from sigma_assets.holdings.brokers.sources import known_sources, plain
-from sigma_assets.holdings.files.dialects import DELIMITERS, LONGEST_CELL
-from sigma_assets.holdings.files.recognition import Found
+from sigma_assets.holdings.files.layout.dialects import DELIMITERS, LONGEST_CELL
+from sigma_assets.holdings.files.layout.recognition import Found
 
 _AT_ONCE = 250_000
 """Characters that are cut at once."""
