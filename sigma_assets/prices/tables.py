@@ -1,6 +1,6 @@
 """Prices as traded, written by revision."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pandas as pd
 import sqlalchemy as sa
@@ -71,6 +71,12 @@ def splits_of(db: Database, symbol: str) -> pd.Series:
     )
     rows = db.in_snapshot(lambda connection: list(connection.execute(query)))
     return pd.Series([row.split_factor for row in rows], index=[row.session for row in rows], dtype=float)
+
+
+def last_priced(db: Database, symbol: str) -> date | None:
+    """Return the last session with a stored price of a symbol, and so the last one whose split is known; None without."""
+    query = sa.select(sa.func.max(market_prices.c.session)).where(market_prices.c.symbol == symbol)
+    return db.in_snapshot(lambda connection: connection.execute(query).scalar_one())
 
 
 def latest_revision(db: Database) -> int:

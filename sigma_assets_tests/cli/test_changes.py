@@ -230,6 +230,34 @@ def test_a_day_without_trading_before_a_split_is_asked_about(sigma, portfolio, f
     assert ("VFIAX", 60.0, "2024-03-04", "2024-03-11", 900.0) in lots(sigma, portfolio)
 
 
+def test_a_sale_of_a_part_says_how_far_splits_are_known_if_not_up_to_its_day(sigma, portfolio, edits):
+    """Sold of what has split since, in a split that nobody has told yet, it would take twice as much. Known to 15 March."""
+    sale = ("trade", "--symbol", "AAPL", "--price", "190", "--quantity")
+
+    assert "splits" not in edits(*sale, "-40", "--date", "2024-03-15")
+    note = edits(*sale, "-10", "--date", "2024-03-18")["splits"]
+    assert "splits" not in edits(*sale, "-50", "--date", "2024-03-18")  # all of it, whatever it has become
+
+    assert "AAPL: its prices are stored to 2024-03-15" in note
+    assert "if there was one by 2024-03-18, `undo`, `run`, and record the trade again" in note
+
+
+def test_of_what_was_never_priced_no_split_is_known_and_cash_and_bonds_have_none(sigma, folder):
+    held = "NVDA,100,100,2024-03-04,\n912828XX1,100,99,2024-03-04,BOND\nCASH_USD,500,1,2024-03-04,CASH\n"
+    (folder / "new.csv").write_text(f"Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Subtype\n{held}")
+    assert sigma("import", "new.csv", "--name", "New", "--equity", "90000").exit_code == 0
+
+    notes = {
+        symbol: sigma("trade", "New", "--symbol", symbol, "--quantity=-10", "--price", "1", "--date", "2024-03-06")
+        for symbol in ("NVDA", "912828XX1", "CASH_USD")
+    }
+    sigma("remove", "New")
+
+    assert [answer.exit_code for answer in notes.values()] == [0, 0, 0]
+    assert "note: NVDA: no prices of it are stored" in notes["NVDA"].output
+    assert "note" not in notes["912828XX1"].output + notes["CASH_USD"].output
+
+
 def test_flows_have_a_kind_and_run_from_their_day_on(sigma, portfolio, edits, touched):
     edits("flow", "2024-03-13", "-25", "--kind", "fee")
 

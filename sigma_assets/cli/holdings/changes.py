@@ -1,9 +1,11 @@
 """Commands that change what a portfolio holds. Each is one transaction and can be undone."""
 
 import sys
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,7 @@ import pandas as pd
 from sigma_assets.base.conventions import OPTION_TERMS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.holdings.importing import read_options, reading_options, understand
+from sigma_assets.cli.holdings.splits import check_day, splits_since_entry, unknown_splits
 from sigma_assets.cli.terminal.options import DAY, portfolio_argument
 from sigma_assets.cli.terminal.printing import json_option, show_one
 from sigma_assets.cli.terminal.world import open_database
@@ -56,10 +59,17 @@ def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: dateti
         and lot["entry_date"] <= done["entry_date"]
         and kind_of(lot) == kind_of(done)
     }
-    _check_day(database, done, done["entry_date"])
-    splits = _splits(database, done, open_lots)
+    check_day(database, done, done["entry_date"])
+    splits = splits_since_entry(database, done, open_lots)
     changes = plan_trade(open_lots, done, splits, lot_id=_lot_id(held, lot_id), short=short)
-    _do(database, portfolio_id, changes, as_json=as_json)
+    takes_a_part = len(changes.lots) > len(changes.seen) > 0
+    _do(
+        database,
+        portfolio_id,
+        changes,
+        as_json=as_json,
+        notes=unknown_splits(database, done) if takes_a_part else {},
+    )
 
 
 @click.command()
@@ -97,7 +107,7 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
         if lot["exit_date"] is not None or day.date() < lot["entry_date"]:
             state = f"was closed on {lot['exit_date']}" if lot["exit_date"] else f"was entered on {lot['entry_date']}"
             raise HoldingsError(f"lot {key} ({lot['symbol']}) {state}: cannot be closed on {day.date()}")
-        _check_day(database, lot, day.date())
+        check_day(database, lot, day.date())
         changes.seen[str(key)] = lot
         changes.lots[str(key)] = {**lot, "exit_date": day.date(), "exit_price": closing["entry_price"]}
         changes.words.append(
@@ -146,7 +156,7 @@ def correct(portfolio_id: str, lot_id: str, reopen: bool, remove: bool, as_json:
     if corrected is not None:
         check_lot(key, corrected)
         for name in ("entry_date", "exit_date"):
-            _check_day(database, corrected, columns.get(name))
+            check_day(database, corrected, columns.get(name))
     changed = [
         f"{name} {lot[name]} -> {value}" for name, value in columns.items() if name in given or lot[name] != value
     ]
@@ -192,7 +202,7 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
         changes,
         as_json=as_json,
         summary=f"sync with {file.name}: {len(changes.words):,} changes",
-        flows=note,
+        notes={"flows": note},
     )
 
 
@@ -234,13 +244,12 @@ def _do(
     *,
     as_json: bool,
     summary: str | None = None,
-    flows: str | None = None,
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     words = summary or "; ".join(changes.words)
     apply_edit(database, portfolio_id, words, lots=changes.lots, seen=changes.seen)
-    record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": True}
-    record |= {"flows": flows} if flows else {}
-    show_one(record, as_json=as_json, sentence="\n".join([*changes.words, *([flows] if flows else [])]))
+    record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": True, **notes}
+    show_one(record, as_json=as_json, sentence="\n".join([*changes.words, *notes.values()]))
 
 
 def _held(database: Database, portfolio_id: str) -> "dict[str, Lot]":
@@ -308,39 +317,3 @@ def _lot_id(held: "dict[str, Lot]", text: str | None) -> str | None:
         found = "no lot" if not keys else f"{len(keys)} lots"
         raise HoldingsError(f"{found} of this portfolio begin with {text!r}; `sigma-assets lots` lists them")
     return keys[0]
-
-
-def _splits(database: Database, done: "Lot", lots: "dict[str, Lot]") -> dict[str, float]:
-    """Return the product of the splits of each lot after its entry, up to the day of a trade."""
-    days = _splits_of(database, done)
-    last = _effective(done["entry_date"])
-    return {
-        key: float(days[(days.index > _effective(lot["entry_date"])) & (days.index <= last)].prod())
-        for key, lot in lots.items()
-    }
-
-
-def _check_day(database: Database, lot: "Lot", day: date | None) -> None:
-    """Refuse a day without trading before a session with a split: whether it is meant before or after cannot be told."""
-    if day is None:
-        return
-    days = _splits_of(database, lot)
-    for session, factor in days[(days.index > day) & (days.index <= _effective(day))].items():
-        raise HoldingsError(
-            f"{lot['symbol']}: {day} has no trading, and on {session}, on which it would take effect, there is a split of"
-            f" {factor:g} for 1; give {session} if quantity and price are those after the split, else the session before"
-            f" {day}"
-        )
-
-
-def _splits_of(database: Database, lot: "Lot") -> pd.Series:
-    from sigma_assets.prices.tables import splits_of
-
-    return splits_of(database, lot["underlying_symbol"] or lot["symbol"])
-
-
-def _effective(day: date) -> date:
-    """Return the session on which an entry or exit of this day takes effect."""
-    from sigma_assets.settings import settings
-
-    return settings().calendar.on_or_after(day)
