@@ -128,12 +128,16 @@ class History:
         done = sum(one.cells for one in of_assets)
         return RunStory(cover, begun, done, len(facts.assets) * facts.cells, _failures(cover, facts, of_assets))
 
-    def progress(self, portfolio: PortfolioFacts) -> Progress:
+    def progress(self, portfolio: PortfolioFacts, *, for_owner: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands.
 
         What is there is asked of Dagster's materialised partitions; runs tell phases, times and errors. Costs the same
         for a portfolio with one run and with hundreds: of a complete one the runs are read, oldest first, until they
         explain all that is there, of an incomplete one the newest; at most `RUNS_READ`.
+
+        Parameters
+        ----------
+        for_owner : without words of runs that may be about other portfolios.
         """
         covers = self._of_portfolio(portfolio)
         if not covers:
@@ -151,7 +155,8 @@ class History:
         is_complete = all(there[phase.asset][:due].all() for phase in PHASES)
         newest = max(RUNS_READ - 1, 1)
         chosen = covers[:RUNS_READ] if is_complete else [covers[0], *covers[1:][-newest:]]
-        return onboarding_progress(portfolio.first, (self.facts(cover) for cover in chosen), there)
+        runs = (self.facts(cover) for cover in chosen)
+        return onboarding_progress(portfolio.first, (run.for_owner() if for_owner else run for run in runs), there)
 
     def facts(self, cover: RunCover) -> RunFacts:
         """Return a run with its events."""

@@ -12,11 +12,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 from sigma_assets.runs.fold.facts import PortfolioFacts
 from sigma_assets.runs.fold.progress import Progress
 from sigma_assets.web.access.downloads import Downloads, named_file
+from sigma_assets.web.access.security import for_owner
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.explain import explain_router
 from sigma_assets.web.health import health
 from sigma_assets.web.listing import list_portfolios
-from sigma_assets.web.logs import LogLine, log_for_readers, readable, whole_log
+from sigma_assets.web.logs import LogLine, log_for_owner, log_for_readers, readable, whole_log
 from sigma_assets.web.models import Health, LogEntry, NotFound, Onboarding, PortfolioList, Problem, StrictQuery
 from sigma_assets.web.numbers.router import numbers_router
 from sigma_assets.web.onboarding.view import onboarding_view
@@ -67,8 +68,9 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         request: Request, portfolio_id: PortfolioId, query: Annotated[_StatusQuery, Query()]
     ) -> Response:
         """Where the onboarding of a portfolio stands; with debug, its detail and log lines too."""
-        key = "status", portfolio_id, query.debug
-        answer: Answer = cache.get(key, lambda: answers.status(portfolio_id, query.debug), queries.version)
+        is_owner = for_owner(request)
+        key = "status", portfolio_id, query.debug, is_owner
+        answer: Answer = cache.get(key, lambda: answers.status(portfolio_id, query.debug, is_owner), queries.version)
         return answer.response(request)
 
     @router.get(
@@ -77,9 +79,9 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         responses=problems | unknown | text,
         dependencies=guards,
     )
-    def onboarding_logs(portfolio_id: PortfolioId, query: Annotated[_LogQuery, Query()]) -> Response:
-        """The whole log of all runs of an onboarding, as a download."""
-        return answers.logs(portfolio_id, query.format)
+    def onboarding_logs(request: Request, portfolio_id: PortfolioId, query: Annotated[_LogQuery, Query()]) -> Response:
+        """The whole log of all runs of an onboarding, as a download; with a portfolio's token nothing about others."""
+        return answers.logs(portfolio_id, query.format, for_owner(request))
 
     @router.get("/api/v1/portfolios", response_model=PortfolioList, responses=problems, dependencies=guards)
     def portfolio_list(request: Request, query: Annotated[_ListQuery, Query()]) -> Response:
@@ -109,10 +111,10 @@ class _Answers:
         self.queries = queries
         self.downloads = Downloads()
 
-    def status(self, portfolio_id: str, debug: bool) -> Answer:
+    def status(self, portfolio_id: str, debug: bool, is_owner: bool) -> Answer:
         """Return the status."""
         portfolio = self.queries.portfolio(portfolio_id)
-        progress = self.queries.progress(portfolio)
+        progress = self.queries.progress(portfolio, for_owner=is_owner)
         uncomputed = {portfolio_id: self.queries.uncomputed(progress)}
         holdings = self.queries.holdings([portfolio_id], uncomputed)[portfolio_id]
         view = onboarding_view(
@@ -124,26 +126,31 @@ class _Answers:
             run_url=self.queries.settings.run_url,
             holdings=holdings,
             waiting=self.queries.waiting(progress),
-            debug_logs=self._debug_lines(progress) if debug else None,
+            debug_logs=self._debug_lines(progress, is_owner) if debug else None,
         )
         return Answer(view.model_dump_json().encode(), is_lasting=view.status == "completed")
 
-    def logs(self, portfolio_id: str, form: str) -> Response:
+    def logs(self, portfolio_id: str, form: str, is_owner: bool) -> Response:
         """Return the download."""
         portfolio = self.queries.portfolio(portfolio_id)
-        lines = self._lines(portfolio)
+        lines = self._lines(portfolio, is_owner)
         body = (f"{line.text}\n" for line in lines) if form == "txt" else _json_array(lines)
         media_type = "text/plain; charset=utf-8" if form == "txt" else "application/json"
         return self.downloads.response(body, media_type, named_file(f"onboarding-{portfolio_id}.{form}"))
 
-    def _lines(self, portfolio: PortfolioFacts) -> Iterator[LogLine]:
-        runs = self.queries.progress(portfolio).runs
-        return readable(chain.from_iterable(whole_log(self.queries.instance, run.run_id) for run in runs))
+    def _lines(self, portfolio: PortfolioFacts, is_owner: bool) -> Iterator[LogLine]:
+        instance, runs = self.queries.instance, self.queries.progress(portfolio).runs
+        logs = (log_for_owner(instance, run) if is_owner else whole_log(instance, run.run_id) for run in runs)
+        return readable(chain.from_iterable(logs))
 
-    def _debug_lines(self, progress: Progress) -> list[str]:
+    def _debug_lines(self, progress: Progress, is_owner: bool) -> list[str]:
         lines: list[str] = []
         for run in reversed(progress.runs):
-            lines = [line.text for line in readable(log_for_readers(self.queries.instance, run))] + lines
+            is_shared = is_owner and run.portfolios > 1
+            log = (
+                log_for_owner(self.queries.instance, run) if is_shared else log_for_readers(self.queries.instance, run)
+            )
+            lines = [line.text for line in readable(log)] + lines
             if len(lines) >= MAX_DEBUG_LINES:
                 break
         return lines[-MAX_DEBUG_LINES:]

@@ -83,6 +83,26 @@ def whole_log(instance: dg.DagsterInstance, run_id: str) -> Iterator[LogLine]:
     yield from _between(instance, run_id, 0, None)
 
 
+def log_for_owner(instance: dg.DagsterInstance, run: RunFacts) -> Iterator[LogLine]:
+    """Yield the log of a run that the owner of one portfolio may read: if it computes others too, starts and ends alone.
+
+    Everything else names portfolios and symbols: findings of checks, errors, details, the plan.
+    """
+    if run.portfolios == 1:
+        yield from whole_log(instance, run.run_id)
+        return
+    words = f"this run computes {run.portfolios:,} portfolios: what may be about others is left out of its log here"
+    yield LogLine(run.created, logging.INFO, run.run_id, None, words)
+    for record in instance.get_records_for_run(run.run_id, of_type=TELLING - {Types.ASSET_OBSERVATION}).records:
+        entry, event = record.event_log_entry, record.event_log_entry.get_dagster_event()
+        yield LogLine(entry.timestamp, int(entry.level), entry.run_id, entry.step_key, _first_words(event))
+
+
+def _first_words(event: dg.DagsterEvent) -> str:
+    """Return the name of an event, and of a step's what Dagster says in its first line, which names the step alone."""
+    return (event.message or "").partition("\n")[0] if event.is_step_event else event.event_type.value
+
+
 def log_for_readers(instance: dg.DagsterInstance, run: RunFacts) -> Iterator[LogLine]:
     """Yield what a reader needs of a run's log: log lines, per-symbol detail, starts, ends, errors, findings of checks.
 

@@ -124,9 +124,9 @@ class Queries:
         """Return what to say of portfolios whose numbers an older method computed; of many, by their ends alone."""
         return self._older_numbers.gaps(self.roster(), portfolio_ids, ends_only=len(portfolio_ids) > 1)
 
-    def progress(self, portfolio: PortfolioFacts) -> Progress:
-        """Return where the onboarding of a portfolio stands."""
-        return self.history.progress(portfolio)
+    def progress(self, portfolio: PortfolioFacts, *, for_owner: bool = False) -> Progress:
+        """Return where the onboarding of a portfolio stands; for its owner, without words that may be about others."""
+        return self.history.progress(portfolio, for_owner=for_owner)
 
     def _rows_end(self, portfolio_id: str) -> date | None:
         """Return the last session that our tables have of a portfolio; None where they have none of anybody yet."""

@@ -1,12 +1,16 @@
 """The log that people read: what is left out, what is masked, and that a download has the whole of it."""
 
+import json
 import logging
 from datetime import date
 
 import pytest
 
+from sigma_assets.base.tokens import portfolio_token
 from sigma_assets.web.logs import LogLine, readable
 from sigma_assets_tests.web.pipeline import SESSIONS, complete
+
+STATUS, TOKEN = "/api/v1/onboarding/status", "the-token-of-the-operator"
 
 
 def _line(message: str, level: int = logging.INFO, step: str | None = "betas") -> LogLine:
@@ -123,3 +127,39 @@ def test_the_log_on_the_page_has_every_line_for_readers_and_none_of_dagsters_pla
     )
     assert [line for line in shown if any(words in line for words in plan)] == []
     assert any("intends to materialize" in line for line in whole), run_id
+
+
+def test_the_owner_of_a_portfolio_reads_of_a_shared_run_nothing_that_may_be_about_another_one(embedded):
+    """Findings, errors, details and the plan name portfolios and symbols; the operator reads them."""
+    for portfolio in ("P1", "P2"):
+        embedded.add_portfolio(portfolio, name=portfolio)
+    complete(embedded.instance, ["P1", "P2"], fail="betas", retry="risk", warn="volatility")
+    client = embedded.client(status_token=TOKEN)
+    paths = (f"{STATUS}/P1", f"{STATUS}/P1?debug=true", f"{STATUS}/P1/logs", f"{STATUS}/P1/logs?format=json")
+
+    def told(token: str) -> list[str]:
+        return [client.get(path, headers={"Authorization": f"Bearer {token}"}).text for path in paths]
+
+    about_others = ("P2", "MSFT", "the reason", "alert(1)", "the first attempt fails")
+    status, debug, text, entries = told(portfolio_token(TOKEN, "P1"))
+    assert [word for word in about_others for answer in (status, debug, text, entries) if word in answer] == []
+    assert "an error in a run that computes other portfolios, too" in status
+    assert {phase["status"] for phase in json.loads(status)["phases"]} == {"completed", "failed"}
+    for log in (text, entries, *json.loads(debug)["debug_logs"][:1]):
+        assert "this run computes 2 portfolios: what may be about others is left out" in log
+    assert 'Execution of step \\"betas\\" failed' in debug
+    assert [word for word in about_others[1:] if word not in told(TOKEN)[2]] == []
+
+
+def test_the_owner_of_a_portfolio_reads_all_of_a_run_of_its_own(embedded):
+    embedded.add_portfolio("P1")
+    complete(embedded.instance, ["P1"], fail="betas", warn="volatility")
+    client = embedded.client(status_token=TOKEN)
+
+    both = [
+        client.get(f"{STATUS}/P1/logs", headers={"Authorization": f"Bearer {token}"}).text
+        for token in (TOKEN, portfolio_token(TOKEN, "P1"))
+    ]
+
+    assert both[0] == both[1]
+    assert "ValueError: the reason" in both[1]

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 RunState = Literal["queued", "starting", "running", "succeeded", "failed", "canceled"]
@@ -13,7 +13,10 @@ AttemptStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 
 IN_FLIGHT = ("queued", "starting", "running")
 ENDS: dict[str, AttemptStatus] = {"success": "completed", "failure": "failed", "skip": "skipped"}
+WITH_REASON = ("retry", "failure")
+"""Kinds of events whose text says why."""
 ENDED_EARLY = "the run ended before this step did"
+SHARED = "an error in a run that computes other portfolios, too: who runs this installation can see which"
 NEVER_BEGUN = "not begun: what it needs failed, or the run ended before"
 
 
@@ -90,6 +93,13 @@ class RunFacts:
         """Why it ended badly, kind included; "" if it did not."""
         is_said = not self.error_kind or self.error.startswith(self.error_kind)
         return self.error if is_said else f"{self.error_kind}: {self.error}"
+
+    def for_owner(self) -> "RunFacts":
+        """Return what the owner of one portfolio may see of it: no words that may be about another one."""
+        if self.portfolios == 1:
+            return self
+        events = (replace(event, text=SHARED if event.kind in WITH_REASON else "", trace="") for event in self.events)
+        return replace(self, events=tuple(events), error=SHARED if self.error else "")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ class UnknownPortfolioError(SigmaError):
         self.portfolio_id = portfolio_id
 
 
+def for_owner(request: Request) -> bool:
+    """Return whether a request came with the token of its portfolio, and not with the operator's, or with none needed."""
+    return getattr(request.state, "for_owner", False)
+
+
 def token_check(token: str) -> Callable[..., None]:
     """Return a dependency that lets through requests with the token, or with the token of the requested portfolio."""
 
@@ -71,5 +76,6 @@ def token_check(token: str) -> Callable[..., None]:
             raise HTTPException(403, f"this token opens one portfolio: /onboarding/{opened}")
         if asked != opened:
             raise UnknownPortfolioError(asked)
+        request.state.for_owner = True
 
     return check
