@@ -164,9 +164,9 @@ class Tables:
         first, last = sessions[0].item(), sessions[-1].item()
         return changed_prices(self.database, since, list(symbols), first, last)
 
-    def portfolios_behind_prices(self, since: int) -> list[str]:
-        """Return the portfolios that may have been computed from prices older than loads after `since`."""
-        return portfolios_behind_prices(self.database, since, self.factor_etfs)
+    def portfolios_behind_prices(self, portfolio_ids: Sequence[str] | None = None, since: int = 0) -> list[str]:
+        """Return the portfolios that may have been computed from prices older than those of loads after `since`."""
+        return portfolios_behind_prices(self.database, self.factor_etfs, portfolio_ids, since)
 
     def risk_symbols(self, scope: Scope) -> set[str]:
         """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""

@@ -22,6 +22,7 @@ from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.health.worker_process import this_worker_tags
 from sigma_assets.instance.in_process import execute_run, origin_of
 from sigma_assets.instance.launcher import end_runs_of_dead_processes
+from sigma_assets.prices.changes import note_price_looks
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import runs
 from sigma_assets.runs.tags import (
@@ -126,23 +127,27 @@ class Update:
         return inputs, {PRICES_LATE: self.request.bounded(late)}
 
     def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
-        """Return what is there and would be different by now (SPEC 5)."""
+        """Return what is there and would be different by now (SPEC 5); note of what corrected prices leave as it is."""
+        newest = self.tables.prices_revision()
         inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
-        return inputs, self._changed(inputs)
+        needs, corrected = self._changed(inputs)
+        seen = self._chosen(inputs) - {key for key, _ in corrected} - inputs.busy
+        note_price_looks(self.tables.database, seen, newest)
+        return inputs, needs
 
     def due(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
         """Return what is missing, and what would be different by now, from one look."""
         inputs, needs = self.missing()
-        return inputs, {**needs, **self._changed(inputs)}
+        return inputs, {**needs, **self._changed(inputs)[0]}
 
-    def _changed(self, inputs: PlanInputs) -> Mapping[str, Needs]:
+    def _changed(self, inputs: PlanInputs) -> tuple[Mapping[str, Needs], Needs]:
+        """Return what was asked for of what has changed, and all that corrected prices touch."""
         request, tables = self.request, self.tables
-        chosen = self._chosen(inputs)
-        behind = [key for key in tables.portfolios_behind_prices(0) if key in chosen]
+        corrected = after_changed_prices(inputs, tables, tables.portfolios_behind_prices(sorted(self._chosen(inputs))))
         return {
             HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),
-            PRICES_CORRECTED: request.bounded(after_changed_prices(inputs, tables, behind)),
-        }
+            PRICES_CORRECTED: request.bounded(corrected),
+        }, corrected
 
     def _chosen(self, inputs: PlanInputs) -> set[str]:
         known = set(inputs.sessions)

@@ -11,12 +11,13 @@ from sigma_assets.automation.housekeeping import tidy
 from sigma_assets.automation.inputs import PlanInputs, adopt_portfolios, read_inputs, universe_missing, unstarted
 from sigma_assets.automation.jobs import portfolios_job, symbols_job
 from sigma_assets.automation.planner import Needs
-from sigma_assets.automation.reasons.changes import PriceLook, after_changed_holdings, after_changed_prices
+from sigma_assets.automation.reasons.changes import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.reasons.late import late_sessions
 from sigma_assets.automation.reasons.methods import note_newer_methods
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
 from sigma_assets.base.calendar import NEW_YORK
+from sigma_assets.prices.changes import note_price_looks, portfolios_to_look_at
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import runs
 from sigma_assets.runs.tags import HOLDINGS_CHANGED, MISSING, PRICES_CORRECTED, PRICES_LATE
@@ -111,22 +112,23 @@ def _needs(
     return {
         MISSING: lacking | inputs.missing,
         HOLDINGS_CHANGED: after_changed_holdings(inputs, tables, index),
-        PRICES_CORRECTED: _corrected(context, inputs, tables, night),
+        PRICES_CORRECTED: _corrected(inputs, tables, night),
         PRICES_LATE: late,
     }
 
 
-def _corrected(context: dg.SensorEvaluationContext, inputs: PlanInputs, tables: Tables, night: Night) -> Needs:
-    """Return what late or corrected prices touch, some portfolios per tick; the cursor keeps how far it has looked."""
+def _corrected(inputs: PlanInputs, tables: Tables, night: Night) -> Needs:
+    """Return what late or corrected prices touch, some portfolios per tick; note those that they leave as they are.
+
+    Portfolios that a run works on are looked at afterwards: it may have read prices before a load, and write after it.
+    """
     newest = tables.prices_revision()
-    look = PriceLook.of(context.cursor, newest)
-    if newest <= look.since:
-        return {}
-    behind = [key for key in tables.portfolios_behind_prices(look.since) if key in inputs.sessions]
-    waiting = held_back(night.history, night.now) & set(behind) if behind else set()
-    closed = inputs.busy | waiting
-    chunk = [key for key in behind if key > look.after][:CORRECTED_PER_TICK]
-    touched = after_changed_prices(inputs, tables, [key for key in chunk if key not in closed])
-    if not touched:
-        context.update_cursor(look.following(chunk, behind, bool(closed)).text)
+    waiting = set(portfolios_to_look_at(tables.database, newest)) & inputs.sessions.keys() - inputs.busy
+    if waiting:
+        waiting -= held_back(night.history, night.now)
+    behind = tables.portfolios_behind_prices(sorted(waiting)) if waiting else []
+    chunk = behind[:CORRECTED_PER_TICK]
+    touched = after_changed_prices(inputs, tables, chunk)
+    seen = (waiting - set(behind)) | (set(chunk) - {key for key, _ in touched})
+    note_price_looks(tables.database, seen, newest)
     return touched

@@ -206,7 +206,7 @@ def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) 
 
 def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
     """Return a line for each portfolio that begins after the price source ends, one if the source's last session has too few
-    prices, and how old the newest price is."""
+    prices, one if what it has may be other than what is stored, and how old the newest price is."""
     from sigma_assets.prices.source_state import price_age
     from sigma_assets.storage.portfolios import portfolios
 
@@ -221,8 +221,9 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
         if row.inception.date() > target
     ]
     told = [*late_starts, *([f"warning: {waiting}"] if waiting else [])]
-    if portfolio_ids and not price_source.is_asked():
+    if not price_source.is_asked():
         told.append(
-            "the prices of other symbols have changed, too, or may have: `sigma-assets run` looks at all of them"
+            "the price source has changed since it was asked for all symbols: `sigma-assets run` asks again, and computes"
+            " what that changes"
         )
     return told, str(age)

@@ -49,7 +49,7 @@ def reload(symbols: tuple[str, ...], start: datetime | None, end: datetime | Non
     summary = f"{found.rows} rows requested, {found.served} received, {found.corrected_rows} corrected"
     show(rows, as_json=as_json, nothing="nothing differs")
     click.echo(summary, err=True)
-    if behind := tables.portfolios_behind_prices(before):
+    if behind := tables.portfolios_behind_prices(since=before):
         click.echo(
             f"{len(behind)} portfolio(s) may depend on these prices: the daemon, or `sigma-assets run`, looks which do",
             err=True,

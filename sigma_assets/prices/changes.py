@@ -1,6 +1,6 @@
 """Which prices changed since when, and which portfolios may have been computed from the old ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import pandas as pd
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
-from sigma_assets.storage.schema import market_prices, price_coverage
+from sigma_assets.storage.schema import market_prices, portfolios, price_coverage, price_looks
 
 
 def changed_prices(
@@ -52,25 +52,68 @@ def inputs_written(db: Database) -> tuple[int, ...]:
     return db.in_snapshot(lambda connection: tuple(connection.exec_driver_sql(query).one()))
 
 
-def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str]) -> list[str]:
-    """Return the active portfolios that may have been computed from prices older than loads after `since`, sorted.
+def portfolios_to_look_at(db: Database, revision: int) -> list[str]:
+    """Return the active portfolios that have not been looked at for corrected prices up to a load, sorted."""
+    looked = sa.func.coalesce(price_looks.c.revision, 0)
+    query = (
+        sa.select(portfolios.c.portfolio_id)
+        .select_from(portfolios.outerjoin(price_looks, price_looks.c.portfolio_id == portfolios.c.portfolio_id))
+        .where(portfolios.c.deleted_at.is_(None), looked < revision)
+    )
+    return sorted(db.in_snapshot(lambda connection: connection.execute(query).scalars().all()))
 
-    A portfolio that is not among them is up to date; one that is may be: only the sessions tell. Of each load only the
-    prices count that somebody computed a session without: not those of a night, which came before all that reads them.
+
+def note_price_looks(db: Database, portfolio_ids: Collection[str], revision: int) -> None:
+    """Note that the loads up to a revision leave what is stored of these portfolios as it is.
+
+    Parameters
+    ----------
+    portfolio_ids : no run was at work on them: it may have read prices before a load, and write what it made of them now.
+    revision : the newest load before their rows were compared.
+    """
+
+    def write(connection: sa.Connection) -> None:
+        query = (
+            f"INSERT INTO {price_looks.name} (portfolio_id, revision)"
+            f" SELECT value, CAST(:revision AS bigint) FROM {bulk.unnested(connection, 'keys')} WHERE true"
+            " ON CONFLICT (portfolio_id) DO UPDATE SET revision = excluded.revision"
+            f" WHERE excluded.revision > {price_looks.name}.revision"
+        )
+        keys = bulk.as_list_parameter(connection, sorted(portfolio_ids))
+        connection.execute(sa.text(query), {"keys": keys, "revision": revision})
+
+    if portfolio_ids:
+        db.in_transaction(write)
+
+
+def portfolios_behind_prices(
+    db: Database, everyones: Sequence[str], portfolio_ids: Sequence[str] | None = None, since: int = 0
+) -> list[str]:
+    """Return the active portfolios that may have been computed from prices older than those stored, sorted.
+
+    A portfolio that is not among them is up to date; one that is may be: only the sessions tell, and what they told is
+    noted (`note_price_looks`). Of each load only the prices count that somebody computed a session without: not those of
+    a night, which came before all that reads them.
 
     Parameters
     ----------
     everyones : symbols that every portfolio depends on, held or not.
+    portfolio_ids : look at these alone; None = at all.
+    since : only loads after this one count.
     """
 
     def read(connection: sa.Connection) -> pd.DataFrame:
         order = bulk.ordered(connection, price_coverage, ("portfolio_id",))
+        chosen = "" if portfolio_ids is None else f" AND {bulk.among(connection, 'p.portfolio_id', 'chosen')}"
         query = (
-            "WITH loads AS (SELECT revision, min(session) AS session FROM market_prices WHERE revision > :since"
-            " GROUP BY revision),"
-            " computed AS (SELECT v.session, min(v.prices_revision) AS revision FROM price_coverage v JOIN portfolios p"
-            " ON p.portfolio_id = v.portfolio_id WHERE p.deleted_at IS NULL"
-            " AND v.session >= (SELECT min(session) FROM loads) GROUP BY v.session),"
+            "WITH looked AS (SELECT p.portfolio_id, coalesce(k.revision, 0) AS revision FROM portfolios p"
+            " LEFT JOIN price_looks k ON k.portfolio_id = p.portfolio_id WHERE p.deleted_at IS NULL"
+            f" AND coalesce(k.revision, 0) < (SELECT max(revision) FROM price_loads){chosen}),"
+            " loads AS (SELECT revision, min(session) AS session FROM market_prices WHERE revision > :since"
+            " AND revision > (SELECT min(revision) FROM looked) GROUP BY revision),"
+            " computed AS (SELECT v.session, min(CASE WHEN v.prices_revision > p.revision THEN v.prices_revision"
+            " ELSE p.revision END) AS revision FROM price_coverage v JOIN looked p ON p.portfolio_id = v.portfolio_id"
+            " WHERE v.session >= (SELECT min(session) FROM loads) GROUP BY v.session),"
             " seen AS (SELECT session, min(revision) OVER (ORDER BY session DESC) AS revision FROM computed),"
             " news AS (SELECT l.revision, (SELECT min(s.session) FROM seen s WHERE s.revision >= l.revision) AS until"
             " FROM loads l WHERE l.revision > (SELECT min(s.revision) FROM seen s)),"
@@ -82,15 +125,19 @@ def portfolios_behind_prices(db: Database, since: int, everyones: Sequence[str])
             " SELECT portfolio_id, underlying_symbol FROM lots WHERE underlying_symbol IS NOT NULL),"
             # lot by lot: asking of each portfolio and each changed symbol whether it is held took 4 million questions
             " touched AS (SELECT h.portfolio_id, c.session, c.revision FROM held h JOIN changed c ON c.symbol = h.symbol"
-            " UNION ALL SELECT p.portfolio_id, e.session, e.revision FROM portfolios p CROSS JOIN everyones e"
+            " UNION ALL SELECT p.portfolio_id, e.session, e.revision FROM looked p CROSS JOIN everyones e"
             " WHERE e.revision IS NOT NULL),"
             " reach AS (SELECT t.portfolio_id, min(t.session) AS session, max(t.revision) AS revision FROM touched t"
-            " JOIN portfolios p ON p.portfolio_id = t.portfolio_id WHERE p.deleted_at IS NULL GROUP BY t.portfolio_id)"
+            " JOIN looked p ON p.portfolio_id = t.portfolio_id WHERE t.revision > p.revision GROUP BY t.portfolio_id)"
             " SELECT portfolio_id FROM reach r WHERE EXISTS (SELECT 1 FROM price_coverage v"
             " WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.prices_revision < r.revision)"
             f" ORDER BY {order}"
         )
-        parameters = {"since": since, "everyones": bulk.as_list_parameter(connection, everyones)}
+        parameters = {
+            "since": since,
+            "everyones": bulk.as_list_parameter(connection, everyones),
+            "chosen": bulk.as_list_parameter(connection, portfolio_ids or ()),
+        }
         return bulk.fetch_frame(connection, query, parameters, [price_coverage.c.portfolio_id])
 
     return list(db.in_snapshot(read)["portfolio_id"])

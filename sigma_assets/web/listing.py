@@ -107,7 +107,7 @@ def _line(
     assets = lacking.get(portfolio.portfolio_id, ())
     gone = lost.get(portfolio.portfolio_id)
     reaches = target if gone is None else max(gone[-1].item(), target or date.min)
-    missing = _missing(queries, portfolio, reaches, snapshots, assets, holdings.changed_from)
+    missing = _missing(queries, portfolio, reaches, snapshots, assets, holdings)
     run = newest.get(portfolio.portfolio_id)
     return PortfolioLine(
         portfolio_id=portfolio.portfolio_id,
@@ -136,7 +136,7 @@ def _missing(
     target: date | None,
     snapshots: _Snapshots | None,
     assets: Sequence[str],
-    changed_from: date | None,
+    holdings: Holdings,
 ) -> str:
     def due(last: date) -> int:
         stop = int(np.searchsorted(queries.sessions, np.datetime64(last), side="right"))
@@ -150,7 +150,8 @@ def _missing(
         f"{', '.join(assets)} on {snapshots.last}" if assets else "",
         f"{_sessions(late)} after {snapshots.last}" if late > 0 else "",
         f"{_sessions(holes, 'earlier ')}" if holes > 0 else "",
-        f"changed holdings from {changed_from} on" if changed_from else "",
+        f"changed holdings from {holdings.changed_from} on" if holdings.changed_from else "",
+        "a look at corrected prices" if holdings.is_behind_prices else "",
     ]
     return "; ".join(part for part in parts if part)
 

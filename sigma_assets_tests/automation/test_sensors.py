@@ -10,13 +10,16 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.storage.runs.schema import RunsTable
 
+from sigma_assets.automation import execution, sensors
+from sigma_assets.automation.inputs import PlanInputs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
-from sigma_assets.automation.reasons.changes import PriceLook
 from sigma_assets.automation.reasons.late import sessions_to_ask_again
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.instance.in_process import origin_of
+from sigma_assets.prices.changes import portfolios_to_look_at
 from sigma_assets.prices.history import price_history
 from sigma_assets.prices.tables import write_prices
+from sigma_assets.reports.gaps.holdings import holdings_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.schema import market_prices
@@ -81,8 +84,11 @@ def test_without_a_daemon_a_run_makes_up_for_changed_holdings_and_prices_and_tou
     mine, other = world.ids
     add_cash_flow(world.database, mine, date(2026, 1, 6), 1000.0)
     correct(world, "JNJ", date(2025, 12, 16), dividend=2.0)
+    assert behind_prices(world) == [mine]
 
     first, second = world.bring(), world.bring()
+
+    assert behind_prices(world) == []
 
     rest = [day.item() for day in DAYS if day >= np.datetime64("2025-12-16")]
     assert all(outcome.succeeded for outcome in first)
@@ -90,6 +96,49 @@ def test_without_a_daemon_a_run_makes_up_for_changed_holdings_and_prices_and_tou
     assert ran(mine, "portfolio_snapshots") == ran(mine, "position_values") == rest
     assert {asset: ran(other, asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
     assert stored_equals_computed(world, mine)
+
+
+def behind_prices(world: World) -> list[str]:
+    """Return the portfolios of which it is said that corrected prices may change their numbers."""
+    told = holdings_of(world.database, world.tables.settings, world.ids)
+    said = [key for key in world.ids if any("were corrected" in gap.reason for gap in told[key].gaps)]
+    assert said == [key for key in world.ids if told[key].is_behind_prices]
+    return said
+
+
+@pytest.mark.parametrize("by", ["a command", "the sensor"])
+def test_what_corrected_prices_leave_as_it_is_is_looked_at_once_and_then_up_to_date(
+    world: World, ran, monkeypatch: pytest.MonkeyPatch, by: str
+):
+    """Until somebody has looked, nobody knows, and it is said."""
+    mine, _ = world.ids
+    correct(world, "JNJ", date(2025, 12, 16), volume=7.0 if by == "a command" else 8.0)
+    assert behind_prices(world) == [mine]
+    looks: list[list[str]] = []
+    for module in (execution, sensors):
+        monkeypatch.setattr(module, "after_changed_prices", lambda _, __, ids: looks.append([*ids]) or {})
+
+    for _ in range(2):
+        assert (world.bring() if by == "a command" else world.tick("reconcile")) == []
+
+    assert [ids for ids in looks if ids] == [[mine]]
+    assert behind_prices(world) == []
+    assert portfolios_to_look_at(world.database, world.tables.prices_revision()) == []
+
+
+def test_a_portfolio_that_a_run_works_on_is_looked_at_afterwards(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The run may have read prices before they were corrected, and write what it made of them after the look."""
+    mine, _ = world.ids
+    correct(world, "JNJ", date(2025, 12, 16), volume=9.0)
+    newest = world.tables.prices_revision()
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(PlanInputs, "busy", property(lambda _: {mine}))
+        assert world.tick("reconcile") == []
+        assert portfolios_to_look_at(world.database, newest) == [mine]
+
+    assert all(run.is_success for run in world.settle("reconcile"))
+    assert portfolios_to_look_at(world.database, newest) == []
 
 
 def test_a_run_of_one_portfolio_and_some_days_makes_up_for_these_alone(world: World, ran):
@@ -237,17 +286,6 @@ def test_a_universe_that_never_finished_is_run_although_every_portfolio_is_done(
     assert world.launch([request])[0].is_success
     assert world.tick("reconcile") == []
     world.close()
-
-
-def test_a_pass_over_prices_counts_only_if_nobody_worked_meanwhile():
-    keys = [f"p{number:02}" for number in range(60)]
-    look = PriceLook.of(None, newest=7)
-
-    quiet = look.following(keys[:50], keys, disturbed=False)
-    assert PriceLook.of(quiet.text, newest=9) == PriceLook(0, 7, "p49")
-    assert PriceLook.of(quiet.following(keys[50:], keys, disturbed=False).text, newest=9).since == 7
-    assert PriceLook.of(quiet.following(keys[50:], keys, disturbed=True).text, newest=9) == PriceLook(0, 9)
-    assert quiet.following([], keys[:50], disturbed=False).since == 7, "those that were left have been removed"
 
 
 @pytest.mark.parametrize(("asked", "now", "is_due"), [

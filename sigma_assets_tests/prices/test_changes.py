@@ -4,7 +4,13 @@ from datetime import date
 
 import numpy as np
 
-from sigma_assets.prices.changes import changed_prices, first_sessions, portfolios_behind_prices
+from sigma_assets.prices.changes import (
+    changed_prices,
+    first_sessions,
+    note_price_looks,
+    portfolios_behind_prices,
+    portfolios_to_look_at,
+)
 from sigma_assets.prices.tables import write_prices
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, replace_rows
@@ -42,13 +48,13 @@ def test_holders_of_a_changed_price_are_behind_others_are_not(database: Database
     load(database, "MSFT", "2026-01-05", 400.0)
     newest = load(database, "AAPL", "2026-01-05", 151.0)
 
-    assert portfolios_behind_prices(database, first, ()) == sorted([holder, writer])
-    assert portfolios_behind_prices(database, first, ("MSFT",)) == sorted([holder, writer, other])
-    assert portfolios_behind_prices(database, newest, ()) == []
+    assert portfolios_behind_prices(database, (), since=first) == sorted([holder, writer])
+    assert portfolios_behind_prices(database, ("MSFT",), since=first) == sorted([holder, writer, other])
+    assert portfolios_behind_prices(database, (), since=newest) == []
     compute(database, newest, holder)
-    assert portfolios_behind_prices(database, first, ()) == [writer]
+    assert portfolios_behind_prices(database, (), since=first) == [writer]
     remove_portfolio(database, writer)
-    assert portfolios_behind_prices(database, first, ("MSFT",)) == [other]
+    assert portfolios_behind_prices(database, ("MSFT",), since=first) == [other]
 
 
 def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: Database) -> None:
@@ -57,7 +63,7 @@ def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: D
 
     load(database, "AAPL", "2026-01-08", 160.0)
 
-    assert portfolios_behind_prices(database, first, ()) == []
+    assert portfolios_behind_prices(database, (), since=first) == []
 
 
 def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(database: Database) -> None:
@@ -69,11 +75,34 @@ def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(d
         rows = coverage([portfolio], DAYS, prices_revision=revisions)
         replace_rows(database, {price_coverage: rows}, Rows(date(2026, 1, 1), date(2026, 1, 31), (portfolio,)))
 
-    assert portfolios_behind_prices(database, 0, ()) == [late]
+    assert portfolios_behind_prices(database, ()) == [late]
     compute(database, night, late)
-    assert portfolios_behind_prices(database, 0, ()) == []
+    assert portfolios_behind_prices(database, ()) == []
     load(database, "AAPL", "2026-01-06", 149.0)
-    assert portfolios_behind_prices(database, 0, ()) == sorted([holder, late])
+    assert portfolios_behind_prices(database, ()) == sorted([holder, late])
+
+
+def test_what_was_looked_at_is_not_behind_until_another_load_and_nobody_forgets_a_look(database: Database) -> None:
+    """Also by a process that began its look earlier, and ends it later."""
+    first = load(database, "AAPL", "2026-01-05", 150.0)
+    looked, other = (add(database, name, {"symbol": "AAPL"}) for name in ("is looked at", "is not"))
+    compute(database, first, looked, other)
+    second = load(database, "AAPL", "2026-01-05", 151.0)
+
+    note_price_looks(database, [looked], second)
+    note_price_looks(database, [looked], first)
+    note_price_looks(database, [], second)
+
+    assert portfolios_to_look_at(database, second) == [other]
+    assert portfolios_behind_prices(database, ()) == [other]
+    assert portfolios_behind_prices(database, ("AAPL",), [looked]) == []
+    third = load(database, "AAPL", "2026-01-06", 149.0)
+    assert portfolios_to_look_at(database, third) == sorted([looked, other])
+    assert portfolios_behind_prices(database, ()) == sorted([looked, other])
+    note_price_looks(database, [looked, other], third)
+    assert (portfolios_to_look_at(database, third), portfolios_behind_prices(database, ("AAPL",))) == ([], [])
+    remove_portfolio(database, other)
+    assert portfolios_to_look_at(database, third + 1) == [looked]
 
 
 def test_changed_prices_are_those_of_later_loads_within_bounds(database: Database) -> None:

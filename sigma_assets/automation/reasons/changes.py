@@ -1,7 +1,6 @@
 """What must be recomputed although it exists: after changed holdings, and after late or corrected prices."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -25,44 +24,6 @@ from sigma_assets.base.frames import SessionArray
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import changed_holdings
-
-
-@dataclass(frozen=True)
-class PriceLook:
-    """How far the reconcile sensor has looked for corrected prices; its cursor.
-
-    Attributes
-    ----------
-    since : loads up to this one are dealt with.
-    until : when this pass over the portfolios is through, loads up to this one are, too.
-    after : the last portfolio that this pass has looked at; a number of them would be another one once one is removed.
-    is_disturbed : whether a run was at work meanwhile: it may have read prices before a load and written rows after
-        they were looked for, so the pass proves nothing and is made again.
-    """
-
-    since: int
-    until: int
-    after: str = ""
-    is_disturbed: bool = False
-
-    @classmethod
-    def of(cls, cursor: str | None, newest: int) -> "PriceLook":
-        """Return the look that a cursor describes; a pass that begins covers all loads so far."""
-        since, until, after, disturbed = (cursor or "0,0,,0").split(",")
-        after = "" if after.isdigit() else after  # an earlier version wrote their number
-        return cls(int(since), int(until) if after else newest, after, bool(int(disturbed) and after))
-
-    @property
-    def text(self) -> str:
-        """The cursor."""
-        return f"{self.since},{self.until},{self.after},{int(self.is_disturbed)}"
-
-    def following(self, looked: Sequence[str], total: Sequence[str], disturbed: bool) -> "PriceLook":
-        """Return where to look next after some portfolios, of a total, for which nothing had to run again."""
-        disturbed |= self.is_disturbed
-        if looked and looked[-1] != total[-1]:
-            return PriceLook(self.since, self.until, looked[-1], disturbed)
-        return PriceLook(self.since if disturbed else self.until, self.until)
 
 
 def after_changed_holdings(inputs: PlanInputs, tables: Tables, materialized: Materialized) -> Needs:

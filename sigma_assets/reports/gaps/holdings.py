@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.prices.changes import portfolios_behind_prices
 from sigma_assets.reports.gaps.entered import Entered, EnteredReader
 from sigma_assets.reports.gaps.kinds import (
     RECENT,
@@ -18,6 +19,7 @@ from sigma_assets.reports.gaps.kinds import (
     no_longer_computed,
     outdated,
     partly_simulated,
+    prices_corrected,
     without_factor_prices,
     without_quotes,
 )
@@ -44,6 +46,7 @@ class Holdings:
         `simulated` if any price of its symbols, of the factor ETFs or of the benchmark is made up, of any session.
     newest_price : last session on which any symbol that it holds has a price.
     changed_from : first session whose numbers are of before a change of its lots or cash flows; None = there is none.
+    is_behind_prices : whether prices were corrected since, and nobody has looked yet whether that changes its numbers.
     """
 
     session: date | None
@@ -56,6 +59,7 @@ class Holdings:
     newest_price: date | None
     gaps: tuple[Gap, ...]
     changed_from: date | None = None
+    is_behind_prices: bool = False
 
     @property
     def summary(self) -> str:
@@ -116,12 +120,15 @@ def holdings_of(
     if before:  # seldom
         computable = _changed(database, list(before), start)
         changed = {key: day for key, day in changed.items() if key not in before} | computable
+    everyones = sorted({*FACTOR_ETFS, *settings.factor_model.etfs, settings.benchmark})
+    behind = set(portfolios_behind_prices(database, everyones, portfolio_ids))
     told = {}
     for key, each in known.items():
         more = [holdings_changed(changed[key])] if key in changed else []
         more += [no_longer_computed("its lots or cash flows changed", before[key], start)] if key in before else []
+        more += [prices_corrected()] if key in behind else []
         gaps = (*each.gaps, *more, *(older or {}).get(key, ()))
-        told[key] = replace(each, gaps=gaps, changed_from=changed.get(key))
+        told[key] = replace(each, gaps=gaps, changed_from=changed.get(key), is_behind_prices=key in behind)
     return told
 
 

@@ -116,6 +116,13 @@ def holdings_changed(first: date) -> Gap:
     return Gap(None, "numbers of its present holdings", reason, remedy)
 
 
+def prices_corrected() -> Gap:
+    """Return what is to be known of numbers that may have been computed from prices that were corrected since."""
+    reason = "prices that it depends on were corrected after its numbers had been computed, and may change them"
+    remedy = "they are looked at with the next run: `sigma-assets run`, or by the daemon"
+    return Gap(None, "numbers of the present prices", reason, remedy)
+
+
 def no_longer_computed(what: str, first: date, start: date) -> Gap:
     """Return what is to be known of numbers that are out of date, and of sessions before the date dimension.
 

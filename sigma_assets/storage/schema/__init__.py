@@ -25,6 +25,7 @@ from sigma_assets.storage.schema.market import (
     price_coverage,
     price_gaps,
     price_loads,
+    price_looks,
     price_sources,
     provider_calls,
     symbol_factors,

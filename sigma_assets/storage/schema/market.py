@@ -80,6 +80,14 @@ price_sources = sa.Table(
     comment="Which price source, with which content, the remembered gaps speak of",
 )
 
+price_looks = sa.Table(
+    "price_looks",
+    metadata,
+    portfolio_column(),
+    count_column("revision", "price loads up to this one leave its stored numbers as they are"),
+    comment="How far each portfolio has been looked at for corrected prices; one without a row has not been",
+)
+
 provider_calls = sa.Table(
     "provider_calls",
     metadata,
