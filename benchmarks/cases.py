@@ -99,7 +99,7 @@ def _table_sizes(world: World) -> dict[str, int]:
     import sqlalchemy as sa
 
     from sigma_assets.settings import settings
-    from sigma_assets.storage.schema import metadata
+    from sigma_assets.storage.schema import TABLES, stored_table
 
     url = sa.make_url(settings().database).set(drivername="postgresql+psycopg2")
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
@@ -109,7 +109,8 @@ def _table_sizes(world: World) -> dict[str, int]:
             "SELECT relname, pg_total_relation_size(pg_class.oid) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
             " WHERE relkind = 'r' AND nspname IN ('public', 'sigma')"
         ).all()
-    found = {f"{'ours' if name in metadata.tables else 'Dagster'}, {name}": size for name, size in rows}
+    ours = {stored_table(table, "postgresql").name for table in TABLES.values()}
+    found = {f"{'ours' if name in ours else 'Dagster'}, {name}": size for name, size in rows}
     totals = {
         whose: sum(size for name, size in found.items() if name.startswith(whose)) for whose in ("ours", "Dagster")
     }

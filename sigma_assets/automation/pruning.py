@@ -16,7 +16,7 @@ from sigma_assets.runs.newest import MATERIALIZATION, newest_events
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster
-from sigma_assets.storage.schema import FAMILIES, PACKED
+from sigma_assets.storage.schema import FAMILIES, PACKED, stored_table
 
 EVENTS_AT_ONCE = 5_000
 
@@ -63,7 +63,8 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
     for portfolio_id in found.rows:
         with database.begin() as connection:
             for table in _tables():
-                connection.execute(sa.delete(table).where(table.c.portfolio_id == portfolio_id))
+                stored = stored_table(table, database.dialect)
+                connection.execute(sa.delete(stored).where(stored.c.portfolio_id == portfolio_id))
     for run in found.runs:
         instance.delete_run(run.run_id)
 

@@ -2,14 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from sigma_assets.automation.pruning import prunable, prune
+from sigma_assets.automation.pruning import Prunable, prunable, prune
+from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames.rows import Rows, read_rows, replace_rows
 from sigma_assets.storage.portfolios import remove_portfolio
-from sigma_assets.storage.schema import correlation_matrices, lots
+from sigma_assets.storage.schema import ARRAYS, correlation_matrices, lots
 from sigma_assets_tests.automation.world import World
 from sigma_assets_tests.automation.world import lots as lots_of
+from sigma_assets_tests.storage.builders import random_rows
 
 FIRST, LAST = date(2026, 1, 7), date(2026, 1, 8)
 SOON = timedelta(minutes=1)
@@ -83,3 +87,15 @@ def test_numbers_of_a_removed_portfolio_go_and_its_lots_and_the_others_stay(worl
     assert computed == [kept]
     assert world.instance.get_run_by_id(of_kept.run_id) is not None
     assert found(world).is_empty
+
+
+def test_rows_of_arrays_go_on_both_databases(database: Database):
+    year = Rows(date(2026, 1, 1), date(2026, 12, 31))
+    replace_rows(database, {table: random_rows(table) for table in ARRAYS}, year)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        prune(instance, database, Prunable([], {"portfolio 1": 1}, {"portfolio 1": "Gone"}))
+
+    for table in ARRAYS:
+        left = read_rows(database, table, year, ["portfolio_id"])["portfolio_id"]
+        assert set(left) == {"portfolio 0", "portfolio 2"}, table.name

@@ -11,11 +11,12 @@ import psycopg2
 import pytest
 
 from sigma_assets.automation.execution import UpdateRequest
+from sigma_assets.storage.schema import betas_by_position, stored_table
 from sigma_assets_tests.deployment.conftest import Finished
 from sigma_assets_tests.deployment.deployment import FIRST, LAST, Hook
 from sigma_assets_tests.postgres import PostgresServer
 
-WRITTEN_SECOND = "betas_by_position"
+WRITTEN_SECOND = stored_table(betas_by_position, "postgresql").name
 """The second table that `betas` writes: whoever waits for it has replaced the rows of the first, uncommitted."""
 Fault = Callable[[Finished, int], None]
 
@@ -108,7 +109,7 @@ def _in_the_write(finished: Finished, fault: Fault, struck: threading.Event) -> 
             threading.Thread(target=strike, args=(holder,)).start()
 
     def strike(holder: "psycopg2.extensions.connection") -> None:
-        waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'sigma.betas_by_position'::regclass"
+        waiting = f"SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'sigma.{WRITTEN_SECOND}'::regclass"
         cursor = holder.cursor()
         found = None
         deadline = time.monotonic() + 60

@@ -14,12 +14,13 @@ from sigma_assets.runs.history import stories
 from sigma_assets.settings import read_settings
 from sigma_assets.storage import migrations
 from sigma_assets.storage.roster import read_roster
-from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.storage.schema import FAMILIES, betas_by_position, stored_table
 from sigma_assets_tests.deployment.conftest import Finished, SmallDisk
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, configured, copy_book
 
 NEXT, END = date(2026, 1, 13), date(2026, 2, 27)
 """The sessions that the disturbed run is about: enough for its rows not to fit into what is free in a table's last page."""
+BETAS = stored_table(betas_by_position, "postgresql").name
 Dump = dict[str, list[tuple[object, ...]]]
 Trouble = Callable[[], AbstractContextManager[None]]
 DISK_IS_FULL = "The disk is full: free some space and run again"
@@ -48,12 +49,12 @@ def test_a_disk_of_postgresql_that_fills_up_costs_one_asset_until_the_next_run(
     if not finished.server.is_ours:
         pytest.skip("the server given may be on another machine")
     disk = small_disk(2)
-    finished.move_to("betas_by_position", disk)
+    finished.move_to(BETAS, disk)
     try:
         _fail_in_betas(finished.deployment, finished.portfolio_id, lambda: _full(disk), DISK_IS_FULL)
         assert _run(finished.deployment, finished.portfolio_id, NEXT, END) == [(("betas",), True)]
     finally:
-        finished.move_back("betas_by_position")
+        finished.move_back(BETAS)
 
     assert finished.deployment.rows() == undisturbed
 

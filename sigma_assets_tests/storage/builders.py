@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
@@ -70,3 +71,47 @@ def dump(db: Database, *tables: sa.Table) -> dict[str, list[tuple[object, ...]]]
     """Return every stored value of some tables."""
     with db.read() as connection:
         return {table.name: sorted(tuple(row) for row in connection.execute(sa.select(table))) for table in tables}
+
+
+def random_rows(table: sa.Table, portfolios: int = 3, sessions: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Return rows of a computed table in no order: awkward text, floats of any bits, nulls wherever the table has them.
+
+    A portfolio's session has one row or several; a column that may
+    be null is unknown throughout one session, which makes its arrays null.
+    """
+    rng = np.random.default_rng(seed)
+    days = pd.bdate_range("2026-01-02", periods=sessions).astype("datetime64[s]")
+    keys = [
+        (f"portfolio {owner}", day, number)
+        for owner in range(portfolios)
+        for day in days
+        for number in range(int(rng.choice([1, 2, 30])))
+    ]
+    rows = pd.DataFrame(keys, columns=["portfolio_id", "session", "number"])
+    odd = ['a,"b"', "\\N", "NULL", "", "{}", "é\n\t\\", "BRK.B", "日本", "'", " x "]
+    values = {name: rows[name] for name in ("portfolio_id", "session")}
+    for column in list(table.columns)[2:]:
+        if column.name == "lot_id":
+            values[column.name] = pd.Series([str(UUID(int=number << 100)) for number in rows["number"]], dtype=object)
+        elif isinstance(column.type, sa.Text):
+            texts = [f"{odd[number % len(odd)]}{number // len(odd) or ''}" for number in rows["number"]]
+            values[column.name] = pd.Series(texts, dtype=object)
+        elif isinstance(column.type, sa.Date):
+            values[column.name] = pd.Series(rng.choice(days, len(rows)))
+        elif isinstance(column.type, sa.Double):
+            values[column.name] = pd.Series(_any_floats(rng, len(rows)))
+        else:
+            values[column.name] = pd.Series(rng.integers(0, 2**53, len(rows))).astype(float)
+        if column.nullable:
+            unknown = rng.random(len(rows)) < 0.3
+            unknown |= (rows["session"] == rng.choice(days)).to_numpy()
+            values[column.name] = values[column.name].mask(unknown)
+    return pd.DataFrame(values).sample(frac=1, random_state=seed, ignore_index=True)
+
+
+def _any_floats(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+    """Return finite floats of any sign, size and bits, among them the least, the greatest and -0."""
+    bits = rng.integers(-(2**63), 2**63, count, dtype=np.int64).view(np.float64)
+    floats = np.where(np.isfinite(bits), bits, rng.random(count))
+    floats[: count // 4] = rng.choice([5e-324, -0.0, 0.0, 1.7976931348623157e308, 1 / 3, 0.1 + 0.2], count // 4)
+    return floats

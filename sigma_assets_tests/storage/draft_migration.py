@@ -2,8 +2,9 @@
 
     python -m sigma_assets_tests.storage.draft_migration "add a column"
 
-For developers. Read the draft before committing it: alembic sees tables, columns, indexes and comments, but no renames
-and no triggers. While 0001 is unreleased it can be drafted anew: delete it and the later ones, draft, restore those.
+For developers. Read the draft before committing it: alembic sees tables, columns, indexes and comments, but no renames,
+no triggers, and nothing of the arrays and views that PostgreSQL has in place of some tables (0010 makes them). While 0001
+is unreleased it can be drafted anew: delete it and the later ones, draft, restore those.
 """
 
 import sys

@@ -1,7 +1,9 @@
 """The schema that migrations make is the one of the code, whoever migrates and however often."""
 
+from collections.abc import Callable
 from datetime import date
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -9,23 +11,54 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from sigma_assets.base.errors import SchemaVersionError
+from sigma_assets.base.errors import SchemaVersionError, StorageError
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames.rows import Rows, read_rows
+from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames.columns import checked_columns
+from sigma_assets.storage.frames.rows import Rows, as_read, read_rows
 from sigma_assets.storage.migrations.runner import VERSION_TABLE, config
-from sigma_assets.storage.schema import SCHEMA, correlations_by_pair, metadata
+from sigma_assets.storage.schema import (
+    ARRAYS,
+    SCHEMA,
+    TABLES,
+    betas_by_position,
+    correlations_by_pair,
+    metadata,
+    stored_table,
+)
+from sigma_assets_tests.storage.builders import random_rows
 from sigma_assets_tests.together import work_together
 
 
 def test_migrated_schema_is_the_schema_of_the_code(database: Database) -> None:
     """Columns, types, keys, indexes, nullability, and on PostgreSQL comments."""
     options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+    expected = sa.MetaData(naming_convention=metadata.naming_convention)
+    for table in TABLES.values():
+        stored = stored_table(table, database.dialect)
+        if stored.name not in expected.tables:
+            stored.to_metadata(expected)
 
     with database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), expected)
 
     assert differences == []
+
+
+def test_views_of_arrays_have_the_columns_and_comments_of_the_code(database: Database) -> None:
+    with database.read() as connection:
+        inspector = sa.inspect(connection)
+        views = inspector.get_view_names()
+        for table in ARRAYS if database.dialect == "postgresql" else ():
+            found = [
+                (column["name"], str(column["type"]), column["comment"]) for column in inspector.get_columns(table.name)
+            ]
+
+            assert found == [(c.name, c.type.compile(connection.dialect), c.comment) for c in table.columns]
+            assert inspector.get_table_comment(table.name)["text"] == table.comment
+
+    assert set(views) == ({table.name for table in ARRAYS} if database.dialect == "postgresql" else set())
 
 
 def test_pairs_of_an_older_schema_are_still_there_after_the_upgrade(empty_database: Database) -> None:
@@ -36,20 +69,46 @@ def test_pairs_of_an_older_schema_are_still_there_after_the_upgrade(empty_databa
         for number, (first, second) in enumerate([("AAA", "BBB"), ("AAA", "CCC"), ("BBB", "CCC")])
     ]
 
-    def at_0007(connection: sa.Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
-        alembic = config()
-        alembic.attributes["connection"] = connection
-        command.upgrade(alembic, "0007")
+    def insert(connection: sa.Connection) -> None:
         connection.execute(sa.text("INSERT INTO correlations_by_pair VALUES (:p, :d, :a, :b, :c, :n)"), rows)
 
-    empty_database.in_transaction(at_0007)
+    _upgrade_to(empty_database, "0007", insert)
     migrations.upgrade(empty_database)
 
     found = read_rows(empty_database, correlations_by_pair, Rows(date(2026, 1, 1), date(2026, 1, 31)))
     told = found.assign(session=found["session"].dt.strftime("%Y-%m-%d")).itertuples(index=False, name=None)
     assert list(told) == [tuple(row.values()) for row in rows]
+
+
+def test_rows_of_before_arrays_are_still_there_after_the_upgrade(empty_database: Database) -> None:
+    """Until 0009 each lot, symbol, factor and scenario was a row of the table; awkward text, bits and nulls included."""
+    frames = {table: random_rows(table, seed=seed) for seed, table in enumerate(ARRAYS)}
+
+    def insert(connection: sa.Connection) -> None:
+        for table, frame in frames.items():
+            bulk.insert(connection, table.name, checked_columns(table, frame))
+
+    _upgrade_to(empty_database, "0009", insert)
+    migrations.upgrade(empty_database)
+
+    for table, frame in frames.items():
+        found = read_rows(empty_database, table, Rows(date(2026, 1, 1), date(2026, 12, 31)))
+        pd.testing.assert_frame_equal(found, as_read(table, frame), check_exact=True)
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_lots_whose_ids_arrays_would_change_stop_the_upgrade_and_are_named(empty_database: Database) -> None:
+    rows = random_rows(betas_by_position)
+    rows.loc[7, "lot_id"] = "L1"
+    columns = checked_columns(betas_by_position, rows)
+    _upgrade_to(empty_database, "0009", lambda connection: bulk.insert(connection, "betas_by_position", columns))
+
+    with pytest.raises(StorageError, match=r"betas_by_position.lot_id: found 'L1'; expected a uuid in lower case"):
+        migrations.upgrade(empty_database)
+
+    assert migrations.current(empty_database) == "0009"
+    year = Rows(date(2026, 1, 1), date(2026, 12, 31))
+    pd.testing.assert_frame_equal(read_rows(empty_database, betas_by_position, year), as_read(betas_by_position, rows))
 
 
 def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:
@@ -110,3 +169,17 @@ def test_a_newer_schema_is_refused_by_check_and_by_upgrade(database: Database) -
 def _pretend(database: Database, version: str) -> None:
     with database.begin() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = :version"), {"version": version})
+
+
+def _upgrade_to(database: Database, version: str, fill: Callable[[sa.Connection], None]) -> None:
+    """Make the schema of an older version, and fill it."""
+
+    def work(connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
+        alembic = config()
+        alembic.attributes["connection"] = connection
+        command.upgrade(alembic, version)
+        fill(connection)
+
+    database.in_transaction(work)

@@ -69,14 +69,24 @@ def insert(connection: sa.Connection, table: str, columns: Mapping[str, ColumnVa
     count = len(next(iter(columns.values())).values)
     for start in range(0, count, ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        batch = {name: ColumnValues(column.values[part], column.absent[part]) for name, column in columns.items()}
+        batch = {name: column.part(part) for name, column in columns.items()}
         if connection.dialect.name == "sqlite":
             marks = ", ".join("?" * len(batch))
             rows = zip(*(column.as_list() for column in batch.values()), strict=True)
             cursor: Any = connection.connection.cursor()
             cursor.executemany(f"INSERT INTO {table} ({quoted(batch)}) VALUES ({marks})", rows)
         else:
-            _copy_in(connection, f"COPY {table} ({quoted(batch)}) FROM STDIN (FORMAT csv)", batch)
+            arrays = [column.as_arrow() for column in batch.values()]
+            copy_in(connection, table, pa.RecordBatch.from_arrays(arrays, names=list(batch)))
+
+
+def copy_in(connection: sa.Connection, table: str, rows: pa.RecordBatch) -> None:
+    """Append rows to a table of PostgreSQL, their columns in the notation that it reads."""
+    text = io.BytesIO()
+    pa.csv.write_csv(rows, text, pa.csv.WriteOptions(include_header=False))
+    text.seek(0)
+    cursor: Any = connection.connection.cursor()
+    cursor.copy_expert(f"COPY {table} ({quoted(rows.schema.names)}) FROM STDIN (FORMAT csv)", text)
 
 
 def stage(connection: sa.Connection, table: sa.Table, columns: Mapping[str, ColumnValues]) -> str:
@@ -171,14 +181,6 @@ def _from_sqlite(values: tuple[Any, ...], kind: TypeEngine) -> npt.NDArray[Any]:
         codes, distinct = pd.factorize(np.array(values, dtype=object))
         return np.array([*distinct, "NaT"], dtype=unit)[codes]
     return np.array(values, dtype=object if isinstance(kind, sa.Text) else np.float64)
-
-
-def _copy_in(connection: sa.Connection, statement: str, columns: Mapping[str, ColumnValues]) -> None:
-    rows = io.BytesIO()
-    batch = pa.RecordBatch.from_arrays([column.as_arrow() for column in columns.values()], names=list(columns))
-    pa.csv.write_csv(batch, rows, pa.csv.WriteOptions(include_header=False))
-    rows.seek(0)
-    connection.connection.cursor().copy_expert(statement, rows)
 
 
 def _postgres_batches(

@@ -31,6 +31,10 @@ class ColumnValues:
     values: npt.NDArray[Any]
     absent: BoolArray
 
+    def part(self, rows: slice | npt.NDArray[np.intp]) -> "ColumnValues":
+        """Return the values of some rows."""
+        return ColumnValues(self.values[rows], self.absent[rows])
+
     def as_list(self) -> list[Any]:
         """Return what SQLite stores: dates and moments as ISO text that sorts, NaN as it is (SQLite makes it null)."""
         kind = self.values.dtype.kind

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sigma_assets.base.errors import RowsError, StorageError
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.storage.connection.database import Database
-from sigma_assets.storage.frames import bulk
+from sigma_assets.storage.frames import arrays, bulk
 from sigma_assets.storage.frames.columns import ColumnValues, checked_columns, column_values
 from sigma_assets.storage.frames.matrices import packed, unpacked
-from sigma_assets.storage.schema import PACKED
+from sigma_assets.storage.schema import ARRAYS, PACKED, stored_table
 
 _ROUNDING = 1e-11
 """A sum differs by less than this, as a share of the sum of absolute values, when it is added up in another order."""
@@ -69,9 +69,13 @@ def replace_rows(db: Database, frames: Mapping[sa.Table, pd.DataFrame], scope: R
     def write(connection: sa.Connection) -> dict[str, int]:
         _lock(connection, checked, scope)
         for table, columns in checked.items():
-            condition, parameters = _condition(connection, table, scope)
-            connection.execute(sa.text(f"DELETE FROM {table.name} WHERE {condition}"), parameters)
-            bulk.insert(connection, table.name, columns)
+            stored = stored_table(table, db.dialect)
+            condition, parameters = _condition(connection, stored, scope)
+            connection.execute(sa.text(f"DELETE FROM {stored.name} WHERE {condition}"), parameters)
+            if stored in ARRAYS.values():
+                arrays.insert(connection, stored, columns)
+            else:
+                bulk.insert(connection, stored.name, columns)
         return {table.name: len(frame) for table, frame in frames.items()}
 
     return db.in_transaction(write)
@@ -171,7 +175,7 @@ def _as_fetched(column: sa.Column, values: ColumnValues) -> npt.NDArray[Any]:
 
 def stored_range(db: Database, table: sa.Table, portfolio_id: str | None = None) -> tuple[date, date] | None:
     """Return the first and last session with a row (of a portfolio, if one is given); None without any."""
-    table = PACKED.get(table, table)
+    table = stored_table(table, db.dialect)
     query = sa.select(sa.func.min(table.c.session), sa.func.max(table.c.session))
     if portfolio_id is not None:
         query = query.where(table.c.portfolio_id == portfolio_id)

@@ -3,10 +3,12 @@
 Key columns come in the order portfolio_id, session, symbol/lot. A table belongs to the asset whose name it starts
 with: `betas_by_position` and `betas_by_portfolio` are the family of the asset `betas`. `Column.info` may carry
 `min`/`max` (a closed range that every value must lie in), from which asset checks are generated.
+
+Some tables are stored otherwise than they are read; `stored_table` says in which table of the database their rows are.
 """
 
-from sigma_assets.storage.schema.families import FAMILIES, PACKED, TABLES
-from sigma_assets.storage.schema.fields import SCHEMA, metadata, packed
+from sigma_assets.storage.schema.families import ARRAYS, FAMILIES, PACKED, TABLES, stored_table
+from sigma_assets.storage.schema.fields import SCHEMA, arrays, metadata, packed
 from sigma_assets.storage.schema.forms import INTERNAL, outgoing_columns, tidy_metadata
 from sigma_assets.storage.schema.inputs import (
     cash_flows,

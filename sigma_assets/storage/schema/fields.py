@@ -17,6 +17,9 @@ metadata = sa.MetaData(
 packed = sa.MetaData()
 """Tables that are read and written as any other, but stored packed: see `PACKED`."""
 
+arrays = sa.MetaData(naming_convention=metadata.naming_convention)
+"""Tables of PostgreSQL alone, in place of some of `metadata`: see `ARRAYS`."""
+
 
 def text_column(name: str, comment: str, *, key: bool = False, null: bool = False) -> sa.Column:
     return sa.Column(name, sa.Text, primary_key=key, nullable=null and not key, comment=comment)
