@@ -38,6 +38,10 @@ CASH_SUBTYPES = ("CASH", "MONEY_MARKET")
 """Cash equivalents (SPEC 2): price 1.00 unless one is known, return and betas 0, no exposure."""
 CASH_PREFIX = "CASH_"
 """Symbols of cash in the bank, such as CASH_USD."""
+KIND_SCHEME = "kind of holding"
+"""The scheme of classes that needs no classification: PUBLIC, OPTIONS or PRIVATE, as each lot was entered."""
+UNCLASSIFIED = "unclassified"
+"""The class of what a scheme does not classify."""
 ACCOUNT_TYPES = ("taxable", "ira", "roth_ira", "401k", "403b", "529", "hsa", "trust", "other")
 
 FLOW_KINDS = ("external", "fee", "interest", "tax")

@@ -7,10 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from sigma_assets.base.contracts import instrument_of
+from sigma_assets.base.conventions import KIND_SCHEME, UNCLASSIFIED
 from sigma_assets.base.errors import HoldingsError, Problem
 
 REQUIRED, COLUMNS = ("symbol", "scheme", "class"), ("symbol", "scheme", "class", "weight")
 LONGEST = 100
+RESERVED = {"scheme": KIND_SCHEME, "class": UNCLASSIFIED}
+"""Names that reports use themselves."""
 ROUNDING = 1e-6
 """Weights of a symbol and scheme may miss 1 by this: files round."""
 
@@ -48,10 +51,12 @@ def read_classes(content: bytes, source: str) -> list[ClassRow]:
     missing = [name for name in REQUIRED if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
     if missing or unknown:
-        raise HoldingsError(
-            f"{source}: missing column {', '.join(missing) or 'none'}, unknown column {', '.join(unknown) or 'none'};"
-            f" expected the header `{','.join(COLUMNS)}`"
-        )
+        wrong = [
+            f"{what} column {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
+        ]
+        raise HoldingsError(f"{source}: {'; '.join(wrong)}; expected the header `{','.join(COLUMNS)}`")
+    if len(lines) == 1:
+        raise HoldingsError(f"{source}: a header and no rows; expected a row for each symbol and scheme")
     problems: list[Problem] = []
     rows = []
     for number, line in lines[1:]:
@@ -96,6 +101,8 @@ def _row(cells: dict[str, str], line: int, problems: list[Problem]) -> ClassRow 
         value = cells.get(column, "")
         if not value or len(value) > LONGEST or not value.isprintable():
             problems.append(_problem(line, column, value, f"1 to {LONGEST} characters", "not a name"))
+        elif value.casefold() == RESERVED[column]:
+            problems.append(_problem(line, column, value, f"another name than {value!r}", "has a meaning of its own"))
     text = cells.get("weight", "")
     weight = 1.0
     if text:

@@ -53,7 +53,9 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
     for part in parts:
         name, _, options = part.partition(":")
         if name not in FACTORIES:
-            raise SettingsError(f"unknown price source {part!r}; expected one of: {', '.join(USAGE.values())}")
+            raise SettingsError(
+                f"SIGMA_PRICES: unknown price source {part!r}; expected one of: {', '.join(USAGE.values())}"
+            )
         sources.append(FACTORIES[name](options.strip(), around))
     if len(sources) == 1:
         return sources[0]
@@ -74,7 +76,9 @@ def _simulated(options: str, around: Surroundings) -> PriceProvider:
     for option in filter(None, (part.strip() for part in options.split(","))):
         key, _, value = option.partition("=")
         if key not in ("seed", "last", "symbols") or not value or key in given:
-            raise SettingsError(f"simulated market: found {option!r}, expected {USAGE['simulated']}, each at most once")
+            raise SettingsError(
+                f"SIGMA_PRICES: simulated market: found {option!r}, expected {USAGE['simulated']}, each at most once"
+            )
         given[key] = value
     last = _session_option(given["last"], around.calendar) if "last" in given else around.current_session
     seed, symbols = (_count_option(key, given.get(key, "0")) for key in ("seed", "symbols"))
@@ -85,11 +89,11 @@ def _files(options: str, around: Surroundings) -> PriceProvider:
     from sigma_assets.providers.files.provider import FilesProvider
 
     if not options:
-        raise SettingsError(f"price files: no path given, expected {USAGE['files']}")
+        raise SettingsError(f"SIGMA_PRICES: price files: no path given, expected {USAGE['files']}")
     path, _, ignored = options.partition("?ignore=")
     ignore = tuple(filter(None, (name.strip() for name in ignored.split(","))))
     if not path or (bool(ignored) != bool(ignore)):
-        raise SettingsError(f"price files: found {options!r}, expected {USAGE['files']}")
+        raise SettingsError(f"SIGMA_PRICES: price files: found {options!r}, expected {USAGE['files']}")
     return FilesProvider(
         Path(path).expanduser(), around.calendar, around.current_session, ignore, around.complete_share
     )
@@ -132,7 +136,9 @@ def _session_option(text: str, calendar: TradingCalendar) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise SettingsError(f"simulated market: found last={text}, expected a session as YYYY-MM-DD") from error
+        raise SettingsError(
+            f"SIGMA_PRICES: simulated market: found last={text}, expected a session as YYYY-MM-DD"
+        ) from error
     if not calendar.is_session(day):
         raise SettingsError(
             f"simulated market: last={text} is no NYSE session, expected one from {calendar.sessions[0]}"
@@ -142,7 +148,7 @@ def _session_option(text: str, calendar: TradingCalendar) -> date:
 
 def _count_option(key: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise SettingsError(f"simulated market: found {key}={text}, expected a whole number of 0 or more")
+        raise SettingsError(f"SIGMA_PRICES: simulated market: found {key}={text}, expected a whole number of 0 or more")
     return int(text)
 
 

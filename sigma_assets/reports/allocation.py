@@ -7,12 +7,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.analytics.valuation.allocation import allocation
+from sigma_assets.base.conventions import KIND_SCHEME
 from sigma_assets.reports.portfolio import Row
 from sigma_assets.storage.schema import classifications
 
-KIND = "kind of holding"
-"""A scheme that needs no classification: PUBLIC, OPTIONS or PRIVATE, as each lot was entered."""
-OF_LOTS = {KIND: "investment_class"}
+OF_LOTS = {KIND_SCHEME: "investment_class"}
 COLUMNS = (
     "scheme", "class", "long_value", "short_value", "net_exposure", "gross_exposure", "cash_equivalents", "share_of_gross",
 )  # fmt: skip
@@ -31,7 +30,7 @@ def allocation_of(
         return ()
     rows = pd.DataFrame([row | {"portfolio_id": portfolio_id, "session": session} for row in positions])
     found = allocation(rows, classes_of(connection, rows), OF_LOTS)
-    found["is_scheme"] = found["scheme"] != KIND
+    found["is_scheme"] = found["scheme"] != KIND_SCHEME
     ordered = found.sort_values(["is_scheme", "scheme", "gross_exposure"], ascending=[True, True, False], kind="stable")
     plain = ordered[list(COLUMNS)].astype(object).where(ordered[list(COLUMNS)].notna(), None)
     return tuple({str(name): value for name, value in row.items()} for row in plain.to_dict("records"))

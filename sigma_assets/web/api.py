@@ -97,6 +97,7 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
     router.include_router(explain_router(queries, guards, problems))
     router.include_router(numbers_router(queries, guards, problems))
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", response_model=Health, responses={422: {"model": Problem}, 503: {"model": Health}})
     def healthz(query: Annotated[StrictQuery, Query()]) -> Response:
         """Whether database, Dagster and its sensors are well, and last night's sessions are there; 503 where not."""

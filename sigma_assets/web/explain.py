@@ -16,7 +16,7 @@ from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol
-from sigma_assets.web.pages import FILES
+from sigma_assets.web.pages import FILES, READ
 from sigma_assets.web.queries import Queries
 from sigma_assets.web.reports import PortfolioId
 
@@ -72,7 +72,7 @@ def explain_router(
         """Why a stored number is what it is: formula filled in, inputs, run, and the number computed again."""
         return explained(portfolio_id, table, column, query, query.format).response(request)
 
-    @router.get("/portfolio/{portfolio_id}/explain/{table}/{column}", include_in_schema=False)
+    @router.api_route("/portfolio/{portfolio_id}/explain/{table}/{column}", methods=READ, include_in_schema=False)
     def page(
         request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
     ) -> Response:

@@ -10,6 +10,9 @@ from sigma_assets.web.cache import Answer
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
+READ = ["GET", "HEAD"]
+"""A monitor asks for the head alone."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -38,25 +41,25 @@ FILES = {
 }
 
 
-@router.get("/")
+@router.api_route("/", methods=READ)
 def portfolios_page(request: Request) -> Response:
     """Return the list of portfolios."""
     return FILES["index.html"].response(request)
 
 
-@router.get("/onboarding/{portfolio_id}")
+@router.api_route("/onboarding/{portfolio_id}", methods=READ)
 def onboarding_page(request: Request, portfolio_id: str) -> Response:
     """Return the page of an onboarding; its script says so if there is no such portfolio."""
     return FILES["onboarding.html"].response(request)
 
 
-@router.get("/favicon.ico")
+@router.api_route("/favicon.ico", methods=READ)
 def icon(request: Request) -> Response:
     """Return the icon: browsers ask for it by this name while one page takes the place of another."""
     return FILES["favicon.svg"].response(request)
 
 
-@router.get("/static/{name}")
+@router.api_route("/static/{name}", methods=READ)
 def static_file(request: Request, name: str) -> Response:
     """Return one of our files; a name is looked up, never made into a path."""
     if name not in FILES:

@@ -12,7 +12,7 @@ from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, StrictQuery
-from sigma_assets.web.pages import FILES
+from sigma_assets.web.pages import FILES, READ
 from sigma_assets.web.queries import Queries
 
 PortfolioId = Annotated[
@@ -48,7 +48,7 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
         """What is stored of a portfolio on its last session: fractions (0.01 is 1 %), USD, volatility per year."""
         return rendered(portfolio_id, query.format).response(request)
 
-    @router.get("/portfolio/{portfolio_id}", include_in_schema=False)
+    @router.api_route("/portfolio/{portfolio_id}", methods=READ, include_in_schema=False)
     def page(request: Request, portfolio_id: PortfolioId) -> Response:
         """Return the page of a portfolio; without data where a token is needed."""
         if guards:

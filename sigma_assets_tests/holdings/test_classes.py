@@ -72,6 +72,12 @@ def test_all_problems_come_together_with_their_lines():
         (b"symbol,class\nA,b\n", "missing column scheme"),
         (b"symbol,scheme,class,colour\nA,b,c,d\n", "unknown column colour"),
         (b"symbol,scheme,class,weight\nA,b,c,nan\n", "expected a number above 0"),
+        (b"symbol,scheme,class\n", "a header and no rows"),
+        (
+            b"symbol,scheme,class\nA,Kind of Holding,c\n",
+            "column scheme: found 'Kind of Holding', expected another name",
+        ),
+        (b"symbol,scheme,class\nA,sector,unclassified\n", "column class: found 'unclassified', expected another name"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused(content: bytes, words: str):

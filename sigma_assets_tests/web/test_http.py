@@ -112,6 +112,18 @@ def test_with_the_token_everything_is_told(embedded):
     assert client.get("/healthz").status_code == 503
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/onboarding/P1", "/portfolio/P1", "/static/app.css"])
+def test_a_monitor_may_ask_for_the_head_alone(embedded, path):
+    """As `curl -I` and many services that watch a site do."""
+    embedded.add_portfolio("P1")
+    client = embedded.client()
+
+    head, whole = client.head(path), client.get(path)
+
+    assert (head.status_code, head.headers["content-type"]) == (whole.status_code, whole.headers["content-type"])
+    assert whole.content
+
+
 def test_nothing_but_reading_is_offered(embedded):
     """Other methods are refused in JSON, and a request changes no row."""
     embedded.add_portfolio("P1")

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.prices.changes import note_price_looks
 from sigma_assets.reports.summaries import summaries
 from sigma_assets.storage.schema import (
     market_prices,
@@ -83,13 +84,38 @@ def test_a_portfolio_whose_holdings_changed_is_behind_until_that_is_computed(wor
     assert _list(world)["changed"]["state"] == "current"
 
     columns = {column.name: 0 for column in price_coverage.c if not column.nullable}
-    computed = columns | {"portfolio_id": "changed-id", "session": PRICED, "holdings_revision": 999}
+    computed = columns | {
+        "portfolio_id": "changed-id",
+        "session": PRICED,
+        "holdings_revision": 999,
+        "prices_revision": 999,
+    }
     with world.database.begin() as connection:
         connection.execute(sa.insert(price_coverage), computed)
     line = _list(world)["changed"]
 
     assert (line["state"], line["missing"]) == ("behind", "changed holdings from 2025-01-13 on")
     assert "without numbers of its present holdings" in line["gaps"]
+
+
+def test_a_portfolio_whose_prices_were_corrected_is_behind_until_somebody_has_looked(world):
+    """Whether they change its numbers takes a comparison, which is the daemon's, or that of `sigma-assets run`."""
+    world.add_portfolio("corrected-id", name="corrected")
+    complete(world.instance, ["corrected-id"], last=PRICED)
+    _written(world, "corrected-id", PRICED)
+    columns = {column.name: 0 for column in price_coverage.c if not column.nullable}
+    with world.database.begin() as connection:
+        row = {"portfolio_id": "corrected-id", "session": PRICED, "holdings_revision": 999}
+        connection.execute(sa.insert(price_coverage), columns | row)
+        revision = connection.execute(sa.select(sa.func.max(market_prices.c.revision))).scalar_one()
+    line = _list(world)["corrected"]
+
+    note_price_looks(world.database, ["corrected-id"], revision)
+
+    assert (line["state"], line["missing"]) == ("behind", "a look at corrected prices")
+    assert "without numbers of the present prices" in line["gaps"]
+    looked = _list(world)["corrected"]
+    assert (looked["state"], looked["missing"]) == ("current", "")
 
 
 def test_an_installation_without_portfolios_lists_none(world):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
+from sigma_assets.base.conventions import UNCLASSIFIED
 
-UNCLASSIFIED = "unclassified"
 KEYS = ["portfolio_id", "session", "scheme", "class"]
 VALUES = ["long_value", "short_value", "cash_equivalents"]
 

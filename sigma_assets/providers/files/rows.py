@@ -73,7 +73,7 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
     """
     symbol, bad_symbol = _symbols(_column(raw, "symbol", pa.string()))
     try:
-        session, bad_session = _sessions(_column(raw, "date"), sessions)
+        session, bad_session = _sessions(_days(raw), sessions)
     except OverflowError as error:
         raise PriceFileError(
             f"{raw.origin.path}: column date has a moment beyond the year 9999, expected sessions"
@@ -125,6 +125,14 @@ def _column(raw: RawPrices, name: str, kind: pa.DataType | None = None) -> pa.Ar
         return cells.cast(kind, safe=pa.types.is_string(kind))  # safe: bytes that are no text are refused
     except pa.ArrowException as error:
         raise PriceFileError(f"{raw.origin.path}: column {name} has type {cells.type}, expected {kind}") from error
+
+
+def _days(raw: RawPrices) -> pa.Array:
+    """Return the column of days: text, dates or moments."""
+    cells = _column(raw, "date")
+    if pa.types.is_nested(cells.type):
+        raise PriceFileError(f"{raw.origin.path}: column date has type {cells.type}, expected dates or text")
+    return cells
 
 
 def _symbols(cells: pa.Array) -> tuple[pd.Categorical, _Bad]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sigma_assets.reports.allocation import KIND
+from sigma_assets.base.conventions import KIND_SCHEME
 from sigma_assets.reports.forms import (
     UNKNOWN,
     factor_name,
@@ -130,7 +130,7 @@ def _allocation(report: PortfolioReport) -> TextTable:
         if not rows
         else "USD; share of gross exposure, to which cash and money-market funds do not belong."
     )
-    if rows and all(row["scheme"] == KIND for row in rows):
+    if rows and all(row["scheme"] == KIND_SCHEME for row in rows):
         note += " No holding has a class yet: `sigma-assets classify FILE.csv` reads sectors, countries or any other scheme."
     columns = ("Class", "Scheme", "Long", "Short", "Net", "Cash equivalents", "Share of gross")
     measures = tuple(row["share_of_gross"] for row in rows)

@@ -184,7 +184,7 @@ def _normalised(url: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         # from None: the original may quote the URL, password included
         raise StorageError(
-            "the database URL cannot be read; expected sqlite:///path/to/file or postgresql://user:password@host/name"
+            "SIGMA_DATABASE_URL: cannot be read as an address; expected sqlite:///path/to/file or postgresql://user:password@host/name"
         ) from None
     if parsed.drivername in _POSTGRES:
         return with_timeouts(parsed.set(drivername="postgresql+psycopg2"))

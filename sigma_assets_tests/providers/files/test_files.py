@@ -249,6 +249,8 @@ def test_a_parquet_column_of_another_kind_is_refused(tmp_path):
         ("date", pa.array([2**31 - 1], pa.date32()), "column date has a moment beyond the year 9999"),
         ("date", pa.array([datetime(2024, 1, 2, 16)]), "row 1: column date: found '2024-01-02 16:00:00'"),
         ("date", pa.array([20240102]), "row 1: column date: found '20240102'"),
+        ("date", pa.array([{"day": "2024-01-02"}]), "column date has type struct"),
+        ("date", pa.array([["2024-01-02"]]), "column date has type list"),
         ("date", pa.nulls(1), "row 1: column date: found nothing"),
         ("symbol", pa.array([b"\xff"]), "column symbol has type binary, expected string"),
         ("symbol", pa.array([["A"]]), "column symbol has type list"),
