@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sigma_assets.prices.changes import note_price_looks
 from sigma_assets.reports.summaries import summaries
 from sigma_assets.storage.schema import (
+    holdings_changes,
     market_prices,
     performance,
     portfolio_snapshots,
@@ -105,7 +106,8 @@ def test_a_portfolio_whose_prices_were_corrected_is_behind_until_somebody_has_lo
     _written(world, "corrected-id", PRICED)
     columns = {column.name: 0 for column in price_coverage.c if not column.nullable}
     with world.database.begin() as connection:
-        row = {"portfolio_id": "corrected-id", "session": PRICED, "holdings_revision": 999}
+        changes = connection.execute(sa.select(sa.func.count()).select_from(holdings_changes)).scalar_one()
+        row = {"portfolio_id": "corrected-id", "session": PRICED, "holdings_revision": changes}
         connection.execute(sa.insert(price_coverage), columns | row)
         revision = connection.execute(sa.select(sa.func.max(market_prices.c.revision))).scalar_one()
     line = _list(world)["corrected"]
