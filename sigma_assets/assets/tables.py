@@ -166,7 +166,9 @@ class Tables:
 
     def portfolios_behind_prices(self, portfolio_ids: Sequence[str] | None = None, since: int = 0) -> list[str]:
         """Return the portfolios that may have been computed from prices older than those of loads after `since`."""
-        return portfolios_behind_prices(self.database, self.factor_etfs, portfolio_ids, since)
+        return portfolios_behind_prices(
+            self.database, self.factor_etfs, self.settings.history_start, portfolio_ids, since
+        )
 
     def risk_symbols(self, scope: Scope) -> set[str]:
         """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""

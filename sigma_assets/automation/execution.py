@@ -132,7 +132,7 @@ class Update:
         inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
         needs, corrected = self._changed(inputs)
         seen = self._chosen(inputs) - {key for key, _ in corrected} - inputs.busy
-        note_price_looks(self.tables.database, seen, newest)
+        note_price_looks(self.tables.database, seen, newest, self.tables.settings.history_start, inputs.target)
         return inputs, needs
 
     def due(self) -> tuple[PlanInputs, Mapping[str, Needs]]:

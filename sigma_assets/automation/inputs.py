@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 import numpy as np
@@ -78,9 +79,8 @@ def read_inputs(
     in_flight = runs(instance, roster, in_flight=True)
     active = portfolios(tables.database, portfolio_ids)
     last, start = price_source.target_session(), tables.settings.history_start
-    sessions = {
-        row.portfolio_id: tables.calendar.between(max(row.inception.date(), start), last) for row in active.itertuples()
-    }
+    since = cache(lambda first: tables.calendar.between(first, last))  # many portfolios begin on the same day
+    sessions = {row.portfolio_id: since(max(row.inception.date(), start)) for row in active.itertuples()}
     assets = names(PORTFOLIO_ASSETS)
     if not force:
         materialized.look(instance, roster, assets)

@@ -52,42 +52,57 @@ def inputs_written(db: Database) -> tuple[int, ...]:
     return db.in_snapshot(lambda connection: tuple(connection.exec_driver_sql(query).one()))
 
 
-def portfolios_to_look_at(db: Database, revision: int) -> list[str]:
-    """Return the active portfolios that have not been looked at for corrected prices up to a load, sorted."""
-    looked = sa.func.coalesce(price_looks.c.revision, 0)
+def portfolios_to_look_at(db: Database, revision: int, first: date) -> list[str]:
+    """Return the active portfolios that have not been looked at for corrected prices up to a load, sorted.
+
+    Parameters
+    ----------
+    first : the first session that matters; who was looked at from a later one on only is to be looked at again.
+    """
+    looked = sa.and_(price_looks.c.revision >= revision, price_looks.c.first_session <= first)
     query = (
         sa.select(portfolios.c.portfolio_id)
         .select_from(portfolios.outerjoin(price_looks, price_looks.c.portfolio_id == portfolios.c.portfolio_id))
-        .where(portfolios.c.deleted_at.is_(None), looked < revision)
+        .where(portfolios.c.deleted_at.is_(None), sa.func.coalesce(looked, sa.false()).is_(sa.false()))
     )
     return sorted(db.in_snapshot(lambda connection: connection.execute(query).scalars().all()))
 
 
-def note_price_looks(db: Database, portfolio_ids: Collection[str], revision: int) -> None:
+def note_price_looks(db: Database, portfolio_ids: Collection[str], revision: int, first: date, last: date) -> None:
     """Note that the loads up to a revision leave what is stored of these portfolios as it is.
 
     Parameters
     ----------
     portfolio_ids : no run was at work on them: it may have read prices before a load, and write what it made of them now.
     revision : the newest load before their rows were compared.
+    first, last : the sessions that were compared. What is stored after the last one (the price source once had more) has not
+        been: of a portfolio with such rows nothing is noted.
     """
 
     def write(connection: sa.Connection) -> None:
         query = (
-            f"INSERT INTO {price_looks.name} (portfolio_id, revision)"
-            f" SELECT value, CAST(:revision AS bigint) FROM {bulk.unnested(connection, 'keys')} WHERE true"
-            " ON CONFLICT (portfolio_id) DO UPDATE SET revision = excluded.revision"
-            f" WHERE excluded.revision > {price_looks.name}.revision"
+            f"INSERT INTO {price_looks.name} (portfolio_id, revision, first_session)"
+            " SELECT value, CAST(:revision AS bigint), CAST(:first AS "
+            f"{'text' if connection.dialect.name == 'sqlite' else 'date'}) FROM {bulk.unnested(connection, 'keys')}"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {price_coverage.name} v WHERE v.portfolio_id = value AND v.session > :last)"
+            " ON CONFLICT (portfolio_id) DO UPDATE SET revision = excluded.revision, first_session = excluded.first_session"
+            f" WHERE excluded.revision > {price_looks.name}.revision OR (excluded.revision = {price_looks.name}.revision"
+            f" AND excluded.first_session < {price_looks.name}.first_session)"
         )
         keys = bulk.as_list_parameter(connection, sorted(portfolio_ids))
-        connection.execute(sa.text(query), {"keys": keys, "revision": revision})
+        days = {"first": first.isoformat(), "last": last.isoformat()}
+        connection.execute(sa.text(query), {"keys": keys, "revision": revision, **days})
 
     if portfolio_ids:
         db.in_transaction(write)
 
 
 def portfolios_behind_prices(
-    db: Database, everyones: Sequence[str], portfolio_ids: Sequence[str] | None = None, since: int = 0
+    db: Database,
+    everyones: Sequence[str],
+    first: date,
+    portfolio_ids: Sequence[str] | None = None,
+    since: int = 0,
 ) -> list[str]:
     """Return the active portfolios that may have been computed from prices older than those stored, sorted.
 
@@ -98,6 +113,7 @@ def portfolios_behind_prices(
     Parameters
     ----------
     everyones : symbols that every portfolio depends on, held or not.
+    first : the first session that matters; numbers before it stay as they are.
     portfolio_ids : look at these alone; None = at all.
     since : only loads after this one count.
     """
@@ -106,14 +122,15 @@ def portfolios_behind_prices(
         order = bulk.ordered(connection, price_coverage, ("portfolio_id",))
         chosen = "" if portfolio_ids is None else f" AND {bulk.among(connection, 'p.portfolio_id', 'chosen')}"
         query = (
-            "WITH looked AS (SELECT p.portfolio_id, coalesce(k.revision, 0) AS revision FROM portfolios p"
-            " LEFT JOIN price_looks k ON k.portfolio_id = p.portfolio_id WHERE p.deleted_at IS NULL"
+            "WITH looks AS (SELECT portfolio_id, revision FROM price_looks WHERE first_session <= :first),"
+            " looked AS (SELECT p.portfolio_id, coalesce(k.revision, 0) AS revision FROM portfolios p"
+            " LEFT JOIN looks k ON k.portfolio_id = p.portfolio_id WHERE p.deleted_at IS NULL"
             f" AND coalesce(k.revision, 0) < (SELECT max(revision) FROM price_loads){chosen}),"
             " loads AS (SELECT revision, min(session) AS session FROM market_prices WHERE revision > :since"
             " AND revision > (SELECT min(revision) FROM looked) GROUP BY revision),"
             " computed AS (SELECT v.session, min(CASE WHEN v.prices_revision > p.revision THEN v.prices_revision"
             " ELSE p.revision END) AS revision FROM price_coverage v JOIN looked p ON p.portfolio_id = v.portfolio_id"
-            " WHERE v.session >= (SELECT min(session) FROM loads) GROUP BY v.session),"
+            " WHERE v.session >= (SELECT min(session) FROM loads) AND v.session >= :first GROUP BY v.session),"
             " seen AS (SELECT session, min(revision) OVER (ORDER BY session DESC) AS revision FROM computed),"
             " news AS (SELECT l.revision, (SELECT min(s.session) FROM seen s WHERE s.revision >= l.revision) AS until"
             " FROM loads l WHERE l.revision > (SELECT min(s.revision) FROM seen s)),"
@@ -130,11 +147,13 @@ def portfolios_behind_prices(
             " reach AS (SELECT t.portfolio_id, min(t.session) AS session, max(t.revision) AS revision FROM touched t"
             " JOIN looked p ON p.portfolio_id = t.portfolio_id WHERE t.revision > p.revision GROUP BY t.portfolio_id)"
             " SELECT portfolio_id FROM reach r WHERE EXISTS (SELECT 1 FROM price_coverage v"
-            " WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.prices_revision < r.revision)"
+            " WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.session >= :first"
+            " AND v.prices_revision < r.revision)"
             f" ORDER BY {order}"
         )
         parameters = {
             "since": since,
+            "first": first.isoformat(),
             "everyones": bulk.as_list_parameter(connection, everyones),
             "chosen": bulk.as_list_parameter(connection, portfolio_ids or ()),
         }

@@ -43,6 +43,7 @@ class Materialized:
         self._cursor: dict[str, int] = {}
         self._wiped: dict[str, float | None] = {}
         self._there: dict[str, dict[str, np.ndarray]] = {}
+        self._all_there: dict[str, dict[tuple[str, ...], np.ndarray]] = {}
         self._owed: dict[tuple[str, str], np.ndarray] = {}
         self._settled: set[str] = set()
         self._made: dict[str, int] = {}
@@ -57,6 +58,7 @@ class Materialized:
                 wiped = entry.asset_details.last_wipe_timestamp if entry.asset_details else None
                 if newest < self._cursor.get(asset, 0) or wiped != self._wiped.get(asset):
                     self._cursor.pop(asset, None), self._there.pop(asset, None)
+                    self._all_there.clear()
                     self._wiped[asset] = wiped
                 if newest > self._cursor.get(asset, 0):
                     self._read(instance, asset)
@@ -71,15 +73,39 @@ class Materialized:
         self, assets: Iterable[str], name: str | None, sessions: SessionArray
     ) -> Iterator[tuple[str, SessionArray]]:
         """Yield the assets that lack some of these sessions, with those that they lack or owe."""
-        places = np.searchsorted(self.calendar, sessions)
-        for asset in assets:
+        places, chosen = self._places(sessions), tuple(assets)
+        if not self._owed and self._has_all(chosen, name or "")[places].all():
+            return
+        for asset in chosen:
             there = self._there.get(asset, {}).get(name or "")
             owed = self._owed.get((asset, name or "")) if self._owed else None
             is_there = there[places] if there is not None else np.zeros(len(sessions), dtype=bool)
             if owed is not None:
-                is_there &= ~np.isin(sessions, owed)
+                is_there = is_there & ~np.isin(sessions, owed)
             if not is_there.all():
                 yield asset, sessions[~is_there]
+
+    def _places(self, sessions: SessionArray) -> slice | np.ndarray:
+        """Return where sessions stand in the calendar; of neighbours, as most are, the ends tell."""
+        if not len(sessions):
+            return slice(0, 0)
+        first = int(np.searchsorted(self.calendar, sessions[0]))
+        range_of = slice(first, first + len(sessions))
+        last = self.calendar[range_of][-1:]
+        if len(last) and last[0] == sessions[-1] and self.calendar[first] == sessions[0]:
+            return range_of
+        return np.searchsorted(self.calendar, sessions)
+
+    def _has_all(self, assets: tuple[str, ...], name: str) -> np.ndarray:
+        """Return, for each session of the calendar, whether all these assets are there; kept until one is read anew.
+
+        In a large installation nearly all of it is there at each look: this asks one array instead of one per asset.
+        """
+        kept = self._all_there.setdefault(name, {})
+        if assets not in kept:
+            nothing = np.zeros(len(self.calendar), dtype=bool)
+            kept[assets] = np.logical_and.reduce([self._there.get(asset, {}).get(name, nothing) for asset in assets])
+        return kept[assets]
 
     def materialized(self, asset: str, name: str | None = None) -> SessionArray:
         """Return the sessions that are materialised for an asset (and a portfolio's partition), ascending."""
@@ -97,6 +123,7 @@ class Materialized:
                 by_name.setdefault(name, []).append(self._position[day])
         for name, positions in by_name.items():
             partitions.setdefault(name, np.zeros(len(self.calendar), dtype=bool))[positions] = True
+            self._all_there.pop(name, None)
         self._note(asset, latest)
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 

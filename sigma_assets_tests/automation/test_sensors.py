@@ -123,7 +123,7 @@ def test_what_corrected_prices_leave_as_it_is_is_looked_at_once_and_then_up_to_d
 
     assert [ids for ids in looks if ids] == [[mine]]
     assert behind_prices(world) == []
-    assert portfolios_to_look_at(world.database, world.tables.prices_revision()) == []
+    assert portfolios_to_look_at(world.database, world.tables.prices_revision(), FIRST) == []
 
 
 def test_a_portfolio_that_a_run_works_on_is_looked_at_afterwards(world: World, monkeypatch: pytest.MonkeyPatch):
@@ -135,10 +135,10 @@ def test_a_portfolio_that_a_run_works_on_is_looked_at_afterwards(world: World, m
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(PlanInputs, "busy", property(lambda _: {mine}))
         assert world.tick("reconcile") == []
-        assert portfolios_to_look_at(world.database, newest) == [mine]
+        assert portfolios_to_look_at(world.database, newest, FIRST) == [mine]
 
     assert all(run.is_success for run in world.settle("reconcile"))
-    assert portfolios_to_look_at(world.database, newest) == []
+    assert portfolios_to_look_at(world.database, newest, FIRST) == []
 
 
 def test_a_run_of_one_portfolio_and_some_days_makes_up_for_these_alone(world: World, ran):

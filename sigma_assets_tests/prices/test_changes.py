@@ -21,6 +21,9 @@ from sigma_assets_tests.storage.builders import EVENING, add, bars, coverage
 DAYS = ("2026-01-05", "2026-01-06", "2026-01-07")
 
 
+START, END = date(2026, 1, 1), date(2026, 1, 31)
+
+
 def compute(database: Database, revision: int, *portfolio_ids: str) -> None:
     """Leave the portfolios as runs leave them that saw prices up to a load."""
     for portfolio_id in portfolio_ids:
@@ -48,13 +51,13 @@ def test_holders_of_a_changed_price_are_behind_others_are_not(database: Database
     load(database, "MSFT", "2026-01-05", 400.0)
     newest = load(database, "AAPL", "2026-01-05", 151.0)
 
-    assert portfolios_behind_prices(database, (), since=first) == sorted([holder, writer])
-    assert portfolios_behind_prices(database, ("MSFT",), since=first) == sorted([holder, writer, other])
-    assert portfolios_behind_prices(database, (), since=newest) == []
+    assert portfolios_behind_prices(database, (), START, since=first) == sorted([holder, writer])
+    assert portfolios_behind_prices(database, ("MSFT",), START, since=first) == sorted([holder, writer, other])
+    assert portfolios_behind_prices(database, (), START, since=newest) == []
     compute(database, newest, holder)
-    assert portfolios_behind_prices(database, (), since=first) == [writer]
+    assert portfolios_behind_prices(database, (), START, since=first) == [writer]
     remove_portfolio(database, writer)
-    assert portfolios_behind_prices(database, ("MSFT",), since=first) == [other]
+    assert portfolios_behind_prices(database, ("MSFT",), START, since=first) == [other]
 
 
 def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: Database) -> None:
@@ -63,7 +66,7 @@ def test_a_price_after_the_last_computed_session_concerns_nobody_yet(database: D
 
     load(database, "AAPL", "2026-01-08", 160.0)
 
-    assert portfolios_behind_prices(database, (), since=first) == []
+    assert portfolios_behind_prices(database, (), START, since=first) == []
 
 
 def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(database: Database) -> None:
@@ -75,11 +78,11 @@ def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(d
         rows = coverage([portfolio], DAYS, prices_revision=revisions)
         replace_rows(database, {price_coverage: rows}, Rows(date(2026, 1, 1), date(2026, 1, 31), (portfolio,)))
 
-    assert portfolios_behind_prices(database, ()) == [late]
+    assert portfolios_behind_prices(database, (), START) == [late]
     compute(database, night, late)
-    assert portfolios_behind_prices(database, ()) == []
+    assert portfolios_behind_prices(database, (), START) == []
     load(database, "AAPL", "2026-01-06", 149.0)
-    assert portfolios_behind_prices(database, ()) == sorted([holder, late])
+    assert portfolios_behind_prices(database, (), START) == sorted([holder, late])
 
 
 def test_what_was_looked_at_is_not_behind_until_another_load_and_nobody_forgets_a_look(database: Database) -> None:
@@ -89,20 +92,41 @@ def test_what_was_looked_at_is_not_behind_until_another_load_and_nobody_forgets_
     compute(database, first, looked, other)
     second = load(database, "AAPL", "2026-01-05", 151.0)
 
-    note_price_looks(database, [looked], second)
-    note_price_looks(database, [looked], first)
-    note_price_looks(database, [], second)
+    note_price_looks(database, [looked], second, START, END)
+    note_price_looks(database, [looked], first, START, END)
+    note_price_looks(database, [], second, START, END)
 
-    assert portfolios_to_look_at(database, second) == [other]
-    assert portfolios_behind_prices(database, ()) == [other]
-    assert portfolios_behind_prices(database, ("AAPL",), [looked]) == []
+    assert portfolios_to_look_at(database, second, START) == [other]
+    assert portfolios_behind_prices(database, (), START) == [other]
+    assert portfolios_behind_prices(database, ("AAPL",), START, [looked]) == []
     third = load(database, "AAPL", "2026-01-06", 149.0)
-    assert portfolios_to_look_at(database, third) == sorted([looked, other])
-    assert portfolios_behind_prices(database, ()) == sorted([looked, other])
-    note_price_looks(database, [looked, other], third)
-    assert (portfolios_to_look_at(database, third), portfolios_behind_prices(database, ("AAPL",))) == ([], [])
+    assert portfolios_to_look_at(database, third, START) == sorted([looked, other])
+    assert portfolios_behind_prices(database, (), START) == sorted([looked, other])
+    note_price_looks(database, [looked, other], third, START, END)
+    assert (portfolios_to_look_at(database, third, START), portfolios_behind_prices(database, ("AAPL",), START)) == (
+        [],
+        [],
+    )
     remove_portfolio(database, other)
-    assert portfolios_to_look_at(database, third + 1) == [looked]
+    assert portfolios_to_look_at(database, third + 1, START) == [looked]
+
+
+def test_a_look_says_nothing_of_sessions_that_it_did_not_compare(database: Database) -> None:
+    """The first session can be moved on and back; a price source can come to have a session less, and have it again."""
+    first = load(database, "AAPL", "2026-01-05", 150.0)
+    holder = add(database, "holds", {"symbol": "AAPL"})
+    compute(database, first, holder)
+    later, middle, newest = date(2026, 1, 7), date(2026, 1, 6), load(database, "AAPL", "2026-01-05", 151.0)
+
+    note_price_looks(database, [holder], newest, START, middle)
+    assert portfolios_behind_prices(database, (), START) == [holder], "there is a row after the last session"
+
+    note_price_looks(database, [holder], newest, later, END)
+    assert portfolios_to_look_at(database, newest, later) == portfolios_behind_prices(database, (), later) == []
+    assert portfolios_to_look_at(database, newest, START) == portfolios_behind_prices(database, (), START) == [holder]
+    note_price_looks(database, [holder], newest, START, END)
+    note_price_looks(database, [holder], newest, later, END)
+    assert portfolios_to_look_at(database, newest, START) == portfolios_behind_prices(database, (), START) == []
 
 
 def test_changed_prices_are_those_of_later_loads_within_bounds(database: Database) -> None:

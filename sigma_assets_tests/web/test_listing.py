@@ -112,7 +112,7 @@ def test_a_portfolio_whose_prices_were_corrected_is_behind_until_somebody_has_lo
         revision = connection.execute(sa.select(sa.func.max(market_prices.c.revision))).scalar_one()
     line = _list(world)["corrected"]
 
-    note_price_looks(world.database, ["corrected-id"], revision)
+    note_price_looks(world.database, ["corrected-id"], revision, world.settings.history_start, PRICED)
 
     assert (line["state"], line["missing"]) == ("behind", "a look at corrected prices")
     assert "without numbers of the present prices" in line["gaps"]

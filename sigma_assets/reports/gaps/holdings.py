@@ -121,7 +121,7 @@ def holdings_of(
         computable = _changed(database, list(before), start)
         changed = {key: day for key, day in changed.items() if key not in before} | computable
     everyones = sorted({*FACTOR_ETFS, *settings.factor_model.etfs, settings.benchmark})
-    behind = set(portfolios_behind_prices(database, everyones, portfolio_ids))
+    behind = set(portfolios_behind_prices(database, everyones, start, portfolio_ids))
     told = {}
     for key, each in known.items():
         more = [holdings_changed(changed[key])] if key in changed else []

@@ -85,6 +85,7 @@ price_looks = sa.Table(
     metadata,
     portfolio_column(),
     count_column("revision", "price loads up to this one leave its stored numbers as they are"),
+    session_column("first session that was looked at", name="first_session", key=False),
     comment="How far each portfolio has been looked at for corrected prices; one without a row has not been",
 )
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
             nullable=False,
             comment="price loads up to this one leave its stored numbers as they are",
         ),
+        sa.Column("first_session", sa.Date(), nullable=False, comment="first session that was looked at"),
         sa.PrimaryKeyConstraint("portfolio_id", name="pk_price_looks"),
         comment="How far each portfolio has been looked at for corrected prices; one without a row has not been",
     )
