@@ -1,6 +1,7 @@
 """What runs again, and what does not: counted, partition by partition."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -11,8 +12,9 @@ import sqlalchemy as sa
 from dagster._core.storage.runs.schema import RunsTable
 
 from sigma_assets.automation import execution, sensors
-from sigma_assets.automation.inputs import PlanInputs
+from sigma_assets.automation.inputs import PlanInputs, read_inputs
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
+from sigma_assets.automation.reasons.changes import after_changed_prices
 from sigma_assets.automation.reasons.late import sessions_to_ask_again
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.instance.in_process import origin_of
@@ -21,6 +23,7 @@ from sigma_assets.prices.history import price_history
 from sigma_assets.prices.tables import write_prices
 from sigma_assets.reports.gaps.holdings import holdings_of
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.watermark import Materialized
 from sigma_assets.storage.portfolios import remove_portfolio
 from sigma_assets.storage.schema import market_prices
 from sigma_assets_tests.automation.world import World, lots
@@ -139,6 +142,15 @@ def test_a_portfolio_that_a_run_works_on_is_looked_at_afterwards(world: World, m
 
     assert all(run.is_success for run in world.settle("reconcile"))
     assert portfolios_to_look_at(world.database, newest, FIRST) == []
+
+
+def test_where_nothing_is_stored_corrected_prices_touch_nothing(world: World):
+    """As where the first session has moved beyond all that was computed."""
+    index = Materialized(world.tables.settings.partition_sessions)
+    inputs = read_inputs(world.instance, world.tables, world.price_source, index)
+    before = nyse_calendar().between(date(2025, 11, 3), date(2025, 11, 14))
+
+    assert after_changed_prices(replace(inputs, sessions={world.ids[0]: before}), world.tables, world.ids[:1]) == {}
 
 
 def test_a_run_of_one_portfolio_and_some_days_makes_up_for_these_alone(world: World, ran):

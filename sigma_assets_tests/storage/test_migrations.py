@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from uuid import uuid4
 
 import pandas as pd
 import pytest
@@ -109,6 +110,37 @@ def test_lots_whose_ids_arrays_would_change_stop_the_upgrade_and_are_named(empty
     assert migrations.current(empty_database) == "0009"
     year = Rows(date(2026, 1, 1), date(2026, 12, 31))
     pd.testing.assert_frame_equal(read_rows(empty_database, betas_by_position, year), as_read(betas_by_position, rows))
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_who_could_read_or_write_a_table_can_do_so_when_it_is_arrays(empty_database: Database) -> None:
+    reader, writer = (f'a "{word}" of {uuid4().hex[:8]}' for word in ("reader", "writer"))
+
+    def grant(connection: sa.Connection) -> None:
+        for role, what in ((reader, "SELECT"), (writer, "SELECT, INSERT, DELETE")):
+            name = connection.dialect.identifier_preparer.quote_identifier(role)
+            connection.exec_driver_sql(f"CREATE ROLE {name}")
+            connection.exec_driver_sql(f"GRANT {what} ON risk_by_position TO {name}")
+        connection.exec_driver_sql("GRANT SELECT ON betas_by_position TO PUBLIC")
+
+    _upgrade_to(empty_database, "0009", grant)
+    migrations.upgrade(empty_database)
+
+    def may(role: str, table: str, what: str) -> bool:
+        query = sa.text("SELECT has_table_privilege(:role, :table, :what)")
+        return connection.execute(query, {"role": role, "table": table, "what": what}).scalar_one()
+
+    with empty_database.begin() as connection:
+        assert may(reader, "risk_by_position", "SELECT")
+        assert may(reader, "betas_by_position", "SELECT")
+        assert not may(reader, "risk_by_factor", "SELECT")
+        assert not may(reader, "risk_by_position_arrays", "INSERT")
+        assert may(writer, "risk_by_position_arrays", "INSERT")
+        assert may(writer, "risk_by_position_arrays", "DELETE")
+        for role in (reader, writer):
+            name = connection.dialect.identifier_preparer.quote_identifier(role)
+            connection.exec_driver_sql(f"DROP OWNED BY {name}")
+            connection.exec_driver_sql(f"DROP ROLE {name}")
 
 
 def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:

@@ -50,6 +50,8 @@ def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Coll
 
 def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
+    if computed.empty:
+        return {}  # nothing of these sessions is stored: they are missing
     symbols, lots = tables.symbols(scope), tables.holdings(scope)[1]
     entries = first_entries(lots)
     held = {symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)}

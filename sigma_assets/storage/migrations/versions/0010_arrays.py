@@ -33,8 +33,12 @@ def upgrade() -> None:
             _check_lots(connection, table)
             _create_arrays(table)
             _fill(connection, table)
+            granted = _grants(connection, name)
             op.drop_table(name)
             _create_view(connection, table)
+            for grantee, privilege in granted:
+                places = f"{name}, {name}_arrays" if privilege == "SELECT" else f"{name}_arrays"
+                op.execute(f"GRANT {privilege} ON {places} TO {grantee}")
 
 
 def _check_lots(connection: sa.Connection, table: sa.Table) -> None:
@@ -79,6 +83,18 @@ def _fill(connection: sa.Connection, table: sa.Table) -> None:
     owners = connection.execute(sa.text(f"SELECT DISTINCT portfolio_id FROM {table.name}")).scalars().all()
     for owner in owners:
         connection.execute(statement, {"owner": owner})
+
+
+def _grants(connection: sa.Connection, name: str) -> list[tuple[str, str]]:
+    """Return who else may do what with a table."""
+    query = (
+        "SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.privilege_type"
+        " FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = to_regclass(:name) AND a.grantee <> c.relowner"
+    )
+    rows = connection.execute(sa.text(query), {"name": name}).all()
+    return [
+        (grantee, privilege) for grantee, privilege in rows if privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")
+    ]
 
 
 def _create_view(connection: sa.Connection, table: sa.Table) -> None:
