@@ -20,10 +20,14 @@ pytestmark = [pytest.mark.waits, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module", autouse=True)
 def _started(hosts: HostsDeployment) -> None:
-    """Start everything. Few portfolios: with those of a night, the sensors' looks cost more than all the rest here."""
+    """Start everything, and let a first portfolio be computed, so that each test finds nothing due but what it adds.
+
+    Few portfolios: with those of a night, the sensors' looks cost more than all the rest here.
+    """
     hosts.allow_runs(len(NAMES))
     hosts.start_workers(*NAMES)
     hosts.start("code server", "daemon")
+    hosts.wait_until_done(hosts.add("the first"), seconds=240)
 
 
 def test_cancelling_reaches_the_host_of_the_run(hosts: HostsDeployment) -> None:
