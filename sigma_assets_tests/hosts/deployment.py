@@ -1,5 +1,6 @@
 """A deployment over several hosts as deploy/celery/README.md describes it: one PostgreSQL, one broker, worker hosts."""
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -94,8 +95,13 @@ class HostsDeployment(Deployment):
         )
         self.configure(run_launcher={"config": {"broker": broker.url, "dead_after_seconds": DEAD_AFTER_SECONDS}})
 
-    def add_books(self, count: int, first: date, lots: int) -> list[str]:
-        """Add portfolios of different symbols and quantities, all in one transaction; return their ids."""
+    def add_books(self, count: int, first: date, lots: int, distinct: int) -> list[str]:
+        """Add portfolios of different symbols and quantities, all in one transaction; return their ids.
+
+        Parameters
+        ----------
+        distinct : after so many, the next ones hold the same again.
+        """
         usual = {"account_type": "taxable", "currency": "USD", "initial_equity_usd": HUNDRED, "inception": first}
         books = [
             {"portfolio_id": str(uuid4()), "name": f"number {seed}", "created_at": datetime.now(UTC), **usual}
@@ -104,20 +110,31 @@ class HostsDeployment(Deployment):
         held = [
             {
                 "portfolio_id": book["portfolio_id"],
-                "lot_id": str(uuid4()),
+                "lot_id": f"{book['portfolio_id']} {number}",
                 "symbol": SYMBOLS[(seed + number) % len(SYMBOLS)],
                 "quantity": 10.0 + 7 * seed + 3 * number,
                 "entry_price": 50.0,
                 "entry_date": first,
                 "investment_class": "PUBLIC",
             }
-            for seed, book in enumerate(books)
+            for seed, book in zip(itertools.cycle(range(distinct)), books)
             for number in range(lots)
         ]
         with self.database.begin() as connection:
             connection.execute(sa.insert(schema.portfolios), books)
             connection.execute(sa.insert(schema.lots), held)
         return [str(book["portfolio_id"]) for book in books]
+
+    def allow_runs(self, count: int) -> None:
+        """Let as many runs be in flight at once."""
+        limits = self._configuration()["concurrency"]["runs"]
+        self.configure(concurrency={"runs": {**limits, "max_concurrent_runs": count}})
+
+    def count(self, table: str, portfolio_id: str, first: date = date.min) -> int:
+        """Return how many rows a table has of a portfolio, from a session on."""
+        query = sa.text(f"SELECT count(*) FROM {table} WHERE portfolio_id = :portfolio_id AND session >= :first")
+        with self.database.read() as connection:
+            return connection.execute(query, {"portfolio_id": portfolio_id, "first": first}).scalar_one()
 
     def start_workers(self, *hosts: str, checkout: Path = CHECKOUT) -> None:
         """Start workers with one slot each on hosts, and wait until all take runs.
