@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from sigma_assets.base.garbage import YOUNG_OBJECTS
 from sigma_assets.cli.main import COMMANDS, cli
 
 HEAVY = ("dagster", "exchange_calendars", "fastapi", "numpy", "pandas", "pyarrow", "requests", "rich", "scipy", "sklearn",
@@ -95,3 +96,13 @@ def test_the_help_of_each_command_fits_eighty_columns(name):
 
     assert "Usage:" in shown
     assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("module", ["sigma_assets.cli.main", "sigma_assets.instance.in_process"])
+def test_our_processes_collect_garbage_seldom(module: str):
+    told = subprocess.run(
+        [sys.executable, "-c", f"import {module}, gc; print(gc.get_threshold()[0], gc.isenabled())"],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    assert told.stdout.split() == [str(YOUNG_OBJECTS), "True"]

@@ -110,7 +110,7 @@ class HostsDeployment(Deployment):
         held = [
             {
                 "portfolio_id": book["portfolio_id"],
-                "lot_id": f"{book['portfolio_id']} {number}",
+                "lot_id": f"{number:08x}{str(book['portfolio_id'])[8:]}",
                 "symbol": SYMBOLS[(seed + number) % len(SYMBOLS)],
                 "quantity": 10.0 + 7 * seed + 3 * number,
                 "entry_price": 50.0,

@@ -177,7 +177,7 @@ def _rows(database: Database) -> Rows:
             if {"portfolio_id", "session"} <= {*table.columns.keys()}:
                 owner = table.columns["portfolio_id"]
                 values = [each for each in table.columns if each is not owner and "revision" not in each.name]
-                twins = [sa.func.replace(each, owner, "") if each.name == "lot_id" else each for each in values]
+                twins = [sa.func.left(each, 8) if each.name == "lot_id" else each for each in values]
                 for row in connection.execute(sa.select(owner, *twins).order_by(*table.primary_key)):
                     found[row[0]][table.name].append(tuple(row[1:]))
     return found
