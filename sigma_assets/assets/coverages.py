@@ -19,7 +19,9 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import PORTFOLIO_SESSION
 from sigma_assets.base.errors import CalendarError
 from sigma_assets.prices.source import PriceSource
+from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
+from sigma_assets.runs.tags import PRICES_SEEN
 
 on_its_session = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="date")
 
@@ -50,7 +52,7 @@ def price_coverage(
     loaded, progress = loaded_prices(context, tables, price_source, scope)
     revision = tables.prices_revision()
     rows = coverage_rows(tables, "market_prices", scope).assign(prices_revision=revision)
-    rows = rows.merge(holdings, on=PORTFOLIO_SESSION, how="left")
+    rows = _vouched(context.run, tables, scope, rows.merge(holdings, on=PORTFOLIO_SESSION, how="left"))
     yield from replaced(context, tables, scope, [rows], progress, **loaded.metadata())
 
 
@@ -90,6 +92,24 @@ def _covered(context: dg.AssetExecutionContext, tables: Tables, table: str) -> R
     yield from replaced(
         context, tables, scope, [rows], progress, symbols_computed=len(due), rows_computed=sum(written.values())
     )
+
+
+def _vouched(run: dg.DagsterRun, tables: Tables, scope: Scope, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose revisions say of all assets of a portfolio's session what they were computed from.
+
+    Prices and holdings may have changed after a run was planned, or after one that failed. What a run leaves out, because
+    it was not missing, or because the corrected prices that were looked at do not touch it, was computed before that: of
+    prices it is vouched for up to those that were looked at, of holdings as it was. So the next look sees the rest.
+    """
+    if run.asset_selection is None or {dg.AssetKey(asset) for asset in BY_ASSET} <= set(run.asset_selection):
+        return rows
+    revisions = ["prices_revision", "holdings_revision"]
+    before = tables.rows("price_coverage", scope, columns=[*PORTFOLIO_SESSION, *revisions])
+    both = rows[PORTFOLIO_SESSION].merge(before, on=PORTFOLIO_SESSION, how="left")
+    known = both["prices_revision"].notna().to_numpy()
+    seen = both["prices_revision"].clip(lower=int(run.tags.get(PRICES_SEEN, -1))).clip(upper=rows["prices_revision"])
+    kept = {"prices_revision": seen, "holdings_revision": both["holdings_revision"]}
+    return rows.assign(**{name: kept[name].where(known, rows[name]).astype("int64") for name in revisions})
 
 
 def _refuse_before_inception(tables: Tables, scope: Scope) -> None:

@@ -128,11 +128,11 @@ class Update:
 
     def changed(self) -> tuple[PlanInputs, Mapping[str, Needs]]:
         """Return what is there and would be different by now (SPEC 5); note of what corrected prices leave as it is."""
-        newest = self.tables.prices_revision()
         inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
         needs, corrected = self._changed(inputs)
-        seen = self._chosen(inputs) - {key for key, _ in corrected} - inputs.busy
-        note_price_looks(self.tables.database, seen, newest, self.tables.settings.history_start, inputs.target)
+        untouched = self._chosen(inputs) - {key for key, _ in corrected} - inputs.busy
+        start = self.tables.settings.history_start
+        note_price_looks(self.tables.database, untouched, inputs.prices_seen, start, inputs.target)
         return inputs, needs
 
     def due(self) -> tuple[PlanInputs, Mapping[str, Needs]]:

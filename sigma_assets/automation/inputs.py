@@ -39,6 +39,7 @@ class PlanInputs:
     missing : (portfolio id, asset) -> what it lacks of them.
     in_flight : runs that have not ended; read before `missing`, so that what ends in between is not planned again.
     order : active portfolios in the order of their partitions; one that is no partition yet is not among them.
+    prices_seen : the newest price load before anything else was read.
     lots : how many lots the larger portfolios have.
     lost : sessions that are materialised for some portfolio although our tables end before, those of symbols, too: they
         are older than Dagster's, from a backup. For the universe, too, these are missing.
@@ -50,6 +51,7 @@ class PlanInputs:
     in_flight: list[RunCover]
     order: list[str]
     roster: Roster = field(repr=False)
+    prices_seen: int = 0
     lots: dict[str, int] = field(default_factory=dict, repr=False)
     lost: SessionArray = field(default_factory=lambda: np.array([], dtype="datetime64[D]"), repr=False)
 
@@ -75,7 +77,7 @@ def read_inputs(
     portfolio_ids : only these; None = all that are active.
     force : whether everything counts as missing.
     """
-    roster = tables.roster()
+    seen, roster = tables.prices_revision(), tables.roster()
     in_flight = runs(instance, roster, in_flight=True)
     active = portfolios(tables.database, portfolio_ids)
     last, start = price_source.target_session(), tables.settings.history_start
@@ -104,7 +106,7 @@ def read_inputs(
     if len(of_all):
         of_all = of_all[of_all > np.datetime64(newest_metrics(tables.database))]
     lots = lot_counts(tables.database, portfolio_ids, more_than=LOTS)
-    return PlanInputs(last, sessions, missing, in_flight, order, roster, lots, of_all)
+    return PlanInputs(last, sessions, missing, in_flight, order, roster, seen, lots, of_all)
 
 
 def _lost(materialized: Materialized, name: str, days: SessionArray, newest: date) -> SessionArray:

@@ -142,7 +142,7 @@ def _portfolio_runs(
         workers=workers,
         lots=inputs.lots,
     )
-    return [replace(run, target=inputs.target) for run in planned]
+    return [replace(run, target=inputs.target, prices_seen=inputs.prices_seen) for run in planned]
 
 
 def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:

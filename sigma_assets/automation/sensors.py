@@ -122,13 +122,13 @@ def _corrected(inputs: PlanInputs, tables: Tables, night: Night) -> Needs:
 
     Portfolios that a run works on are looked at afterwards: it may have read prices before a load, and write after it.
     """
-    newest, first = tables.prices_revision(), tables.settings.history_start
-    waiting = set(portfolios_to_look_at(tables.database, newest, first)) & inputs.sessions.keys() - inputs.busy
+    seen, first = inputs.prices_seen, tables.settings.history_start
+    waiting = set(portfolios_to_look_at(tables.database, seen, first)) & inputs.sessions.keys() - inputs.busy
     if waiting:
         waiting -= held_back(night.history, night.now)
     behind = tables.portfolios_behind_prices(sorted(waiting)) if waiting else []
     chunk = behind[:CORRECTED_PER_TICK]
     touched = after_changed_prices(inputs, tables, chunk)
-    seen = (waiting - set(behind)) | (set(chunk) - {key for key, _ in touched})
-    note_price_looks(tables.database, seen, newest, first, inputs.target)
+    untouched = (waiting - set(behind)) | (set(chunk) - {key for key, _ in touched})
+    note_price_looks(tables.database, untouched, seen, first, inputs.target)
     return touched

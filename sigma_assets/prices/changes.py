@@ -138,8 +138,9 @@ def portfolios_behind_prices(
             " JOIN news n ON n.revision = m.revision WHERE n.until IS NULL OR m.session < n.until GROUP BY m.symbol),"
             " everyones AS (SELECT min(session) AS session, max(revision) AS revision FROM changed"
             f" WHERE {bulk.among(connection, 'symbol', 'everyones')}),"
-            " held AS (SELECT portfolio_id, symbol FROM lots WHERE investment_class <> 'PRIVATE' UNION ALL"
-            " SELECT portfolio_id, underlying_symbol FROM lots WHERE underlying_symbol IS NOT NULL),"
+            " mine AS (SELECT h.* FROM lots h JOIN looked p ON p.portfolio_id = h.portfolio_id),"
+            " held AS (SELECT portfolio_id, symbol FROM mine WHERE investment_class <> 'PRIVATE' UNION ALL"
+            " SELECT portfolio_id, underlying_symbol FROM mine WHERE underlying_symbol IS NOT NULL),"
             # lot by lot: asking of each portfolio and each changed symbol whether it is held took 4 million questions
             " touched AS (SELECT h.portfolio_id, c.session, c.revision FROM held h JOIN changed c ON c.symbol = h.symbol"
             " UNION ALL SELECT p.portfolio_id, e.session, e.revision FROM looked p CROSS JOIN everyones e"

@@ -18,6 +18,8 @@ SOURCE = "sigma/source"
 REASON = "sigma/reason"
 TARGET = "sigma/target"
 """Last session that was due when the run was planned: a run over less does not complete a portfolio."""
+PRICES_SEEN = "sigma/prices_revision"
+"""The newest price load when a run over what corrected prices touch was planned; later ones may touch what it leaves out."""
 PORTFOLIO = "sigma/portfolio_id"
 PORTFOLIO_NAME = "sigma/portfolio"
 """The readable name of its partition, for people who look for a run in Dagster's UI."""
@@ -54,6 +56,7 @@ class PlannedRun:
     portfolio_ids : neighbours in the order of the dynamic partitions; empty for the universe.
     reason : why it is run, in a few words.
     target : last session that was due when it was planned, whatever part of it this run covers.
+    prices_seen : the newest price load when it was planned.
     """
 
     assets: tuple[str, ...]
@@ -62,6 +65,7 @@ class PlannedRun:
     portfolio_ids: tuple[str, ...] = ()
     reason: str = MISSING
     target: date | None = field(default=None, compare=False)
+    prices_seen: int | None = field(default=None, compare=False)
 
 
 def run_tags(planned: PlannedRun, roster: Roster, *, source: str, max_runtime_seconds: int) -> dict[str, str]:
@@ -79,6 +83,8 @@ def run_tags(planned: PlannedRun, roster: Roster, *, source: str, max_runtime_se
         tags[PRIORITY] = "1"  # hundreds of new portfolios may be in the queue, and the night of all others waits for it
     if planned.target is not None:
         tags[TARGET] = str(planned.target)
+    if planned.prices_seen is not None and planned.reason == PRICES_CORRECTED:
+        tags[PRICES_SEEN] = str(planned.prices_seen)
     if len(planned.portfolio_ids) == 1:
         tags |= {PORTFOLIO: planned.portfolio_ids[0], PORTFOLIO_NAME: names[0]}
     return tags

@@ -1,6 +1,6 @@
 """What runs again, and what does not: counted, partition by partition."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -151,6 +151,53 @@ def test_where_nothing_is_stored_corrected_prices_touch_nothing(world: World):
     before = nyse_calendar().between(date(2025, 11, 3), date(2025, 11, 14))
 
     assert after_changed_prices(replace(inputs, sessions={world.ids[0]: before}), world.tables, world.ids[:1]) == {}
+
+
+@pytest.fixture(params=["begins late", "fails first"])
+def between(world: World, request: pytest.FixtureRequest):
+    """Return a function that makes a change between the plan of a run over some assets and that run, or its retry.
+
+    A corrected price of TLT touches what reads it in a window, and so not the snapshots.
+    """
+
+    def change(then: Callable[[], object], close: float) -> None:
+        correct(world, "TLT", date(2025, 12, 10), close=close + request.param_index)
+        requests = world.tick("reconcile")
+        assert requests
+        assert all(dg.AssetKey("portfolio_snapshots") not in each.asset_selection for each in requests)
+        if request.param == "fails first":
+            refuse = "CREATE TRIGGER refused BEFORE INSERT ON price_coverage BEGIN SELECT RAISE(ABORT, 'no'); END"
+            with world.database.begin() as connection:
+                connection.exec_driver_sql(refuse)
+            assert not any(run.is_success for run in world.launch(requests))
+            with world.database.begin() as connection:
+                connection.exec_driver_sql("DROP TRIGGER refused")
+            then()
+        else:
+            then()
+            assert all(run.is_success for run in world.launch(requests))
+        world.bring()
+        assert world.bring() == []
+
+    return change
+
+
+def test_prices_corrected_between_the_plan_of_a_run_over_some_assets_and_the_run_are_not_lost(world: World, between):
+    """What the run leaves out was looked at for earlier prices only: it must not be vouched for."""
+    mine, _ = world.ids
+    close = price_history(world.database, ["JNJ"], date(2025, 12, 17), date(2025, 12, 17), nyse_calendar()).close[0, 0]
+
+    between(lambda: correct(world, "JNJ", date(2025, 12, 17), close=close * 1.05), close=91.0 + close)
+
+    assert stored_equals_computed(world, mine)
+
+
+def test_a_flow_between_the_plan_of_a_run_over_some_assets_and_the_run_is_not_lost(world: World, between):
+    mine, _ = world.ids
+
+    between(lambda: add_cash_flow(world.database, mine, date(2025, 12, 17), 1000.0), close=92.0)
+
+    assert stored_equals_computed(world, mine)
 
 
 def test_a_run_of_one_portfolio_and_some_days_makes_up_for_these_alone(world: World, ran):

@@ -230,13 +230,17 @@ def test_a_day_without_trading_before_a_split_is_asked_about(sigma, portfolio, f
     assert ("VFIAX", 60.0, "2024-03-04", "2024-03-11", 900.0) in lots(sigma, portfolio)
 
 
-def test_a_sale_of_a_part_says_how_far_splits_are_known_if_not_up_to_its_day(sigma, portfolio, edits):
-    """Sold of what has split since, in a split that nobody has told yet, it would take twice as much. Known to 15 March."""
+def test_a_sale_says_how_far_splits_are_known_if_not_up_to_its_day(sigma, portfolio, edits):
+    """Sold of what has split since, in a split that nobody has told yet, it would take twice as much. Known to 15 March.
+
+    A purchase opens a lot of its own day.
+    """
     sale = ("trade", "--symbol", "AAPL", "--price", "190", "--quantity")
 
     assert "splits" not in edits(*sale, "-40", "--date", "2024-03-15")
     note = edits(*sale, "-10", "--date", "2024-03-18")["splits"]
-    assert "splits" not in edits(*sale, "-50", "--date", "2024-03-18")  # all of it, whatever it has become
+    assert "splits" in edits(*sale, "-50", "--date", "2024-03-18")  # all that there was before it
+    assert "splits" not in edits(*sale, "5", "--date", "2024-03-18")
 
     assert "AAPL: its prices are stored to 2024-03-15" in note
     assert "if there was one by 2024-03-18, `undo`, `run`, and record the trade again" in note

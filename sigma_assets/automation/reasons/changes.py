@@ -27,15 +27,20 @@ from sigma_assets.storage.portfolios import changed_holdings
 
 
 def after_changed_holdings(inputs: PlanInputs, tables: Tables, materialized: Materialized) -> Needs:
-    """Return, for each portfolio whose lots or cash flows changed, what is there from the change on."""
-    changed = changed_holdings(tables.database, inputs.order, since=tables.settings.history_start)
-    return {
-        (row.portfolio_id, asset): days
-        for row in changed.itertuples()
-        if (name := inputs.roster.name_of.get(row.portfolio_id)) is not None
-        for asset in names(PORTFOLIO_ASSETS)
-        if len(days := _since(materialized.materialized(asset, name), row.first_session.date(), inputs))
-    }
+    """Return, for each portfolio whose lots or cash flows changed, the sessions from the change on that are there.
+
+    Of these every asset, also where one is missing: a run over some alone does not say that all are of now
+    (`assets.coverages`).
+    """
+    again: Needs = {}
+    for row in changed_holdings(tables.database, inputs.order, since=tables.settings.history_start).itertuples():
+        name = inputs.roster.name_of.get(row.portfolio_id)
+        if name is not None:
+            assets = names(PORTFOLIO_ASSETS)
+            there = np.unique(np.concatenate([materialized.materialized(asset, name) for asset in assets]))
+            days = _since(there, row.first_session.date(), inputs)
+            again |= {(row.portfolio_id, asset): days for asset in assets if len(days)}
+    return again
 
 
 def after_changed_prices(inputs: PlanInputs, tables: Tables, portfolio_ids: Collection[str]) -> Needs:

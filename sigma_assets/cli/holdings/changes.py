@@ -62,13 +62,12 @@ def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: dateti
     check_day(database, done, done["entry_date"])
     splits = splits_since_entry(database, done, open_lots)
     changes = plan_trade(open_lots, done, splits, lot_id=_lot_id(held, lot_id), short=short)
-    takes_a_part = len(changes.lots) > len(changes.seen) > 0
     _do(
         database,
         portfolio_id,
         changes,
         as_json=as_json,
-        notes=unknown_splits(database, done) if takes_a_part else {},
+        notes=unknown_splits(database, done) if changes.seen else {},
     )
 
 

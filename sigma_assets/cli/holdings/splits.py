@@ -36,7 +36,7 @@ def check_day(database: Database, lot: "Lot", day: date | None) -> None:
 
 
 def unknown_splits(database: Database, done: "Lot") -> dict[str, str]:
-    """Say how far the splits of a symbol are known, if not up to the day of a trade that takes a part of a lot."""
+    """Say how far the splits of a symbol are known, if not up to the day of a trade that closes some of it."""
     from sigma_assets.holdings.changes import kind_of
     from sigma_assets.prices.tables import last_priced
 
