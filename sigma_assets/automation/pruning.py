@@ -16,7 +16,7 @@ from sigma_assets.runs.newest import MATERIALIZATION, newest_events
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster
-from sigma_assets.storage.schema import FAMILIES, PACKED, stored_table
+from sigma_assets.storage.schema import FAMILIES, PACKED, price_looks, stored_table
 
 EVENTS_AT_ONCE = 5_000
 
@@ -65,6 +65,7 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
             for table in _tables():
                 stored = stored_table(table, database.dialect)
                 connection.execute(sa.delete(stored).where(stored.c.portfolio_id == portfolio_id))
+            connection.execute(sa.delete(price_looks).where(price_looks.c.portfolio_id == portfolio_id))
     for run in found.runs:
         instance.delete_run(run.run_id)
 
