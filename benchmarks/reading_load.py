@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,11 +58,16 @@ def main() -> None:
         try:
             paths = {name: path.format(portfolio_id, start=start) for name, path in ASKED.items()}
             _warm_up(paths.values())
-            work = subprocess.Popen([sys.executable, "-c", WORK, other], cwd=ROOT) if other else None
+            program = [sys.executable, "-c", WORK, other]
+            busy = (
+                subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+                if other
+                else None
+            )
             seen = asyncio.run(_ask(paths, chosen))
-            if work is not None:
-                work.kill()
-                work.wait()
+            if busy is not None:
+                os.killpg(busy.pid, signal.SIGKILL)  # and the command that it waits for
+                busy.wait()
         finally:
             server.kill()
             server.wait()
