@@ -43,7 +43,7 @@ def growing_history(portfolios: int, years: Sequence[int], symbols: int = 300) -
 
 def _copy(world: World, template: date, days: Sequence[date], years_before: int) -> None:
     """Write the events and rows of one session again, as those of others."""
-    from sigma_assets.storage.schema import metadata
+    from sigma_assets.storage.schema import metadata, stored_table
 
     engine = sa.create_engine(
         sa.make_url(world.tables.settings.database).set(drivername="postgresql+psycopg2"),
@@ -73,7 +73,7 @@ def _copy(world: World, template: date, days: Sequence[date], years_before: int)
             ),
             known,
         )
-        for one in metadata.sorted_tables:
+        for one in (stored_table(table, "postgresql") for table in metadata.sorted_tables):
             names = list(one.columns.keys())
             if "session" in names and one.name != "market_prices":
                 values = ", ".join("CAST(day AS date)" if name == "session" else f'"{name}"' for name in names)
