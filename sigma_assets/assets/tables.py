@@ -13,7 +13,6 @@ from sigma_assets.analytics.valuation.ledger import Ledger, ledgers
 from sigma_assets.analytics.valuation.lots import with_carried_actions
 from sigma_assets.analytics.valuation.values import Watched, valuation
 from sigma_assets.base.conventions import (
-    FACTOR_ETFS,
     LOOKBACK_MARGIN,
     METHOD_VERSIONS,
     YEAR_LOOKBACK,
@@ -25,7 +24,7 @@ from sigma_assets.prices.changes import changed_prices, first_sessions, portfoli
 from sigma_assets.prices.gaps import carried_actions
 from sigma_assets.prices.history import price_history
 from sigma_assets.prices.tables import latest_revision
-from sigma_assets.prices.universe import held_symbols, universe
+from sigma_assets.prices.universe import everyones_symbols, held_symbols, universe
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage import portfolios as portfolio_tables
@@ -95,7 +94,7 @@ class Tables:
     @property
     def factor_etfs(self) -> list[str]:
         """The ETFs that are always in scope: SPEC's seventeen, those of the factor model, and the benchmark."""
-        return sorted({*FACTOR_ETFS, *self.settings.factor_model.etfs, self.settings.performance_model.benchmark})
+        return everyones_symbols(self.settings)
 
     @property
     def lookback(self) -> int:

@@ -10,6 +10,39 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.schema import market_prices, portfolios, price_coverage, price_looks
 
+_BEHIND = """
+    WITH looks AS (SELECT portfolio_id, revision FROM price_looks WHERE first_session <= :first),
+    looked AS (SELECT p.portfolio_id, coalesce(k.revision, 0) AS revision
+        FROM portfolios p LEFT JOIN looks k ON k.portfolio_id = p.portfolio_id
+        WHERE p.deleted_at IS NULL AND coalesce(k.revision, 0) < (SELECT max(revision) FROM price_loads){chosen}),
+    loads AS (SELECT revision, min(session) AS session FROM market_prices
+        WHERE revision > :since AND revision > (SELECT min(revision) FROM looked) GROUP BY revision),
+    computed AS (SELECT v.session,
+            min(CASE WHEN v.prices_revision > p.revision THEN v.prices_revision ELSE p.revision END) AS revision
+        FROM price_coverage v JOIN looked p ON p.portfolio_id = v.portfolio_id
+        WHERE v.session >= (SELECT min(session) FROM loads) AND v.session >= :first GROUP BY v.session),
+    seen AS (SELECT session, min(revision) OVER (ORDER BY session DESC) AS revision FROM computed),
+    news AS (SELECT l.revision, (SELECT min(s.session) FROM seen s WHERE s.revision >= l.revision) AS until
+        FROM loads l WHERE l.revision > (SELECT min(s.revision) FROM seen s)),
+    changed AS (SELECT m.symbol, min(m.session) AS session, max(m.revision) AS revision
+        FROM market_prices m JOIN news n ON n.revision = m.revision
+        WHERE n.until IS NULL OR m.session < n.until GROUP BY m.symbol),
+    everyones AS (SELECT min(session) AS session, max(revision) AS revision FROM changed WHERE {everyones}),
+    mine AS (SELECT h.* FROM lots h JOIN looked p ON p.portfolio_id = h.portfolio_id),
+    held AS (SELECT portfolio_id, symbol FROM mine WHERE investment_class <> 'PRIVATE'
+        UNION ALL SELECT portfolio_id, underlying_symbol FROM mine WHERE underlying_symbol IS NOT NULL),
+    touched AS (SELECT h.portfolio_id, c.session, c.revision FROM held h JOIN changed c ON c.symbol = h.symbol
+        UNION ALL SELECT p.portfolio_id, e.session, e.revision FROM looked p CROSS JOIN everyones e
+        WHERE e.revision IS NOT NULL),
+    reach AS (SELECT t.portfolio_id, min(t.session) AS session, max(t.revision) AS revision
+        FROM touched t JOIN looked p ON p.portfolio_id = t.portfolio_id
+        WHERE t.revision > p.revision GROUP BY t.portfolio_id)
+    SELECT portfolio_id FROM reach r WHERE EXISTS (SELECT 1 FROM price_coverage v
+        WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.session >= :first
+        AND v.prices_revision < r.revision)
+    ORDER BY {order}"""
+"""Lot by lot: asking of each portfolio and each changed symbol whether it is held took 4 million questions."""
+
 
 def changed_prices(
     db: Database, since: int, symbols: Sequence[str] | None = None, first: date = date.min, last: date = date.max
@@ -121,37 +154,8 @@ def portfolios_behind_prices(
     def read(connection: sa.Connection) -> pd.DataFrame:
         order = bulk.ordered(connection, price_coverage, ("portfolio_id",))
         chosen = "" if portfolio_ids is None else f" AND {bulk.among(connection, 'p.portfolio_id', 'chosen')}"
-        query = (
-            "WITH looks AS (SELECT portfolio_id, revision FROM price_looks WHERE first_session <= :first),"
-            " looked AS (SELECT p.portfolio_id, coalesce(k.revision, 0) AS revision FROM portfolios p"
-            " LEFT JOIN looks k ON k.portfolio_id = p.portfolio_id WHERE p.deleted_at IS NULL"
-            f" AND coalesce(k.revision, 0) < (SELECT max(revision) FROM price_loads){chosen}),"
-            " loads AS (SELECT revision, min(session) AS session FROM market_prices WHERE revision > :since"
-            " AND revision > (SELECT min(revision) FROM looked) GROUP BY revision),"
-            " computed AS (SELECT v.session, min(CASE WHEN v.prices_revision > p.revision THEN v.prices_revision"
-            " ELSE p.revision END) AS revision FROM price_coverage v JOIN looked p ON p.portfolio_id = v.portfolio_id"
-            " WHERE v.session >= (SELECT min(session) FROM loads) AND v.session >= :first GROUP BY v.session),"
-            " seen AS (SELECT session, min(revision) OVER (ORDER BY session DESC) AS revision FROM computed),"
-            " news AS (SELECT l.revision, (SELECT min(s.session) FROM seen s WHERE s.revision >= l.revision) AS until"
-            " FROM loads l WHERE l.revision > (SELECT min(s.revision) FROM seen s)),"
-            " changed AS (SELECT m.symbol, min(m.session) AS session, max(m.revision) AS revision FROM market_prices m"
-            " JOIN news n ON n.revision = m.revision WHERE n.until IS NULL OR m.session < n.until GROUP BY m.symbol),"
-            " everyones AS (SELECT min(session) AS session, max(revision) AS revision FROM changed"
-            f" WHERE {bulk.among(connection, 'symbol', 'everyones')}),"
-            " mine AS (SELECT h.* FROM lots h JOIN looked p ON p.portfolio_id = h.portfolio_id),"
-            " held AS (SELECT portfolio_id, symbol FROM mine WHERE investment_class <> 'PRIVATE' UNION ALL"
-            " SELECT portfolio_id, underlying_symbol FROM mine WHERE underlying_symbol IS NOT NULL),"
-            # lot by lot: asking of each portfolio and each changed symbol whether it is held took 4 million questions
-            " touched AS (SELECT h.portfolio_id, c.session, c.revision FROM held h JOIN changed c ON c.symbol = h.symbol"
-            " UNION ALL SELECT p.portfolio_id, e.session, e.revision FROM looked p CROSS JOIN everyones e"
-            " WHERE e.revision IS NOT NULL),"
-            " reach AS (SELECT t.portfolio_id, min(t.session) AS session, max(t.revision) AS revision FROM touched t"
-            " JOIN looked p ON p.portfolio_id = t.portfolio_id WHERE t.revision > p.revision GROUP BY t.portfolio_id)"
-            " SELECT portfolio_id FROM reach r WHERE EXISTS (SELECT 1 FROM price_coverage v"
-            " WHERE v.portfolio_id = r.portfolio_id AND v.session >= r.session AND v.session >= :first"
-            " AND v.prices_revision < r.revision)"
-            f" ORDER BY {order}"
-        )
+        everyone = bulk.among(connection, "symbol", "everyones")
+        query = _BEHIND.format(chosen=chosen, everyones=everyone, order=order)
         parameters = {
             "since": since,
             "first": first.isoformat(),

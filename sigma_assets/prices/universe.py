@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.schema import lots
@@ -19,6 +21,11 @@ _EVER_PRICED = """
         FROM priced WHERE priced.symbol IS NOT NULL
     )
     SELECT symbol FROM priced WHERE symbol IS NOT NULL"""
+
+
+def everyones_symbols(settings: Settings) -> list[str]:
+    """Return the symbols that every portfolio depends on: SPEC's seventeen, the factor model's ETFs, and the benchmark."""
+    return sorted({*FACTOR_ETFS, *settings.factor_model.etfs, settings.benchmark})
 
 
 def held_symbols(db: Database, ids: Sequence[str] | None = None) -> pd.DataFrame:

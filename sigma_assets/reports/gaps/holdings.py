@@ -6,6 +6,7 @@ from datetime import date
 
 from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.prices.changes import portfolios_behind_prices
+from sigma_assets.prices.universe import everyones_symbols
 from sigma_assets.reports.gaps.entered import Entered, EnteredReader
 from sigma_assets.reports.gaps.kinds import (
     RECENT,
@@ -120,8 +121,7 @@ def holdings_of(
     if before:  # seldom
         computable = _changed(database, list(before), start)
         changed = {key: day for key, day in changed.items() if key not in before} | computable
-    everyones = sorted({*FACTOR_ETFS, *settings.factor_model.etfs, settings.benchmark})
-    behind = set(portfolios_behind_prices(database, everyones, start, portfolio_ids))
+    behind = set(portfolios_behind_prices(database, everyones_symbols(settings), start, portfolio_ids))
     told = {}
     for key, each in known.items():
         more = [holdings_changed(changed[key])] if key in changed else []

@@ -2,31 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import dagster as dg
-import pytest
 import sqlalchemy as sa
 from dagster._core.events import StepMaterializationData
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.partition_status_cache import get_partition_subsets
 
-from sigma_assets.instance.postgres import SharedPostgresStorage
-from sigma_assets.instance.sqlite.storage import SharedSqliteStorage
 from sigma_assets_tests.templates import fresh_instance
 
 SESSIONS = dg.StaticPartitionsDefinition(["2026-01-08", "2026-01-09"])
 BOTH = dg.MultiPartitionsDefinition({"date": SESSIONS, "portfolio": dg.DynamicPartitionsDefinition(name="portfolio")})
-
-
-@pytest.fixture
-def storage(installed_url: str, tmp_path) -> Iterator[DagsterStorage]:
-    is_sqlite = installed_url.startswith("sqlite")
-    opened = SharedSqliteStorage(str(tmp_path / "home")) if is_sqlite else SharedPostgresStorage(installed_url)
-    yield opened
-    for part in (opened.event_log_storage, opened.run_storage, opened.schedule_storage):
-        part.dispose()
 
 
 def _materialization(asset: str) -> dg.EventLogEntry:

@@ -22,6 +22,7 @@ TABLES = (
     "stress_tests_by_portfolio",
     "stress_tests_by_position",
 )
+"""As in the schema of this version; that of the code may move on."""
 
 
 def upgrade() -> None:
