@@ -4,7 +4,8 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import monotonic
 from typing import Any
@@ -15,6 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sigma_assets.base.errors import SigmaError
 
 CACHE_SECONDS = 1.0
+AT_MOST = 2
+"""An answer may be so many times as old while the next one is being made: readers do not wait long for that one. Whoever
+asks every two seconds always gets a new one."""
+PATIENCE_SECONDS = 0.02
+"""How long a reader waits for the next answer where the last one may still be given."""
+MAKERS = 4
+"""Threads that make answers while readers get the last ones."""
 MAX_KEYS = 1000
 MOST_BYTES = 64 << 20
 """Bodies that are kept, together; what was asked for longest ago goes first."""
@@ -50,9 +58,15 @@ class Answer:
         return Response(self.body, media_type=self.media_type, headers=named)
 
 
-@dataclass
-class _Slot:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+@dataclass(frozen=True)
+class _Kept:
+    """What was read.
+
+    Attributes
+    ----------
+    version : what it is right for; None where nobody knows.
+    """
+
     moment: float = float("-inf")
     version: Hashable = None
     value: Any = None
@@ -62,11 +76,37 @@ class _Slot:
     def size(self) -> int:
         return len(self.value.body) if isinstance(self.value, Answer) else 0
 
+    def get(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass
+class _Slot:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: _Kept = field(default_factory=_Kept)
+    renewal: Future[Any] | None = None
+
+
+class _Making(threading.local):
+    """What a thread is making now.
+
+    Attributes
+    ----------
+    version : what it is to be right for; None while it makes nothing.
+    is_current : whether all parts were read since then.
+    """
+
+    version: Hashable = None
+    is_current: bool = True
+
 
 class ShortCache:
     """Remembers what was read for at most a second; of readers that come at once, one reads and the others wait.
 
-    What is read with a version is kept for as long as that stays the same; whether it does is asked once a second.
+    What is read with a version is kept for as long as that stays the same; whether it does is asked once a second. Where
+    making an answer takes longer than a moment, readers get the last one meanwhile, if that is at most two seconds old.
     """
 
     def __init__(
@@ -82,44 +122,90 @@ class ShortCache:
         self._max_keys, self._most_bytes = max_keys, most_bytes
         self._lock = threading.Lock()
         self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
+        self._making = _Making()
+        self._makers = ThreadPoolExecutor(MAKERS, "answers")
 
     def get(self, key: Hashable, read: Callable[[], Any], version: Callable[[], Hashable] = object) -> Any:
         """Return what `read` returned, or raise what it raised, not longer ago than the cache remembers.
 
+        What `read` gets here itself is a part of what it makes: that is kept only if no part is older than its version.
+
         Parameters
         ----------
         version : returns what is equal to an earlier one only if `read` would return the same again; it is asked before
-            reading, so that a change in between counts as one. By default nothing is.
+            reading, so that a change in between counts as one. By default nothing is. Parts have that of the whole.
         """
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
+        if self._making.version is not None:
+            return self._part(slot, read)
+        last = slot.kept
+        age = self._clock() - last.moment
+        if isinstance(last.value, Answer) and self._seconds <= age < AT_MOST * self._seconds:
+            renewal = self._renewal(slot, read, version)
+            wait([renewal], PATIENCE_SECONDS)
+            return renewal.result() if renewal.done() else last.value
+        return self._renewed(slot, read, version)
+
+    def close(self) -> None:
+        """Wait for the answers that are being made."""
+        self._makers.shutdown()
+
+    def _part(self, slot: _Slot, read: Callable[[], Any]) -> Any:
         with slot.lock:
             begun = self._clock()
-            if begun - slot.moment >= self._seconds:
-                self._renew(slot, read, version)
-                slot.moment = begun
-            if slot.error is not None:
-                raise slot.error
-            return slot.value
+            if slot.kept.version != self._making.version:
+                if begun - slot.kept.moment >= self._seconds:
+                    self._read(slot, begun, self._making.version, read)
+                else:
+                    self._making.is_current = False
+            return slot.kept.get()
 
-    def _renew(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> None:
+    def _renewal(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Future[Any]:
+        with self._lock:
+            if slot.renewal is None or slot.renewal.done():
+                slot.renewal = self._makers.submit(self._renewed, slot, read, version)
+            return slot.renewal
+
+    def _renewed(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Any:
+        with slot.lock:
+            begun = self._clock()
+            if begun - slot.kept.moment >= self._seconds:
+                self._renew(slot, begun, read, version)
+            return slot.kept.get()
+
+    def _renew(self, slot: _Slot, begun: float, read: Callable[[], Any], version: Callable[[], Hashable]) -> None:
         try:
             now = version()
-            if slot.error is None and slot.version is not None and now == slot.version:
-                return
-            slot.version, slot.value, slot.error = None, None, None
-            slot.value = read()
-            slot.version = None if isinstance(slot.value, Answer) and not slot.value.is_lasting else now
         except UNAVAILABLE as error:
-            slot.version, slot.value, slot.error = None, None, error
+            slot.kept = _Kept(begun, error=error)
+            return
+        last = slot.kept
+        if last.error is None and last.version is not None and now == last.version:
+            slot.kept = replace(last, moment=begun)
+            return
+        self._making.version, self._making.is_current = now, True
+        try:
+            self._read(slot, begun, now, read)
+            value = slot.kept.value
+            if not self._making.is_current or (isinstance(value, Answer) and not value.is_lasting):
+                slot.kept = replace(slot.kept, version=None)
         finally:
+            self._making.version = None
             self._make_room()
+
+    def _read(self, slot: _Slot, begun: float, version: Hashable, read: Callable[[], Any]) -> None:
+        """Read; what is raised unexpectedly leaves the slot as it was."""
+        try:
+            slot.kept = _Kept(begun, version, read())
+        except UNAVAILABLE as error:
+            slot.kept = _Kept(begun, error=error)
 
     def _make_room(self) -> None:
         """Forget what was asked for longest ago, so that neither keys nor bytes are too many."""
         with self._lock:
-            total = sum(slot.size for slot in self._slots.values())
+            total = sum(slot.kept.size for slot in self._slots.values())
             while len(self._slots) > 1 and (len(self._slots) > self._max_keys or total > self._most_bytes):
                 _, oldest = self._slots.popitem(last=False)
-                total -= oldest.size
+                total -= oldest.kept.size

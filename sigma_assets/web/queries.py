@@ -53,7 +53,8 @@ class Queries:
         return self.settings.current_session(), self.database.version()
 
     def close(self) -> None:
-        """Close the connections to our tables, and those that watch Dagster's."""
+        """Close the connections to our tables, and those that watch Dagster's, once the answers under way are made."""
+        self.cache.close()
         self.database.dispose()
         self._dagster_changes.close()
 

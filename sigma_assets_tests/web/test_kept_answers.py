@@ -185,3 +185,83 @@ def test_an_error_is_shared_for_a_second_and_not_kept():
 
     assert cache.get("status", look, lambda: 1).body == b"back"
     assert answers == []
+
+
+def test_readers_do_not_wait_for_the_next_answer_while_the_last_one_is_young():
+    """It is given for two seconds at most; then all wait."""
+    now, made = [0.0], threading.Event()
+    cache = ShortCache(1.0, lambda: now[0])
+    numbers = iter(range(10))
+
+    def slowly() -> Answer:
+        number = next(numbers)
+        if number:
+            assert made.wait(60)
+        return Answer(b"%d" % number)
+
+    def get() -> bytes:
+        return cache.get("report", slowly).body
+
+    assert get() == b"0"
+    for now[0] in (0.9, 1.0, 1.9):
+        assert get() == b"0", "the next one is being made"
+    now[0] = 2.0
+    late = threading.Thread(target=lambda: seen.append(get()))
+    seen: list[bytes] = []
+    late.start()
+    late.join(0.2)
+    assert seen == [], "nothing may be given that is older than two seconds"
+    made.set()
+    late.join(60)
+    cache.close()
+
+    assert seen == [b"2"], "what was begun a second ago is no longer young, either"
+
+
+def test_a_quick_answer_is_given_at_once():
+    now = [0.0]
+    cache = ShortCache(1.0, lambda: now[0])
+
+    assert [cache.get("report", lambda: Answer(b"%.1f" % now[0])).body for now[0] in (0.0, 1.5)] == [b"0.0", b"1.5"]
+
+
+def test_what_is_made_of_an_older_part_is_not_kept():
+    """A part may be a second old: a change since then is in the version of the whole, and not in the whole."""
+    now, written = [0.0], ["old"]
+    cache = ShortCache(1.0, lambda: now[0])
+    looks: list[str] = []
+
+    def part() -> str:
+        return cache.get("part", lambda: looks.append(written[0]) or written[0])  # type: ignore[func-returns-value]
+
+    def whole(key: str) -> str:
+        return cache.get(key, part, lambda: written[0])
+
+    assert whole("first") == "old"
+    assert whole("second") == "old"
+    written[0] = "new"
+    now[0] = 0.5
+    assert whole("third") == "old", "a part that was read half a second ago serves"
+    for now[0] in (1.5, 3.0, 4.5):
+        assert (whole("first"), whole("third")) == ("new", "new")
+
+    assert looks == ["old", "new"]
+
+
+def test_a_portfolio_that_came_while_the_roster_was_remembered_is_not_missing_for_good(embedded):
+    now = [0.0]
+    embedded.add_portfolio("P1")
+    complete(embedded.instance, ["P1"])
+    client = embedded.client()
+    queries = client.app.state.queries  # type: ignore[attr-defined]
+    queries.cache._seconds, queries.cache._clock = 1.0, lambda: now[0]
+    queries.roster()
+    embedded.add_portfolio("P2", name="Second")
+    complete(embedded.instance, ["P2"])
+
+    client.get("/api/v1/portfolios")
+    now[0] = 2.0
+    later = client.get("/api/v1/portfolios").json()["portfolios"]
+
+    assert later == embedded.client().get("/api/v1/portfolios").json()["portfolios"]
+    assert later[1]["run_id"] is not None
