@@ -31,6 +31,7 @@ from sigma_assets.instance.event_log.indexed_tags import IndexedTags
 from sigma_assets.instance.event_log.known_columns import KnownAssetColumns, KnownRunColumns
 from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
 from sigma_assets.instance.event_log.pool_queue import PoolQueue
+from sigma_assets.instance.health.heartbeats import TABLE as HEARTBEATS
 from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
@@ -39,6 +40,9 @@ from sigma_assets.storage.connection.timeouts import set_timeouts
 
 IDLE_CONNECTIONS = 2
 """Connections that a process keeps (Dagster nests two to store an event); it opens more as its threads need them."""
+TABLES = {"runs", "instance_info", "event_logs", "jobs", HEARTBEATS.name}
+"""Whose absence shows that there is something to make. Dagster's storages would each ask for their own, on connections of
+their own, at each opening, as at each tick of a sensor."""
 REPEATED_EVENT_CALLS = (
     "claim_concurrency_slot", "free_concurrency_slot_for_step", "get_asset_records", "get_dynamic_partitions",
     "get_latest_storage_id_by_partition", "get_latest_tags_by_partition", "get_pool_config", "get_pool_limits",
@@ -164,13 +168,15 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         engine = create_engine(address, isolation_level="AUTOCOMMIT", connect_args=arguments, **pool)
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
         sa.event.listen(engine, "connect", partial(_prepare, engine.url))
-        engine.connect().close()  # waits: what Dagster does below does not
-        super().__init__(address, should_autocreate_tables, inst_data)
-        self._run_storage = BeatingPostgresRunStorage(address, should_autocreate_tables)
-        self._event_log_storage = PooledPostgresEventLogStorage(address, should_autocreate_tables)
+        with engine.connect() as connection:  # waits: what Dagster does below does not
+            lacking = should_autocreate_tables and not TABLES.issubset(sa.inspect(connection).get_table_names())
+        super().__init__(address, lacking, inst_data)
+        self.should_autocreate_tables = should_autocreate_tables
+        self._run_storage = BeatingPostgresRunStorage(address, lacking)
+        self._event_log_storage = PooledPostgresEventLogStorage(address, lacking)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
-        if should_autocreate_tables:
+        if lacking:
             retry_pg_creation_fn(self._run_storage.heartbeats.create)
         _repeat(self._run_storage, REPEATED_RUN_CALLS, place_of(engine.url))
         _repeat(self._event_log_storage, REPEATED_EVENT_CALLS, place_of(engine.url))

@@ -10,10 +10,11 @@ Named in dagster.yaml::
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import dagster as dg
 from dagster import DagsterInstance, StringSource
@@ -25,19 +26,39 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.engine import Connection
 
 from sigma_assets.instance.event_log.known_columns import KnownRunColumns
-from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
+from sigma_assets.instance.sqlite.engine import BUSY_TIMEOUT_SECONDS, exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
 class _Shared:
-    """One pooled engine for a storage of Dagster's, with writers that wait for each other."""
+    """One pooled engine for a storage of Dagster's, with writers that wait for each other.
+
+    Attributes
+    ----------
+    file, tables : the storage's file, and the tables that Dagster makes where it finds none.
+    """
+
+    file: ClassVar[str]
+    tables: ClassVar[frozenset[str]]
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
         path = conn_string.removeprefix("sqlite:///")
         self._engine = sqlite_engine(path)
         self._reserve = Reserve(os.path.dirname(path))
         super().__init__(conn_string, inst_data)  # type: ignore[call-arg]
+
+    @classmethod
+    def from_local(cls, base_dir: str, inst_data: ConfigurableClassData | None = None) -> Self:
+        """Open the file; make it if need be.
+
+        With each opening, as with each tick of a sensor, Dagster reads all migrations that there ever were, to learn
+        whether there is anything to make.
+        """
+        path = os.path.join(os.path.abspath(base_dir), cls.file)
+        if cls.tables <= _tables_in(path):
+            return cls(f"sqlite:///{path}", inst_data)
+        return super().from_local(base_dir, inst_data)  # type: ignore[misc]
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -52,6 +73,9 @@ class _Shared:
 
 class SharedSqliteRunStorage(_Shared, KnownRunColumns, SqliteRunStorage):
     """Dagster's SQLite run storage, shared by many processes. A run begins and ends on a full disk only as told."""
+
+    file = "runs.db"
+    tables = frozenset({"runs", "instance_info", "alembic_version"})
 
     def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
         """Add a run, with room for recording that it failed."""
@@ -69,6 +93,9 @@ class SharedSqliteRunStorage(_Shared, KnownRunColumns, SqliteRunStorage):
 
 class SharedSqliteScheduleStorage(_Shared, SqliteScheduleStorage):
     """Dagster's SQLite schedule storage, shared by many processes."""
+
+    file = "schedules.db"
+    tables = frozenset({"jobs", "alembic_version"})
 
 
 class SharedSqliteStorage(DagsterStorage, ConfigurableClass):
@@ -127,3 +154,22 @@ class SharedSqliteStorage(DagsterStorage, ConfigurableClass):
         """Close all connections."""
         for storage in (self._events, self._runs, self._schedules):
             storage.dispose()
+
+
+def _tables_in(path: str) -> set[str]:
+    """Return the tables of a SQLite file; none where there is no file, or where Dagster has to say what is wrong with it.
+
+    The table of the schema's revision counts only once it names one: Dagster notes that last.
+    """
+    if not os.path.exists(path):
+        return set()
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+    try:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "alembic_version" in names and connection.execute("SELECT 1 FROM alembic_version").fetchone() is None:
+            names.remove("alembic_version")
+        return names
+    except sqlite3.Error:
+        return set()
+    finally:
+        connection.close()
