@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 import sqlalchemy as sa
 
+from sigma_assets.base.garbage import spare
 from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage import migrations
 from sigma_assets.storage.connection.database import Database
@@ -56,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Look for garbage from here on, not again and again among what stays, and seldom: runs leave little of it."""
-    gc.freeze()
+    spare()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
 

@@ -1,18 +1,24 @@
-"""The executor of runs: what a process holds when its run starts is left out of garbage collections meanwhile."""
+"""The executor of runs: it collects little garbage, and sleeps where a step waits for a pool."""
 
 import gc
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.plan.active import ActiveExecution
 
+from sigma_assets.base.garbage import spare
 from sigma_assets.instance.executor import run_executor
 from sigma_assets.instance.in_process import execute_run
 
 
 @pytest.fixture(autouse=True)
-def _thawed() -> Iterator[None]:
-    """Begin with nothing frozen, as a process does that was just started; the tests' own process was frozen."""
+def _thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin with nothing spared, as a process does that was just started; the tests' own process was."""
+    monkeypatch.setattr("sigma_assets.base.garbage._Spared.always", False)
     gc.unfreeze()
     yield
     gc.freeze()
@@ -52,7 +58,7 @@ def test_a_worker_that_was_frozen_before_it_was_forked_stays_so():
     def some() -> None:
         work()
 
-    gc.freeze()
+    spare()
     before = gc.get_freeze_count()
     try:
         with dg.DagsterInstance.ephemeral() as instance:
@@ -62,3 +68,76 @@ def test_a_worker_that_was_frozen_before_it_was_forked_stays_so():
         gc.unfreeze()
 
     assert 10_000 < after <= frozen[0] <= before  # some of it ends by itself; nothing is added
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """Return an instance whose only slot of a pool another run has."""
+    (tmp_path / "dagster.yaml").write_text(
+        "storage: {custom: {module: sigma_assets.instance.sqlite.storage, class: SharedSqliteStorage,"
+        f" config: {{base_dir: '{tmp_path}'}}}}}}\n"
+        "concurrency: {pools: {granularity: op, default_limit: 1}}\ntelemetry: {enabled: false}\n"
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.event_log_storage.initialize_concurrency_limit_to_default("prices")
+        assert instance.event_log_storage.claim_concurrency_slot("prices", "another run", "load").is_claimed
+        yield instance
+
+
+def _while_waiting(monkeypatch: pytest.MonkeyPatch, work: Callable[[int], None]) -> list[int]:
+    """Do something each time that a run looks for steps and finds none; return the list of these looks."""
+    looks: list[int] = []
+    real = ActiveExecution.get_steps_to_execute
+
+    def look(execution: ActiveExecution, limit: int | None = None) -> object:
+        steps = real(execution, limit)
+        if not steps:
+            looks.append(len(looks) + 1)
+            work(looks[-1])
+        return steps
+
+    monkeypatch.setattr(ActiveExecution, "get_steps_to_execute", look)
+    return looks
+
+
+@dg.op(pool="prices")
+def load() -> None:
+    """Load."""
+
+
+@dg.job(executor_def=run_executor(1.0))
+def loading() -> None:
+    load()
+
+
+def test_a_worker_whose_step_waits_for_a_pool_sleeps_and_goes_on_when_there_is_room(instance, monkeypatch):
+    """Two looks a second ask the pool; Dagster's own worker looks a thousand times meanwhile."""
+
+    def free(look: int) -> None:
+        if look == 3:
+            instance.event_log_storage.free_concurrency_slot_for_step("another run", "load")
+
+    looks = _while_waiting(monkeypatch, free)
+
+    events = list(execute_run(loading, instance.create_run_for_job(loading), instance))
+
+    assert events[-1].is_job_success
+    assert 3 <= len(looks) < 20
+
+
+def test_a_worker_whose_step_waits_for_a_pool_is_canceled_at_once(instance, monkeypatch):
+    """The pool never has room."""
+    run = instance.create_run_for_job(loading)
+
+    def cancel(look: int) -> None:
+        if look == 2:
+            instance.report_run_canceling(instance.get_run_by_id(run.run_id))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    looks = _while_waiting(monkeypatch, cancel)
+
+    events = list(execute_run(loading, run, instance))
+
+    assert len(looks) == 2
+    assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.CANCELED, events
+    assert instance.event_log_storage.get_concurrency_info("prices").pending_step_count == 0

@@ -42,12 +42,13 @@ import sigma_assets.instance.warm.run_workers
 import sigma_assets.providers.massive.provider
 import sigma_assets.providers.simulated.provider
 import sigma_assets.storage.migrations.journal_triggers
+from sigma_assets.base.garbage import spare
 
 PID = os.getpid()
 MODULES = frozenset(sys.modules)
 
 gc.collect()
-gc.freeze()  # a collection in a worker would write to every object, and so copy the memory that it shares
+spare()  # a collection in a worker would write to every object, and so copy the memory that it shares
 
 
 def reason_for_cold_start(module: str) -> str | None:
