@@ -71,7 +71,7 @@ def onboarding(
 @dg.sensor(
     name="reconcile",
     jobs=[symbols_job, portfolios_job],
-    minimum_interval_seconds=4,
+    minimum_interval_seconds=5,
     default_status=RUNNING,
     description="Runs what is missing, unfinished, late, changed or corrected, and not in progress; cleans up runs.",
 )

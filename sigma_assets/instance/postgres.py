@@ -25,7 +25,8 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, Po
 from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
 from sqlalchemy.dialects.postgresql import ARRAY
 
-import sigma_assets.instance.event_log.batching  # noqa: F401  (batched events in every process that opens the instance)
+import sigma_assets.instance.event_log.batching  # (batched events in every process that opens the instance)
+import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens it, too)
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.instance.event_log.indexed_tags import IndexedTags
 from sigma_assets.instance.event_log.known_columns import KnownAssetColumns, KnownRunColumns

@@ -25,6 +25,7 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.engine import Connection
 
+import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens the instance)
 from sigma_assets.instance.event_log.known_columns import KnownRunColumns
 from sigma_assets.instance.sqlite.engine import BUSY_TIMEOUT_SECONDS, exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
