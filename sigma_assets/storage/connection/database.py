@@ -186,6 +186,8 @@ def _normalised(url: str) -> sa.URL:
         raise StorageError(
             "SIGMA_DATABASE_URL: cannot be read as an address; expected sqlite:///path/to/file or postgresql://user:password@host/name"
         ) from None
+    if parsed.drivername in _POSTGRES and "@" in (parsed.host or ""):  # what is before it may belong to the password
+        raise StorageError("SIGMA_DATABASE_URL: more than one @; in a user's name or a password, write %40 for it")
     if parsed.drivername in _POSTGRES:
         return with_timeouts(parsed.set(drivername="postgresql+psycopg2"))
     if parsed.drivername in _SQLITE:

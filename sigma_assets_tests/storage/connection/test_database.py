@@ -32,6 +32,14 @@ def test_other_addresses_are_refused_without_their_password(url: str) -> None:
     assert SECRET not in "".join(traceback.format_exception(refused.value))
 
 
+def test_a_password_with_an_at_sign_is_refused_before_a_part_of_it_is_taken_for_a_host() -> None:
+    with pytest.raises(StorageError, match="more than one @.*write %40") as refused:
+        Database(f"postgresql://u:first@{SECRET}@h/d")
+
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    assert repr(Database(f"postgresql://u:first%40{SECRET}@h/d")) == "Database(PostgreSQL d at h)"
+
+
 def test_an_unreachable_server_is_named_without_the_password() -> None:
     database = Database(f"postgresql://sigma:{SECRET}@127.0.0.1:1/risk")
 
