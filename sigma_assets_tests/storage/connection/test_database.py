@@ -33,7 +33,7 @@ def test_other_addresses_are_refused_without_their_password(url: str) -> None:
 
 
 def test_a_password_with_an_at_sign_is_refused_before_a_part_of_it_is_taken_for_a_host() -> None:
-    with pytest.raises(StorageError, match="more than one @.*write %40") as refused:
+    with pytest.raises(StorageError, match=r"more than one @.*write %40") as refused:
         Database(f"postgresql://u:first@{SECRET}@h/d")
 
     assert SECRET not in "".join(traceback.format_exception(refused.value))
