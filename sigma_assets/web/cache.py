@@ -135,72 +135,74 @@ class ShortCache:
         version : returns what is equal to an earlier one only if `read` would return the same again; it is asked before
             reading, so that a change in between counts as one. By default nothing is. Parts have that of the whole.
         """
+        asked = self._clock()
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
         if self._making.version is not None:
-            return self._part(slot, read)
+            return self._part(slot, asked, read)
         last = slot.kept
-        age = self._clock() - last.moment
-        if isinstance(last.value, Answer) and self._seconds <= age < AT_MOST * self._seconds:
-            renewal = self._renewal(slot, read, version)
+        if isinstance(last.value, Answer) and self._seconds <= asked - last.moment < AT_MOST * self._seconds:
+            renewal = self._renewal(slot, asked, read, version)
             wait([renewal], PATIENCE_SECONDS)
             return renewal.result() if renewal.done() else last.value
-        return self._renewed(slot, read, version)
+        return self._renewed(slot, asked, read, version)
 
     def close(self) -> None:
         """Wait for the answers that are being made."""
         self._makers.shutdown()
 
-    def _part(self, slot: _Slot, read: Callable[[], Any]) -> Any:
+    def _part(self, slot: _Slot, asked: float, read: Callable[[], Any]) -> Any:
         with slot.lock:
-            begun = self._clock()
             if slot.kept.version != self._making.version:
-                if begun - slot.kept.moment >= self._seconds:
-                    self._read(slot, begun, self._making.version, read)
+                if asked - slot.kept.moment >= self._seconds:
+                    self._read(slot, self._clock(), self._making.version, read)
                 else:
                     self._making.is_current = False
             return slot.kept.get()
 
-    def _renewal(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Future[Any]:
+    def _renewal(
+        self, slot: _Slot, asked: float, read: Callable[[], Any], version: Callable[[], Hashable]
+    ) -> Future[Any]:
         with self._lock:
             if slot.renewal is None or slot.renewal.done():
-                slot.renewal = self._makers.submit(self._renewed, slot, read, version)
+                slot.renewal = self._makers.submit(self._renewed, slot, asked, read, version)
             return slot.renewal
 
-    def _renewed(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Any:
+    def _renewed(self, slot: _Slot, asked: float, read: Callable[[], Any], version: Callable[[], Hashable]) -> Any:
         with slot.lock:
-            begun = self._clock()
-            if begun - slot.kept.moment >= self._seconds:
-                self._renew(slot, begun, read, version)
+            # by when the reader asked: all who waited while the last one was being made share the next one
+            if asked - slot.kept.moment >= self._seconds:
+                self._renew(slot, self._clock(), read, version)
             return slot.kept.get()
 
     def _renew(self, slot: _Slot, begun: float, read: Callable[[], Any], version: Callable[[], Hashable]) -> None:
         try:
             now = version()
-        except UNAVAILABLE as error:
-            slot.kept = _Kept(begun, error=error)
-            return
-        last = slot.kept
-        if last.error is None and last.version is not None and now == last.version:
-            slot.kept = replace(last, moment=begun)
-            return
-        self._making.version, self._making.is_current = now, True
-        try:
+            last = slot.kept
+            if last.error is None and last.version is not None and now == last.version:
+                slot.kept = replace(last, moment=begun)
+                return
+            self._making.version, self._making.is_current = now, True
             self._read(slot, begun, now, read)
-            value = slot.kept.value
-            if not self._making.is_current or (isinstance(value, Answer) and not value.is_lasting):
-                slot.kept = replace(slot.kept, version=None)
+        except UNAVAILABLE as error:  # of the version
+            slot.kept = _Kept(begun, error=error)
         finally:
             self._making.version = None
             self._make_room()
 
     def _read(self, slot: _Slot, begun: float, version: Hashable, read: Callable[[], Any]) -> None:
-        """Read; what is raised unexpectedly leaves the slot as it was."""
+        """Read; what is raised unexpectedly leaves the slot as it was.
+
+        What is made of older parts has no version, be it an answer or a part itself.
+        """
         try:
-            slot.kept = _Kept(begun, version, read())
+            value = read()
         except UNAVAILABLE as error:
             slot.kept = _Kept(begun, error=error)
+            return
+        is_passing = isinstance(value, Answer) and not value.is_lasting
+        slot.kept = _Kept(begun, None if is_passing or not self._making.is_current else version, value)
 
     def _make_room(self) -> None:
         """Forget what was asked for longest ago, so that neither keys nor bytes are too many."""

@@ -1,6 +1,7 @@
 """Answers are made once and kept as long as nothing is written: never longer, never more than there is room for."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -149,6 +150,28 @@ def test_fifty_who_ask_at_once_cost_one_look():
     assert len({id(answer) for answer in found}) == 1
 
 
+def test_who_waits_for_a_slow_answer_shares_it():
+    """Readers who came while it was being made look no more than once again, all together, however long it takes."""
+    cache, looks = ShortCache(0.05), []
+    versions = iter(range(1000))
+
+    def look() -> Answer:
+        looks.append(1)
+        time.sleep(0.2)
+        return Answer(b"while a run is on, each look finds something new")
+
+    readers = [
+        threading.Thread(target=cache.get, args=("report", look, lambda: next(versions))) for _ in range(20)
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(60)
+    cache.close()
+
+    assert len(looks) <= 2
+
+
 def test_what_is_kept_has_bounds():
     """Bytes and keys; what was asked for longest ago goes first."""
     cache = ShortCache(0.0, most_bytes=1000, max_keys=3)
@@ -164,6 +187,19 @@ def test_what_is_kept_has_bounds():
     get("large", 900)
     get("a")
     assert looks[-2:] == ["large", "a"], "the large one left no room for the others"
+
+
+def test_keys_are_bounded_while_a_database_is_away():
+    cache = ShortCache(1.0, max_keys=3)
+
+    def away() -> int:
+        raise StorageError("away")
+
+    for key in range(10):
+        with pytest.raises(StorageError):
+            cache.get(key, lambda: Answer(b""), away)
+
+    assert len(cache._slots) == 3
 
 
 def test_an_error_is_shared_for_a_second_and_not_kept():
@@ -246,6 +282,28 @@ def test_what_is_made_of_an_older_part_is_not_kept():
         assert (whole("first"), whole("third")) == ("new", "new")
 
     assert looks == ["old", "new"]
+
+
+def test_a_part_that_is_made_of_an_older_part_is_not_kept_either():
+    """It looks like one of the present version, and so would all that is made of it."""
+    now, written = [0.0], ["old"]
+    cache = ShortCache(1.0, lambda: now[0])
+
+    def roster() -> str:
+        return cache.get("roster", lambda: written[0])
+
+    def runs() -> str:
+        of = roster()
+        return cache.get("runs", lambda: f"runs of the {of} roster")
+
+    def whole(key: str) -> str:
+        return cache.get(key, runs, lambda: written[0])
+
+    cache.get("other", roster, lambda: written[0])
+    written[0], now[0] = "new", 0.5
+    assert whole("first") == "runs of the old roster", "half a second old"
+    for now[0] in (1.6, 3.0, 4.5):
+        assert (whole("first"), whole("second")) == ("runs of the new roster",) * 2
 
 
 def test_a_portfolio_that_came_while_the_roster_was_remembered_is_not_missing_for_good(embedded):
