@@ -160,9 +160,7 @@ def test_who_waits_for_a_slow_answer_shares_it():
         time.sleep(0.2)
         return Answer(b"while a run is on, each look finds something new")
 
-    readers = [
-        threading.Thread(target=cache.get, args=("report", look, lambda: next(versions))) for _ in range(20)
-    ]
+    readers = [threading.Thread(target=cache.get, args=("report", look, lambda: next(versions))) for _ in range(20)]
     for reader in readers:
         reader.start()
     for reader in readers:
