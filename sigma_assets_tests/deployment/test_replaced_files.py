@@ -1,4 +1,4 @@
-"""DAGSTER_HOME is moved away, or its files are replaced, while processes use it: nothing untrue is shown, nothing is lost."""
+"""DAGSTER_HOME is moved away, or its files are replaced, while processes use it: nothing untrue is shown, none lost."""
 
 import shutil
 from pathlib import Path

@@ -39,7 +39,7 @@ def check_in_place(file: str | Path, opened: Identity | None) -> None:
 
 
 def watch_file(engine: sa.Engine, file: str | Path) -> None:
-    """Hand out connections of an engine only while its file is the one that its first connection found, until disposed of."""
+    """Hand out connections of an engine only while its file is the one that its first connection found."""
     opened: list[Identity | None] = []
 
     @sa.event.listens_for(engine, "do_connect")
