@@ -211,11 +211,14 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
     from sigma_assets.storage.portfolios import portfolios
 
     tables, price_source = open_market()
-    age = price_age(tables.database, tables.calendar, tables.settings.current_session())
+    current = tables.settings.current_session()
+    age = price_age(tables.database, tables.calendar, current)
     waiting = price_source.unfinished()
     target, chosen = price_source.target_session(), portfolios(tables.database, list(portfolio_ids) or None)
     late_starts = [
-        f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
+        f"{row.name}: begins on {row.inception:%Y-%m-%d}, and the current session is {current}: nothing can be computed yet"
+        if row.inception.date() > current
+        else f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
         " yet. Check SIGMA_PRICES and the newest prices of that source"
         for row in chosen.itertuples(index=False)
         if row.inception.date() > target
