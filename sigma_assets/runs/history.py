@@ -209,7 +209,7 @@ class History:
         """Return runs that cover a portfolio, oldest first: the first of its life, and the newest.
 
         Runs of many portfolios carry no portfolio's tag, so they are looked for among all; who came within the same hour
-        shares that look.
+        shares that look. The clock may have been set back since: where there is none, those before count, too.
         """
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
         hour = since.replace(minute=0, second=0, microsecond=0)
@@ -218,8 +218,8 @@ class History:
             ("runs", hour),
             partial(runs, self.instance, roster, created_after=hour, limit=RUNS_LOOKED_AT, ascending=True),
         )
-        found = {cover.run_id: cover for cover in oldest}
-        if len(oldest) >= RUNS_LOOKED_AT:
+        found = {cover.run_id: cover for cover in oldest if portfolio.portfolio_id in cover.portfolio_ids}
+        if len(oldest) >= RUNS_LOOKED_AT or not found:
             newest = partial(runs, self.instance, roster, limit=RUNS_LOOKED_AT)
             found |= {cover.run_id: cover for cover in self._share(("runs", "newest"), newest)}
             for ascending in (True, False):
@@ -227,8 +227,7 @@ class History:
                     self.instance, roster, portfolio_id=portfolio.portfolio_id, limit=RUNS_READ, ascending=ascending
                 )
                 found |= {cover.run_id: cover for cover in own}
-        young = (cover for cover in found.values() if cover.created >= since)
-        mine = [cover for cover in young if portfolio.portfolio_id in cover.portfolio_ids]
+        mine = [cover for cover in found.values() if portfolio.portfolio_id in cover.portfolio_ids]
         return sorted(mine, key=lambda cover: cover.storage_id)
 
 
