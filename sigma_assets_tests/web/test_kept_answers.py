@@ -1,5 +1,7 @@
 """Answers are made once and kept as long as nothing is written: never longer, never more than there is room for."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.changes import DagsterChanges
+from sigma_assets.instance.health.worker_process import PID_TAG, STARTED_TAG, process_identity, this_worker_tags
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios
 from sigma_assets.web.app import create_app
@@ -19,7 +22,7 @@ from sigma_assets.web.cache import Answer, ShortCache
 from sigma_assets_tests.reports.computed import computed_world, disposed
 from sigma_assets_tests.verification.world import World
 from sigma_assets_tests.web.conftest import EMBEDDED
-from sigma_assets_tests.web.pipeline import complete
+from sigma_assets_tests.web.pipeline import begin, complete
 from sigma_assets_tests.web.test_costs import counted
 
 
@@ -321,3 +324,28 @@ def test_a_portfolio_that_came_while_the_roster_was_remembered_is_not_missing_fo
 
     assert later == embedded.client().get("/api/v1/portfolios").json()["portfolios"]
     assert later[1]["run_id"] is not None
+
+
+def test_a_run_whose_process_dies_is_seen_although_nothing_is_written(embedded):
+    """Without a daemon nobody writes it down: the list and the status said `running` for ever."""
+    now = [0.0]
+    embedded.add_portfolio("P1")
+    run_id, events = begin(embedded.instance, ["P1"])
+    next(events)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        worker = {PID_TAG: str(process.pid), STARTED_TAG: str(process_identity(process.pid))}
+        embedded.instance.add_run_tags(run_id, {**this_worker_tags(), **worker})
+        client = embedded.client()
+        queries = client.app.state.queries  # type: ignore[attr-defined]
+        queries.cache._seconds, queries.cache._clock = 1.0, lambda: now[0]
+
+        def states() -> tuple[str, str]:
+            now[0] += 5.0
+            (line,) = client.get("/api/v1/portfolios").json()["portfolios"]
+            return line["state"], client.get("/api/v1/onboarding/status/P1").json()["status"]
+
+        assert states() == states() == ("running", "running")
+        process.kill()
+        process.wait()
+
+        assert states() == ("failed", "failed")
