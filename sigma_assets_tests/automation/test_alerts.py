@@ -19,6 +19,7 @@ from sigma_assets.automation.alerts.receivers import mail, post
 from sigma_assets.base.errors import AlertError, SettingsError, UncertainAlertError
 from sigma_assets.runs import history
 from sigma_assets.runs.covers import runs
+from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets_tests.automation.receivers import Dripping, MailServer, Webhook, certificate, served
 from sigma_assets_tests.automation.world import World, lots
 
@@ -167,15 +168,17 @@ def test_an_alert_of_a_run_of_thousands_is_small(failed):
     story = history.story_of(world.instance, world.tables.roster(), run.run_id, world.settings.calendar)
     assert story is not None
     (asset, kind, _), *_ = story.failures
+    check = FailedCheck("risk", "computed", many[0], "one of many", str(LAST), str(LAST), 3, "y" * 100_000)
     large = replace(
         story, cover=replace(story.cover, portfolio_ids=tuple(many)), failures=((asset, kind, "x" * 100_000),) * 12
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(message, "story_of", lambda *_: large)
+        patched.setattr(message, "failed_checks_of", lambda *_: [check] * 500)
         alert = alert_of(world.instance, run.run_id, world.settings)
 
     assert len(json.dumps(alert)) < 28_000
-    assert alert["portfolio_count"] == 3_000
+    assert (alert["portfolio_count"], alert["check_count"]) == (3_000, 500)
     assert "and 2,997 more" in str(alert["text"])
 
 

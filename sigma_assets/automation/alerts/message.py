@@ -25,9 +25,9 @@ CHECK_FAILED = dg.Failure.__name__
 """What a step raises because of its checks."""
 NAMED = 3
 """Portfolios of a run, and failed checks, that the text of an alert names; the rest is counted."""
-LISTED = 20
+LISTED = 10
 """Portfolios, checks and failures that an alert lists: some receivers, such as Teams, refuse more than 28 kB."""
-LONGEST = 1_000
+LONGEST = 500
 """Characters of a message in an alert."""
 
 
@@ -59,7 +59,10 @@ def _told(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Al
     checks = failed_checks_of(instance, run_id)
     ids = story.cover.portfolio_ids
     names = _names(configured, ids[:NAMED])
-    told = [{**asdict(check), "portfolio": check.portfolio or None} for check in checks[:LISTED]]
+    told = [
+        {**asdict(check), "portfolio": check.portfolio or None, "finding": _shortened(check.finding)}
+        for check in checks[:LISTED]
+    ]
     blamed = {check.asset for check in checks}
     causes = [str(check) for check in checks[:NAMED]]
     causes += [f"{len(checks) - NAMED:,} more failed checks"] if len(checks) > NAMED else []
