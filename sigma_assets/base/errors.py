@@ -134,3 +134,7 @@ class PriceFileError(ProviderError):
 
 class AlertError(SigmaError):
     """A failed run could not be reported to a receiver."""
+
+
+class UncertainAlertError(AlertError):
+    """A receiver may have taken an alert although it did not say so: sent again, the alert may come twice."""

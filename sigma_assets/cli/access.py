@@ -1,5 +1,7 @@
 """The command that gives the owner of a portfolio access to it, and to nothing else."""
 
+from urllib.parse import urlsplit
+
 import click
 
 from sigma_assets.base.errors import SettingsError
@@ -25,7 +27,19 @@ def token(portfolio_id: str, site: str | None, to_report: bool, as_json: bool) -
             "SIGMA_STATUS_TOKEN is not set: the status server lets everybody read everything."
             " Set it for the server and for this command; `openssl rand -hex 24` generates one"
         )
+    if site is not None:
+        _check(site)
     derived = portfolio_token(configured.status_token, portfolio_id)
     base = (site or f"http://{configured.status_host}:{configured.status_port}").rstrip("/")
     link = f"{base}/{'portfolio' if to_report else 'onboarding'}/{portfolio_id}#token={derived}"
     show_one({"portfolio_id": portfolio_id, "token": derived, "link": link}, as_json=as_json, sentence=link)
+
+
+def _check(site: str) -> None:
+    """Refuse an address that makes no working link: the pages of the status server lie at the root of a host."""
+    parts = urlsplit(site)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise SettingsError(
+            f"--site {site}: expected an address such as https://risk.example; the status server needs a host name or a"
+            " port of its own, and does not work below a path"
+        )

@@ -204,6 +204,15 @@ def _refuse_before_inception(portfolio_ids: Collection[str], last: date | None) 
         )
 
 
+def _why_too_late(begins: date, current: date, target: date) -> str:
+    if begins > current:
+        return f"and the current session is {current}: nothing can be computed yet"
+    return (
+        f"but the price source ends on {target}: nothing can be computed yet. Check SIGMA_PRICES and the newest prices of"
+        " that source"
+    )
+
+
 def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
     """Return a line for each portfolio that begins after the price source ends, one if the source's last session has too few
     prices, one if what it has may be other than what is stored, and how old the newest price is."""
@@ -211,12 +220,12 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
     from sigma_assets.storage.portfolios import portfolios
 
     tables, price_source = open_market()
-    age = price_age(tables.database, tables.calendar, tables.settings.current_session())
+    current = tables.settings.current_session()
+    age = price_age(tables.database, tables.calendar, current)
     waiting = price_source.unfinished()
     target, chosen = price_source.target_session(), portfolios(tables.database, list(portfolio_ids) or None)
     late_starts = [
-        f"{row.name}: begins on {row.inception:%Y-%m-%d}, but the price source ends on {target}: nothing can be computed"
-        " yet. Check SIGMA_PRICES and the newest prices of that source"
+        f"{row.name}: begins on {row.inception:%Y-%m-%d}, {_why_too_late(row.inception.date(), current, target)}"
         for row in chosen.itertuples(index=False)
         if row.inception.date() > target
     ]

@@ -1,21 +1,26 @@
 """Commands that start servers: the status server alone, or everything on this machine."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import urlsplit
 
 import click
 
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.cli.terminal.world import open_database, open_market, prepare_home
+from sigma_assets.settings import Settings
 
 CODE_SERVER = "code server"
+LOCK = "dev.lock"
 CODE_SERVER_PORT = 4266
 STOP_SECONDS = 20
 GRACE_SECONDS = "5"
@@ -37,9 +42,15 @@ def serve() -> None:
 def dev(code_server_port: int) -> None:
     """Start the code server, the daemon (schedule and sensors on), the webserver and the status server.
 
-    Ctrl-C stops all of them.
+    Ctrl-C, or closing the terminal, stops all of them.
     """
     configured = prepare_home()
+    with _alone(configured.home.resolve()) as lock:
+        sys.exit(_run_all(configured, code_server_port, lock))
+
+
+def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
+    """Run all processes until a signal comes or one ends; return the exit code."""
     open_database().dispose()
     _, price_source = open_market()
     source = price_source.provider  # named wrongly, it would fail in every sensor, every five seconds
@@ -60,15 +71,46 @@ def dev(code_server_port: int) -> None:
     )
     asked_to_stop = _on_signals()
     commands = _commands(workspace, code_server_port, web_host, web_port)
-    processes = _start({CODE_SERVER: commands.pop(CODE_SERVER)})
+    processes = _start({CODE_SERVER: commands.pop(CODE_SERVER)}, lock)
     click.echo(f"starting, with prices from {source.name}")
     if not _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
-        sys.exit(_supervise(processes, asked_to_stop))
-    processes |= _start(commands)
+        return _supervise(processes, asked_to_stop)
+    processes |= _start(commands, lock)
     click.echo(f"Dagster: {configured.dagster_link}")
     click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
     click.echo("Ctrl-C stops everything")
-    sys.exit(_supervise(processes, asked_to_stop))
+    return _supervise(processes, asked_to_stop)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[TextIO]:
+    """Keep other `sigma-assets dev` out of a DAGSTER_HOME: two daemons start runs twice.
+
+    The processes that we start inherit the lock, so it also lasts while those of a killed `sigma-assets dev` live on.
+
+    Raises
+    ------
+    SettingsError
+        It is in use; names the processes that use it.
+    """
+    with (home / LOCK).open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SettingsError(
+                f"`sigma-assets dev` is running already with DAGSTER_HOME={home}: use it, or stop it with"
+                f" `kill {' '.join(lock.read().split())}`"
+            ) from None
+        lock.truncate(0)
+        _note(lock, os.getpid())
+        yield lock
+
+
+def _note(lock: TextIO, process: int) -> None:
+    """Write down a process that holds the lock."""
+    lock.write(f"{process}\n")
+    lock.flush()
 
 
 def _commands(workspace: Path, port: int, web_host: str, web_port: int) -> dict[str, list[str]]:
@@ -122,23 +164,27 @@ def _listens(process: subprocess.Popen, port: int, asked_to_stop: threading.Even
 
 
 def _on_signals() -> threading.Event:
-    """Return what Ctrl-C and SIGTERM set, from before anything is started.
+    """Return what Ctrl-C, SIGTERM and the end of the terminal set, from before anything is started.
 
     A process started by a shell with `&` ignores SIGINT, hands that on to those it starts, and a code server of Dagster's
-    that ignores SIGINT is deaf to SIGTERM, too. A signal that we handle is one that they do not ignore.
+    that ignores SIGINT is deaf to SIGTERM, too. A signal that we handle is one that they do not ignore. SIGHUP stays
+    ignored where it is (`nohup`): whoever starts us so wants us to outlive the terminal.
     """
     asked_to_stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    is_tied_to_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if is_tied_to_terminal else [])):
         signal.signal(number, lambda *_: asked_to_stop.set())
     return asked_to_stop
 
 
-def _start(commands: dict[str, list[str]]) -> dict[str, subprocess.Popen]:
+def _start(commands: dict[str, list[str]], lock: TextIO) -> dict[str, subprocess.Popen]:
     """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
-    return {
-        name: subprocess.Popen(command, start_new_session=True, env=environment) for name, command in commands.items()
-    }
+    started = {}
+    for name, command in commands.items():
+        started[name] = subprocess.Popen(command, start_new_session=True, env=environment, pass_fds=[lock.fileno()])
+        _note(lock, started[name].pid)
+    return started
 
 
 def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.Event) -> int:
@@ -146,14 +192,16 @@ def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.
     while not asked_to_stop.wait(0.5):
         for name, process in processes.items():
             if process.poll() is not None:
-                click.echo(f"{name} ended with exit code {process.returncode}; stopping the others", err=True)
                 _stop(processes)
+                click.echo(f"{name} ended with exit code {process.returncode}, so the others were stopped", err=True)
                 return 1
     _stop(processes)
     return 0
 
 
 def _stop(processes: dict[str, subprocess.Popen]) -> None:
+    """End all processes; says afterwards which had to be killed, for the terminal may be gone."""
+    killed = []
     for process in reversed(processes.values()):
         if process.poll() is None:
             process.terminate()
@@ -163,4 +211,6 @@ def _stop(processes: dict[str, subprocess.Popen]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            click.echo(f"{name} did not end within {STOP_SECONDS} s and was killed", err=True)
+            killed.append(name)
+    for name in killed:
+        click.echo(f"{name} did not end within {STOP_SECONDS} s and was killed", err=True)

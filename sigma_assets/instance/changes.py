@@ -3,12 +3,14 @@
 Dagster has no such question; its storages on a database keep their engine in the private `_engine`.
 """
 
+import sqlite3
 from collections.abc import Hashable
 
 import dagster as dg
 import sqlalchemy as sa
 
 from sigma_assets.storage.connection.changes import Changes
+from sigma_assets.storage.connection.failures import storage_error
 
 
 class DagsterChanges:
@@ -23,8 +25,16 @@ class DagsterChanges:
         """Return a value that is equal to an earlier one only if no run and no event changed in between.
 
         Of a storage without an engine nothing is known: each value is equal to itself alone.
+
+        Raises
+        ------
+        SQLAlchemyError, StorageError
+            A storage cannot be read.
         """
-        return tuple(each.version() for each in self._changes) if self._is_known else object()
+        try:
+            return tuple(each.version() for each in self._changes) if self._is_known else object()
+        except sqlite3.Error as error:
+            raise storage_error(error, "Dagster's storage on SQLite", None) from error
 
     def close(self) -> None:
         """Close what is kept open for the question."""

@@ -22,7 +22,7 @@ from dagster._core.storage.event_log.schema import AssetEventTagsTable
 from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, PostgresRunStorage
-from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn
+from dagster_postgres.utils import pg_url_from_config, retry_pg_creation_fn, set_pg_statement_timeout
 from sqlalchemy.dialects.postgresql import ARRAY
 
 import sigma_assets.instance.event_log.batching  # (batched events in every process that opens the instance)
@@ -177,6 +177,8 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         self._event_log_storage = PooledPostgresEventLogStorage(address, lacking)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+            storage.optimize_for_webserver = lambda **_: None  # type: ignore[method-assign]
+        self._run_storage.optimize_for_webserver = partial(_limit_statements, engine)  # type: ignore[method-assign]
         if lacking:
             retry_pg_creation_fn(self._run_storage.heartbeats.create)
         _repeat(self._run_storage, REPEATED_RUN_CALLS, place_of(engine.url))
@@ -229,6 +231,16 @@ def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any],
 def _prepare(url: sa.URL, connection: Any, _: Any) -> None:
     with connection.cursor() as cursor:  # the engine's isolation level is AUTOCOMMIT: no rollback takes this back
         set_timeouts(cursor, url)
+
+
+def _limit_statements(engine: sa.Engine, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+    """End statements of a server of pages after so many milliseconds.
+
+    Dagster would make a pool of its own for each storage, of connections that nobody tries before use: the first request
+    after a restart of PostgreSQL, or after a firewall cut an idle connection, failed, and /healthz said so.
+    """
+    sa.event.listen(engine, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout))
+    engine.dispose()
 
 
 def _repeat(storage: object, calls: Sequence[str], place: str) -> None:

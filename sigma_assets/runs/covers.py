@@ -144,7 +144,7 @@ def abandoned_runs(instance: dg.DagsterInstance, roster: Roster) -> list[RunCove
 
 
 def cover_of(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> RunCover | None:
-    """Return what one run covers; None if it is unknown or covers no partitions."""
+    """Return what one run covers; None if it is unknown or covers no partitions of ours."""
     found = covers_of(instance, roster, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
     return found[0] if found else None
 
@@ -158,7 +158,7 @@ def write_down(instance: dg.DagsterInstance, roster: Roster, cover: RunCover) ->
 
 
 def covers_of(instance: dg.DagsterInstance, roster: Roster, records: Sequence[dg.RunRecord]) -> list[RunCover]:
-    """Return what runs cover, in their order; those that cover no partitions are left out."""
+    """Return what runs cover, in their order; those that cover no partitions of ours are left out."""
     if not records:
         return []
     order = instance.get_dynamic_partitions(str(portfolios_def.name))
@@ -174,6 +174,8 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
     if not start or not end:
         return None
     (first, _, from_name), (last, _, to_name) = start.partition("|"), end.partition("|")
+    if not (_is_day(first) and _is_day(last)):  # a run of somebody else's job in the same Dagster
+        return None
     spans, is_open = spans_of(run.tags), run.status in UNFINISHED
     died = died_here(run.tags) if is_open else None
     names = _between(order, positions, from_name, to_name) if is_open or not spans else ()
@@ -199,6 +201,13 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         target=run.tags.get(TARGET),
         died=died,
     )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _is_intact(ranged: Sequence[str], written: Sequence[str], has_ends: bool) -> bool:

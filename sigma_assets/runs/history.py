@@ -44,8 +44,17 @@ STATES: dict[Status, RunState] = {
     Status.NOT_STARTED: "starting",
     Status.STARTING: "starting",
 }
-Share = Callable[[tuple[object, ...], Callable[[], Any]], Any]
-"""Reads something under a key, or hands out what was read a moment ago."""
+Share = Callable[[tuple[object, ...], Callable[[], Any], Callable[[Any], bool]], Any]
+"""Reads something under a key, or hands out what was read a moment ago; longer if that lasts and nothing is written."""
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+def _have_ended(covers: Iterable[RunCover]) -> bool:
+    """Return whether none of these runs is under way: of such a one nobody writes down that its process has died."""
+    return not any(cover.in_flight for cover in covers)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class History:
         instance: dg.DagsterInstance,
         roster: Callable[[], Roster],
         calendar: TradingCalendar,
-        share: Share = lambda _, read: read(),
+        share: Share = lambda _, read, __: read(),
         rows_end: Callable[[str], date | None] = lambda _: None,
     ) -> None:
         self.instance = instance
@@ -176,7 +185,7 @@ class History:
         if kept is not None:
             return kept
         read = partial(read_events, self.instance, cover.run_id, has_ended=not facts.in_flight)
-        found: RunEvents = self._share(("events", *key), read)
+        found: RunEvents = self._share(("events", *key), read, _always)
         if cover.died:
             return replace(found, error_kind=WORKER_DIED, error=cover.died)
         if not facts.in_flight:
@@ -209,7 +218,7 @@ class History:
         """Return runs that cover a portfolio, oldest first: the first of its life, and the newest.
 
         Runs of many portfolios carry no portfolio's tag, so they are looked for among all; who came within the same hour
-        shares that look.
+        shares that look. The clock may have been set back since: where there is none, those before count, too.
         """
         since = datetime.fromtimestamp(portfolio.created, UTC) - CLOCK_DIFFERENCE
         hour = since.replace(minute=0, second=0, microsecond=0)
@@ -217,18 +226,19 @@ class History:
         oldest: list[RunCover] = self._share(
             ("runs", hour),
             partial(runs, self.instance, roster, created_after=hour, limit=RUNS_LOOKED_AT, ascending=True),
+            _have_ended,
         )
-        found = {cover.run_id: cover for cover in oldest}
-        if len(oldest) >= RUNS_LOOKED_AT:
+        found = {cover.run_id: cover for cover in oldest if portfolio.portfolio_id in cover.portfolio_ids}
+        if len(oldest) >= RUNS_LOOKED_AT or not found:
             newest = partial(runs, self.instance, roster, limit=RUNS_LOOKED_AT)
-            found |= {cover.run_id: cover for cover in self._share(("runs", "newest"), newest)}
+            covers = self._share(("runs", "newest"), newest, _have_ended)
+            found |= {cover.run_id: cover for cover in covers}
             for ascending in (True, False):
                 own = runs(
                     self.instance, roster, portfolio_id=portfolio.portfolio_id, limit=RUNS_READ, ascending=ascending
                 )
                 found |= {cover.run_id: cover for cover in own}
-        young = (cover for cover in found.values() if cover.created >= since)
-        mine = [cover for cover in young if portfolio.portfolio_id in cover.portfolio_ids]
+        mine = [cover for cover in found.values() if portfolio.portfolio_id in cover.portfolio_ids]
         return sorted(mine, key=lambda cover: cover.storage_id)
 
 

@@ -88,7 +88,9 @@ def api_router(queries: Queries, guards: Sequence[Depends]) -> APIRouter:
         """The active portfolios: state, last session, what is missing."""
 
         def listed() -> Answer:
-            return Answer(list_portfolios(queries, query.offset, query.limit).model_dump_json().encode())
+            found = list_portfolios(queries, query.offset, query.limit)
+            is_lasting = all(line.state != "running" for line in found.portfolios)
+            return Answer(found.model_dump_json().encode(), is_lasting=is_lasting)
 
         answer: Answer = cache.get(("list", query.offset, query.limit), listed, queries.version)
         return answer.response(request)

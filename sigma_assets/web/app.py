@@ -1,8 +1,11 @@
 """The status server: a read-only HTTP API over Dagster's storage and our tables, and three pages (SPEC 7)."""
 
 import logging
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -99,8 +102,19 @@ def serve(settings: Settings) -> None:
 
 
 def configured_app() -> FastAPI:
-    """Return the application of one process of several, as the environment configures it."""
+    """Return the application of one process of several, as the environment configures it.
+
+    It ends with the process that started it: else it would keep the port, also if that one was killed.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="parent", daemon=True).start()
     return create_app(read_settings(os.environ))
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _own_instance() -> dg.DagsterInstance:

@@ -36,7 +36,8 @@ class Answer:
 
     Attributes
     ----------
-    is_lasting : whether it stays right as long as nothing is written; false where it also counts the seconds.
+    is_lasting : whether it stays right as long as nothing is written; false where it also counts the seconds, or says of a
+        process that it lives.
     """
 
     body: bytes
@@ -82,6 +83,16 @@ class _Kept:
         return self.value
 
 
+@dataclass(frozen=True)
+class _Look:
+    """How something is read, for a reader who asked at a moment."""
+
+    asked: float
+    read: Callable[[], Any]
+    version: Callable[[], Hashable]
+    is_lasting: Callable[[Any], bool]
+
+
 @dataclass
 class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -95,11 +106,15 @@ class _Making(threading.local):
     Attributes
     ----------
     version : what it is to be right for; None while it makes nothing.
-    is_current : whether all parts were read since then.
+    is_current : whether all parts were read since then, and stay right as long as nothing is written.
     """
 
     version: Hashable = None
     is_current: bool = True
+
+
+def _lasts(value: Any) -> bool:
+    return not isinstance(value, Answer) or value.is_lasting
 
 
 class ShortCache:
@@ -125,7 +140,13 @@ class ShortCache:
         self._making = _Making()
         self._makers = ThreadPoolExecutor(MAKERS, "answers")
 
-    def get(self, key: Hashable, read: Callable[[], Any], version: Callable[[], Hashable] = object) -> Any:
+    def get(
+        self,
+        key: Hashable,
+        read: Callable[[], Any],
+        version: Callable[[], Hashable] = object,
+        is_lasting: Callable[[Any], bool] = _lasts,
+    ) -> Any:
         """Return what `read` returned, or raise what it raised, not longer ago than the cache remembers.
 
         What `read` gets here itself is a part of what it makes: that is kept only if no part is older than its version.
@@ -134,73 +155,76 @@ class ShortCache:
         ----------
         version : returns what is equal to an earlier one only if `read` would return the same again; it is asked before
             reading, so that a change in between counts as one. By default nothing is. Parts have that of the whole.
+        is_lasting : returns whether what was read stays right as long as the version does. What is made of a part that does
+            not, does not, either.
         """
+        look = _Look(self._clock(), read, version, is_lasting)
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
         if self._making.version is not None:
-            return self._part(slot, read)
+            return self._part(slot, look)
         last = slot.kept
-        age = self._clock() - last.moment
-        if isinstance(last.value, Answer) and self._seconds <= age < AT_MOST * self._seconds:
-            renewal = self._renewal(slot, read, version)
+        if isinstance(last.value, Answer) and self._seconds <= look.asked - last.moment < AT_MOST * self._seconds:
+            renewal = self._renewal(slot, look)
             wait([renewal], PATIENCE_SECONDS)
             return renewal.result() if renewal.done() else last.value
-        return self._renewed(slot, read, version)
+        return self._renewed(slot, look)
 
     def close(self) -> None:
         """Wait for the answers that are being made."""
         self._makers.shutdown()
 
-    def _part(self, slot: _Slot, read: Callable[[], Any]) -> Any:
+    def _part(self, slot: _Slot, look: _Look) -> Any:
         with slot.lock:
-            begun = self._clock()
             if slot.kept.version != self._making.version:
-                if begun - slot.kept.moment >= self._seconds:
-                    self._read(slot, begun, self._making.version, read)
+                if look.asked - slot.kept.moment >= self._seconds:
+                    self._read(slot, self._clock(), self._making.version, look)
                 else:
                     self._making.is_current = False
             return slot.kept.get()
 
-    def _renewal(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Future[Any]:
+    def _renewal(self, slot: _Slot, look: _Look) -> Future[Any]:
         with self._lock:
             if slot.renewal is None or slot.renewal.done():
-                slot.renewal = self._makers.submit(self._renewed, slot, read, version)
+                slot.renewal = self._makers.submit(self._renewed, slot, look)
             return slot.renewal
 
-    def _renewed(self, slot: _Slot, read: Callable[[], Any], version: Callable[[], Hashable]) -> Any:
+    def _renewed(self, slot: _Slot, look: _Look) -> Any:
         with slot.lock:
-            begun = self._clock()
-            if begun - slot.kept.moment >= self._seconds:
-                self._renew(slot, begun, read, version)
+            # by when the reader asked: all who waited while the last one was being made share the next one
+            if look.asked - slot.kept.moment >= self._seconds:
+                self._renew(slot, self._clock(), look)
             return slot.kept.get()
 
-    def _renew(self, slot: _Slot, begun: float, read: Callable[[], Any], version: Callable[[], Hashable]) -> None:
+    def _renew(self, slot: _Slot, begun: float, look: _Look) -> None:
         try:
-            now = version()
-        except UNAVAILABLE as error:
+            now = look.version()
+            last = slot.kept
+            if last.error is None and last.version is not None and now == last.version:
+                slot.kept = replace(last, moment=begun)
+                return
+            self._making.version, self._making.is_current = now, True
+            self._read(slot, begun, now, look)
+        except UNAVAILABLE as error:  # of the version
             slot.kept = _Kept(begun, error=error)
-            return
-        last = slot.kept
-        if last.error is None and last.version is not None and now == last.version:
-            slot.kept = replace(last, moment=begun)
-            return
-        self._making.version, self._making.is_current = now, True
-        try:
-            self._read(slot, begun, now, read)
-            value = slot.kept.value
-            if not self._making.is_current or (isinstance(value, Answer) and not value.is_lasting):
-                slot.kept = replace(slot.kept, version=None)
         finally:
             self._making.version = None
             self._make_room()
 
-    def _read(self, slot: _Slot, begun: float, version: Hashable, read: Callable[[], Any]) -> None:
-        """Read; what is raised unexpectedly leaves the slot as it was."""
+    def _read(self, slot: _Slot, begun: float, version: Hashable, look: _Look) -> None:
+        """Read; what is raised unexpectedly leaves the slot as it was.
+
+        What is made of parts that are older, or do not last, has no version, be it an answer or a part itself.
+        """
         try:
-            slot.kept = _Kept(begun, version, read())
+            value = look.read()
         except UNAVAILABLE as error:
             slot.kept = _Kept(begun, error=error)
+            return
+        if not look.is_lasting(value):
+            self._making.is_current = False
+        slot.kept = _Kept(begun, version if self._making.is_current else None, value)
 
     def _make_room(self) -> None:
         """Forget what was asked for longest ago, so that neither keys nor bytes are too many."""

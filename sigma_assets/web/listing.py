@@ -143,7 +143,9 @@ def _missing(
         return max(stop - portfolio.first, 0)
 
     if snapshots is None:
-        return "everything"
+        begins = queries.session(portfolio.first)
+        is_due = begins <= queries.settings.current_session()
+        return "everything" if is_due else f"nothing yet: it begins after the close of {begins}"
     late = due(target) - due(snapshots.last) if target else 0
     holes = due(snapshots.last) - snapshots.count
     parts = [

@@ -1,8 +1,9 @@
 """What the status server reads: a portfolio from our tables, its runs from Dagster. It writes nothing."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -42,7 +43,7 @@ class Queries:
         self.cache = ShortCache(cache_seconds)
         self._dagster_changes = DagsterChanges(instance)
         self._older_numbers = OlderNumbers(instance, database, settings.history_start)
-        self.history = History(instance, self.roster, settings.calendar, self.cache.get, self._rows_end)
+        self.history = History(instance, self.roster, settings.calendar, self._share, self._rows_end)
 
     def version(self) -> Hashable:
         """Return a value that is equal to an earlier one only if all that an answer is made of is as it was."""
@@ -128,6 +129,10 @@ class Queries:
     def progress(self, portfolio: PortfolioFacts, *, for_owner: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands; for its owner, without words that may be about others."""
         return self.history.progress(portfolio, for_owner=for_owner)
+
+    def _share(self, key: Hashable, read: Callable[[], Any], is_lasting: Callable[[Any], bool]) -> Any:
+        """Return a part of an answer."""
+        return self.cache.get(key, read, is_lasting=is_lasting)
 
     def _rows_end(self, portfolio_id: str) -> date | None:
         """Return the last session that our tables have of a portfolio; None where they have none of anybody yet."""

@@ -19,12 +19,14 @@ class Webhook(BaseHTTPRequestHandler):
     """A webhook that keeps what it receives; a subclass keeps its own."""
 
     received: list[dict] = []  # noqa: RUF012
+    names: list[str] = []  # noqa: RUF012
     answer = 200
     location = ""
 
     def do_POST(self) -> None:
         """Take an alert, refuse it, or send it elsewhere."""
         self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.names.append(self.headers["Idempotency-Key"])
         self.send_response(self.answer)
         if self.location:
             self.send_header("Location", self.location)
@@ -57,6 +59,8 @@ class MailServer(socketserver.StreamRequestHandler):
     logins: list[str] = []  # noqa: RUF012
     context: ssl.SSLContext | None = None
     implicit_tls = False
+    answers: dict[str, bytes] = {}  # noqa: RUF012
+    """Other answers than the usual ones, by command; an empty one is none: it hangs up."""
 
     def setup(self) -> None:
         """Shake hands first, where TLS comes first."""
@@ -70,7 +74,12 @@ class MailServer(socketserver.StreamRequestHandler):
         self.wfile.write(b"220 loopback\r\n")
         while line := self.rfile.readline().decode().strip():
             command = line.upper()
-            if command.startswith("EHLO"):
+            unusual = next((answer for word, answer in self.answers.items() if command.startswith(word)), None)
+            if unusual is not None:
+                self.wfile.write(unusual)
+                if not unusual:
+                    return
+            elif command.startswith("EHLO"):
                 offered = b"250-STARTTLS\r\n" if self.context and not self.implicit_tls else b""
                 self.wfile.write(b"250-loopback\r\n" + offered + b"250 AUTH PLAIN\r\n")
             elif command == "STARTTLS":
@@ -82,6 +91,8 @@ class MailServer(socketserver.StreamRequestHandler):
                 self.wfile.write(b"354 go on\r\n")
                 body = iter(lambda: self.rfile.readline().decode().rstrip("\r\n"), ".")
                 self.received.append("\n".join(body))
+                if self.answers.get("END") == b"":
+                    return
                 self.wfile.write(b"250 fine\r\n")
             elif command == "QUIT":
                 self.wfile.write(b"221 bye\r\n")

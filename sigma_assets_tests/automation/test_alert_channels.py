@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from sigma_assets.automation.alerts import sensor
+from sigma_assets.automation.alerts import message, sensor
 from sigma_assets.automation.alerts.receivers import post
 from sigma_assets.automation.alerts.sensor import report_failures
-from sigma_assets.base.errors import AlertError, SettingsError, SigmaError
+from sigma_assets.base.errors import AlertError, SettingsError, SigmaError, UncertainAlertError
 from sigma_assets.settings import Settings
 from sigma_assets_tests.automation.receivers import Webhook, served
 
@@ -164,6 +164,72 @@ def test_an_alert_that_is_refused_for_a_week_keeps_later_ones_back_no_longer(tel
     teller.tick()
 
     assert teller.told == Counter({("webhook", run_id): 1, ("email", run_id): 1})
+
+
+def test_what_was_reported_is_remembered_whatever_goes_wrong_next(teller: Teller, monkeypatch):
+    """An error of Dagster's storage, or one that nobody has thought of: Dagster keeps no cursor of a tick that raises."""
+    first, second = teller.fail(), teller.fail()
+    tell = teller.channels["webhook"]
+
+    def fragile(alert) -> None:
+        if alert["run_id"] == second:
+            raise RuntimeError("nobody has thought of this")
+        tell(alert)
+
+    teller.channels = {"webhook": fragile}
+    teller.tick()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="nobody has thought of this"):
+            teller.tick()
+    assert teller.told == Counter({("webhook", first): 1})
+
+    teller.channels = {"webhook": tell}
+    teller.tick()
+    assert teller.told == Counter({("webhook", first): 1, ("webhook", second): 1})
+
+
+def test_a_run_whose_details_cannot_be_read_is_told_all_the_same(teller: Teller, monkeypatch):
+    """And keeps no later alert back."""
+    runs = [teller.fail(), teller.fail()]
+    texts: list[str] = []
+    teller.channels = {"webhook": lambda alert: texts.append(alert["text"])}
+
+    def broken(*_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(message, "story_of", broken)
+    teller.tick()
+
+    assert [text.partition(";")[0] for text in texts] == [f"run {run} failed" for run in runs]
+    assert all("KeyError" in text for text in texts)
+
+
+def test_an_alert_that_a_slow_receiver_may_have_taken_is_sent_again_after_growing_pauses(teller: Teller, monkeypatch):
+    """A receiver that takes an alert and answers too late got it at every tick: 300 times an hour, for a week."""
+    now, sent = [1000.0], []
+    monkeypatch.setattr(sensor.time, "monotonic", lambda: now[0])
+    run_id = teller.fail()
+
+    def slow(alert) -> None:
+        sent.append(now[0] - 1000.0)
+        raise UncertainAlertError("the webhook did not take the alert within 15 s")
+
+    quick = teller.channels["email"]
+    teller.channels = {"webhook": slow, "email": quick}
+    for _ in range(360):
+        with contextlib.suppress(UncertainAlertError):
+            teller.tick()
+        now[0] += 10.0
+
+    assert sent == [0.0, 60.0, 180.0, 420.0, 900.0, 1500.0, 2100.0, 2700.0, 3300.0]
+    assert teller.told == Counter({("email", run_id): 1}), "the other one does not wait"
+    with pytest.raises(UncertainAlertError):
+        teller.tick()  # red while it waits, too
+    teller.channels["webhook"] = lambda alert: teller.told.update([("webhook", alert["run_id"])])
+    now[0] += 600.0
+    later = teller.fail()
+    teller.tick()
+    assert teller.told == Counter({(name, run): 1 for name in ("webhook", "email") for run in (run_id, later)})
 
 
 def test_a_channel_that_is_new_hears_of_what_comes_and_is_not_forgotten_while_the_other_is_down(teller: Teller):

@@ -1,5 +1,6 @@
 """What an alert of a failed run says, and how it reaches real servers on the loopback interface."""
 
+import json
 import socketserver
 import ssl
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
-from sigma_assets.automation.alerts import receivers
+from sigma_assets.automation.alerts import message, receivers
 from sigma_assets.automation.alerts.message import alert_of
 from sigma_assets.automation.alerts.receivers import mail, post
-from sigma_assets.base.errors import AlertError, SettingsError
+from sigma_assets.base.errors import AlertError, SettingsError, UncertainAlertError
+from sigma_assets.runs import history
+from sigma_assets.runs.covers import runs
+from sigma_assets.runs.failed_checks import FailedCheck
 from sigma_assets_tests.automation.receivers import Dripping, MailServer, Webhook, certificate, served
 from sigma_assets_tests.automation.world import World, lots
 
@@ -117,6 +122,76 @@ def test_a_receiver_that_drips_bytes_ends_after_a_total_time(monkeypatch):
     ended = pytest.raises(AlertError, match=r"^the mail server at 127\.0\.0\.1 did not take the alert within 3 s$")
     with served(QuietServer(("127.0.0.1", 0), slow_mail)) as port, ended:
         mail(f"smtp://127.0.0.1:{port}", "risk@example.org", ALERT)
+
+
+@pytest.mark.parametrize("farewell", [b"502 what?\r\n", b"421 busy\r\n", b""])
+def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_to_the_farewell(farewell: bytes):
+    """It was sent again at every tick for a week."""
+    rude = type("Rude", (MailServer,), {"received": [], "answers": {"QUIT": farewell}})
+
+    with served(QuietServer(("127.0.0.1", 0), rude)) as port:
+        mail(f"smtp://127.0.0.1:{port}", "risk@example.org", ALERT)
+
+    assert len(rude.received) == 1
+
+
+def test_a_server_that_may_have_taken_an_alert_is_told_from_one_that_has_not():
+    """Each time the alert has the same name, by which a receiver knows that it has it."""
+    cut = type("Cut", (MailServer,), {"received": [], "answers": {"END": b""}})
+    refusing = type("Refusing", (MailServer,), {"received": [], "answers": {"RCPT": b"550 nobody here\r\n"}})
+    failing = type("Failing", (Webhook,), {"received": [], "names": [], "answer": 504})
+
+    with served(QuietServer(("127.0.0.1", 0), cut)) as port:
+        for _ in range(2):
+            with pytest.raises(UncertainAlertError, match="did not say whether it took the alert"):
+                mail(f"smtp://127.0.0.1:{port}", "risk@example.org", ALERT)
+    with (
+        served(QuietServer(("127.0.0.1", 0), refusing)) as port,
+        pytest.raises(AlertError, match="nobody here") as told,
+    ):
+        mail(f"smtp://127.0.0.1:{port}", "risk@example.org", ALERT)
+    with served(HTTPServer(("127.0.0.1", 0), failing)) as port:
+        for _ in range(2):
+            with pytest.raises(UncertainAlertError, match="answers 504"):
+                post(f"http://127.0.0.1:{port}/hook", ALERT)
+
+    assert not isinstance(told.value, UncertainAlertError)
+    assert failing.names == [ALERT["run_id"]] * 2
+    names = [line for message in cut.received for line in message.splitlines() if line.startswith("Message-ID")]
+    assert names == [f"Message-ID: <{ALERT['run_id']}@example.org>"] * 2
+
+
+def test_an_alert_of_a_run_of_thousands_is_small(failed):
+    """Chat services refuse a message of more than some 28 kB: the next alerts would wait behind it for a week."""
+    world, run = failed
+    many = [f"{number:08d}-1111-2222-3333-444444444444" for number in range(3_000)]
+    story = history.story_of(world.instance, world.tables.roster(), run.run_id, world.settings.calendar)
+    assert story is not None
+    (asset, kind, _), *_ = story.failures
+    check = FailedCheck("risk", "computed", many[0], "one of many", str(LAST), str(LAST), 3, "y" * 100_000)
+    large = replace(
+        story, cover=replace(story.cover, portfolio_ids=tuple(many)), failures=((asset, kind, "x" * 100_000),) * 12
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(message, "story_of", lambda *_: large)
+        patched.setattr(message, "failed_checks_of", lambda *_: [check] * 500)
+        alert = alert_of(world.instance, run.run_id, world.settings)
+
+    assert len(json.dumps(alert)) < 28_000
+    assert (alert["portfolio_count"], alert["check_count"]) == (3_000, 500)
+    assert "and 2,997 more" in str(alert["text"])
+
+
+def test_a_failed_run_of_somebody_elses_job_is_told_as_one_that_is_not_ours(failed):
+    """Its partitions are no sessions, which kept every later alert back."""
+    world, _ = failed
+    run = create_run_for_test(world.instance, job_name="theirs", tags={"dagster/partition": "EU"})
+    world.instance.report_run_failed(run)
+
+    alert = alert_of(world.instance, run.run_id, world.settings)
+
+    assert alert["text"] == f"run {run.run_id} failed"
+    assert "theirs" not in {cover.job for cover in runs(world.instance, world.tables.roster())}
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,10 @@ PATIENCE = 120
 
 @pytest.fixture
 def ports() -> list[int]:
+    return _free_ports()
+
+
+def _free_ports() -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     numbers = [server.getsockname()[1] for server in sockets]
     for server in sockets:
@@ -51,7 +55,7 @@ def dev(tmp_path: Path, ports: list[int]) -> Iterator[subprocess.Popen]:
         os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_command_starts_everything_and_one_signal_stops_it(
     dev: subprocess.Popen, ports: list[int], tmp_path: Path, number: int
 ) -> None:
@@ -69,6 +73,24 @@ def test_one_command_starts_everything_and_one_signal_stops_it(
     assert "Stack Trace" not in told
     assert "skipped" not in told
     assert _children_of(tmp_path) == []
+
+
+def test_processes_that_outlive_a_killed_dev_are_named_to_the_next_one(
+    dev: subprocess.Popen, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the next one would listen on other ports: two daemons start runs twice."""
+    _until(lambda: _answers(f"http://127.0.0.1:{ports[2]}/"), "the status server answers")
+    dev.kill()
+    dev.wait()
+    orphans = [str(pid) for pid in _children_of(tmp_path)]
+    others = _free_ports()
+
+    answer = _dev(monkeypatch, tmp_path, *others)
+
+    assert answer.exit_code == 2
+    assert f"is running already with DAGSTER_HOME={tmp_path}" in answer.stderr
+    named = answer.stderr.partition("`kill ")[2].partition("`")[0].split()
+    assert len(set(named) & set(orphans)) == 4
 
 
 def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(

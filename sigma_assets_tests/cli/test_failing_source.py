@@ -2,9 +2,12 @@
 
 import json
 import sqlite3
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from sigma_assets.settings import Settings
 
 PRICES = "date,symbol,close\n2024-01-02,AAA,10\n2024-01-03,AAA,11\n"
 LOTS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAA,10,10,2024-03-01\n"
@@ -33,6 +36,18 @@ def test_a_source_that_ends_before_a_portfolio_begins_is_said(late):
         assert answer.exit_code == 0, answer.output
         assert "late: begins on 2024-03-01, but the price source ends on 2024-01-03" in answer.output
         assert "no prices yet" in answer.output
+
+
+def test_a_portfolio_that_begins_in_the_future_is_no_fault_of_the_price_source(late, monkeypatch):
+    monkeypatch.setattr(Settings, "current_session", lambda _: date(2024, 1, 3))
+
+    answer = late("missing")
+
+    assert (
+        "late: begins on 2024-03-01, and the current session is 2024-01-03: nothing can be computed yet"
+        in answer.output
+    )
+    assert "SIGMA_PRICES" not in answer.output
 
 
 def test_a_portfolio_without_any_session_is_not_up_to_date(late):

@@ -203,6 +203,14 @@ def test_an_owners_link_opens_one_portfolio(sigma, portfolio_id):
     assert operator not in link
 
 
+@pytest.mark.parametrize("site", ["risk.example", "https://risk.example/portfolios", "ftp://risk.example", "https://"])
+def test_a_link_that_would_lead_nowhere_is_refused(sigma, portfolio_id, site):
+    """Pages work at the root of a host alone."""
+    answer = sigma("token", portfolio_id, "--site", site, SIGMA_STATUS_TOKEN="c2f1b6b0d1a84e5b9a7e3f60")
+
+    refused(answer, f"--site {site}: expected an address such as https://risk.example")
+
+
 def test_a_link_that_would_protect_nothing_is_refused(sigma, portfolio_id):
     refused(sigma("token", portfolio_id), "SIGMA_STATUS_TOKEN is not set", "openssl rand -hex 24")
     refused(sigma("token", portfolio_id, SIGMA_STATUS_TOKEN="short"), "expected 24 or more")

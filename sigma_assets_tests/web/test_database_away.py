@@ -63,3 +63,20 @@ def test_every_answer_is_a_503_and_the_patience_is_spent_once(
         postgres_server.start()
 
     assert [client.get(path).status_code for path in PATHS[:4]] == [200] * 4
+
+
+def test_the_first_request_after_a_restart_of_the_server_is_answered(team: World, postgres_server: PostgresServer):
+    """Dagster's pools for servers of pages held connections that had ended: a 503 each, and a false alarm of /healthz."""
+    team.instance.optimize_for_webserver(statement_timeout=10_000, pool_recycle=3600, max_overflow=40)
+    client = team.client()
+    assert [client.get(path).status_code for path in PATHS[:4]] == [200] * 4
+    well = client.get("/healthz").json()["failing"]
+
+    for path in PATHS:
+        postgres_server.halt()
+        postgres_server.start()
+        answer = client.get(path)
+        assert answer.json()["failing"] == well if path == "/healthz" else answer.status_code == 200, path
+
+    with team.instance.event_log_storage._engine.connect() as connection:  # type: ignore[attr-defined]
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "10s"

@@ -1,6 +1,9 @@
 """Answers are made once and kept as long as nothing is written: never longer, never more than there is room for."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.changes import DagsterChanges
+from sigma_assets.instance.health.worker_process import PID_TAG, STARTED_TAG, process_identity, this_worker_tags
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios
 from sigma_assets.web.app import create_app
@@ -18,7 +22,7 @@ from sigma_assets.web.cache import Answer, ShortCache
 from sigma_assets_tests.reports.computed import computed_world, disposed
 from sigma_assets_tests.verification.world import World
 from sigma_assets_tests.web.conftest import EMBEDDED
-from sigma_assets_tests.web.pipeline import complete
+from sigma_assets_tests.web.pipeline import begin, complete
 from sigma_assets_tests.web.test_costs import counted
 
 
@@ -149,6 +153,26 @@ def test_fifty_who_ask_at_once_cost_one_look():
     assert len({id(answer) for answer in found}) == 1
 
 
+def test_who_waits_for_a_slow_answer_shares_it():
+    """Readers who came while it was being made look no more than once again, all together, however long it takes."""
+    cache, looks = ShortCache(0.05), []
+    versions = iter(range(1000))
+
+    def look() -> Answer:
+        looks.append(1)
+        time.sleep(0.2)
+        return Answer(b"while a run is on, each look finds something new")
+
+    readers = [threading.Thread(target=cache.get, args=("report", look, lambda: next(versions))) for _ in range(20)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(60)
+    cache.close()
+
+    assert len(looks) <= 2
+
+
 def test_what_is_kept_has_bounds():
     """Bytes and keys; what was asked for longest ago goes first."""
     cache = ShortCache(0.0, most_bytes=1000, max_keys=3)
@@ -164,6 +188,19 @@ def test_what_is_kept_has_bounds():
     get("large", 900)
     get("a")
     assert looks[-2:] == ["large", "a"], "the large one left no room for the others"
+
+
+def test_keys_are_bounded_while_a_database_is_away():
+    cache = ShortCache(1.0, max_keys=3)
+
+    def away() -> int:
+        raise StorageError("away")
+
+    for key in range(10):
+        with pytest.raises(StorageError):
+            cache.get(key, lambda: Answer(b""), away)
+
+    assert len(cache._slots) == 3
 
 
 def test_an_error_is_shared_for_a_second_and_not_kept():
@@ -248,6 +285,28 @@ def test_what_is_made_of_an_older_part_is_not_kept():
     assert looks == ["old", "new"]
 
 
+def test_a_part_that_is_made_of_an_older_part_is_not_kept_either():
+    """It looks like one of the present version, and so would all that is made of it."""
+    now, written = [0.0], ["old"]
+    cache = ShortCache(1.0, lambda: now[0])
+
+    def roster() -> str:
+        return cache.get("roster", lambda: written[0])
+
+    def runs() -> str:
+        of = roster()
+        return cache.get("runs", lambda: f"runs of the {of} roster")
+
+    def whole(key: str) -> str:
+        return cache.get(key, runs, lambda: written[0])
+
+    cache.get("other", roster, lambda: written[0])
+    written[0], now[0] = "new", 0.5
+    assert whole("first") == "runs of the old roster", "half a second old"
+    for now[0] in (1.6, 3.0, 4.5):
+        assert (whole("first"), whole("second")) == ("runs of the new roster",) * 2
+
+
 def test_a_portfolio_that_came_while_the_roster_was_remembered_is_not_missing_for_good(embedded):
     now = [0.0]
     embedded.add_portfolio("P1")
@@ -265,3 +324,28 @@ def test_a_portfolio_that_came_while_the_roster_was_remembered_is_not_missing_fo
 
     assert later == embedded.client().get("/api/v1/portfolios").json()["portfolios"]
     assert later[1]["run_id"] is not None
+
+
+def test_a_run_whose_process_dies_is_seen_although_nothing_is_written(embedded):
+    """Without a daemon nobody writes it down: the list and the status said `running` for ever."""
+    now = [0.0]
+    embedded.add_portfolio("P1")
+    run_id, events = begin(embedded.instance, ["P1"])
+    next(events)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        worker = {PID_TAG: str(process.pid), STARTED_TAG: str(process_identity(process.pid))}
+        embedded.instance.add_run_tags(run_id, {**this_worker_tags(), **worker})
+        client = embedded.client()
+        queries = client.app.state.queries  # type: ignore[attr-defined]
+        queries.cache._seconds, queries.cache._clock = 1.0, lambda: now[0]
+
+        def states() -> tuple[str, str]:
+            now[0] += 5.0
+            (line,) = client.get("/api/v1/portfolios").json()["portfolios"]
+            return line["state"], client.get("/api/v1/onboarding/status/P1").json()["status"]
+
+        assert states() == states() == ("running", "running")
+        process.kill()
+        process.wait()
+
+        assert states() == ("failed", "failed")

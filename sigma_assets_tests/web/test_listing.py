@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from sigma_assets.prices.changes import note_price_looks
 from sigma_assets.reports.summaries import summaries
+from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import (
     holdings_changes,
     market_prices,
@@ -118,6 +119,18 @@ def test_a_portfolio_whose_prices_were_corrected_is_behind_until_somebody_has_lo
     assert "without numbers of the present prices" in line["gaps"]
     looked = _list(world)["corrected"]
     assert (looked["state"], looked["missing"]) == ("current", "")
+
+
+def test_a_portfolio_that_begins_in_the_future_lacks_nothing_yet(world, monkeypatch):
+    """The list said that everything was missing, `sigma-assets missing` that nothing that can be computed was."""
+    world.add_portfolio("P1", name="future", inception=date(2025, 1, 11))
+    monkeypatch.setattr(Settings, "current_session", lambda _: date(2025, 1, 10))
+
+    line = _list(world)["future"]
+
+    assert (line["state"], line["missing"]) == ("pending", "nothing yet: it begins after the close of 2025-01-13")
+    monkeypatch.setattr(Settings, "current_session", lambda _: PRICED)
+    assert _list(world)["future"]["missing"] == "everything"
 
 
 def test_an_installation_without_portfolios_lists_none(world):

@@ -68,3 +68,14 @@ def test_two_processes_serve_one_port_and_end_together(server):
 
     assert process.wait(PATIENCE) is not None
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in first | second), "nothing is left behind")
+
+
+def test_no_process_survives_the_one_that_was_killed(server):
+    """They kept the port, so that no new server could start."""
+    process, base = server
+    until(lambda: answers(base), "the server answers")
+    serving = until(lambda: pair if len(pair := children(process)) == 2 else None, "there are two processes")
+
+    process.kill()
+
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in serving), "nothing is left behind")

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.base.masking import masked
@@ -23,11 +24,34 @@ Alert = Mapping[str, object]
 CHECK_FAILED = dg.Failure.__name__
 """What a step raises because of its checks."""
 NAMED = 3
-"""Portfolios of a run that an alert names; the rest is counted."""
+"""Portfolios of a run, and failed checks, that the text of an alert names; the rest is counted."""
+LISTED = 10
+"""Portfolios, checks and failures that an alert lists: some receivers, such as Teams, refuse more than 28 kB."""
+LONGEST = 500
+"""Characters of a message in an alert."""
 
 
 def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
-    """Return what there is to say about a failed run, as plain values with a line of text."""
+    """Return what there is to say about a failed run, as plain values with a line of text; that it failed, in any case.
+
+    Raises
+    ------
+    SQLAlchemyError, StorageError
+        Dagster's storage cannot be read.
+    """
+    try:
+        return _told(instance, run_id, configured)
+    except (SQLAlchemyError, StorageError):
+        raise
+    except Exception as error:
+        logger.exception("run %s: an alert without details", run_id)
+        text = (
+            f"run {run_id} failed; its details cannot be read ({type(error).__name__}, see the log of the code server)"
+        )
+        return {"run_id": run_id, "text": text, "url": configured.run_url(run_id)}
+
+
+def _told(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
     url = configured.run_url(run_id)
     story = story_of(instance, _roster(configured), run_id, configured.calendar)
     if story is None:
@@ -35,12 +59,15 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
     checks = failed_checks_of(instance, run_id)
     ids = story.cover.portfolio_ids
     names = _names(configured, ids[:NAMED])
-    told = [{**asdict(check), "portfolio": check.portfolio or None} for check in checks]
+    told = [
+        {**asdict(check), "portfolio": check.portfolio or None, "finding": _shortened(check.finding)}
+        for check in checks[:LISTED]
+    ]
     blamed = {check.asset for check in checks}
     causes = [str(check) for check in checks[:NAMED]]
     causes += [f"{len(checks) - NAMED:,} more failed checks"] if len(checks) > NAMED else []
     causes += [
-        f"{asset or 'run'}: {kind}: {message}"
+        _shortened(f"{asset or 'run'}: {kind}: {message}")
         for asset, kind, message in story.failures
         if not (kind == CHECK_FAILED and asset in blamed)
     ]
@@ -50,17 +77,35 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
         who = _listed([names.get(each, each) for each in ids[:NAMED]], len(ids)) if ids else "portfolios"
     text = f"{story.cover.source} run of {who}, {story.cover.first} to {story.cover.last}, failed: {'; '.join(causes)}"
     plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in story.record().items()}
+    plain |= {
+        "portfolio_ids": list(ids[:LISTED]),
+        "portfolio_count": len(ids),
+        "failures": [
+            {"asset": asset, "type": kind, "message": _shortened(message)}
+            for asset, kind, message in story.failures[:LISTED]
+        ],
+    }
     named = {each: names.get(each) for each in ids[:NAMED]}
-    return {**plain, "portfolios": named, "checks": told, "text": masked(text), "url": url}
+    return {
+        **plain, "portfolios": named, "checks": told, "check_count": len(checks),
+        "text": _shortened(masked(text), 3 * LONGEST), "url": url,
+    }  # fmt: skip
+
+
+def _shortened(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def _roster(configured: Settings) -> Roster:
     """Return the roster; an empty one where our database is away, which may be just what there is to tell."""
+    database = Database(configured.database)
     try:
-        return read_roster(Database(configured.database))
+        return read_roster(database)
     except StorageError as error:
         logger.warning("the alert does not count portfolios: %s", error)
         return Roster((), (), ())
+    finally:
+        database.dispose()
 
 
 def _names(configured: Settings, ids: Collection[str]) -> dict[str, str]:

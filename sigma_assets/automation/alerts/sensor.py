@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -11,7 +12,7 @@ import dagster as dg
 
 from sigma_assets.automation.alerts.message import Alert, alert_of
 from sigma_assets.automation.alerts.receivers import mail, post
-from sigma_assets.base.errors import AlertError, SigmaError
+from sigma_assets.base.errors import AlertError, UncertainAlertError
 from sigma_assets.settings import Settings, settings
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,22 @@ AT_ONCE = 3
 TICK_SECONDS = 25
 """No failure is reported after this much of a tick: Dagster ends a tick after a minute, and its cursor would be lost."""
 
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60, 600
+"""An alert that a receiver may have taken is sent again after growing pauses: a slow one takes it each time."""
+
 Channels = Mapping[str, Callable[[Alert], None]]
+
+
+@dataclass(frozen=True)
+class _Pause:
+    run_id: str
+    seconds: float
+    until: float
+    error: UncertainAlertError
+
+
+_pauses: dict[str, _Pause] = {}
+"""By channel, what a receiver may have taken. In this process alone: a new one begins with a try."""
 
 
 @dg.sensor(
@@ -48,9 +64,10 @@ def report_failures(context: dg.SensorEvaluationContext, configured: Settings, c
 
     Raises
     ------
-    SigmaError
-        No channel moved on, and at least one could not report: the tick is red until it can. Where another channel
-        moved on, the reason to skip says what failed, since Dagster keeps no cursor of a tick that raises.
+    Exception
+        What kept a channel from reporting, if no channel moved on: the tick is red until it can; an AlertError if that
+        were several. Where a channel moved on, the reason to skip says what failed, whatever it was: Dagster keeps no
+        cursor of a tick that raises, and the next one would report again what this one has.
     """
     instance = context.instance
     if not channels:
@@ -59,22 +76,23 @@ def report_failures(context: dg.SensorEvaluationContext, configured: Settings, c
     before = _positions(context)
     newest = _newest_failure(instance) if channels.keys() - before.keys() else 0
     positions = {channel: before.get(channel, newest) for channel in channels}
-    errors: dict[str, SigmaError] = {}
+    errors: dict[str, Exception] = {}
     reported, started = 0, time.monotonic()
     for _ in range(AT_ONCE):
         for channel in [name for name in channels if name not in errors]:
             if time.monotonic() - started > TICK_SECONDS:
                 break
-            failure = next(iter(_failures_after(instance, positions[channel])), None)
-            if failure is None:
-                continue
             try:
+                failure = next(iter(_failures_after(instance, positions[channel])), None)
+                if failure is None:
+                    continue
                 reported += _report(instance, failure, configured, channel, channels[channel])
-            except SigmaError as error:  # AlertError, or SettingsError of a mail server's address
+            except Exception as error:
+                if not isinstance(error, AlertError):
+                    logger.exception("a failure is not reported by %s", channel)
                 errors[channel] = error
             else:
                 positions[channel] = failure.storage_id
-                context.update_cursor(json.dumps(positions))
     if positions == before and errors:
         raise next(iter(errors.values())) if len(errors) == 1 else AlertError("; ".join(map(str, errors.values())))
     context.update_cursor(json.dumps(positions))
@@ -125,7 +143,18 @@ def _report(
         return False
     if _is_repeated(instance, failure):
         return False
-    tell(alert_of(instance, failure.run_id, configured))
+    last = _pauses.get(channel)
+    if last is not None and last.run_id != failure.run_id:
+        last = None
+    if last is not None and time.monotonic() < last.until:
+        raise last.error
+    try:
+        tell(alert_of(instance, failure.run_id, configured))
+    except UncertainAlertError as error:
+        pause = FIRST_PAUSE_SECONDS if last is None else min(2 * last.seconds, LONGEST_PAUSE_SECONDS)
+        _pauses[channel] = _Pause(failure.run_id, pause, time.monotonic() + pause, error)
+        raise
+    _pauses.pop(channel, None)
     return True
 
 

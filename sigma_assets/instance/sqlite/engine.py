@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine, ExceptionContext
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.failures import storage_error
+from sigma_assets.storage.connection.replaced import watch_file
 
 BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 16_384
@@ -33,6 +34,7 @@ def sqlite_engine(path: str) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "handle_error", _name_a_full_disk, retval=True)
+    watch_file(engine, os.path.abspath(path))
     return engine
 
 

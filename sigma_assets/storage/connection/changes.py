@@ -7,6 +7,8 @@ from threading import Lock
 
 import sqlalchemy as sa
 
+from sigma_assets.storage.connection.replaced import Identity, check_in_place, identity
+
 BUSY_SECONDS = 30
 
 
@@ -22,12 +24,18 @@ class Changes:
         self._engine = engine
         self._lock = Lock()
         self._kept: sqlite3.Connection | None = None
+        self._opened: Identity | None = None
         self._openings = 0
 
     def version(self) -> Hashable:
         """Return a value that is equal to an earlier one only if nothing was committed in between, by any process.
 
         Nobody else can see into a database in memory: there each value is equal to itself alone.
+
+        Raises
+        ------
+        StorageError
+            The file was moved away or replaced since it was opened.
         """
         if self._engine.dialect.name != "sqlite":
             with self._engine.connect() as connection:
@@ -37,8 +45,9 @@ class Changes:
             return object()
         with self._lock:
             if self._kept is None:
-                self._kept = _opened(file)
+                self._kept, self._opened = _opened(file), identity(file)
                 self._openings += 1
+            check_in_place(file, self._opened)
             try:
                 return self._openings, self._kept.execute("PRAGMA data_version").fetchone()[0]
             except sqlite3.Error:

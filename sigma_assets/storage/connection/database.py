@@ -15,6 +15,7 @@ from sigma_assets.storage.connection.changes import Changes
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.replaced import watch_file
 from sigma_assets.storage.connection.timeouts import set_timeouts, with_timeouts
 from sigma_assets.storage.schema import SCHEMA
 
@@ -203,6 +204,7 @@ def _normalised(url: str) -> sa.URL:
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     file = Path(str(url.database))
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    watch_file(engine, file)
 
     @sa.event.listens_for(engine, "do_connect")
     def make_folder(*_: Any) -> None:
