@@ -292,3 +292,13 @@ def test_a_lot_that_is_the_same_in_another_account_is_another_lot():
 
     assert quantities(holdings) == [10, 10]
     assert holdings.warnings == ("2 accounts in one file are imported as one portfolio",)
+
+
+def test_columns_may_be_named_with_underscores():
+    """As programs write them, ours among them."""
+    header = "symbol,quantity,entry_price_per_share,entry_date,exit_date,exit_price,investment_class"
+
+    holdings = read(f"{header}\nAAPL,40,150,2024-01-05,2024-06-03,190,PUBLIC\n")
+
+    assert holdings.source == "our own format"
+    assert holdings.lots[["entry_price", "exit_price"]].to_numpy().tolist() == [[150.0, 190.0]]
