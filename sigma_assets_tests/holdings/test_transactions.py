@@ -652,6 +652,16 @@ def test_a_short_is_bought_back_in_the_usual_words(action):
     ]
 
 
+@pytest.mark.parametrize("action", ["Reinvestment", "Reinvest Shares"])
+def test_a_reinvestment_is_the_purchase_that_a_dividend_pays_for(action):
+    rows = f"2024-01-02,Buy,AAPL,10,150,-1500\n2024-03-01,Dividend,AAPL,,,5\n2024-03-01,{action},AAPL,0.1,50,-5\n"
+
+    holdings = read(GENERIC + rows)
+
+    assert [lot[1:3] for lot in lots_of(holdings)] == [(10.0, 150.0), (0.1, 50.0)]
+    assert not len(holdings.flows)
+
+
 @pytest.mark.parametrize("action", ["Split", "Stock split", "Stock Split", "Forward split"])
 def test_a_split_has_the_name_that_messages_give_it(action):
     """`a split is named Stock split`, and a table that did so was refused."""

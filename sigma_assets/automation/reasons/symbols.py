@@ -1,6 +1,5 @@
 """Betas and metrics of symbols that are older than a price they depend on, whether a portfolio reads them or not."""
 
-from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -12,7 +11,7 @@ from sigma_assets.automation.inputs import UNIVERSE, PlanInputs
 from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reasons.corrections import span
 from sigma_assets.base.conventions import YEAR_LOOKBACK
-from sigma_assets.base.frames import SessionArray
+from sigma_assets.base.frames import BoolArray, SessionArray
 from sigma_assets.prices.changes import changed_prices, looked_at, note_price_looks, oldest_revision
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.watermark import Materialized
@@ -66,32 +65,30 @@ def _behind(
     """
     since = max(looked, oldest_revision(tables.database, TABLES[table]))
     changed = changed_prices(tables.database, since, last=there[-1].item())
-    if changed.empty:
+    there = there if changed.empty else there[there >= changed["session"].min().to_datetime64()]
+    if changed.empty or not len(there):
         return there[:0]
-    newest = changed.groupby("symbol")["revision"].max()
-    of_everyone = max((newest.get(symbol, -1) for symbol in everyones), default=-1)
-    first = max(there[0], changed["session"].min().to_datetime64().astype("datetime64[D]"))
-    symbols = None if of_everyone >= 0 else list(newest.index)
-    columns = ["session", "symbol", "prices_revision"]
-    rows = tables.rows(table, Scope(there[there >= first]), symbols, columns) if first <= there[-1] else changed[:0]
-    if not len(rows):
+    symbols = None if everyones & {*changed["symbol"]} else sorted(changed["symbol"].unique())
+    rows = tables.rows(table, Scope(there), symbols, ["session", "symbol", "prices_revision"])
+    rows = rows[_is_older(rows, _newest_so_far(tables, changed, there[-1].item()), everyones)]
+    if rows.empty:  # as after a night: its prices came before all that reads them
         return there[:0]
-    rows = rows[rows["prices_revision"] < rows["symbol"].map(newest).fillna(-1).clip(lower=of_everyone)]
     changed = changed[changed["revision"] > rows["prices_revision"].min()]
     changed = changed[changed["symbol"].isin({*rows["symbol"], *everyones})]
-    if rows.empty or changed.empty:
-        return there[:0]
     read = _newest_read(tables, changed, there[-1].item(), window)
-    seen = rows["prices_revision"].to_numpy(dtype=np.int64)
     days = rows["session"].to_numpy(dtype="datetime64[D]")
-    own = _of_rows(read, rows)
-    for symbol in everyones & read.keys():
-        own = np.maximum(own, read[symbol].reindex(rows["session"], fill_value=-1).to_numpy())
-    return np.intersect1d(days[seen < own], there)
+    return np.intersect1d(days[_is_older(rows, read, everyones)], there)
 
 
-def _newest_read(tables: Tables, changed: pd.DataFrame, last: date, window: int) -> Mapping[str, pd.Series]:
-    """Return, per symbol, the newest load that each session reads a changed price of; -1 where it reads none."""
+def _newest_so_far(tables: Tables, changed: pd.DataFrame, last: date) -> pd.DataFrame:
+    """Return, per session and symbol, the newest load of the changed prices up to the session; -1 where there is none."""
+    sessions = tables.calendar.between(changed["session"].min().date(), last).astype("datetime64[s]")
+    newest = changed.pivot(index="session", columns="symbol", values="revision")
+    return newest.reindex(sessions).fillna(-1).cummax().astype("int64")
+
+
+def _newest_read(tables: Tables, changed: pd.DataFrame, last: date, window: int) -> pd.DataFrame:
+    """Return, per session and symbol, the newest load of the changed prices that a window of that session reads."""
     sessions = tables.calendar.between(changed["session"].min().date(), last)
     history = tables.prices(sorted(changed["symbol"].unique()), sessions)
     newest = np.full((len(sessions), len(history.symbols)), -1, dtype=np.int64)
@@ -99,13 +96,16 @@ def _newest_read(tables: Tables, changed: pd.DataFrame, last: date, window: int)
         start, carried = span(history, row.symbol, row.session)
         cells = newest[start : max(carried, carried + window - 1) + 1, history.column(row.symbol)]
         np.maximum(cells, row.revision, out=cells)
-    index = pd.DatetimeIndex(sessions.astype("datetime64[s]"))
-    return {symbol: pd.Series(newest[:, column], index) for column, symbol in enumerate(history.symbols)}
+    return pd.DataFrame(newest, sessions.astype("datetime64[s]"), history.symbols)
 
 
-def _of_rows(read: Mapping[str, pd.Series], rows: pd.DataFrame) -> np.ndarray:
-    own = np.full(len(rows), -1, dtype=np.int64)
-    for symbol, places in rows.groupby("symbol").indices.items():
-        if symbol in read:
-            own[places] = read[symbol].reindex(rows["session"].iloc[places], fill_value=-1).to_numpy()
-    return own
+def _is_older(rows: pd.DataFrame, newest: pd.DataFrame, everyones: set[str]) -> BoolArray:
+    """Return which rows have seen less than the newest load of their own symbol's prices, or of everyone's."""
+    place = newest.index.get_indexer(rows["session"])
+    column = newest.columns.get_indexer(rows["symbol"])
+    values = newest.to_numpy()
+    needed = np.where(column >= 0, values[place, column], -1)
+    of_everyone = values[:, newest.columns.isin(everyones)].max(axis=1, initial=-1)
+    needed = np.where(place >= 0, np.maximum(needed, of_everyone[place]), -1)
+    older: BoolArray = rows["prices_revision"].to_numpy(dtype=np.int64) < needed
+    return older
