@@ -16,6 +16,7 @@ from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reasons.changes import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.reasons.late import late_sessions
 from sigma_assets.automation.reasons.methods import note_newer_methods, outdated
+from sigma_assets.automation.reasons.symbols import note_symbol_looks, symbols_after_changed_prices
 from sigma_assets.automation.reconcile import Night, reconcile
 from sigma_assets.automation.requests import job_of, tags_of
 from sigma_assets.base.errors import StorageError
@@ -130,6 +131,8 @@ class Update:
         """Return what is there and would be different by now (SPEC 5); note of what corrected prices leave as it is."""
         inputs = read_inputs(self.instance, self.tables, self.price_source, self.materialized)
         needs, corrected = self._changed(inputs)
+        if self.request.portfolio_ids is None and not any(needs.values()):
+            note_symbol_looks(inputs, self.tables)
         untouched = self._chosen(inputs) - {key for key, _ in corrected} - inputs.busy
         start = self.tables.settings.history_start
         note_price_looks(self.tables.database, untouched, inputs.prices_seen, start, inputs.target)
@@ -144,8 +147,11 @@ class Update:
         """Return what was asked for of what has changed, and all that corrected prices touch."""
         request, tables = self.request, self.tables
         corrected = after_changed_prices(inputs, tables, tables.portfolios_behind_prices(sorted(self._chosen(inputs))))
+        holdings = after_changed_holdings(inputs, tables, self.materialized)
+        if request.portfolio_ids is None and not (holdings or corrected):
+            corrected = symbols_after_changed_prices(self.instance, inputs, tables, self.materialized)
         return {
-            HOLDINGS_CHANGED: request.bounded(after_changed_holdings(inputs, tables, self.materialized)),
+            HOLDINGS_CHANGED: request.bounded(holdings),
             PRICES_CORRECTED: request.bounded(corrected),
         }, corrected
 

@@ -14,6 +14,7 @@ from sigma_assets.automation.planner import Needs
 from sigma_assets.automation.reasons.changes import after_changed_holdings, after_changed_prices
 from sigma_assets.automation.reasons.late import late_sessions
 from sigma_assets.automation.reasons.methods import note_newer_methods
+from sigma_assets.automation.reasons.symbols import note_symbol_looks, symbols_after_changed_prices
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
 from sigma_assets.base.calendar import NEW_YORK
@@ -109,12 +110,17 @@ def _needs(
     index = index_of(context.instance, tables)
     lacking = universe_missing(context.instance, inputs, index, tables.calendar.sessions)
     late = {} if lacking else late_sessions(tables, price_source, inputs, night.now)
-    return {
+    needs = {
         MISSING: lacking | inputs.missing,
         HOLDINGS_CHANGED: after_changed_holdings(inputs, tables, index),
         PRICES_CORRECTED: _corrected(inputs, tables, night),
         PRICES_LATE: late,
     }
+    if not (any(needs.values()) or inputs.busy):
+        needs[PRICES_CORRECTED] = symbols_after_changed_prices(context.instance, inputs, tables, index)
+        if not needs[PRICES_CORRECTED]:
+            note_symbol_looks(inputs, tables)
+    return needs
 
 
 def _corrected(inputs: PlanInputs, tables: Tables, night: Night) -> Needs:

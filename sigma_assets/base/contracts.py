@@ -44,6 +44,7 @@ _LOOKS_LIKE_CONTRACT = re.compile(
     rf"(?:{_ANY_DAY}[ ._-]*{_ANY_SIDE}[ ._-]*{_ANY_STRIKE}|{_ANY_DAY}[ ._-]+{_ANY_STRIKE}[ ._-]*{_ANY_SIDE}"
     rf"|(?<=[ ._-]){_ANY_SIDE}[ ._-]+{_ANY_DAY}[ ._-]+{_ANY_STRIKE})"
     r"|.* (?:CALL|PUT|[0-9.]+ ?[CP])|(?:CALL|PUT) .*"
+    r"|(?![A-Z]{2}[0-9][A-Z0-9]{9}$)[A-Z]{2,6}[0-9]{4}[A-X][0-9]{1,5}(?:\.[0-9]+)?"  # AAPL2517A200: A is January, a call
 )
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[./ -]([A-Z])")
 _PREFERRED = re.compile(r"([A-Z]{1,5})(?:[./-]PR?[./-]?| PR ?|p)([A-Z])")
@@ -182,8 +183,8 @@ def read_symbol(text: str) -> Instrument | None:
     ...              "AAPL--250117C00200000", "AAPL-250117-C-200", "AAPL20250117CALL200", "AAPL-17JAN25-200-C")
     >>> {read_symbol(text).symbol for text in notations}
     {'AAPL250117C00200000'}
-    >>> read_symbol("AAPL261319C00150000") is None
-    True
+    >>> [read_symbol(text) for text in ("AAPL261319C00150000", "AAPL2517A200")]
+    [None, None]
     >>> read_symbol("SPAXX**")
     Instrument(symbol='SPAXX', contract=None, is_core_cash=True, is_money_market=True)
     """

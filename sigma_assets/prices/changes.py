@@ -101,6 +101,20 @@ def portfolios_to_look_at(db: Database, revision: int, first: date) -> list[str]
     return sorted(db.in_snapshot(lambda connection: connection.execute(query).scalars().all()))
 
 
+def looked_at(db: Database, key: str, first: date) -> int:
+    """Return the load up to which a portfolio, or the universe, was looked at for corrected prices; 0 = never, or not from
+    `first` on."""
+    chosen = sa.and_(price_looks.c.portfolio_id == key, price_looks.c.first_session <= first)
+    query = sa.select(price_looks.c.revision).where(chosen)
+    return db.in_snapshot(lambda connection: connection.execute(query).scalar_one_or_none()) or 0
+
+
+def oldest_revision(db: Database, table: sa.Table) -> int:
+    """Return the oldest load that any row of a table has seen, 0 without rows."""
+    query = sa.select(sa.func.min(table.c.prices_revision))
+    return db.in_snapshot(lambda connection: connection.execute(query).scalar_one()) or 0
+
+
 def note_price_looks(db: Database, portfolio_ids: Collection[str], revision: int, first: date, last: date) -> None:
     """Note that the loads up to a revision leave what is stored of these portfolios as it is.
 

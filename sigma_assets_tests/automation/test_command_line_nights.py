@@ -14,7 +14,7 @@ from sigma_assets.automation.execution import execute
 from sigma_assets.automation.inputs import adopt_portfolios
 from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, names
 from sigma_assets.base.calendar import as_dates, nyse_calendar
-from sigma_assets.runs.tags import PlannedRun
+from sigma_assets.runs.tags import PRICES_LATE, PlannedRun
 from sigma_assets_tests.automation.world import World, lots
 
 CALENDAR = nyse_calendar()
@@ -51,6 +51,12 @@ class Night(World):
             rows = connection.execute(sa.text("SELECT session, equity FROM portfolio_snapshots ORDER BY session")).all()
         return {date.fromisoformat(str(day)[:10]): equity for day, equity in rows}
 
+    def stored_close(self, symbol: str, day: date) -> float:
+        """Return the close in symbol_metrics."""
+        query = "SELECT close FROM symbol_metrics WHERE symbol = :symbol AND session = :day"
+        with self.database.read() as connection:
+            return connection.execute(sa.text(query), {"symbol": symbol, "day": day.isoformat()}).scalar_one()
+
 
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[Night]:
@@ -85,6 +91,33 @@ def test_a_price_added_in_the_middle_and_a_corrected_one_heal(night: Night):
 
     expected = dict.fromkeys(night.equity(), 100_000.0) | {HOLE: 101_000.0, CORRECTED: 102_000.0}
     assert night.equity() == expected
+
+
+def test_a_corrected_price_from_before_anybody_held_the_symbol_heals_its_metrics(night: Night):
+    """AAA is held from the last day on alone, by a portfolio of its own: no row of a portfolio reads the earlier price."""
+    night.add("late", lots({"AAA": 10.0}, LAST, 10.0), LAST)
+    night.bring()
+    assert night.stored_close("AAA", CORRECTED) == 10.0
+
+    night.set(CORRECTED, "AAA", 12.0)
+    healed = night.bring()
+
+    assert all(outcome.succeeded for outcome in healed)
+    assert night.stored_close("AAA", CORRECTED) == 12.0
+    assert night.bring() == []
+
+
+def test_a_corrected_price_from_before_a_portfolio_held_the_symbol_heals_its_metrics_by_that_portfolio(night: Night):
+    """The universe never ran: the portfolio's own runs made the metrics of all its symbols on all its sessions."""
+    later = night.add("later", pd.concat([lots({"FUND": 10.0}, ENTRY, 10.0), lots({"AAA": 1.0}, LAST, 10.0)]), ENTRY)
+    night.bring(later)
+    assert night.stored_close("AAA", CORRECTED) == 10.0
+
+    night.set(CORRECTED, "AAA", 12.0)
+    night.bring(later)
+
+    assert night.stored_close("AAA", CORRECTED) == 12.0
+    assert {outcome.planned.reason for outcome in night.bring(later)} <= {PRICES_LATE}, "only the source is asked again"
 
 
 def test_a_late_price_is_found_when_only_one_portfolio_is_asked_for(night: Night):

@@ -120,6 +120,7 @@ def test_what_corrected_prices_leave_as_it_is_is_looked_at_once_and_then_up_to_d
     looks: list[list[str]] = []
     for module in (execution, sensors):
         monkeypatch.setattr(module, "after_changed_prices", lambda _, __, ids: looks.append([*ids]) or {})
+        monkeypatch.setattr(module, "symbols_after_changed_prices", lambda *_: {})
 
     for _ in range(2):
         assert (world.bring() if by == "a command" else world.tick("reconcile")) == []

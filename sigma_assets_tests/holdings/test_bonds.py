@@ -117,3 +117,15 @@ def test_a_share_that_lost_nearly_all_is_no_bond():
     holdings = read(text, entry_date=AS_OF)
 
     assert cost_of(holdings) == 980_000.0
+
+
+@pytest.mark.parametrize(("quantity", "price"), [(10, 995), (10_000, 0.995)])
+@pytest.mark.parametrize("actions", [False, True])
+def test_a_price_that_is_hardly_in_per_cent_of_par_is_pointed_at(quantity, price, actions):
+    """Ten bonds at 995 USD each, and 10,000 of face value at 0.995 of it, cost 9,950 USD; as they stand it is 99.50."""
+    lots = f"{LOTS}\n912828ZT0,{quantity},{price},2024-03-12\n"
+    trades = f"Date,Action,Symbol,Quantity,Price\n2024-03-12,Buy,912828ZT0,{quantity},{price}\n"
+
+    holdings = read(trades if actions else lots)
+
+    assert [warning for warning in holdings.warnings if f"is a bond at {price} % of par" in warning]

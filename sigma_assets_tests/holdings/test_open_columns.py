@@ -259,3 +259,46 @@ def test_actions_are_read_in_rows_that_are_not_as_wide_as_the_header(header, row
 
     assert holdings.kind == "transactions"
     assert sorted(quantities(holdings)) == [4, 6]
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "Underlying,Strike,Expiry,Put/Call",
+        "underlying,strike,expiration,call/put",
+        "UNDERLYING,Strike,Expiry Date,Option Type",
+    ],
+)
+def test_terms_of_an_option_in_our_own_format_may_have_their_usual_names(terms):
+    """Two contracts at 5.00 cost 1,000 USD; the columns were asked about, and without them it was two shares for 10 USD."""
+    holdings = read(f"{OURS},{terms}\nAAPL,2,5,2024-06-03,AAPL,200,2025-01-17,Call\nMSFT,10,300,2024-06-03,,,,\n")
+
+    assert not holdings.doubts
+    assert holdings.lots["symbol"].tolist() == ["AAPL250117C00200000", "MSFT"]
+    assert holdings.summary()["total_cost_usd"] == 4_000.0
+
+
+@pytest.mark.parametrize("names", ["Sale Date,Sale Price", "Date Sold,Sell Price", "Close Date,Exit Price"])
+def test_the_exit_in_our_own_format_may_have_its_usual_names(names):
+    holdings = read(f"{OURS},{names}\nAAPL,40,150,2024-01-05,2024-06-03,190\nAAPL,60,150,2024-01-05,,\n")
+
+    assert not holdings.doubts
+    assert holdings.lots["exit_price"].tolist()[:1] == [190.0]
+    assert holdings.lots["exit_date"].isna().tolist() == [False, True]
+
+
+def test_a_lot_that_is_the_same_in_another_account_is_another_lot():
+    holdings = read(f"Account,{OURS}\nA,AAPL,10,150,2024-01-05\nB,AAPL,10,150,2024-01-05\n")
+
+    assert quantities(holdings) == [10, 10]
+    assert holdings.warnings == ("2 accounts in one file are imported as one portfolio",)
+
+
+def test_columns_may_be_named_with_underscores():
+    """As programs write them, ours among them."""
+    header = "symbol,quantity,entry_price_per_share,entry_date,exit_date,exit_price,investment_class"
+
+    holdings = read(f"{header}\nAAPL,40,150,2024-01-05,2024-06-03,190,PUBLIC\n")
+
+    assert holdings.source == "our own format"
+    assert holdings.lots[["entry_price", "exit_price"]].to_numpy().tolist() == [[150.0, 190.0]]

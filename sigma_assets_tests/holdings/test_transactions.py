@@ -640,3 +640,76 @@ def test_a_dividend_that_is_paid_on_a_short_does_not_close_it():
 def test_an_action_that_is_known_by_one_word_alone_is_refused(action):
     with pytest.raises(HoldingsError, match="ERR_POS_027"):
         read(f"{GENERIC}2024-01-02,Buy,AAPL,100,150,-15000\n2024-02-01,{action},AAPL,1,150,-150\n")
+
+
+@pytest.mark.parametrize("action", ["Buy to Cover", "Bought to cover", "Cover Short"])
+def test_a_short_is_bought_back_in_the_usual_words(action):
+    holdings = read(f"{GENERIC}2024-01-02,Sell Short,AAPL,40,190,7600\n2024-02-01,{action},AAPL,10,150,-1500\n")
+
+    assert lots_of(holdings) == [
+        ("AAPL", -10.0, 190.0, "2024-01-02", "2024-02-01", 150.0),
+        ("AAPL", -30.0, 190.0, "2024-01-02", None, None),
+    ]
+
+
+@pytest.mark.parametrize("action", ["Reinvestment", "Reinvest Shares"])
+def test_a_reinvestment_is_the_purchase_that_a_dividend_pays_for(action):
+    rows = f"2024-01-02,Buy,AAPL,10,150,-1500\n2024-03-01,Dividend,AAPL,,,5\n2024-03-01,{action},AAPL,0.1,50,-5\n"
+
+    holdings = read(GENERIC + rows)
+
+    assert [lot[1:3] for lot in lots_of(holdings)] == [(10.0, 150.0), (0.1, 50.0)]
+    assert not len(holdings.flows)
+
+
+@pytest.mark.parametrize("action", ["Split", "Stock split", "Stock Split", "Forward split"])
+def test_a_split_has_the_name_that_messages_give_it(action):
+    """`a split is named Stock split`, and a table that did so was refused."""
+    rows = f"2024-01-05,Buy,AAPL,10,150,-1500\n2024-03-05,{action},AAPL,30,,\n2024-04-05,Sell,AAPL,20,60,1200\n"
+
+    assert lots_of(read(GENERIC + rows))[0] == ("AAPL", 5.0, 150.0, "2024-01-05", "2024-04-05", 60.0)
+
+
+# Accounts
+
+
+ACCOUNTS = "Account,Date,Action,Symbol,Quantity,Price\n"
+
+
+def test_each_account_sells_its_own_shares():
+    """B sold what it had bought at 160, a month before A sold of its own at 150: 100 and 125 of profit, as each states."""
+    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-06,Buy,AAPL,10,160\n"
+    rows += "B,2024-02-05,Sell,AAPL,10,170\nA,2024-02-06,Sell,AAPL,5,175\n"
+
+    holdings = read(ACCOUNTS + rows)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 5.0, 150.0, "2024-01-05", "2024-02-06", 175.0),
+        ("AAPL", 5.0, 150.0, "2024-01-05", None, None),
+        ("AAPL", 10.0, 160.0, "2024-01-06", "2024-02-05", 170.0),
+    ]
+
+
+def test_an_account_cannot_sell_what_another_one_holds():
+    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-06,Buy,AAPL,5,160\nB,2024-02-05,Sell,AAPL,10,170\n"
+
+    with pytest.raises(HoldingsError, match=r"at most 5, what the file has bought before in account B"):
+        read(ACCOUNTS + rows)
+
+    assert [lot[1] for lot in lots_of(read(ACCOUNTS + rows, ignore_columns=frozenset({"account"})))] == [10.0, 5.0]
+
+
+def test_a_split_is_of_the_shares_of_its_account_and_a_cancellation_of_its_trades():
+    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-05,Buy,AAPL,10,150\nB,2024-03-05,Split,AAPL,10,\n"
+    rows += "A,2024-03-05,Split,AAPL,10,\nB,2024-03-06,Sell,AAPL,20,80\n"
+
+    holdings = read(ACCOUNTS + rows)
+
+    assert not holdings.doubts
+    assert [(lot[1], lot[4]) for lot in lots_of(holdings)] == [(10.0, "2024-03-06"), (10.0, None)]
+
+
+def test_cash_and_margin_are_one_account():
+    rows = "Cash,2024-01-05,Buy,AAPL,10,150\nMargin,2024-02-05,Sell,AAPL,4,170\n"
+
+    assert [lot[1] for lot in lots_of(read(ACCOUNTS + rows))] == [4.0, 6.0]

@@ -7,7 +7,9 @@ import numpy as np
 from sigma_assets.prices.changes import (
     changed_prices,
     first_sessions,
+    looked_at,
     note_price_looks,
+    oldest_revision,
     portfolios_behind_prices,
     portfolios_to_look_at,
 )
@@ -83,6 +85,19 @@ def test_the_prices_of_a_night_leave_nobody_behind_who_was_computed_after_them(d
     assert portfolios_behind_prices(database, (), START) == []
     load(database, "AAPL", "2026-01-06", 149.0)
     assert portfolios_behind_prices(database, (), START) == sorted([holder, late])
+
+
+def test_the_universe_is_looked_at_like_a_portfolio_and_its_look_says_nothing_of_any(database: Database) -> None:
+    newest = load(database, "AAPL", "2026-01-05", 150.0)
+    holder = add(database, "holds", {"symbol": "AAPL"})
+    assert (looked_at(database, "", START), oldest_revision(database, price_coverage)) == (0, 0)
+
+    note_price_looks(database, [""], newest, START, END)
+    compute(database, newest, holder)
+
+    assert (looked_at(database, "", START), oldest_revision(database, price_coverage)) == (newest, newest)
+    assert looked_at(database, "", date(2025, 1, 1)) == 0, "from a later session on only"
+    assert portfolios_to_look_at(database, newest, START) == [holder]
 
 
 def test_what_was_looked_at_is_not_behind_until_another_load_and_nobody_forgets_a_look(database: Database) -> None:

@@ -73,6 +73,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         held=held,
         factor_etfs=set(tables.settings.factor_model.etfs),
         benchmark=tables.settings.performance_model.benchmark,
+        everyones=tables.factor_etfs,
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
     path = sessions_behind(computed, changed[changed["symbol"].isin(held)])

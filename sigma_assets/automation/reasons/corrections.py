@@ -1,6 +1,6 @@
 """Exactly which partitions a late or corrected price affects, per portfolio and asset (SPEC 5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,10 +37,13 @@ class Reach:
     ----------
     windows : of a symbol that the portfolio lives on.
     of_factors : of a factor ETF that it does not hold.
+    of_rows : of any other symbol of its runs, and of what it holds before the first entry: runs keep betas and metrics
+        of all their symbols on all their sessions.
     """
 
     windows: Mapping[str, int]
     of_factors: Mapping[str, int]
+    of_rows: Mapping[str, int]
 
     @classmethod
     def of(cls, factors: FactorModel, volatility: VolatilityModel, correlation: CorrelationModel) -> "Reach":
@@ -61,13 +64,14 @@ class Reach:
             "price_coverage": EVER,
         }
         without_own = {asset: window for asset, window in windows.items() if asset not in OWN_PRICES_ONLY}
-        return cls(windows, {**without_own, "risk": risk.factor_window})
+        rows = {"price_coverage": max(beta, YEAR_LOOKBACK), "factor_coverage": beta, "metric_coverage": YEAR_LOOKBACK}
+        return cls(windows, {**without_own, "risk": risk.factor_window}, rows)
 
     def of_symbol(self, *, is_held: bool, is_factor: bool, is_benchmark: bool) -> Mapping[str, int]:
         """Return the assets that read a symbol's prices, and for how long."""
         if is_held:
             return self.windows
-        found = dict(self.of_factors) if is_factor else {}
+        found = dict(self.of_factors if is_factor else self.of_rows)
         if is_benchmark:
             found |= {
                 asset: self.windows[asset] for asset in ("performance", "price_coverage") if asset in self.windows
@@ -84,6 +88,7 @@ def touched_sessions(
     factor_etfs: set[str],
     reach: Reach,
     benchmark: str | None = None,
+    everyones: Collection[str] = (),
 ) -> dict[str, SessionArray]:
     """Return, per asset, the sessions of one portfolio that changed prices touch.
 
@@ -97,9 +102,11 @@ def touched_sessions(
     history : the prices of these symbols as they are now, to find each price's successor.
     computed : DataFrame with `session, prices_revision`
         What the portfolio has, and the newest load that it has seen; a session that has seen a change is not touched.
-    held : symbols that the portfolio lives on, each with the day of its first entry: earlier sessions read no price of it.
+    held : symbols that the portfolio lives on, each with the day of its first entry: on earlier sessions only the
+        symbol's own betas and metrics read its prices.
     factor_etfs : symbols that every portfolio's betas read.
     benchmark : symbol that its performance is measured against.
+    everyones : symbols of which every portfolio's runs keep betas and metrics.
 
     Returns
     -------
@@ -109,8 +116,9 @@ def touched_sessions(
     seen = computed["prices_revision"].to_numpy(dtype=np.int64)
     position = np.searchsorted(history.sessions, sessions)
     touched = {asset: np.zeros(len(sessions), dtype=bool) for asset in reach.windows}
-    for row in changed[changed["symbol"].isin({*held, *factor_etfs, benchmark})].itertuples():
-        start, carried = _span(history, row.symbol, row.session)
+    kept = {*held, *factor_etfs, *everyones, benchmark}
+    for row in changed[changed["symbol"].isin(kept)].itertuples():
+        start, carried = span(history, row.symbol, row.session)
         stale = (seen < row.revision) & (position >= start)
         is_held = sessions >= np.datetime64(held.get(row.symbol, date.max), "D")
         roles = {"is_factor": row.symbol in factor_etfs, "is_benchmark": row.symbol == benchmark}
@@ -138,7 +146,7 @@ def sessions_behind(computed: pd.DataFrame, changed: pd.DataFrame) -> SessionArr
     return np.sort(sessions[computed["prices_revision"].to_numpy(dtype=np.int64) < newest[earlier]])
 
 
-def _span(history: PriceHistory, symbol: str, session: pd.Timestamp) -> tuple[int, int]:
+def span(history: PriceHistory, symbol: str, session: pd.Timestamp) -> tuple[int, int]:
     """Return the position of a price and of the symbol's next one (the end of the history if there is none)."""
     start = int(np.searchsorted(history.sessions, np.datetime64(session, "D")))
     later = np.flatnonzero(np.isfinite(history.close[start + 1 :, history.column(symbol)]))

@@ -115,8 +115,14 @@ class Source:
 
 
 def plain(name: str) -> str:
-    """Return a column's name as it is compared: lower case, single blanks."""
-    return " ".join(name.lower().split())
+    """Return a column's name as it is compared: lower case, single blanks, also for underscores.
+
+    Examples
+    --------
+    >>> plain(" Entry  Date"), plain("entry_date")
+    ('entry date', 'entry date')
+    """
+    return " ".join(name.lower().replace("_", " ").split())
 
 
 OURS = Source("our own format", "lots", dict(OUR_COLUMNS), is_strict=True)

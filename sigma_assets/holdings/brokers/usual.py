@@ -46,15 +46,16 @@ USUAL_NAMES = {
     "description": ["description", "name", "notes", "note", "comment", "memo", "security name", "company"],
 }  # fmt: skip
 _GENERIC_ACTIONS = [
-    ["(buy|bought|b|purchase|buy to open|buy to close|bto|btc|cover)", "buy"],
-    ["(sell|sold|s|sale|sell to close|stc|redemption)", "sell"],
-    ["(sell short|short|short sell|sell to open|sto)", "sell_short"],
+    ["(you )?(buy|bought|b|purchased?|(buy|bought) to (open|close|cover)|bto|btc|cover|cover short|buy cover)", "buy"],
+    ["(reinvest(ed)? shares|reinvestment)", "buy"],
+    ["(you )?(sell|sold|s|sale|(sell|sold) to close|stc|redemption)", "sell"],
+    ["(you )?((sell|sold) short|short|short (sell|sale)|(sell|sold) to open|sto)", "sell_short"],
     ["(dividend|div|cash dividend)", "dividend"],
     ["interest", "interest"],
     ["(fee|fees|commission)", "fee"],
     ["(tax|withholding tax)", "tax"],
     ["(deposit|withdrawal|transfer|contribution|cash)", "cash"],
-    ["split", "split"],
+    ["(stock |forward )?split", "split"],
 ]
 _UNLESS = r"(?!.*\b(?:revers|reject|expire|pending|fail|placed|correct))"
 _DESCRIBED_ACTIONS = [
@@ -89,7 +90,7 @@ def generic_source(
         return None
     columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
     names = [plain(name) for name in header]
-    for each in ("value", "closing", "amount", "fees", "description"):
+    for each in ("value", "closing", "amount", "fees", "description", "account"):
         if each not in columns:
             continue
         is_twice = each in ("value", "closing") and names.count(plain(columns[each])) > 1  # of which day?

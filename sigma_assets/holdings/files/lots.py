@@ -25,6 +25,7 @@ from sigma_assets.holdings.files.statements import (
     of_one,
     of_total_cost,
     side_signs,
+    warn_of_par,
 )
 
 _TEXT, _NUMBER, _DAY = "object", "float64", "datetime64[s]"
@@ -137,6 +138,7 @@ def _prices(cells: Cells, instruments: Instruments, quantity: FloatArray, rows: 
                     " counts from that day"
                 )
     check_costs(cells, instruments, price, np.where(is_alone, from_value, np.nan))
+    warn_of_par(cells, instruments, price, rows)
     price = np.where(instruments.is_cash & np.isnan(price), 1.0, price)
     for row in np.flatnonzero(instruments.is_cash & (price > 0) & (price != 1.0) & rows):
         cells.findings.warnings.append(
@@ -253,7 +255,8 @@ def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     alike = frame[pd.Series(likeness).duplicated(keep=False).to_numpy()]
     if alike.empty:
         return
-    again, first = repeated_rows(*(pd.factorize(alike[name])[0] + 1 for name in names))
+    accounts = cells.texts("account").codes[alike.index.to_numpy()]
+    again, first = repeated_rows(accounts, *(pd.factorize(alike[name])[0] + 1 for name in names))
     rows = alike.index.to_numpy()
     note_same_rows(cells, list(zip(rows[again].tolist(), rows[first].tolist(), strict=True)))
 

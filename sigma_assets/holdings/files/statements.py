@@ -12,6 +12,8 @@ from sigma_assets.holdings.files.instruments import Instruments
 _HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
 """A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or
 USD per contract. Accrued interest and rounding make it differ by up to this share."""
+_USUAL_PAR = (10.0, 300.0)
+"""Between these lie the prices of nearly all bonds, in per cent of par."""
 _OPEN_PRICES = frozenset({"price", "share price", "price ($)", "price (usd)", "price $"})
 """Names of a price that can be the entry's or today's."""
 _SAME, _ROUNDED = 0.001, 0.006
@@ -130,6 +132,16 @@ def check_unit(
             )
         stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
         cells.wrong("ERR_POS_036", row, name, expected, f"contradicts the {stated}")
+
+
+def warn_of_par(cells: Cells, instruments: Instruments, price: FloatArray, rows: BoolArray) -> None:
+    """Warn of bonds whose price is hardly one in per cent of par: per bond of 1,000 USD it is ten times as much."""
+    is_odd = (instruments.subtype == "BOND") & np.isnan(instruments.multiplier) & (price > 0) & rows
+    for row in np.flatnonzero(is_odd & ((price < _USUAL_PAR[0]) | (price > _USUAL_PAR[1]))).tolist():
+        cells.findings.warnings.append(
+            f"line {cells.table.lines[row]}: {instruments.symbol[row]} is a bond at {price[row]:,.8g} % of par: the quantity"
+            " is the face value, the price in per cent of it; check both"
+        )
 
 
 def of_one(total: FloatArray, size: FloatArray) -> FloatArray:

@@ -16,8 +16,16 @@ from sigma_assets.base.frames import PriceHistory
 
 SESSIONS = np.arange("2026-01-01", "2026-01-31", dtype="datetime64[D]")
 REACH = Reach(
-    {"price_coverage": 9, "portfolio_snapshots": 0, "betas": 5, "volatility": 9, "correlations": 3},
+    {
+        "price_coverage": 9,
+        "factor_coverage": 5,
+        "portfolio_snapshots": 0,
+        "betas": 5,
+        "volatility": 9,
+        "correlations": 3,
+    },
     of_factors={"price_coverage": 9, "betas": 5},
+    of_rows={"price_coverage": 5, "factor_coverage": 5},
 )
 
 
@@ -48,7 +56,7 @@ def numbers(touched: dict, asset: str) -> list[int]:
 
 
 def test_a_price_touches_no_session_before_the_symbol_was_bought(history, computed):
-    """FUND was bought on the 8th: its price of the 5th is read by the windows of later sessions alone."""
+    """FUND was bought on the 8th: its price of the 5th is read by windows of later sessions alone, and by its own betas."""
     bought = {"FUND": date(2026, 1, 8)}
 
     touched = touched_sessions(changed("FUND", 5), history, computed, held=bought, factor_etfs=set(), reach=REACH)
@@ -56,6 +64,7 @@ def test_a_price_touches_no_session_before_the_symbol_was_bought(history, comput
     assert "portfolio_snapshots" not in touched
     assert numbers(touched, "betas") == [8, 9, 10]
     assert numbers(touched, "volatility") == list(range(8, 15))
+    assert numbers(touched, "factor_coverage") == list(range(5, 11))
 
 
 def test_before_a_factor_etf_was_bought_its_prices_are_read_as_a_factor(history, computed):
@@ -100,6 +109,15 @@ def test_a_factor_etf_that_is_not_held_touches_betas_only(history, computed):
     )
 
     assert set(touched) == {"betas", "price_coverage"}
+
+
+def test_of_a_symbol_that_is_everybodys_the_betas_are_kept_whether_it_is_held_or_not(history, computed):
+    """Such as GLD: it is no factor, but every portfolio's runs compute its betas and metrics."""
+    touched = touched_sessions(
+        changed("SPY", 5), history, computed, held={}, factor_etfs=set(), reach=REACH, everyones=["SPY"]
+    )
+
+    assert set(touched) == {"factor_coverage", "price_coverage"}
 
 
 def test_a_portfolio_that_does_not_hold_the_symbol_is_not_touched(history, computed):

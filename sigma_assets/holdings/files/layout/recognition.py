@@ -28,6 +28,17 @@ HEADER_WITHIN = 1_000
 """Records in which a table must begin: what stands before it is a preamble, or another table."""
 
 
+_USUAL_OPTIONAL = Source(
+    "usual names",
+    "lots",
+    {name: [each for each in USUAL_NAMES[name] if each != "closed"] for name in OUR_COLUMNS
+     if name not in (*REQUIRED, "class", "subtype")} | {"account": USUAL_NAMES["account"]},
+)  # fmt: skip
+"""Usual names of the columns that our own format may lack; a column Closed is rather about whether a lot is."""
+_EXIT = {"exit_date", "exit_price"}
+"""Only together they say how a lot ended."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A table that was recognised, and the other ones in the file."""
@@ -83,22 +94,32 @@ def _numbers_rows(_: int, cells: list[str]) -> bool:
 def _ours(head: list[Record], delimiter: str, ignored: Collection[str]) -> Found | None:
     for place, (line, cells) in enumerate(head):
         if len(cells) <= SHEET_COLUMNS and set(REQUIRED) <= set(OURS.positions_of(cells)):
-            return Found(_with_more(_open_columns(head, place, cells, ignored), cells), line, cells, delimiter)
+            return Found(_with_more(_open_columns(head, place, cells, ignored), cells, ignored), line, cells, delimiter)
     return None
 
 
-def _with_more(further: dict[str, list[str]], header: list[str]) -> Source:
-    """Return our own format with the columns that say a side, a kind or a state in words; Buy and Sell only beside exits."""
+def _with_more(further: dict[str, list[str]], header: list[str], ignored: Collection[str]) -> Source:
+    """Return our own format with the columns that say a side, a kind or a state in words; Buy and Sell only beside exits.
+
+    Optional columns may have their usual names as well, such as Strike, Expiry and Sale Date.
+    """
     named = OURS.positions_of(header)
+    usual = {
+        name: header[places[0]]
+        for name, places in _USUAL_OPTIONAL.positions_of(header).items()
+        if name not in named and header[places[0]].lower() not in ignored
+    }
+    if not _EXIT <= {*named, *usual}:
+        usual = {name: column for name, column in usual.items() if name not in _EXIT}
     further = {
         name: cells
         for name, cells in further.items()
-        if "exit_date" in named or is_held_side(cells) or meaning(cells) != "direction"
+        if {"exit_date"} & {*named, *usual} or is_held_side(cells) or meaning(cells) != "direction"
     }
     columns = {name: column for name, column in OURS.columns.items() if name != "class" or name in named}
-    ours = replace(OURS, columns=columns)
+    ours = replace(OURS, columns=columns | usual)
     more = with_meanings(ours, further)
-    return OURS if more is ours else more
+    return OURS if more is ours and not usual else more
 
 
 def _open_columns(head: list[Record], place: int, header: list[str], ignored: Collection[str]) -> dict[str, list[str]]:

@@ -14,6 +14,9 @@ from sigma_assets.holdings.files.instruments import Instruments
 
 ENDS = ("expire", "exercise")
 """What becomes of an option without a trade of its own."""
+Holding = tuple[str, str]
+"""Account and symbol: each account sells what it holds itself, its oldest lots first."""
+_KINDS_OF_ACCOUNT = frozenset({"cash", "margin", "short", "long"})
 _SAME_MONEY = 0.01
 """Amounts of money that differ by at most this share of them are the same but for fees."""
 
@@ -50,7 +53,8 @@ class Book:
 
     Attributes
     ----------
-    held : what the open lots of a symbol add up to, splits included.
+    open : the open lots of a holding, oldest first.
+    held : what they add up to, splits included.
     money : what each row paid or received without its fees, 0 where it does not say.
     """
 
@@ -59,11 +63,20 @@ class Book:
     prices: FloatArray = field(init=False)
     money: FloatArray = field(init=False)
     instruments: Instruments = field(init=False)
-    open: dict[str, deque[OpenLot]] = field(default_factory=lambda: defaultdict(deque))
-    held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    open: dict[Holding, deque[OpenLot]] = field(default_factory=lambda: defaultdict(deque))
+    held: dict[Holding, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     closed: Closings = field(default_factory=Closings)
     flows: dict[tuple[date, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     dividends: list[Decimal] = field(default_factory=list)
+
+
+def accounts_of(cells: Cells) -> list[str]:
+    """Return the account of each row; kinds of one account, such as Cash and Margin, are no accounts."""
+    texts = cells.texts("account")
+    named = {text for text in texts.distinct if text}
+    if len(named) < 2 or {text.lower() for text in named} <= _KINDS_OF_ACCOUNT:
+        return [""] * len(cells)
+    return [texts.distinct[code] for code in texts.codes]
 
 
 class Trade(NamedTuple):
@@ -72,25 +85,25 @@ class Trade(NamedTuple):
     row: int
     day: date
     verb: str
-    symbol: str
+    holding: Holding
     quantity: Decimal
 
 
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     """Do a trade; answer False if there is too little to sell or to end yet, which is a problem if it `is_last`."""
-    lots = book.open[trade.symbol]
+    lots = book.open[trade.holding]
     if trade.verb in ENDS:
         return _end(book, trade, lots, is_last=is_last)
     size = abs(trade.quantity)
     is_sale = trade.verb != "buy"
-    held = book.held[trade.symbol]
+    held = book.held[trade.holding]
     closes = held > 0 if is_sale else held < 0
     if trade.verb == "sell" and held < size:
         if is_last:
-            expected = f"{_at_most(max(held, Decimal(0)), 'bought')}; a short sale must say that it is one"
+            expected = f"{_at_most(book, trade, max(held, Decimal(0)), 'bought')}; a short sale must say that it is one"
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
         return False
-    book.held[trade.symbol] += -size if is_sale else size
+    book.held[trade.holding] += -size if is_sale else size
     if closes:
         size = _close(book, lots, held, size, trade.day, float(book.prices[trade.row]))
     if size:
@@ -119,10 +132,13 @@ def _close(book: Book, lots: deque[OpenLot], held: Decimal, size: Decimal, day: 
     return size
 
 
-def _at_most(held: Decimal, how: str) -> str:
+def _at_most(book: Book, trade: Trade, held: Decimal, how: str) -> str:
+    account, symbol = trade.holding
+    elsewhere = any(book.held[other] for other in [*book.held] if other[1] == symbol and other[0] != account)
+    where = f" in account {account or 'without a name'}" if elsewhere else ""
     return (
-        f"at most {held.normalize():f}, what the file has {how} before; export from the first trade on, or import the"
-        " positions"
+        f"at most {held.normalize():f}, what the file has {how} before{where}; export from the first trade on, or import"
+        " the positions"
     )
 
 
@@ -133,17 +149,17 @@ def _end(book: Book, trade: Trade, lots: deque[OpenLot], *, is_last: bool) -> bo
         expected = "an option contract, such as AAPL 1/17/2025 Call $200.00; a worthless right or warrant is sold at 0"
         book.cells.wrong("ERR_POS_032", trade.row, name, expected, f"{trade.verb}d, but no option")
         return True
-    held = book.held[trade.symbol]
+    held = book.held[trade.holding]
     size = abs(trade.quantity or held)
     if not held or abs(held) < size:
         if is_last:
-            expected = _at_most(abs(held), "bought or written")
+            expected = _at_most(book, trade, abs(held), "bought or written")
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, f"more {trade.verb}d than held")
         return False
     expiration = book.instruments.terms[trade.row].expiration_date
     price = _settlement(book, trade, size)
     _close(book, lots, held, size, min(trade.day, expiration) if expiration else trade.day, price)
-    book.held[trade.symbol] -= size if held > 0 else -size
+    book.held[trade.holding] -= size if held > 0 else -size
     return True
 
 

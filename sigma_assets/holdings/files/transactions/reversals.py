@@ -8,6 +8,7 @@ from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.files.cells import Cells, Skipped
 from sigma_assets.holdings.files.instruments import Instruments
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
+from sigma_assets.holdings.files.transactions.fifo import accounts_of
 
 _SAME_MONEY = 0.005
 
@@ -27,12 +28,12 @@ def undo_reversals(
     is_against = _is_against(is_trade, np.isin(verbs, BUYS), amount, np.abs(quantity * price * instruments.factor))
     is_cancel = is_trade & (cells.texts("action").matching("(?i)cancel") | is_against)
     is_cancel |= is_trade & np.isin(verbs, BUYS) & (quantity < 0) & ~_is_marked(cells)
-    undone = verbs.copy()
+    undone, accounts = verbs.copy(), accounts_of(cells)
     earlier = defaultdict(list)
     for row in np.flatnonzero(is_trade & ~is_cancel).tolist():
-        earlier[_key(instruments, verbs, quantity, row)].append(row)
+        earlier[(accounts[row], *_key(instruments, verbs, quantity, row))].append(row)
     for row in np.flatnonzero(is_cancel).tolist():
-        same = earlier[_key(instruments, verbs, quantity, row)]
+        same = earlier[(accounts[row], *_key(instruments, verbs, quantity, row))]
         alike = [
             other
             for other in same

@@ -14,7 +14,7 @@ from sigma_assets.base.contracts import instrument_of
 from sigma_assets.base.frames import BoolArray, SessionArray
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.transactions.actions import INSTEAD, named_in_action
-from sigma_assets.holdings.files.transactions.fifo import Book, Trade
+from sigma_assets.holdings.files.transactions.fifo import Book, Holding, Trade, accounts_of
 
 SPLITS = ("split", "split_out", "distribution")
 _USUAL = (Fraction(3, 2), Fraction(4, 3), Fraction(5, 4))
@@ -34,7 +34,7 @@ class Split(NamedTuple):
     """
 
     day: date
-    symbol: str
+    holding: Holding
     row: int
     quantity: Decimal
     cells: Cells
@@ -45,12 +45,12 @@ class Split(NamedTuple):
 def split_of(trade: Trade, cells: Cells) -> Split:
     """Return the split that a row states among the trades."""
     quantity = -abs(trade.quantity) if trade.verb == "split_out" else trade.quantity
-    return Split(trade.day, trade.symbol, trade.row, quantity, cells, is_doubtful=trade.verb == "distribution")
+    return Split(trade.day, trade.holding, trade.row, quantity, cells, is_doubtful=trade.verb == "distribution")
 
 
 def stated_splits(cells: Cells, days: SessionArray, is_split: BoolArray) -> list[Split]:
     """Return the splits of a section whose rows name symbol and ratio within their action."""
-    quantity = cells.numbers("quantity", "ERR_POS_005")
+    quantity, accounts = cells.numbers("quantity", "ERR_POS_005"), accounts_of(cells)
     splits = []
     for row in np.flatnonzero(is_split & ~np.isnat(days)).tolist():
         named = named_in_action(cells, row)
@@ -61,15 +61,15 @@ def stated_splits(cells: Cells, days: SessionArray, is_split: BoolArray) -> list
             continue
         ratio = Fraction(named["new"]) / Fraction(named["old"])
         size = Decimal(repr(float(quantity[row])))
-        splits.append(Split(days[row].item(), instrument.symbol, row, size, cells, ratio))
+        splits.append(Split(days[row].item(), (accounts[row], instrument.symbol), row, size, cells, ratio))
     return splits
 
 
 def apply_splits(book: Book, splits: Iterable[Split], trades: Collection[Trade]) -> None:
     """Apply splits before the trades of the last day among them; several rows are one split: old shares out, new ones in."""
     key = itemgetter(0, 1)
-    for (day, symbol), rows in groupby(sorted(splits, key=key), key):
-        of_day = [trade for trade in trades if trade.day == day and trade.symbol == symbol]
+    for (day, holding), rows in groupby(sorted(splits, key=key), key):
+        of_day = [trade for trade in trades if trade.day == day and trade.holding == holding]
         _apply(book, list(rows), of_day)
 
 
@@ -79,7 +79,7 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
     If the quantity is that of a usual split only with these trades before it, they were in old ones: that is refused.
     """
     first = rows[0]
-    held, change = book.held[first.symbol], sum((row.quantity for row in rows), Decimal(0))
+    held, change = book.held[first.holding], sum((row.quantity for row in rows), Decimal(0))
     if first.is_doubtful and not _is_taken(first, held, change):
         return
     if not held or (held + change) / held <= 0:
@@ -106,8 +106,8 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
     if not first.cells.table.source.recognise and len(rows) == 1:
         _tell(first, held)
     factor = (held + change) / held
-    book.held[first.symbol] += change
-    for lot in book.open[first.symbol]:
+    book.held[first.holding] += change
+    for lot in book.open[first.holding]:
         lot.splits *= factor
 
 
@@ -119,7 +119,7 @@ def _is_taken(row: Split, held: Decimal, change: Decimal) -> bool:
         row.cells.wrong("ERR_POS_033", row.row, "action", expected, "shares without a trade")
         return False
     row.cells.findings.warnings.append(
-        f"line {row.cells.table.lines[row.row]}: {change.normalize():f} shares of {row.symbol} are taken for a split of"
+        f"line {row.cells.table.lines[row.row]}: {change.normalize():f} shares of {row.holding[1]} are taken for a split of"
         f" {ratio.numerator} for {ratio.denominator} of the {held.normalize():f} held; if they are a spin-off, enter them"
         " as docs/corporate-actions.md shows"
     )
@@ -130,8 +130,8 @@ def _tell(row: Split, held: Decimal) -> None:
     """Say how a split of a table that is no broker's is read: others write the new total, or the ratio."""
     makes = (held + row.quantity).normalize()
     row.cells.findings.warnings.append(
-        f"line {row.cells.table.lines[row.row]}: a split makes {makes:f} of {held.normalize():f} shares of {row.symbol}: its"
-        f" quantity is what came to those held, not the new total or the ratio"
+        f"line {row.cells.table.lines[row.row]}: a split makes {makes:f} of {held.normalize():f} shares of"
+        f" {row.holding[1]}: its quantity is what came to those held, not the new total or the ratio"
     )
 
 

@@ -17,6 +17,7 @@ from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, o
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
+from sigma_assets.holdings.files.statements import warn_of_par
 from sigma_assets.holdings.files.transactions.actions import (
     BUYS,
     SALES,
@@ -25,7 +26,7 @@ from sigma_assets.holdings.files.transactions.actions import (
     refuse_moves,
     says_reinvested,
 )
-from sigma_assets.holdings.files.transactions.fifo import ENDS, Book, Trade, apply_trade
+from sigma_assets.holdings.files.transactions.fifo import ENDS, Book, Trade, accounts_of, apply_trade
 from sigma_assets.holdings.files.transactions.money import (
     Money,
     check_flows,
@@ -44,10 +45,10 @@ _FLOWS = {"interest": "interest", "fee": "fee", "tax": "tax", "cash": "external"
 def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the lots that transactions leave, with `LOT_COLUMNS`, and the cash flows, with `FLOW_COLUMNS`.
 
-    Sales close the oldest lot first and split it where they must; commissions, fees, interest and taxes are flows of
-    their kind, one for each day. Dividends of symbols with quotes are left to the prices, which have them for every
-    holder: entered twice they would count twice. Those of cash and money-market funds are interest. Movements of a core
-    cash position are left out, since cash is what is left of the equity.
+    Sales close the oldest lot of their account first and split it where they must; commissions, fees, interest and taxes
+    are flows of their kind, one for each day. Dividends of symbols with quotes are left to the prices, which have them for
+    every holder: entered twice they would count twice. Those of cash and money-market funds are interest. Movements of a
+    core cash position are left out, since cash is what is left of the equity.
 
     Parameters
     ----------
@@ -113,8 +114,9 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
     rows = rows[::-1] if _is_newest_first(days) else rows
     rows = rows[np.argsort(days[rows], kind="stable")]
-    symbols = book.instruments.symbol[rows]
-    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], symbols, exactly(quantity[rows]))
+    accounts = accounts_of(cells)
+    holdings = [(accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
+    trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], holdings, exactly(quantity[rows]))
     _match(book, trades, splits)
 
 
@@ -159,6 +161,7 @@ def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instr
         cells.missing("ERR_POS_008", int(row), "price", expected)
     for row in np.flatnonzero(needed & (price < 0)):
         cells.wrong("ERR_POS_010", int(row), "price", "a price of 0 or more", "negative")
+    warn_of_par(cells, instruments, price, needed)
     return price
 
 
@@ -237,7 +240,9 @@ def _flow_frame(flows: list[tuple[date, float, str]]) -> pd.DataFrame:
 
 def _note_duplicates(cells: Cells) -> None:
     names = [
-        name for name in ("date", "action", "symbol", "contract", "quantity", "price", "amount") if cells.has(name)
+        name
+        for name in ("account", "date", "action", "symbol", "contract", "quantity", "price", "amount")
+        if cells.has(name)
     ]
     again, first = repeated_rows(*(cells.texts(name).codes for name in names))
     note_same_rows(cells, list(zip(again.tolist(), first.tolist(), strict=True)))
