@@ -690,13 +690,27 @@ def test_each_account_sells_its_own_shares():
     ]
 
 
-def test_an_account_cannot_sell_what_another_one_holds():
-    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-06,Buy,AAPL,5,160\nB,2024-02-05,Sell,AAPL,10,170\n"
+def test_what_an_account_sells_beyond_its_own_was_moved_to_it_and_this_is_said():
+    """The oldest lots of the others: all of C, which bought first, and 4 of the 10 of A."""
+    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-06,Buy,AAPL,5,160\nC,2024-01-02,Buy,AAPL,2,140\n"
+    rows += "B,2024-02-05,Sell,AAPL,11,170\n"
+
+    holdings = read(ACCOUNTS + rows)
+
+    assert lots_of(holdings) == [
+        ("AAPL", 2.0, 140.0, "2024-01-02", "2024-02-05", 170.0),
+        ("AAPL", 4.0, 150.0, "2024-01-05", "2024-02-05", 170.0),
+        ("AAPL", 6.0, 150.0, "2024-01-05", None, None),
+        ("AAPL", 5.0, 160.0, "2024-01-06", "2024-02-05", 170.0),
+    ]
+    assert any("account B sells 11 AAPL and holds 5" in line for line in holdings.warnings)
+
+
+def test_accounts_cannot_sell_more_than_all_of_them_hold():
+    rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-06,Buy,AAPL,5,160\nB,2024-02-05,Sell,AAPL,16,170\n"
 
     with pytest.raises(HoldingsError, match=r"at most 5, what the file has bought before in account B"):
         read(ACCOUNTS + rows)
-
-    assert [lot[1] for lot in lots_of(read(ACCOUNTS + rows, ignore_columns=frozenset({"account"})))] == [10.0, 5.0]
 
 
 def test_a_split_is_of_the_shares_of_its_account_and_a_cancellation_of_its_trades():

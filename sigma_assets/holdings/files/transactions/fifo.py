@@ -99,6 +99,8 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     held = book.held[trade.holding]
     closes = held > 0 if is_sale else held < 0
     if trade.verb == "sell" and held < size:
+        if is_last and _move_from_others(book, trade, size - held):
+            return apply_trade(book, trade, is_last=True)
         if is_last:
             expected = f"{_at_most(book, trade, max(held, Decimal(0)), 'bought')}; a short sale must say that it is one"
             book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
@@ -108,6 +110,37 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
         size = _close(book, lots, held, size, trade.day, float(book.prices[trade.row]))
     if size:
         lots.append(OpenLot(trade.row, -size if is_sale else size))
+    return True
+
+
+def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
+    """Move what a sale lacks from the oldest lots of other accounts, as a transfer would; False if they have too little."""
+    account, symbol = trade.holding
+    others = [other for other in book.open if other[1] == symbol and other != trade.holding and book.held[other] > 0]
+    if sum((book.held[other] for other in others), Decimal(0)) < lacking:
+        return False
+    lots = book.open[trade.holding]
+    book.cells.findings.warnings.append(
+        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {abs(trade.quantity)}"
+        f" {symbol} and holds {book.held[trade.holding].normalize():f}: the oldest ones of the other accounts are taken as"
+        " moved to it"
+    )
+    while lacking:
+        source = min(
+            (other for other in others if book.held[other]), key=lambda other: book.days[book.open[other][0].row]
+        )
+        lot = book.open[source][0]
+        here = book.held[source] if len(book.open[source]) == 1 else lot.quantity * lot.splits
+        moved = min(lacking, here)
+        if moved == here:
+            lots.append(book.open[source].popleft())
+        else:
+            lots.append(OpenLot(lot.row, moved / lot.splits, lot.splits))
+            lot.quantity -= moved / lot.splits
+        book.held[source] -= moved
+        book.held[trade.holding] += moved
+        lacking -= moved
+    book.open[trade.holding] = deque(sorted(lots, key=lambda lot: book.days[lot.row]))
     return True
 
 
