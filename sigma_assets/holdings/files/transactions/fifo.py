@@ -121,7 +121,7 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
         return False
     lots = book.open[trade.holding]
     book.cells.findings.warnings.append(
-        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {abs(trade.quantity)}"
+        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {abs(trade.quantity).normalize():f}"
         f" {symbol} and holds {book.held[trade.holding].normalize():f}: the oldest ones of the other accounts are taken as"
         " moved to it"
     )
