@@ -120,10 +120,10 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
     if sum((book.held[other] for other in others), Decimal(0)) < lacking:
         return False
     lots = book.open[trade.holding]
+    sold, own = abs(trade.quantity).normalize(), book.held[trade.holding].normalize()
     book.cells.findings.warnings.append(
-        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {abs(trade.quantity).normalize():f}"
-        f" {symbol} and holds {book.held[trade.holding].normalize():f}: the oldest ones of the other accounts are taken as"
-        " moved to it"
+        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {sold:f} {symbol} and holds"
+        f" {own:f}: the oldest ones of the other accounts are taken as moved to it"
     )
     while lacking:
         source = min(
