@@ -73,7 +73,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         held=held,
         factor_etfs=set(tables.settings.factor_model.etfs),
         benchmark=tables.settings.performance_model.benchmark,
-        everyones=tables.factor_etfs,
+        rows=_with_rows(tables, scope, changed["symbol"].unique()),
         reach=Reach.of(tables.settings.factor_model, VolatilityModel(), tables.settings.correlation_model),
     )
     path = sessions_behind(computed, changed[changed["symbol"].isin(held)])
@@ -89,6 +89,18 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         _add(touched, FOLLOWERS, differing_positions(now["position_values"], stored["position_values"]))
     (portfolio_id,) = scope.portfolio_ids
     return {(portfolio_id, asset): days for asset, days in touched.items()}
+
+
+def _with_rows(tables: Tables, scope: Scope, symbols: Sequence[str]) -> dict[str, SessionArray]:
+    """Return, per symbol, the sessions on which betas or metrics of it are stored; of a new symbol there are none."""
+    stored = pd.concat(
+        tables.rows(table, scope, sorted(symbols), ["session", "symbol"])
+        for table in ("symbol_factors", "symbol_metrics")
+    )
+    return {
+        symbol: np.unique(of_symbol["session"].to_numpy(dtype="datetime64[D]"))
+        for symbol, of_symbol in stored.groupby("symbol")
+    }
 
 
 def _counts_before_it_is_held(

@@ -1,6 +1,6 @@
 """Exactly which partitions a late or corrected price affects, per portfolio and asset (SPEC 5)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,8 +37,8 @@ class Reach:
     ----------
     windows : of a symbol that the portfolio lives on.
     of_factors : of a factor ETF that it does not hold.
-    of_rows : of any other symbol of its runs, and of what it holds before the first entry: runs keep betas and metrics
-        of all their symbols on all their sessions.
+    of_rows : of any symbol on a session on which it does not hold it, but has betas or metrics of it: runs keep these of
+        all their symbols on all their sessions.
     """
 
     windows: Mapping[str, int]
@@ -71,7 +71,7 @@ class Reach:
         """Return the assets that read a symbol's prices, and for how long."""
         if is_held:
             return self.windows
-        found = dict(self.of_factors if is_factor else self.of_rows)
+        found = dict(self.of_factors) if is_factor else {}
         if is_benchmark:
             found |= {
                 asset: self.windows[asset] for asset in ("performance", "price_coverage") if asset in self.windows
@@ -88,7 +88,7 @@ def touched_sessions(
     factor_etfs: set[str],
     reach: Reach,
     benchmark: str | None = None,
-    everyones: Collection[str] = (),
+    rows: Mapping[str, SessionArray] | None = None,
 ) -> dict[str, SessionArray]:
     """Return, per asset, the sessions of one portfolio that changed prices touch.
 
@@ -103,10 +103,10 @@ def touched_sessions(
     computed : DataFrame with `session, prices_revision`
         What the portfolio has, and the newest load that it has seen; a session that has seen a change is not touched.
     held : symbols that the portfolio lives on, each with the day of its first entry: on earlier sessions only the
-        symbol's own betas and metrics read its prices.
+        symbol's own betas and metrics read its prices, if there are any.
     factor_etfs : symbols that every portfolio's betas read.
     benchmark : symbol that its performance is measured against.
-    everyones : symbols of which every portfolio's runs keep betas and metrics.
+    rows : symbol -> the sessions on which there are betas or metrics of it.
 
     Returns
     -------
@@ -116,7 +116,8 @@ def touched_sessions(
     seen = computed["prices_revision"].to_numpy(dtype=np.int64)
     position = np.searchsorted(history.sessions, sessions)
     touched = {asset: np.zeros(len(sessions), dtype=bool) for asset in reach.windows}
-    kept = {*held, *factor_etfs, *everyones, benchmark}
+    rows = rows or {}
+    kept = {*held, *factor_etfs, *rows, benchmark}
     for row in changed[changed["symbol"].isin(kept)].itertuples():
         start, carried = span(history, row.symbol, row.session)
         stale = (seen < row.revision) & (position >= start)
@@ -126,6 +127,9 @@ def touched_sessions(
             at_risk = stale & (is_held == reading)
             for asset, window in reach.of_symbol(is_held=reading, **roles).items():
                 touched[asset] |= at_risk & (position <= max(carried, carried + window - 1))
+        has_row = stale & ~is_held & np.isin(sessions, rows.get(row.symbol, sessions[:0]))
+        for asset, window in reach.of_rows.items():
+            touched[asset] |= has_row & (position <= carried + window - 1)
     return {asset: sessions[mask] for asset, mask in touched.items() if mask.any()}
 
 

@@ -59,12 +59,23 @@ def test_a_price_touches_no_session_before_the_symbol_was_bought(history, comput
     """FUND was bought on the 8th: its price of the 5th is read by windows of later sessions alone, and by its own betas."""
     bought = {"FUND": date(2026, 1, 8)}
 
-    touched = touched_sessions(changed("FUND", 5), history, computed, held=bought, factor_etfs=set(), reach=REACH)
+    touched = touched_sessions(
+        changed("FUND", 5), history, computed, held=bought, factor_etfs=set(), reach=REACH, rows={"FUND": SESSIONS[:7]}
+    )
 
     assert "portfolio_snapshots" not in touched
     assert numbers(touched, "betas") == [8, 9, 10]
     assert numbers(touched, "volatility") == list(range(8, 15))
-    assert numbers(touched, "factor_coverage") == list(range(5, 11))
+    assert numbers(touched, "factor_coverage") == list(range(5, 11)), "and no row of it on a session without one"
+
+
+def test_a_new_symbol_touches_no_session_that_has_no_row_of_it(history, computed):
+    """All its prices came after the sessions were computed, when it was bought on the 8th."""
+    touched = touched_sessions(
+        changed("FUND", 5), history, computed, held={"FUND": date(2026, 1, 8)}, factor_etfs=set(), reach=REACH
+    )
+
+    assert numbers(touched, "factor_coverage") == [8, 9, 10]
 
 
 def test_before_a_factor_etf_was_bought_its_prices_are_read_as_a_factor(history, computed):
@@ -114,7 +125,7 @@ def test_a_factor_etf_that_is_not_held_touches_betas_only(history, computed):
 def test_of_a_symbol_that_is_everybodys_the_betas_are_kept_whether_it_is_held_or_not(history, computed):
     """Such as GLD: it is no factor, but every portfolio's runs compute its betas and metrics."""
     touched = touched_sessions(
-        changed("SPY", 5), history, computed, held={}, factor_etfs=set(), reach=REACH, everyones=["SPY"]
+        changed("SPY", 5), history, computed, held={}, factor_etfs=set(), reach=REACH, rows={"SPY": SESSIONS}
     )
 
     assert set(touched) == {"factor_coverage", "price_coverage"}
