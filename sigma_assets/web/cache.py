@@ -19,7 +19,7 @@ CACHE_SECONDS = 1.0
 AT_MOST = 2
 """An answer may be so many times as old while the next one is being made: readers do not wait long for that one. Whoever
 asks every two seconds always gets a new one."""
-PATIENCE_SECONDS = 0.02
+PATIENCE_SECONDS = 0.01
 """How long a reader waits for the next answer where the last one may still be given."""
 MAKERS = 4
 """Threads that make answers while readers get the last ones."""
