@@ -4,10 +4,10 @@ BIN := .venv/bin
 SOURCES := sigma_assets sigma_assets_tests benchmarks setup.py
 UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 LOCK := requirements.lock
-# Two workers more than a small machine has processors, since some tests wait; a file each at a time: the fixtures of a file start
+# A worker more than a small machine has processors, since some tests wait; a file each at a time: the fixtures of a file start
 # servers that its tests share. In the order of conftest.py: by default the files with few tests come last, and among these
 # are the longest ones.
-PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
