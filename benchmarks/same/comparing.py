@@ -185,7 +185,8 @@ def labels(tables: Mapping[str, Table], others: Mapping[str, Table]) -> dict[str
             seen: Counter[str] = Counter()
             for identity, content in sorted(zip(ids, contents, strict=True)):
                 seen[content] += 1
-                found[identity] = content if seen[content] == 1 else f"{content} #{seen[content]}"
+                label = content if seen[content] == 1 else f"{content} #{seen[content]}"
+                found.setdefault(identity, label)  # the portfolio's own row, not what is noted of it
     return found
 
 
