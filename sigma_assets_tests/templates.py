@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -41,10 +42,14 @@ def _dagster_files() -> Path:
     return folder
 
 
-def fresh_instance(folder: Path) -> dg.DagsterInstance:
+def fresh_instance(folder: Path, **configuration: Any) -> dg.DagsterInstance:
     """Return a Dagster instance that knows nothing, with our storage in a new folder below this one.
 
     Dagster's own one in memory stores event by event, which takes as long as all else in a run.
+
+    Parameters
+    ----------
+    configuration : more of what dagster.yaml may say.
     """
     home = Path(tempfile.mkdtemp(prefix="dagster_", dir=folder))
     copy_dagster_files(home)
@@ -56,6 +61,7 @@ def fresh_instance(folder: Path) -> dg.DagsterInstance:
                 "storage": {"custom": {**storage, "config": {"base_dir": str(home)}}},
                 "compute_logs": no_logs,
                 "telemetry": {"enabled": False},
+                **configuration,
             }
         )
     )

@@ -13,6 +13,7 @@ from dagster._core.execution.plan.active import ActiveExecution
 from sigma_assets.base.garbage import spare
 from sigma_assets.instance.executor import run_executor
 from sigma_assets.instance.in_process import execute_run
+from sigma_assets_tests.templates import fresh_instance
 
 
 @pytest.fixture(autouse=True)
@@ -73,12 +74,8 @@ def test_a_worker_that_was_frozen_before_it_was_forked_stays_so():
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Return an instance whose only slot of a pool another run has."""
-    (tmp_path / "dagster.yaml").write_text(
-        "storage: {custom: {module: sigma_assets.instance.sqlite.storage, class: SharedSqliteStorage,"
-        f" config: {{base_dir: '{tmp_path}'}}}}}}\n"
-        "concurrency: {pools: {granularity: op, default_limit: 1}}\ntelemetry: {enabled: false}\n"
-    )
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    one_slot = {"pools": {"granularity": "op", "default_limit": 1}}
+    with fresh_instance(tmp_path, concurrency=one_slot) as instance:
         instance.event_log_storage.initialize_concurrency_limit_to_default("prices")
         assert instance.event_log_storage.claim_concurrency_slot("prices", "another run", "load").is_claimed
         yield instance
