@@ -713,6 +713,14 @@ def test_accounts_cannot_sell_more_than_all_of_them_hold():
         read(ACCOUNTS + rows)
 
 
+def test_an_account_that_is_short_sells_nothing_of_the_others():
+    """It says that it sells short, or it is a mistake: what it lacks was not moved to it."""
+    rows = "A,2024-01-05,Buy,AAPL,50,150\nB,2024-01-06,Sell Short,AAPL,5,160\nB,2024-02-05,Sell,AAPL,10,170\n"
+
+    with pytest.raises(HoldingsError, match=r"at most 0, what the file has bought before in account B"):
+        read(ACCOUNTS + rows)
+
+
 def test_a_split_is_of_the_shares_of_its_account_and_a_cancellation_of_its_trades():
     rows = "A,2024-01-05,Buy,AAPL,10,150\nB,2024-01-05,Buy,AAPL,10,150\nB,2024-03-05,Split,AAPL,10,\n"
     rows += "A,2024-03-05,Split,AAPL,10,\nB,2024-03-06,Sell,AAPL,20,80\n"

@@ -117,7 +117,8 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
     """Move what a sale lacks from the oldest lots of other accounts, as a transfer would; False if they have too little."""
     account, symbol = trade.holding
     others = [other for other in book.open if other[1] == symbol and other != trade.holding and book.held[other] > 0]
-    if sum((book.held[other] for other in others), Decimal(0)) < lacking:
+    is_short = book.held[trade.holding] < 0
+    if is_short or sum((book.held[other] for other in others), Decimal(0)) < lacking:
         return False
     lots = book.open[trade.holding]
     sold, own = abs(trade.quantity).normalize(), book.held[trade.holding].normalize()
@@ -130,7 +131,7 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
             (other for other in others if book.held[other]), key=lambda other: book.days[book.open[other][0].row]
         )
         lot = book.open[source][0]
-        here = book.held[source] if len(book.open[source]) == 1 else lot.quantity * lot.splits
+        here = _size_of_oldest(book.open[source], book.held[source])
         moved = min(lacking, here)
         if moved == here:
             lots.append(book.open[source].popleft())
@@ -144,6 +145,12 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
     return True
 
 
+def _size_of_oldest(lots: deque[OpenLot], held: Decimal) -> Decimal:
+    """Return what the first of the lots that add up to `held` is by now."""
+    # the last lot is what is held: after a split of 3 for 7 its own product is all but exact
+    return held if len(lots) == 1 else lots[0].quantity * lots[0].splits
+
+
 def _close(book: Book, lots: deque[OpenLot], held: Decimal, size: Decimal, day: date, price: float) -> Decimal:
     """Close the oldest of the lots that add up to `held`; answer what is left of `size`.
 
@@ -151,8 +158,7 @@ def _close(book: Book, lots: deque[OpenLot], held: Decimal, size: Decimal, day: 
     """
     while size and lots:
         lot = lots[0]
-        # the last lot is what is held: after a split of 3 for 7 its own product is all but exact
-        here = abs(held if len(lots) == 1 else lot.quantity * lot.splits)
+        here = abs(_size_of_oldest(lots, held))
         taken = min(size, here)
         entered = lot.quantity if taken == here else taken / lot.splits * (1 if lot.quantity > 0 else -1)
         book.closed.add(lot, entered, max(day, book.days[lot.row].item()), price)
