@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := sigma_assets sigma_assets_tests benchmarks setup.py
-UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
 LOCK := requirements.lock
 # A worker more than a small machine has processors, since some tests wait; a file each at a time: the fixtures of a file start
 # servers that its tests share. In the order of conftest.py: by default the files with few tests come last, and among these
@@ -10,17 +10,17 @@ LOCK := requirements.lock
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
+# What is imported is compiled once and kept, whatever the environment says: a hundred processes start in the tests. To compile
+# all that is installed would take half a minute more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint check dev bench bench-full bench-versus same conformance canary format lock clean mutants formulas
 
 demo: .venv/run
 	$(BIN)/sigma-assets demo
 
-# Compiled before: a hundred processes start in the tests, and where PYTHONDONTWRITEBYTECODE is set each would do it again.
-# The same holds for the tests, whose assertions each process rewrites: what was rewritten is kept.
 test: .venv/test
-	@$(BIN)/python -m compileall -q sigma_assets
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/test
 	$(BIN)/ruff format --check $(SOURCES)

@@ -86,7 +86,7 @@ def stress_tests(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> S
     """Return the rows of the tables of `stress_tests`."""
     scenarios = tables.settings.scenarios
     positions = stress.sorted_positions(tables.rows("position_values", scope, columns=stress.POSITION_COLUMNS))
-    lots = tables.holdings(scope)[1]
+    lots, _ = tables.lots_and_flows(scope)
     history = shock_history(tables, scope, set(lots["underlying_symbol"].dropna()))
     since_entry = prices_since_entry(tables, scope, lots)
     moves, factors = moves_of(tables, scope, scenarios, history), tables.factors(scope, stress.BETAS)

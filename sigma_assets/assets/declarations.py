@@ -103,8 +103,7 @@ def recorded(
         logger.info("%s: %s", asset, ", ".join(f"{name} {value:,g}" for name, value in totals.items()))
     found = checked(asset, tables, scope)
     yield from found.results()
-    keys = context.partition_keys
-    figures = _by_key(keys, tables, found)
+    figures = _by_key(tables, found)
     told = {each.portfolio_id for each in without_rows}
     if failed := [*without_rows, *(each for each in found.failed if each.portfolio_id not in told)]:
         _materialize_sound(context, failed, figures)
@@ -114,18 +113,22 @@ def recorded(
     if found.latest:
         last = max(shown)
         shown[last] = {**shown[last], LATEST: dg.MetadataValue.md(found.latest)}
-    add_partition_metadata(context, shown, keys)
+    add_partition_metadata(context, shown)
     version = dg.DataVersion(context.run.run_id[:8])  # Dagster's is a digest of 64 characters, in each event twice
     yield dg.MaterializeResult(data_version=version)
 
 
-def _by_key(keys: Sequence[str], tables: Tables, found: Checked) -> dict[str, tuple[str, Mapping[str, float]]]:
-    """Return portfolio and figures of each partition of a step."""
-    id_of = tables.roster().id_of if found.scope.portfolio_ids else {"": ""}
-    parts = {key: str(key).partition("|") for key in keys}
+def _by_key(tables: Tables, found: Checked) -> dict[str, tuple[str, Mapping[str, float]]]:
+    """Return portfolio and figures of each partition of a step; it has each session of each portfolio."""
+    portfolio_ids = found.scope.portfolio_ids
+    name_of = tables.roster().name_of if portfolio_ids else {}
     return {
-        key: (id_of[name], found.figures.get((day, id_of[name]), {ROW_COUNT: 0}))
-        for key, (day, _, name) in parts.items()
+        f"{day}|{name_of[portfolio_id]}" if portfolio_id else day: (
+            portfolio_id,
+            found.figures.get((day, portfolio_id), {ROW_COUNT: 0}),
+        )
+        for day in map(str, found.scope.sessions)
+        for portfolio_id in portfolio_ids or ("",)
     }
 
 

@@ -71,7 +71,7 @@ def _windows_since_entry(tables: Tables, scope: Scope) -> Iterator[tuple[list[st
     """
     if not scope.portfolio_ids:
         return
-    entries = first_entries(tables.holdings(scope)[1])
+    entries = first_entries(tables.lots_and_flows(scope)[0])
     end = tables.window(scope, tables.lookback)[0]
     for year in sorted({day.year for day in entries.values()}):
         of_year = {symbol: day for symbol, day in entries.items() if day.year == year}

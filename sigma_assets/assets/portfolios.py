@@ -35,7 +35,7 @@ def portfolio_snapshots(context: dg.AssetExecutionContext, tables: dg.ResourcePa
 def position_values(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) -> Results:
     """Value, P&L and weight of each open lot, with the session that its price comes from."""
     scope = tables.scope(context)
-    work = ByLedgers(context, scope, lots_held(tables.holdings(scope)[1], scope))
+    work = ByLedgers(context, scope, lots_held(tables.lots_and_flows(scope)[0], scope))
     yield from _valued(context, tables, scope, work)
 
 
@@ -69,7 +69,7 @@ def risk(context: dg.AssetExecutionContext, tables: dg.ResourceParam[Tables]) ->
     """One-day value at risk and expected shortfall with a backtest over the last year, and risk contributions by symbol
     and by factor."""
     scope = tables.scope(context)
-    work = ByLedgers(context, scope, lots_held(tables.holdings(scope)[1], scope), LEAST_RISK_ROWS)
+    work = ByLedgers(context, scope, lots_held(tables.lots_and_flows(scope)[0], scope), LEAST_RISK_ROWS)
     yield from _calculated(context, tables, scope, calculations.risk, work)
 
 

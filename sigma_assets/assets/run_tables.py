@@ -13,6 +13,7 @@ from sigma_assets.prices.changes import inputs_written
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, as_read, is_stored
+from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import FAMILIES, TABLES
 
 READ_BY_MOST = "position_values"
@@ -51,6 +52,14 @@ class RunTables(Tables):
     def database(self) -> Database:
         """The database of the tables that these are made of."""
         return self._tables.database
+
+    def roster(self) -> Roster:
+        """Return which portfolio is which partition; a run's own are in it before the run begins, and stay the same."""
+        return self._roster
+
+    @cached_property
+    def _roster(self) -> Roster:
+        return super().roster()
 
     def at_one_moment(self, work: Callable[["RunTables"], Found]) -> Found:
         """Do work that sees the database as it is at one moment, and reads each table once; again when interrupted."""

@@ -245,7 +245,7 @@ def execute(
     chosen = frozenset(dg.AssetKey(asset) for asset in planned.assets)
     with _ALONE, patience.restored():
         run = instance.create_run_for_job(
-            job_def=job.get_subset(asset_selection=chosen),
+            job_def=job,
             run_config=QUIET,
             asset_selection=chosen,
             tags={**tags_of(planned, roster, source), **this_worker_tags(), CREATED_BY: "sigma-assets run"},

@@ -270,6 +270,8 @@ def _upsert(
     keep: Sequence[str] = (),
 ) -> None:
     """Insert or update rows, given in the order of the table's columns; those in `keep` are only set on insert."""
+    if not rows:
+        return
     names = list(table.columns.keys())
     frame = pd.DataFrame(rows, columns=names, dtype=object)
     key = list(table.primary_key.columns.keys())

@@ -109,7 +109,8 @@ def certificate(folder: Path) -> Path:
         cannot_run("openssl makes the certificate of the mail server: install it")
     file = folder / "server.pem"
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command = [openssl, "req", "-x509", *key, "-days", "2", "-subj", "/CN=localhost"]
     made = subprocess.run(
         [*command, "-addext", names, "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
         capture_output=True, text=True, check=False,

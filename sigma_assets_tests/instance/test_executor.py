@@ -1,4 +1,4 @@
-"""The executor of runs: it collects little garbage, and sleeps where a step waits for a pool."""
+"""The executor of runs: it spares garbage, sleeps while a step waits for a pool, and notes inputs by their last events."""
 
 import gc
 import os
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.execution.plan.active import ActiveExecution
+from dagster._core.loader import LoadingContextForTest
 
 from sigma_assets.base.garbage import spare
 from sigma_assets.instance.executor import run_executor
@@ -138,3 +140,56 @@ def test_a_worker_whose_step_waits_for_a_pool_is_canceled_at_once(instance, monk
     assert len(looks) == 2
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.CANCELED, events
     assert instance.event_log_storage.get_concurrency_info("prices").pending_step_count == 0
+
+
+DAYS = dg.StaticPartitionsDefinition(["monday", "tuesday"])
+
+
+@dg.asset(partitions_def=DAYS)
+def quotes(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Quote, each time anew."""
+    return dg.MaterializeResult(data_version=dg.DataVersion(context.run.run_id[:8]))
+
+
+@dg.asset(partitions_def=DAYS, deps=[quotes])
+def values() -> dg.MaterializeResult:
+    """Value the quotes."""
+    return dg.MaterializeResult(data_version=dg.DataVersion("v"))
+
+
+def test_of_an_input_its_last_event_is_noted_and_that_is_enough_to_tell_a_newer_one(monkeypatch):
+    """Which partitions of the input are read is not listed; Dagster lists them, to store a digest of their versions."""
+    listed: list[dg.PartitionMapping] = []
+    real = dg.IdentityPartitionMapping.get_upstream_mapped_partitions_result_for_partitions
+    monkeypatch.setattr(
+        dg.IdentityPartitionMapping,
+        "get_upstream_mapped_partitions_result_for_partitions",
+        lambda self, *arguments, **options: listed.append(self) or real(self, *arguments, **options),
+    )
+    definitions = dg.Definitions([quotes, values], executor=run_executor(1.0))
+    graph = definitions.resolve_asset_graph()
+    job = definitions.resolve_implicit_global_asset_job_def()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def execute(asset: dg.AssetsDefinition, day: str) -> dg.AssetMaterialization:
+            chosen, tags = {asset.key}, {"dagster/partition": day}
+            run = instance.create_run_for_job(job, asset_selection=chosen, tags=tags)
+            (event,) = [each for each in execute_run(job, run, instance) if each.is_step_materialization]
+            return event.step_materialization_data.materialization
+
+        def stale() -> list[StaleStatus]:
+            resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+            return [resolver.get_status(values.key, day) for day in DAYS.get_partition_keys()]
+
+        version = [execute(quotes, day).tags["dagster/data_version"] for day in DAYS.get_partition_keys()]
+        noted = [execute(values, day).tags for day in DAYS.get_partition_keys()]
+        pointers = {tags["dagster/input_event_pointer/quotes"] for tags in noted}
+        newest = instance.fetch_materializations(quotes.key, limit=1).records[0].storage_id
+        assert listed == []
+        assert stale() == [StaleStatus.FRESH, StaleStatus.FRESH]
+        execute(quotes, "monday")
+        assert stale() == [StaleStatus.STALE, StaleStatus.FRESH]
+
+    assert pointers == {str(newest)}
+    assert [tags["dagster/input_data_version/quotes"] for tags in noted] == [version[1], version[1]]

@@ -45,7 +45,7 @@ class DomainCheck:
 
 def _cash_constant(tables: Tables, scope: Scope) -> Findings:
     with_before = Scope(tables.window(scope, 1), scope.portfolio_ids)
-    _, lots, flows = tables.holdings(scope)
+    lots, flows = tables.lots_and_flows(scope)
     snapshots = tables.rows("portfolio_snapshots", with_before)
     if len(with_before.sessions) > len(scope.sessions):
         before = Scope(with_before.sessions[:1], scope.portfolio_ids)

@@ -57,7 +57,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
     computed = tables.rows("price_coverage", scope, columns=["portfolio_id", "session", "prices_revision"])
     if computed.empty:
         return {}  # nothing of these sessions is stored: they are missing
-    symbols, lots = tables.symbols(scope), tables.holdings(scope)[1]
+    symbols, (lots, _) = tables.symbols(scope), tables.lots_and_flows(scope)
     entries = first_entries(lots)
     held = {symbol: entries.get(symbol, date.min) for symbol in tables.risk_symbols(scope)}
     since_entry = Scope(tables.calendar.between(min([scope.first, *entries.values()]), scope.last))

@@ -4,31 +4,20 @@ Each call of that lists all partitions of the run anew and copies what was given
 each asset, and four times as many take sixteen times as long. This is linear.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 
-def add_partition_metadata(
-    context: dg.AssetExecutionContext, metadata_of: Mapping[str, Mapping[str, Any]], keys: Sequence[str]
-) -> None:
+def add_partition_metadata(context: dg.AssetExecutionContext, metadata_of: Mapping[str, Mapping[str, Any]]) -> None:
     """Add metadata to the materialisation of each partition of a step's asset, as `add_asset_metadata` would.
 
     Parameters
     ----------
-    metadata_of : by partition key.
-    keys : those of the step; Dagster lists them anew each time that it is asked.
-
-    Raises
-    ------
-    ValueError
-        A partition is not among those of the step.
+    metadata_of : by partition key of the step.
     """
-    strangers = metadata_of.keys() - set(keys)
-    if strangers:
-        raise ValueError(f"{context.asset_key.to_user_string()}: no partition of this step: {', '.join(strangers)}")
     asset_key = context.asset_key  # looked up anew each time
     step = context.op_execution_context._step_execution_context
     metadata = dict(step._metadata_accumulator.per_output_metadata)

@@ -99,6 +99,9 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
 
     def _insert_events(self, connection: Connection, events: Sequence[dg.EventLogEntry]) -> range:
         """Insert events and return their storage ids, which the write lock makes safe to choose beforehand."""
+        if len(events) == 1:
+            stored = connection.execute(SqlEventLogStorageTable.insert(), self._event_to_row(events[0]))
+            return range(stored.lastrowid, stored.lastrowid + 1)
         last = connection.execute(select(func.coalesce(func.max(SqlEventLogStorageTable.c.id), 0))).scalar_one()
         ids = range(last + 1, last + 1 + len(events))
         rows = [{"id": event_id, **self._event_to_row(event)} for event_id, event in zip(ids, events, strict=True)]

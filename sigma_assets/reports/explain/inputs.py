@@ -50,7 +50,7 @@ def inputs_of(
     lot_id : of which the row is about one.
     """
     read = tables.tables_read
-    _, lots, flows = tables.holdings(scope)
+    lots, flows = tables.lots_and_flows(scope)
     if lot_id is not None:
         lots = lots[lots["lot_id"] == lot_id]
     elif symbols is not None:

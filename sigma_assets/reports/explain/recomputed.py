@@ -37,10 +37,10 @@ class RecordingTables(Tables):
             self.price_sessions = sessions
         return super().prices(symbols, sessions)
 
-    def holdings(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Return portfolios, lots and flows."""
+    def lots_and_flows(self, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return lots and flows."""
         self._note("lots")
-        return super().holdings(scope)
+        return super().lots_and_flows(scope)
 
     def rows(
         self, table: str, scope: Scope, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None

@@ -63,7 +63,7 @@ class Terms:
 
     @cached_property
     def _lot(self) -> Row:
-        return _first(_where(self.tables.holdings(self.scope)[1], lot_id=self.row["lot_id"]))
+        return _first(_where(self.tables.lots_and_flows(self.scope)[0], lot_id=self.row["lot_id"]))
 
     @cached_property
     def _snapshot(self) -> Row:
@@ -155,7 +155,7 @@ class Terms:
                 "dividend": float(ledger.dividends[lot, place]),
                 "splits": self._splits(str(ledger.lots["risk_symbol"][lot] or self.row["symbol"])),
             }
-        flows = self.tables.holdings(self.scope)[2]
+        flows = self.tables.lots_and_flows(self.scope)[1]
         pnl_flows = flows[(flows["kind"] != "external") & (flows["flow_date"].dt.date <= self.scope.last)]
         open_now = ledger.is_open[:, place]
         realized, dividends = ledger.realized.sum(axis=0), ledger.dividends.cumsum(axis=1).sum(axis=0)

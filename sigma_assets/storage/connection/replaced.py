@@ -4,6 +4,7 @@ An open file goes on under its new name, or without any: who reads there shows w
 loses it.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ Identity = tuple[int, int]
 def identity(file: str | Path) -> Identity | None:
     """Return which file has this name now; None if none has."""
     try:
-        found = Path(file).stat()
+        found = os.stat(file)
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

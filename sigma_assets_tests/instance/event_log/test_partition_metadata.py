@@ -19,7 +19,7 @@ def _materialize(one_by_one: bool) -> dict[str, dict[str, object]]:
             for key, metadata in told.items():
                 context.add_asset_metadata(metadata, partition_key=key)
         else:
-            add_partition_metadata(context, told, context.partition_keys)
+            add_partition_metadata(context, told)
         return dg.MaterializeResult()
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -56,16 +56,3 @@ def test_the_partitions_of_a_run_are_not_listed_once_for_each(monkeypatch: pytes
     _materialize(one_by_one=False)
 
     assert len(listed) < 15
-
-
-def test_a_partition_of_another_run_is_refused():
-    @dg.asset(partitions_def=SESSIONS)
-    def figures(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        add_partition_metadata(context, {"2026-01-06": {"rows": 1}}, context.partition_keys)
-        return dg.MaterializeResult()
-
-    with (
-        dg.DagsterInstance.ephemeral() as instance,
-        pytest.raises(ValueError, match="no partition of this step: 2026-01-06"),
-    ):
-        dg.materialize([figures], instance=instance, partition_key="2026-01-05")
