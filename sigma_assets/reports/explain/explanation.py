@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
@@ -80,7 +81,7 @@ def explain(
     column: str,
     which: Which,
 ) -> Explanation:
-    """Return the explanation of a stored number.
+    """Return the explanation of a stored number: all of it as the database is at one moment.
 
     Raises
     ------
@@ -89,9 +90,21 @@ def explain(
     ExplainError
         There is no such table, column or row, or several rows could be meant: says which there are.
     """
+
+    def explained(_: RunTables) -> Explanation:
+        tables.is_recording = True
+        return _explained(tables, instance, portfolio_id, table, column, which)
+
+    tables = RecordingTables(settings, database)
+    return tables.at_one_moment(explained)
+
+
+def _explained(
+    tables: RecordingTables, instance: dg.DagsterInstance, portfolio_id: str, table: str, column: str, which: Which
+) -> Explanation:
+    database, settings = tables.database, tables.settings
     name = str(portfolios(database, [portfolio_id], include_removed=True)["name"].iloc[0])
     table = table_of(table) if table in TABLES or table in TABLES.values() else table
-    tables = RecordingTables(settings, database)
     if table in DERIVED:
         scope = Scope(_session(database, settings, "portfolio_snapshots", portfolio_id, which.session), (portfolio_id,))
         made = derived(tables, table, column, which, scope)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sigma_assets.assets import calculations
 from sigma_assets.assets.coverages import coverage_rows
+from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.runs.partitions import Scope
@@ -14,7 +15,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
 
 
-class RecordingTables(Tables):
+class RecordingTables(RunTables):
     """The tables as an asset sees them; remembers what was read, so that inputs are what they are and not a second list.
 
     Attributes
@@ -25,8 +26,9 @@ class RecordingTables(Tables):
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        super().__init__(settings)
-        self.__dict__["database"] = database  # opened and checked by the caller
+        opened = Tables(settings)
+        opened.__dict__["database"] = database  # opened and checked by the caller
+        super().__init__(opened)
         self.price_sessions: SessionArray | None = None
         self.tables_read: set[str] = set()
         self.is_recording = True
