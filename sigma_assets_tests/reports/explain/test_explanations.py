@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import TERM, Formula
 from sigma_assets.cli.reading.explain import lines
+from sigma_assets.reports.explain import explanation
 from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
@@ -339,6 +341,30 @@ def test_a_lot_that_was_corrected_since_is_told(computed, of_altered):
     assert "lots or flows were changed after it was computed" in found.verdict
     with world.tables.database.begin() as connection:
         connection.execute(mine.values(quantity=50.0))
+
+
+def test_what_is_written_while_a_number_is_explained_is_not_a_part_of_the_explanation(
+    computed, of_altered, monkeypatch
+):
+    """The stored row was read before a lot was corrected, and its inputs would be read after: `NOT EQUAL`, for no reason."""
+    world, _ = computed
+    lot = next(row for row in rows_of(computed, "position_values") if row["symbol"] == "MSFT")
+    table, real = SCHEMA["lots"], explanation.recomputed
+    mine = sa.update(table).where(table.c.lot_id == lot["lot_id"])
+    another = Database(world.settings.database)
+
+    def corrected(quantity: float) -> None:
+        with another.begin() as connection:
+            connection.execute(mine.values(quantity=quantity))
+
+    monkeypatch.setattr(explanation, "recomputed", lambda *arguments: corrected(51.0) or real(*arguments))
+
+    found = of_altered("position_values", "market_value", lot=lot["lot_id"])
+
+    corrected(50.0)
+    another.dispose()
+    assert found.is_equal
+    assert found.recomputed == lot["market_value"]
 
 
 @pytest.mark.parametrize("column", ["hhi", "top_3_weight", "top_10_weight"])
