@@ -51,7 +51,10 @@ def until(holds, what: str):
 
 def answers(base: str) -> bool:
     try:
-        return httpx.get(f"{base}/api/v1/onboarding/status/P1", timeout=60).json()["status"] == "pending"
+        answer = httpx.get(
+            f"{base}/api/v1/onboarding/status/P1", timeout=60, verify=False
+        )  # without certificates: quick
+        return answer.json()["status"] == "pending"
     except httpx.TransportError:
         return False
 
