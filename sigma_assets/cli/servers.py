@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from sigma_assets.base.errors import SettingsError
-from sigma_assets.cli.terminal.world import open_database, open_market, prepare_home
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.settings import Settings
 
 CODE_SERVER = "code server"
@@ -52,6 +52,7 @@ def dev(code_server_port: int) -> None:
 def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
     """Run all processes until a signal comes or one ends; return the exit code."""
     open_database().dispose()
+    open_instance().dispose()  # storage that this user may not use would be a traceback of every process
     _, price_source = open_market()
     source = price_source.provider  # named wrongly, it would fail in every sensor, every five seconds
     webserver = urlsplit(configured.dagster_url)
@@ -71,15 +72,18 @@ def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
     )
     asked_to_stop = _on_signals()
     commands = _commands(workspace, code_server_port, web_host, web_port)
-    processes = _start({CODE_SERVER: commands.pop(CODE_SERVER)}, lock)
-    click.echo(f"starting, with prices from {source.name}")
-    if not _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
+    processes: dict[str, subprocess.Popen] = {}
+    try:
+        _start({CODE_SERVER: commands.pop(CODE_SERVER)}, processes, lock)
+        click.echo(f"starting, with prices from {source.name}")
+        if _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
+            _start(commands, processes, lock)
+            click.echo(f"Dagster: {configured.dagster_link}")
+            click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
+            click.echo("Ctrl-C stops everything")
         return _supervise(processes, asked_to_stop)
-    processes |= _start(commands, lock)
-    click.echo(f"Dagster: {configured.dagster_link}")
-    click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
-    click.echo("Ctrl-C stops everything")
-    return _supervise(processes, asked_to_stop)
+    finally:
+        _stop(processes)  # also where nobody reads what we say any more, or one could not be started
 
 
 @contextmanager
@@ -177,25 +181,22 @@ def _on_signals() -> threading.Event:
     return asked_to_stop
 
 
-def _start(commands: dict[str, list[str]], lock: TextIO) -> dict[str, subprocess.Popen]:
-    """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
+def _start(commands: dict[str, list[str]], processes: dict[str, subprocess.Popen], lock: TextIO) -> None:
+    """Start processes in a group of their own each, so that a Ctrl-C reaches them through us, in order; adds each."""
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
-    started = {}
     for name, command in commands.items():
-        started[name] = subprocess.Popen(command, start_new_session=True, env=environment, pass_fds=[lock.fileno()])
-        _note(lock, started[name].pid)
-    return started
+        processes[name] = subprocess.Popen(command, start_new_session=True, env=environment, pass_fds=[lock.fileno()])
+        _note(lock, processes[name].pid)
 
 
 def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.Event) -> int:
-    """Wait for a signal or for a process to end, then stop all; return 1 if one ended by itself."""
+    """Wait for a signal or for a process to end; return 1 if one ended by itself, once all are stopped."""
     while not asked_to_stop.wait(0.5):
         for name, process in processes.items():
             if process.poll() is not None:
                 _stop(processes)
                 click.echo(f"{name} ended with exit code {process.returncode}, so the others were stopped", err=True)
                 return 1
-    _stop(processes)
     return 0
 
 

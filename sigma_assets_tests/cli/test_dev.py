@@ -93,6 +93,27 @@ def test_processes_that_outlive_a_killed_dev_are_named_to_the_next_one(
     assert len(set(named) & set(orphans)) == 4
 
 
+def test_nothing_outlives_a_dev_that_can_tell_nobody_what_it_does(ports: list[int], tmp_path: Path) -> None:
+    """As in `sigma-assets dev | head -1`, whose four processes went on, unseen, when the second line found no reader."""
+    code_server, webserver, status = ports
+    environment = os.environ | {
+        "DAGSTER_HOME": str(tmp_path),
+        "SIGMA_DAGSTER_URL": f"http://127.0.0.1:{webserver}",
+        "SIGMA_STATUS_PORT": str(status),
+    }
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sigma_assets.cli.main", "dev", "--code-server-port", str(code_server)]
+
+    ended = subprocess.run(command, env=environment, stdout=writing, check=False, timeout=PATIENCE)
+
+    os.close(writing)
+    left = _children_of(tmp_path)
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+    assert (ended.returncode, left) == (1, [])
+
+
 def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
     ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
