@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -29,6 +30,7 @@ LEAST_ROOM = 64 << 10
 """Bytes; with less, SQLite cannot make its write-ahead log and the index of it."""
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NOT_PERMITTED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 _NEXT_STEPS = {
     "53100": DISK_IS_FULL,
@@ -97,11 +99,7 @@ def full_disk(error: BaseException) -> StorageError | None:
 
     Dagster and the standard library write files of their own in DAGSTER_HOME, and raise what they like.
     """
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        cause = getattr(cause, "orig", None) or cause
+    for cause in _causes(error):
         if isinstance(cause, StorageError) and DISK_IS_FULL in str(cause):
             return cause
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
@@ -110,8 +108,34 @@ def full_disk(error: BaseException) -> StorageError | None:
             )
         if isinstance(cause, sqlite3.Error) and _sqlite_name(cause) in {"FULL", "IOERR"}:
             return storage_error(cause, "SQLite", None)
-        cause = cause.__cause__ or cause.__context__
     return None
+
+
+def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
+    """Return what to tell of an error that a file in a folder has caused which this user may not use; None of any other.
+
+    The disk is read-only, or somebody else owns the file.
+    """
+    for cause in _causes(error):
+        if not isinstance(cause, OSError) or cause.errno not in _NOT_PERMITTED or not isinstance(cause.filename, str):
+            continue
+        if Path(cause.filename).is_relative_to(folder):
+            return StorageError(
+                f"{cause.filename}: {cause.strerror}. Make DAGSTER_HOME={folder}, with all that is in it, readable and"
+                " writable for this user"
+            )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, one after the other."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause = getattr(cause, "orig", None) or cause
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _next_step(cause: BaseException, reason: str) -> str:
