@@ -75,6 +75,7 @@ class LazyGroup(click.Group):
             named = full_disk(error) or unusable_file(error, settings().home.resolve())
             if named is None:
                 raise
+            named.__notes__ = getattr(error, "__notes__", [])
             raise ExpectedError(named) from error
 
 

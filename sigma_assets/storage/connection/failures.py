@@ -29,6 +29,13 @@ _FULL = ("too many connections", "too many clients", "remaining connection slots
 LEAST_ROOM = 64 << 10
 """Bytes; with less, SQLite cannot make its write-ahead log and the index of it."""
 
+ROLLED_BACK = "What was being written is rolled back"
+UNKNOWN = (
+    "The connection broke while this was being stored, so it may be there, or not: look (`sigma-assets portfolios`, `lots`,"
+    " `flows`) before you do it again"
+)
+"""A server that was asked to commit did so, or did not, before it could not answer any more."""
+
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NOT_PERMITTED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -70,20 +77,21 @@ def is_away(error: BaseException) -> bool:
     return lost and not any(words in str(cause) for words in _UNREACHABLE_FOR_GOOD)
 
 
-def storage_error(error: BaseException, place: str, secret: str | None) -> StorageError:
+def storage_error(error: BaseException, place: str, secret: str | None, ending: str = "") -> StorageError:
     """Return the error that a user sees: place, reason, next step, and no password.
 
     Parameters
     ----------
     place : the database in words, without credentials.
     secret : the password, removed should a driver have quoted it.
+    ending : what became of what was being written.
     """
     cause = getattr(error, "orig", None) or error
     reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0].strip()
     if secret:
         reason = reason.replace(secret, "***")
     step = DISK_IS_FULL if _is_without_room(cause, place) else _next_step(cause, reason)
-    return StorageError(f"{place}: {reason}. {step}. What was being written is rolled back")
+    return StorageError(f"{place}: {reason}. {step}{ending and '. '}{ending}")
 
 
 def _is_without_room(cause: BaseException, place: str) -> bool:
