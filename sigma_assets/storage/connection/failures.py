@@ -45,6 +45,7 @@ _NEXT_STEPS = {
     "42703": "Columns are missing: run `sigma-assets db upgrade`",
     "42501": "Grant the database user the rights it lacks",
     "25006": "The database is read-only: point the URL to one that can be written",
+    "55P03": "Others use the tables: end what reads or writes them (runs, servers, an open psql), and run again",
     "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:FULL": DISK_IS_FULL,
