@@ -5,6 +5,7 @@ watermark.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,7 +60,10 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
 
 
 def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> None:
-    """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events."""
+    """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events and logs.
+
+    A run goes last: what an interruption leaves behind is found by the next look, and not for ever by none.
+    """
     for portfolio_id in found.rows:
         with database.begin() as connection:
             for table in _tables():
@@ -67,6 +71,9 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
                 connection.execute(sa.delete(stored).where(stored.c.portfolio_id == portfolio_id))
             connection.execute(sa.delete(price_looks).where(price_looks.c.portfolio_id == portfolio_id))
     for run in found.runs:
+        instance.event_log_storage.delete_events(run.run_id)
+        with suppress(FileNotFoundError):  # another one deletes them, too
+            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
 
 
