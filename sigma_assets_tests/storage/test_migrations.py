@@ -155,6 +155,12 @@ def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:
     migrations.check(empty_database)
 
 
+def test_a_schema_that_needs_no_upgrade_is_found_while_somebody_writes(database: Database) -> None:
+    """Every command asks on SQLite; those that only read waited for the writes of a run, and failed after long ones."""
+    with database.begin():
+        assert migrations.upgrade(database) == migrations.current(database)
+
+
 def test_the_schema_is_at_the_head_of_the_migrations_and_each_file_begins_with_its_version(database: Database) -> None:
     """The version is read from the names of the files, without alembic: no command that finds it right waits for it."""
     scripts = ScriptDirectory.from_config(config())

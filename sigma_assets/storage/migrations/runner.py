@@ -49,7 +49,8 @@ def upgrade(db: Database) -> str:
         command.upgrade(alembic, "head")
         return _newest()
 
-    return db.in_transaction(migrate)
+    found = current(db)  # by reading alone: a command that only reads need not wait for who writes
+    return found if found == _newest() else db.in_transaction(migrate)
 
 
 def current(db: Database) -> str | None:
