@@ -79,7 +79,7 @@ def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
         if _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
             _start(commands, processes, lock)
             click.echo(f"Dagster: {configured.dagster_link}")
-            click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
+            click.echo(f"Status:  {configured.status_link}/")
             click.echo("Ctrl-C stops everything")
         return _supervise(processes, asked_to_stop)
     finally:
@@ -145,7 +145,8 @@ def _check_ports(places: Mapping[str, tuple[str, int]]) -> None:
     taken = []
     for name, (host, port) in places.items():
         try:
-            socket.create_server((host, port)).close()
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            socket.create_server((host, port), family=family).close()
         except OSError as error:
             taken.append(f"{host}:{port} ({name}): {error.strerror}")
     if taken:

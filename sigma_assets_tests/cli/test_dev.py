@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigma_assets.cli.main import cli
-from sigma_assets.settings import settings
+from sigma_assets.settings import read_settings, settings
 
 pytestmark = pytest.mark.waits
 
@@ -126,6 +126,20 @@ def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
     assert f"127.0.0.1:{port} (SIGMA_STATUS_PORT): Address already in use" in answer.stderr
     assert "SIGMA_DAGSTER_URL" not in answer.stderr
     assert not (tmp_path / "workspace.yaml").exists()
+
+
+def test_an_address_of_ipv6_is_no_port_that_is_taken(
+    ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`serve` takes one; here only the port that is taken is named, and links have it in brackets."""
+    monkeypatch.setenv("SIGMA_STATUS_HOST", "::1")
+    with socket.create_server(("127.0.0.1", ports[1])):
+        answer = _dev(monkeypatch, tmp_path, *ports)
+
+    assert answer.exit_code == 2
+    assert f"127.0.0.1:{ports[1]} (SIGMA_DAGSTER_URL)" in answer.stderr
+    assert "::1" not in answer.stderr
+    assert read_settings({"SIGMA_STATUS_HOST": "::1"}).status_link == "http://[::1]:3001"
 
 
 def test_a_price_source_that_cannot_be_made_is_named_before_anything_starts(
