@@ -132,6 +132,8 @@ def test_an_address_of_ipv6_is_no_port_that_is_taken(
     ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`serve` takes one; here only the port that is taken is named, and links have it in brackets."""
+    if not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
     monkeypatch.setenv("SIGMA_STATUS_HOST", "::1")
     with socket.create_server(("127.0.0.1", ports[1])):
         answer = _dev(monkeypatch, tmp_path, *ports)
@@ -164,6 +166,14 @@ def _dev(monkeypatch: pytest.MonkeyPatch, home: Path, code_server: int, webserve
         return CliRunner().invoke(cli, ["dev", "--code-server-port", str(code_server)])
     finally:
         settings.cache_clear()
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def _sensors_looked(address: str) -> bool:
