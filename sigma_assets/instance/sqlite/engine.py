@@ -18,7 +18,10 @@ BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 16_384
 """Of a new file. An event takes 2.3 kB: of SQLite's usual pages of 4 kB each holds one and is half empty."""
 
-OF_THE_FILE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+OF_THE_FILE = (
+    *("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
+    *("SQLITE_CORRUPT", "SQLITE_NOTADB"),
+)
 """What a disk or its rights cause, and a person must mend."""
 
 

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.changes import Changes
-from sigma_assets.storage.connection.failures import DATABASE_ERRORS, ROLLED_BACK, UNKNOWN, is_away, storage_error
+from sigma_assets.storage.connection.failures import (
+    DATABASE_ERRORS,
+    ROLLED_BACK,
+    UNKNOWN,
+    full_disk,
+    is_away,
+    storage_error,
+)
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
 from sigma_assets.storage.connection.replaced import watch_file
@@ -225,10 +232,17 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "do_connect")
     def make_folder(*_: Any) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(
-            OSError
-        ):  # SQLite says what is wrong with the file; its other files take over the mode of this one
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if (full := full_disk(error)) is not None:
+                raise full from error
+            raise StorageError(
+                f"SQLite {file}: its folder cannot be made ({error.strerror}: {error.filename}). Make the folder, or correct"
+                " the database URL"
+            ) from error
+        # SQLite says what is wrong with the file; its other files take over the mode of this one
+        with suppress(OSError):
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @sa.event.listens_for(engine, "connect")

@@ -56,6 +56,13 @@ _NEXT_STEPS = {
     "sqlite:CORRUPT": "The file is damaged: restore it from a backup",
 }
 
+_OF_DAGSTERS_FILES = {
+    "READONLY": _NEXT_STEPS["sqlite:READONLY"],
+    "CANTOPEN": _NEXT_STEPS["sqlite:CANTOPEN"],
+    "NOTADB": _NEXT_STEPS["sqlite:CORRUPT"],
+    "CORRUPT": _NEXT_STEPS["sqlite:CORRUPT"],
+}
+
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the same work may succeed a moment later: a lock, a conflict, a server that restarts."""
@@ -121,11 +128,13 @@ def full_disk(error: BaseException) -> StorageError | None:
 
 
 def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
-    """Return what to tell of an error that a file in a folder has caused which this user may not use; None of any other.
+    """Return what to tell of an error that a file in a folder has caused which cannot be used; None of any other.
 
-    The disk is read-only, or somebody else owns the file.
+    The disk is read-only, or somebody else owns the file, or it is one of Dagster's databases, and damaged.
     """
     for cause in _causes(error):
+        if isinstance(cause, sqlite3.Error) and (step := _OF_DAGSTERS_FILES.get(_sqlite_name(cause))) is not None:
+            return StorageError(f"Dagster's storage on SQLite in {folder}: {cause}. {step}")
         if not isinstance(cause, OSError) or cause.errno not in _NOT_PERMITTED or not isinstance(cause.filename, str):
             continue
         if Path(cause.filename).is_relative_to(folder):

@@ -63,6 +63,14 @@ def test_a_sqlite_file_and_its_folders_are_made(tmp_path: Path) -> None:
     assert mode == "wal"
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    database = Database(f"sqlite:///{tmp_path / 'file' / 'below' / 'sigma.sqlite'}")
+
+    with pytest.raises(StorageError, match=rf"its folder cannot be made \(Not a directory: {tmp_path}/file/below\)"):
+        database.begin().__enter__()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database " * 100)
