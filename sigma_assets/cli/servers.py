@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -101,14 +101,31 @@ def _alone(home: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
             raise SettingsError(
                 f"`sigma-assets dev` is running already with DAGSTER_HOME={home}: use it, or stop it with"
-                f" `kill {' '.join(lock.read().split())}`"
+                f" `kill {' '.join(_holders(lock))}`"
             ) from None
         lock.truncate(0)
         _note(lock, os.getpid())
         yield lock
+
+
+def _holders(lock: TextIO) -> list[str]:
+    """Return the processes that were noted and still hold the lock: the number of one that ended may be another's by now."""
+    lock.seek(0)
+    noted = lock.read().split()
+    if not Path("/proc/self/fd").is_dir():  # as on macOS
+        return noted
+    held = os.stat(lock.fileno())
+    return [process for process in noted if _has_open(process, held)]
+
+
+def _has_open(process: str, file: os.stat_result) -> bool:
+    with suppress(OSError):  # it has ended, or is somebody else's
+        return any(
+            os.path.samestat(each.stat(), file) for each in Path(f"/proc/{process}/fd").iterdir() if each.exists()
+        )
+    return False
 
 
 def _note(lock: TextIO, process: int) -> None:

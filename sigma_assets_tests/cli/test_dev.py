@@ -91,6 +91,7 @@ def test_processes_that_outlive_a_killed_dev_are_named_to_the_next_one(
     assert f"is running already with DAGSTER_HOME={tmp_path}" in answer.stderr
     named = answer.stderr.partition("`kill ")[2].partition("`")[0].split()
     assert len(set(named) & set(orphans)) == 4
+    assert str(dev.pid) not in named, "its number may be another's by now"
 
 
 def test_nothing_outlives_a_dev_that_can_tell_nobody_what_it_does(ports: list[int], tmp_path: Path) -> None:
