@@ -28,7 +28,8 @@ class Prunable:
 
     Attributes
     ----------
-    runs : ended, with no event that is the newest of its partition; or of removed portfolios alone.
+    runs : ended, with no event that is the newest of its partition; or of removed portfolios alone. Not the one with the
+        newest event of all.
     rows : portfolio id -> computed rows of a portfolio that was removed.
     names : of these portfolios.
     """
@@ -49,10 +50,14 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
     removed = every[every["deleted_at"].notna() & (every["deleted_at"] < before)]
     gone = set(removed["portfolio_id"])
     old = [run for run in run_pages(instance, roster) if not run.in_flight and _ended(run) < before.timestamp()]
+    end = instance.event_log_storage.get_maximum_record_id()
     found = [
         run
         for run in old
-        if (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
+        if not _has_event(instance, run.run_id, end)
+        and (
+            (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
+        )
     ]
     counts = {portfolio_id: _rows(database, portfolio_id) for portfolio_id in removed["portfolio_id"]}
     names = dict(zip(removed["portfolio_id"], removed["name"], strict=True))
@@ -79,6 +84,16 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
 
 def _ended(run: RunCover) -> float:
     return run.ended or run.created.timestamp()
+
+
+def _has_event(instance: dg.DagsterInstance, run_id: str, end: int | None) -> bool:
+    """Return whether the last event of a run is this one, the newest of all.
+
+    SQLite numbers the next event as the newest one that is left: were that one deleted, whoever remembers how far it has
+    looked (alerts, retries, sensors) would take new events for old ones.
+    """
+    records = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+    return bool(records) and records[0].storage_id == end
 
 
 def _is_newest_somewhere(instance: dg.DagsterInstance, run_id: str) -> bool:

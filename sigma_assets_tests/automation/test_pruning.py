@@ -90,6 +90,22 @@ def test_what_an_interrupted_look_left_of_a_run_goes_with_the_next_one(
     assert not printed.exists()
 
 
+def test_the_newest_event_of_all_stays_so_that_its_number_is_given_to_no_other(
+    superseding: World, computed_twice: World
+):
+    """SQLite would give it away again: an alert of a later failure was lost, for all up to that number had been seen."""
+    world = superseding
+    end = world.instance.event_log_storage.get_maximum_record_id()
+    remove_portfolio(world.database, computed_twice.book)
+
+    chosen = found(world)
+    prune(world.instance, world.database, chosen)
+
+    assert computed_twice.superseded.run_id in [run.run_id for run in chosen.runs]
+    assert list(chosen.rows) == [computed_twice.book]
+    assert world.instance.event_log_storage.get_maximum_record_id() == end
+
+
 def test_what_is_recent_stays(superseding: World):
     assert found(superseding, datetime.now(UTC) - timedelta(days=7)).is_empty
 
