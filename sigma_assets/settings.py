@@ -237,6 +237,12 @@ class Settings:
         """Return the address of the Dagster webserver as it may be shown and linked: without a login."""
         return without_login(self.dagster_url)
 
+    @property
+    def status_link(self) -> str:
+        """Return the address of the status server, without a slash at its end."""
+        host = f"[{self.status_host}]" if ":" in self.status_host else self.status_host
+        return f"http://{host}:{self.status_port}"
+
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in Dagster."""
         return f"{self.dagster_link}/runs/{run_id}"

@@ -5,6 +5,7 @@ watermark.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,7 +28,8 @@ class Prunable:
 
     Attributes
     ----------
-    runs : ended, with no event that is the newest of its partition; or of removed portfolios alone.
+    runs : ended, with no event that is the newest of its partition; or of removed portfolios alone. Not the one with the
+        newest event of all.
     rows : portfolio id -> computed rows of a portfolio that was removed.
     names : of these portfolios.
     """
@@ -48,10 +50,14 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
     removed = every[every["deleted_at"].notna() & (every["deleted_at"] < before)]
     gone = set(removed["portfolio_id"])
     old = [run for run in run_pages(instance, roster) if not run.in_flight and _ended(run) < before.timestamp()]
+    end = instance.event_log_storage.get_maximum_record_id()
     found = [
         run
         for run in old
-        if (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
+        if not _has_event(instance, run.run_id, end)
+        and (
+            (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
+        )
     ]
     counts = {portfolio_id: _rows(database, portfolio_id) for portfolio_id in removed["portfolio_id"]}
     names = dict(zip(removed["portfolio_id"], removed["name"], strict=True))
@@ -59,7 +65,10 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
 
 
 def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> None:
-    """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events."""
+    """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events and logs.
+
+    A run goes last: what an interruption leaves behind is found by the next look, and not for ever by none.
+    """
     for portfolio_id in found.rows:
         with database.begin() as connection:
             for table in _tables():
@@ -67,11 +76,24 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
                 connection.execute(sa.delete(stored).where(stored.c.portfolio_id == portfolio_id))
             connection.execute(sa.delete(price_looks).where(price_looks.c.portfolio_id == portfolio_id))
     for run in found.runs:
+        instance.event_log_storage.delete_events(run.run_id)
+        with suppress(FileNotFoundError):  # another one deletes them, too
+            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
 
 
 def _ended(run: RunCover) -> float:
     return run.ended or run.created.timestamp()
+
+
+def _has_event(instance: dg.DagsterInstance, run_id: str, end: int | None) -> bool:
+    """Return whether the last event of a run is this one, the newest of all.
+
+    SQLite numbers the next event as the newest one that is left: were that one deleted, whoever remembers how far it has
+    looked (alerts, retries, sensors) would take new events for old ones.
+    """
+    records = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+    return bool(records) and records[0].storage_id == end
 
 
 def _is_newest_somewhere(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -30,7 +30,7 @@ def token(portfolio_id: str, site: str | None, to_report: bool, as_json: bool) -
     if site is not None:
         _check(site)
     derived = portfolio_token(configured.status_token, portfolio_id)
-    base = (site or f"http://{configured.status_host}:{configured.status_port}").rstrip("/")
+    base = (site or configured.status_link).rstrip("/")
     link = f"{base}/{'portfolio' if to_report else 'onboarding'}/{portfolio_id}#token={derived}"
     show_one({"portfolio_id": portfolio_id, "token": derived, "link": link}, as_json=as_json, sentence=link)
 

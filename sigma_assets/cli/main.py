@@ -68,12 +68,15 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SigmaError as error:
             raise ExpectedError(error) from error
-        except Exception as error:  # a full disk shows as whatever met it; anything else is raised as it is
-            from sigma_assets.storage.connection.failures import full_disk
+        except Exception as error:  # a full or read-only disk shows as whatever met it; all else is raised as it is
+            from sigma_assets.settings import settings
+            from sigma_assets.storage.connection.failures import full_disk, unusable_file
 
-            if (full := full_disk(error)) is None:
+            named = full_disk(error) or unusable_file(error, settings().home.resolve())
+            if named is None:
                 raise
-            raise ExpectedError(full) from error
+            named.__notes__ = getattr(error, "__notes__", [])
+            raise ExpectedError(named) from error
 
 
 class ExpectedError(click.ClickException):

@@ -9,7 +9,7 @@ from sigma_assets.base.calendar import today
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.terminal.options import portfolio_argument
-from sigma_assets.cli.terminal.printing import formatted, json_option, show, show_one
+from sigma_assets.cli.terminal.printing import after, formatted, json_option, show, show_one
 from sigma_assets.cli.terminal.world import CONFIGURATION, open_database, open_instance
 from sigma_assets.settings import settings
 from sigma_assets.storage import portfolios as tables
@@ -40,7 +40,10 @@ def remove(portfolio_id: str, as_json: bool) -> None:
         from sigma_assets.automation.housekeeping import cancel_runs_of
         from sigma_assets.storage.roster import read_roster
 
-        with open_instance() as instance:
+        done = (
+            f"portfolio {portfolio_id} is removed; the next tick of a sensor, or `sigma-assets run`, cancels its runs"
+        )
+        with after(done), open_instance() as instance:
             for run_id in cancel_runs_of(instance, read_roster(database), portfolio_id):
                 click.echo(f"canceled run {run_id}", err=True)
     show_one({"portfolio_id": portfolio_id, "removed": True}, as_json=as_json, sentence=f"removed {portfolio_id}")

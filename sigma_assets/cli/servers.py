@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from sigma_assets.base.errors import SettingsError
-from sigma_assets.cli.terminal.world import open_database, open_market, prepare_home
+from sigma_assets.cli.terminal.world import open_database, open_instance, open_market, prepare_home
 from sigma_assets.settings import Settings
 
 CODE_SERVER = "code server"
@@ -52,6 +52,7 @@ def dev(code_server_port: int) -> None:
 def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
     """Run all processes until a signal comes or one ends; return the exit code."""
     open_database().dispose()
+    open_instance().dispose()  # storage that this user may not use would be a traceback of every process
     _, price_source = open_market()
     source = price_source.provider  # named wrongly, it would fail in every sensor, every five seconds
     webserver = urlsplit(configured.dagster_url)
@@ -71,15 +72,18 @@ def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
     )
     asked_to_stop = _on_signals()
     commands = _commands(workspace, code_server_port, web_host, web_port)
-    processes = _start({CODE_SERVER: commands.pop(CODE_SERVER)}, lock)
-    click.echo(f"starting, with prices from {source.name}")
-    if not _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
+    processes: dict[str, subprocess.Popen] = {}
+    try:
+        _start({CODE_SERVER: commands.pop(CODE_SERVER)}, processes, lock)
+        click.echo(f"starting, with prices from {source.name}")
+        if _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
+            _start(commands, processes, lock)
+            click.echo(f"Dagster: {configured.dagster_link}")
+            click.echo(f"Status:  {configured.status_link}/")
+            click.echo("Ctrl-C stops everything")
         return _supervise(processes, asked_to_stop)
-    processes |= _start(commands, lock)
-    click.echo(f"Dagster: {configured.dagster_link}")
-    click.echo(f"Status:  http://{configured.status_host}:{configured.status_port}/")
-    click.echo("Ctrl-C stops everything")
-    return _supervise(processes, asked_to_stop)
+    finally:
+        _stop(processes)  # also where nobody reads what we say any more, or one could not be started
 
 
 @contextmanager
@@ -97,14 +101,31 @@ def _alone(home: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
             raise SettingsError(
                 f"`sigma-assets dev` is running already with DAGSTER_HOME={home}: use it, or stop it with"
-                f" `kill {' '.join(lock.read().split())}`"
+                f" `kill {' '.join(_holders(lock))}`"
             ) from None
         lock.truncate(0)
         _note(lock, os.getpid())
         yield lock
+
+
+def _holders(lock: TextIO) -> list[str]:
+    """Return the processes that were noted and still hold the lock: the number of one that ended may be another's by now."""
+    lock.seek(0)
+    noted = lock.read().split()
+    if not Path("/proc/self/fd").is_dir():  # as on macOS
+        return noted
+    held = os.stat(lock.fileno())
+    return [process for process in noted if _has_open(process, held)]
+
+
+def _has_open(process: str, file: os.stat_result) -> bool:
+    with suppress(OSError):  # it has ended, or is somebody else's
+        return any(
+            os.path.samestat(each.stat(), file) for each in Path(f"/proc/{process}/fd").iterdir() if each.exists()
+        )
+    return False
 
 
 def _note(lock: TextIO, process: int) -> None:
@@ -141,7 +162,8 @@ def _check_ports(places: Mapping[str, tuple[str, int]]) -> None:
     taken = []
     for name, (host, port) in places.items():
         try:
-            socket.create_server((host, port)).close()
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            socket.create_server((host, port), family=family).close()
         except OSError as error:
             taken.append(f"{host}:{port} ({name}): {error.strerror}")
     if taken:
@@ -177,25 +199,22 @@ def _on_signals() -> threading.Event:
     return asked_to_stop
 
 
-def _start(commands: dict[str, list[str]], lock: TextIO) -> dict[str, subprocess.Popen]:
-    """Start the processes in a group of their own each, so that a Ctrl-C reaches them through us, in order."""
+def _start(commands: dict[str, list[str]], processes: dict[str, subprocess.Popen], lock: TextIO) -> None:
+    """Start processes in a group of their own each, so that a Ctrl-C reaches them through us, in order; adds each."""
     environment = {"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": GRACE_SECONDS} | os.environ
-    started = {}
     for name, command in commands.items():
-        started[name] = subprocess.Popen(command, start_new_session=True, env=environment, pass_fds=[lock.fileno()])
-        _note(lock, started[name].pid)
-    return started
+        processes[name] = subprocess.Popen(command, start_new_session=True, env=environment, pass_fds=[lock.fileno()])
+        _note(lock, processes[name].pid)
 
 
 def _supervise(processes: dict[str, subprocess.Popen], asked_to_stop: threading.Event) -> int:
-    """Wait for a signal or for a process to end, then stop all; return 1 if one ended by itself."""
+    """Wait for a signal or for a process to end; return 1 if one ended by itself, once all are stopped."""
     while not asked_to_stop.wait(0.5):
         for name, process in processes.items():
             if process.poll() is not None:
                 _stop(processes)
                 click.echo(f"{name} ended with exit code {process.returncode}, so the others were stopped", err=True)
                 return 1
-    _stop(processes)
     return 0
 
 

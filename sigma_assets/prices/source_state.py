@@ -15,6 +15,9 @@ from sigma_assets.storage.schema import symbols as symbols_table
 
 _CURRENT = "current"
 WINDOW_SECONDS = 60.0
+MOST_AHEAD_SECONDS = 3600.0
+"""Calls are reserved when they are due, so some minutes ahead at most. Beyond this, a host reserved one whose clock was
+wrong: all others would wait until its time comes."""
 
 
 def reopen_gaps(db: Database, fingerprint: str, today: date, now: datetime) -> bool:
@@ -66,7 +69,7 @@ def reserve_call(db: Database, source: str, calls_per_minute: int, now: float) -
     """Reserve the next call to a source for this process; return the moment at which it may start, seconds since 1970.
 
     At most `calls_per_minute` calls of all processes on this database start in any 60 seconds. A process that dies
-    before its call has wasted one.
+    before its call has wasted one. What a clock far ahead has reserved counts as past.
     """
 
     def write(connection: sa.Connection) -> float:
@@ -82,7 +85,7 @@ def reserve_call(db: Database, source: str, calls_per_minute: int, now: float) -
             new = {"source": source, "slot": free[0], "starts_at": now}
             connection.execute(sa.insert(provider_calls), new)
             return now
-        slot, last = taken[0]
+        last, slot = min((0.0 if at > now + MOST_AHEAD_SECONDS else at, slot) for slot, at in taken)
         start = max(now, last + WINDOW_SECONDS)
         this = sa.and_(provider_calls.c.source == source, slots == slot)
         connection.execute(sa.update(provider_calls).where(this).values(starts_at=start))

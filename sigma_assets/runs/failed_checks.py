@@ -17,6 +17,12 @@ FAILED_CHECKS = "failed_checks"
 """Metadata of the step's failure: the failed checks, as JSON."""
 REMEMBERED = timedelta(days=30)
 """How far back a failed check that nobody has healed still counts."""
+CHECKS_KEPT = 20_000
+"""Failed checks that are remembered, half a kB each."""
+
+_unhealed: dict[str, list[tuple[int, "FailedCheck"]]] = {}
+"""By run that has ended, its failed checks that no look has found healed. What fails each hour makes 720 runs in the time
+that counts: to read them all took two seconds of each look."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,22 @@ def standing(instance: dg.DagsterInstance, name_of: Callable[[], Mapping[str, st
     names, active = name_of(), set(instance.get_dynamic_partitions(str(portfolios_def.name)))
     found: dict[tuple[str, str, str], FailedCheck] = {}
     for record in records:
-        for storage_id, failed in _failures(instance, record.dagster_run.run_id):
+        run = record.dagster_run
+        kept, unhealed = _unhealed.get(run.run_id), []
+        for storage_id, failed in _failures(instance, run.run_id) if kept is None else kept:
             name = names.get(failed.portfolio_id, "")
             key = failed.asset, failed.check, failed.portfolio_id
             is_known = key in found or (failed.portfolio_id and name not in active)
-            if not is_known and not _is_healed(instance, failed, name, storage_id):
+            if not is_known and _is_healed(instance, failed, name, storage_id):
+                continue
+            unhealed.append((storage_id, failed))
+            if not is_known:
                 found[key] = failed
+        has_room = sum(map(len, list(_unhealed.values()))) + len(unhealed) <= CHECKS_KEPT  # a list: others look, too
+        if kept is not None or (unhealed and run.is_finished and has_room):
+            _unhealed[run.run_id] = unhealed
+    for forgotten in set(_unhealed) - {record.dagster_run.run_id for record in records}:
+        _unhealed.pop(forgotten, None)
     return list(found.values())
 
 

@@ -90,6 +90,9 @@ def serve(settings: Settings) -> None:
     import uvicorn
 
     several = settings.status_processes > 1
+    if several:  # what cannot start would be replaced for ever, while the port takes requests that nobody answers
+        with _own_instance() as instance:
+            create_app(settings, instance).state.queries.close()
     uvicorn.run(
         "sigma_assets.web.app:configured_app" if several else create_app(settings),
         factory=several,

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
-from sigma_assets.runs.covers import RunCover, runs
+from sigma_assets.runs.covers import RunCover, covers_of, runs
 from sigma_assets.runs.fold.facts import PortfolioFacts
 from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
-from sigma_assets.runs.tags import partition_key
+from sigma_assets.runs.tags import PORTFOLIO, partition_key
 from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import market_prices, portfolio_snapshots, portfolios
 from sigma_assets.web.models import PortfolioLine, PortfolioList
@@ -47,6 +47,7 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         there = _snapshots(connection, [row.portfolio_id for row in rows])
     lacking = _lacking(queries.instance, roster, there)
     ids = [row.portfolio_id for row in rows]
+    newest = _older_runs(queries.instance, roster, [key for key in ids if key not in newest]) | newest
     lost = queries.lost(ids)
     holdings = queries.holdings(ids, lacking, lost)
     known = summaries(queries.database, ids)
@@ -69,6 +70,21 @@ def _newest_runs(instance: dg.DagsterInstance, roster: Roster) -> dict[str, RunC
     """Return the newest run of each portfolio, one that is under way before any other."""
     newest: dict[str, RunCover] = {}
     for cover in [*runs(instance, roster, in_flight=True), *runs(instance, roster, limit=RECENT_RUNS)]:
+        for portfolio_id in cover.portfolio_ids:
+            newest.setdefault(portfolio_id, cover)
+    return newest
+
+
+def _older_runs(instance: dg.DagsterInstance, roster: Roster, ids: Sequence[str]) -> dict[str, RunCover]:
+    """Return the newest run of its own of each portfolio that none of the newest runs of all covers.
+
+    Hundreds of new portfolios have as many runs; without its own, one that failed would be `pending`.
+    """
+    if not ids:
+        return {}
+    records = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: list(ids)}), limit=RECENT_RUNS)
+    newest: dict[str, RunCover] = {}
+    for cover in covers_of(instance, roster, records):
         for portfolio_id in cover.portfolio_ids:
             newest.setdefault(portfolio_id, cover)
     return newest

@@ -1,10 +1,12 @@
 """`db prune` deletes what others have superseded, and nothing that a partition or an active portfolio needs."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from sigma_assets.automation.pruning import Prunable, prunable, prune
 from sigma_assets.storage.connection.database import Database
@@ -63,6 +65,45 @@ def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(supersed
     assert world.contents() == rows
     assert found(world).is_empty
     assert world.bring(book) == []
+
+
+def test_what_an_interrupted_look_left_of_a_run_goes_with_the_next_one(
+    superseding: World, computed_twice: World, monkeypatch: pytest.MonkeyPatch
+):
+    """Dagster deletes a run before its events: those of a run that is gone nobody would find any more."""
+    world, run_id = superseding, computed_twice.superseded.run_id
+    storage = world.instance.event_log_storage
+    logs = LocalComputeLogManager(str(world.home / "logs"))
+    monkeypatch.setattr(dg.DagsterInstance, "compute_log_manager", logs)
+    printed = Path(logs.get_captured_local_path([run_id, "compute_logs", "step"], "out"))
+    printed.parent.mkdir(parents=True, exist_ok=True)
+    printed.write_text("what a step printed")
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "delete_events", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prune(world.instance, world.database, found(world))
+
+    prune(world.instance, world.database, found(world))
+
+    assert storage.get_records_for_run(run_id).records == []
+    assert world.instance.get_run_by_id(run_id) is None
+    assert not printed.exists()
+
+
+def test_the_newest_event_of_all_stays_so_that_its_number_is_given_to_no_other(
+    superseding: World, computed_twice: World
+):
+    """SQLite would give it away again: an alert of a later failure was lost, for all up to that number had been seen."""
+    world = superseding
+    end = world.instance.event_log_storage.get_maximum_record_id()
+    remove_portfolio(world.database, computed_twice.book)
+
+    chosen = found(world)
+    prune(world.instance, world.database, chosen)
+
+    assert computed_twice.superseded.run_id in [run.run_id for run in chosen.runs]
+    assert list(chosen.rows) == [computed_twice.book]
+    assert world.instance.event_log_storage.get_maximum_record_id() == end
 
 
 def test_what_is_recent_stays(superseding: World):

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigma_assets.cli.main import cli
-from sigma_assets.settings import settings
+from sigma_assets.settings import read_settings, settings
 
 pytestmark = pytest.mark.waits
 
@@ -91,6 +91,28 @@ def test_processes_that_outlive_a_killed_dev_are_named_to_the_next_one(
     assert f"is running already with DAGSTER_HOME={tmp_path}" in answer.stderr
     named = answer.stderr.partition("`kill ")[2].partition("`")[0].split()
     assert len(set(named) & set(orphans)) == 4
+    assert str(dev.pid) not in named, "its number may be another's by now"
+
+
+def test_nothing_outlives_a_dev_that_can_tell_nobody_what_it_does(ports: list[int], tmp_path: Path) -> None:
+    """As in `sigma-assets dev | head -1`, whose four processes went on, unseen, when the second line found no reader."""
+    code_server, webserver, status = ports
+    environment = os.environ | {
+        "DAGSTER_HOME": str(tmp_path),
+        "SIGMA_DAGSTER_URL": f"http://127.0.0.1:{webserver}",
+        "SIGMA_STATUS_PORT": str(status),
+    }
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sigma_assets.cli.main", "dev", "--code-server-port", str(code_server)]
+
+    ended = subprocess.run(command, env=environment, stdout=writing, check=False, timeout=PATIENCE)
+
+    os.close(writing)
+    left = _children_of(tmp_path)
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+    assert (ended.returncode, left) == (1, [])
 
 
 def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
@@ -105,6 +127,22 @@ def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
     assert f"127.0.0.1:{port} (SIGMA_STATUS_PORT): Address already in use" in answer.stderr
     assert "SIGMA_DAGSTER_URL" not in answer.stderr
     assert not (tmp_path / "workspace.yaml").exists()
+
+
+def test_an_address_of_ipv6_is_no_port_that_is_taken(
+    ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`serve` takes one; here only the port that is taken is named, and links have it in brackets."""
+    if not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setenv("SIGMA_STATUS_HOST", "::1")
+    with socket.create_server(("127.0.0.1", ports[1])):
+        answer = _dev(monkeypatch, tmp_path, *ports)
+
+    assert answer.exit_code == 2
+    assert f"127.0.0.1:{ports[1]} (SIGMA_DAGSTER_URL)" in answer.stderr
+    assert "::1" not in answer.stderr
+    assert read_settings({"SIGMA_STATUS_HOST": "::1"}).status_link == "http://[::1]:3001"
 
 
 def test_a_price_source_that_cannot_be_made_is_named_before_anything_starts(
@@ -129,6 +167,14 @@ def _dev(monkeypatch: pytest.MonkeyPatch, home: Path, code_server: int, webserve
         return CliRunner().invoke(cli, ["dev", "--code-server-port", str(code_server)])
     finally:
         settings.cache_clear()
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 # verify=False, below: without it httpx reads all certificates of the world each time, even where nothing is encrypted

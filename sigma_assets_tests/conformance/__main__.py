@@ -31,7 +31,7 @@ def fetched(release: str) -> Path:
             suites = [
                 member for member in sources if member.name.startswith(f"{folder.name}/dagster_tests/storage_tests")
             ]
-            sources.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # Python 3.11.2 has none
+            sources.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # 3.11.2 has none
             sources.extractall(download, suites)
         CACHE.mkdir(exist_ok=True)
         shutil.move(Path(download) / folder.name, folder)

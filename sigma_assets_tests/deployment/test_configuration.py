@@ -34,6 +34,14 @@ def test_both_instances_differ_in_storage_and_in_how_much_runs_at_once() -> None
     assert embedded == team
 
 
+@pytest.mark.parametrize("folder", [".", "deploy", "deploy/celery", "deploy/kubernetes"])
+def test_what_a_sensor_fails_of_is_not_kept_for_long(folder: str) -> None:
+    """Sensors look up to every two seconds, and a look that fails keeps 5 kB: 300 MB a day where the source is away."""
+    kept = read(CHECKOUT / folder / "dagster.yaml")["retention"]["sensor"]["purge_after_days"]
+
+    assert kept["failure"] == 3
+
+
 def test_whoever_opens_the_instance_writes_events_in_batches(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

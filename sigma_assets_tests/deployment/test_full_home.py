@@ -1,6 +1,8 @@
 """The disk of DAGSTER_HOME fills up in the middle of a run: one clear line, and the run that hit it is closed."""
 
 import os
+import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -14,6 +16,7 @@ from sigma_assets.base.errors import DISK_IS_FULL, StorageError
 from sigma_assets.cli.main import cli
 from sigma_assets.settings import settings
 from sigma_assets.storage import migrations
+from sigma_assets.storage.portfolios import portfolios
 from sigma_assets_tests.deployment.conftest import SmallDisk
 from sigma_assets_tests.deployment.deployment import CHECKOUT, FIRST, LAST, Deployment, add_book, configured
 
@@ -76,6 +79,48 @@ def test_every_command_on_a_full_disk_prints_the_one_clear_line(crowded: tuple[D
         (line,) = [each for each in done.stderr.splitlines() if each.startswith("error: ")]
         assert line.count("The disk is full") == 1, (command, line)
     settings.cache_clear()
+
+
+@pytest.mark.parametrize(("command", "is_configured"), [("runs", False), ("dev", True)])
+def test_a_command_on_a_read_only_disk_prints_one_clear_line(
+    command: str, is_configured: bool, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a new home, that half a dagster.yaml could not be removed hid what was wrong; of others came tracebacks."""
+    disk = small_disk(1)
+    if is_configured:
+        shutil.copy(CHECKOUT / "dagster.yaml", disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    monkeypatch.setenv("DAGSTER_HOME", str(disk))
+    settings.cache_clear()
+
+    done = CliRunner().invoke(cli, [command])
+
+    settings.cache_clear()
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "Read-only file system" in line
+    assert f"DAGSTER_HOME={disk}" in line
+
+
+def test_a_portfolio_whose_runs_cannot_be_canceled_is_said_to_be_removed(
+    small_disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is removed again, and then nobody knows it."""
+    made = configured(tmp_path / "home", f"sqlite:///{tmp_path / 'sigma.sqlite'}", CHECKOUT / "dagster.yaml")
+    migrations.upgrade(made.database)
+    portfolio_id = add_book(made.database)
+    disk = small_disk(1)
+    shutil.copy(CHECKOUT / "dagster.yaml", disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    settings.cache_clear()
+
+    with mock.patch.dict(os.environ, {**made.environment, "DAGSTER_HOME": str(disk)}):
+        done = CliRunner().invoke(cli, ["remove", portfolio_id])
+
+    settings.cache_clear()
+    assert done.exit_code == 1
+    assert f"portfolio {portfolio_id} is removed; " in done.stderr
+    assert portfolios(made.database).empty
 
 
 def _fill(disk: Path) -> None:

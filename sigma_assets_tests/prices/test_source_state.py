@@ -81,6 +81,16 @@ def test_five_calls_a_minute_are_five_of_all_processes_together(database: Databa
     assert reserve_call(database, "massive", 5, 2000.0) == 2000.0
 
 
+def test_a_clock_that_was_ahead_keeps_nobody_waiting_until_its_time_comes(database):
+    """A machine that started with the date of next year took all slots of the minute."""
+    for _ in range(5):
+        reserve_call(database, "massive", 5, 1000.0 + 365 * 86_400)
+
+    starts = [reserve_call(database, "massive", 5, 1000.0) for _ in range(7)]
+
+    assert starts == [1000.0] * 5 + [1060.0] * 2
+
+
 @pytest.mark.parametrize(
     ("current", "words"),
     [

@@ -14,10 +14,12 @@ from alembic.script import ScriptDirectory
 
 from sigma_assets.base.errors import SchemaVersionError, StorageError
 from sigma_assets.storage import migrations
+from sigma_assets.storage.connection import patience
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets.storage.frames.columns import checked_columns
 from sigma_assets.storage.frames.rows import Rows, as_read, read_rows
+from sigma_assets.storage.migrations import runner
 from sigma_assets.storage.migrations.runner import VERSION_TABLE, config
 from sigma_assets.storage.schema import (
     ARRAYS,
@@ -153,6 +155,12 @@ def test_upgrade_twice_is_upgrade_once(empty_database: Database) -> None:
     migrations.check(empty_database)
 
 
+def test_a_schema_that_needs_no_upgrade_is_found_while_somebody_writes(database: Database) -> None:
+    """Every command asks on SQLite; those that only read waited for the writes of a run, and failed after long ones."""
+    with database.begin():
+        assert migrations.upgrade(database) == migrations.current(database)
+
+
 def test_the_schema_is_at_the_head_of_the_migrations_and_each_file_begins_with_its_version(database: Database) -> None:
     """The version is read from the names of the files, without alembic: no command that finds it right waits for it."""
     scripts = ScriptDirectory.from_config(config())
@@ -167,6 +175,7 @@ def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, e
     program = f"""
 import alembic.command
 from sigma_assets.storage import migrations
+from sigma_assets.storage.connection import patience
 from sigma_assets.storage.connection.database import Database
 
 def work(_):
@@ -176,6 +185,24 @@ def work(_):
     versions = work_together(program, *"123")
 
     assert versions == [migrations.current(empty_database)] * 3
+
+
+def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_uses_the_tables(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited in silence, and all who came after it waited for it."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite waits half a minute for another writer")
+    monkeypatch.setattr(runner, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    _pretend(database, "0009")
+
+    with database.begin() as writer:
+        writer.exec_driver_sql("LOCK TABLE betas_by_position IN ROW EXCLUSIVE MODE")
+        with pytest.raises(StorageError, match="Others use the tables: end what reads or writes them"):
+            migrations.upgrade(database)
+
+    assert migrations.current(database) == "0009"
 
 
 def test_a_database_without_tables_is_named_with_the_command_that_helps(empty_database: Database) -> None:

@@ -17,6 +17,7 @@ from sigma_assets.storage.schema import (
     price_loads,
     volatility_by_portfolio,
 )
+from sigma_assets.web import listing
 from sigma_assets_tests.web.pipeline import LAST, begin, complete
 from sigma_assets_tests.web.test_costs import counted
 
@@ -42,6 +43,24 @@ def _list(world) -> dict[str, dict]:
     answer = world.client().get("/api/v1/portfolios").json()
     assert answer["target_session"] in (None, str(PRICED))
     return {line["name"]: line for line in answer["portfolios"]}
+
+
+def test_a_run_that_failed_is_seen_behind_any_number_of_newer_ones(embedded, monkeypatch):
+    """Of a thousand imports at once, eight hundred whose runs had failed were `pending`."""
+    monkeypatch.setattr(listing, "RECENT_RUNS", 1)
+    for name in ("old", "new", "unstarted"):
+        embedded.add_portfolio(f"{name}-id", name=name)
+    run_id = complete(embedded.instance, ["old-id"], assets=["price_coverage"], fail="price_coverage")
+    complete(embedded.instance, ["new-id"], assets=["price_coverage"], fail="price_coverage")
+
+    lines = _list(embedded)
+
+    assert {name: line["state"] for name, line in lines.items()} == {
+        "old": "failed",
+        "new": "failed",
+        "unstarted": "pending",
+    }
+    assert lines["old"]["run_id"] == run_id
 
 
 def test_each_portfolio_says_where_it_stands(world):

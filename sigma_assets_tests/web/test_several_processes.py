@@ -10,7 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from dagster import DagsterInvalidConfigError
 
+from sigma_assets.settings import read_settings
+from sigma_assets.web.app import serve
 from sigma_assets_tests.web.browser import free_port
 
 SERVE = "from sigma_assets.settings import settings; from sigma_assets.web.app import serve; serve(settings())"
@@ -82,3 +86,14 @@ def test_no_process_survives_the_one_that_was_killed(server):
     process.kill()
 
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in serving), "nothing is left behind")
+
+
+def test_what_one_process_could_not_start_several_do_not_try_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The port would be taken, each request wait, and the log fill with the ends of processes."""
+    (tmp_path / "dagster.yaml").write_text("storage: {nothing_that_dagster_knows: 1}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: pytest.fail("it was started"))
+    configured = read_settings({"DAGSTER_HOME": str(tmp_path), "SIGMA_STATUS_PROCESSES": "2"})
+
+    with pytest.raises(DagsterInvalidConfigError):
+        serve(configured)

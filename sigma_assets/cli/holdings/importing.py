@@ -12,7 +12,7 @@ from sigma_assets.base.calendar import today
 from sigma_assets.base.conventions import ACCOUNT_TYPES
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.cli.terminal.options import DAY
-from sigma_assets.cli.terminal.printing import json_option, show_one
+from sigma_assets.cli.terminal.printing import after, json_option, show_one
 
 if TYPE_CHECKING:
     from sigma_assets.holdings.files.cells import Doubt
@@ -153,12 +153,13 @@ def _import(
     adopted_by = "import" if launch else None
     portfolio_id = tables.add_portfolio(database, portfolio, holdings.lots, holdings.flows, adopted_by=adopted_by)
     record: dict[str, Any] = {"portfolio_id": portfolio_id, "name": name.strip(), "lots": len(holdings.lots)}
-    record |= {
-        "inception": inception,
-        "run_id": launch(database, portfolio_id) if launch else None,
-        "understood": holdings.summary(),
-    }
-    tell_import(portfolio_id)
+    with after(f"{name.strip()!r} is imported as {portfolio_id}, all of it"):
+        record |= {
+            "inception": inception,
+            "run_id": launch(database, portfolio_id) if launch else None,
+            "understood": holdings.summary(),
+        }
+        tell_import(portfolio_id)
     show_one(record, as_json=as_json, sentence=portfolio_id)
 
 

@@ -5,7 +5,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ console = Console(width=None if Console().is_terminal else 110)
 errors = Console(stderr=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@contextmanager
+def after(done: str) -> Iterator[None]:
+    """Add to whatever fails in the block what is done already, and stays: else people would do it again."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(done)
+        raise
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str = "nothing to show") -> None:

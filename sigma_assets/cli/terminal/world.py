@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def prepare_home() -> Settings:
             shutil.copyfile(original, new)
             new.replace(home / CONFIGURATION)
         except OSError as error:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):  # of a read-only disk, even if there is nothing to unlink
+                new.unlink()
             raise _unusable(home, error) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return settings()

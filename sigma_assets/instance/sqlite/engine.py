@@ -18,6 +18,12 @@ BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 16_384
 """Of a new file. An event takes 2.3 kB: of SQLite's usual pages of 4 kB each holds one and is half empty."""
 
+OF_THE_FILE = (
+    *("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
+    *("SQLITE_CORRUPT", "SQLITE_NOTADB"),
+)
+"""What a disk or its rights cause, and a person must mend."""
+
 
 def sqlite_engine(path: str) -> Engine:
     """Return an engine for one SQLite file.
@@ -33,7 +39,7 @@ def sqlite_engine(path: str) -> Engine:
         max_overflow=-1,
     )
     event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "handle_error", _name_a_full_disk, retval=True)
+    event.listen(engine, "handle_error", _name_the_file, retval=True)
     watch_file(engine, os.path.abspath(path))
     return engine
 
@@ -53,9 +59,9 @@ def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _name_a_full_disk(context: ExceptionContext) -> StorageError | None:
+def _name_the_file(context: ExceptionContext) -> StorageError | None:
     """Say what to do where Dagster would show a traceback; other errors it may know how to handle."""
     cause = context.original_exception
-    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(OF_THE_FILE):
         return None
     return storage_error(cause, f"SQLite {context.engine.url.database}", None)

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.changes import Changes
-from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
+from sigma_assets.storage.connection.failures import (
+    DATABASE_ERRORS,
+    ROLLED_BACK,
+    UNKNOWN,
+    full_disk,
+    is_away,
+    storage_error,
+)
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
 from sigma_assets.storage.connection.replaced import watch_file
@@ -68,11 +75,22 @@ class Database:
         Raises
         ------
         StorageError
-            The database cannot be reached, or refused; names it, without the password, and the next step.
+            The database cannot be reached, or refused; names it, without the password, and the next step, and says if it is
+            not known whether the transaction was committed.
         """
-        with self._named_errors(), self._connect(self._writes) as connection, connection.begin():
+        with (
+            self._named_errors(ROLLED_BACK),
+            self._connect(self._writes) as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
             ask_fence(connection)
+            try:
+                transaction.commit()
+            except DATABASE_ERRORS as error:
+                if is_away(error):
+                    raise self._named(error, UNKNOWN) from error
+                raise
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -143,18 +161,24 @@ class Database:
                     ask_fence(connection)
                 return outcome
 
-        with self._named_errors():
+        try:
             return persistently(attempt, self.place)
+        except DATABASE_ERRORS as error:  # of a server that went away, the last commit may have counted
+            ending = ROLLED_BACK if engine is self._writes and not is_away(error) else ""
+            raise self._named(error, ending) from error
 
     def _connect(self, engine: sa.Engine) -> sa.Connection:
         return persistently(engine.connect, self.place)
 
     @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _named_errors(self, ending: str = "") -> Iterator[None]:
         try:
             yield
         except DATABASE_ERRORS as error:
-            raise storage_error(error, self.place, self._url.password) from error
+            raise self._named(error, ending) from error
+
+    def _named(self, error: BaseException, ending: str) -> StorageError:
+        return storage_error(error, self.place, self._url.password, ending)
 
 
 def place_of(url: sa.URL) -> str:
@@ -208,10 +232,17 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "do_connect")
     def make_folder(*_: Any) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(
-            OSError
-        ):  # SQLite says what is wrong with the file; its other files take over the mode of this one
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if (full := full_disk(error)) is not None:
+                raise full from error
+            raise StorageError(
+                f"SQLite {file}: its folder cannot be made ({error.strerror}: {error.filename}). Make the folder, or correct"
+                " the database URL"
+            ) from error
+        # SQLite says what is wrong with the file; its other files take over the mode of this one
+        with suppress(OSError):
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @sa.event.listens_for(engine, "connect")

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -28,7 +29,15 @@ _FULL = ("too many connections", "too many clients", "remaining connection slots
 LEAST_ROOM = 64 << 10
 """Bytes; with less, SQLite cannot make its write-ahead log and the index of it."""
 
+ROLLED_BACK = "What was being written is rolled back"
+UNKNOWN = (
+    "The connection broke while this was being stored, so it may be there, or not: look (`sigma-assets portfolios`, `lots`,"
+    " `flows`) before you do it again"
+)
+"""A server that was asked to commit did so, or did not, before it could not answer any more."""
+
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NOT_PERMITTED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 _NEXT_STEPS = {
     "53100": DISK_IS_FULL,
@@ -36,6 +45,7 @@ _NEXT_STEPS = {
     "42703": "Columns are missing: run `sigma-assets db upgrade`",
     "42501": "Grant the database user the rights it lacks",
     "25006": "The database is read-only: point the URL to one that can be written",
+    "55P03": "Others use the tables: end what reads or writes them (runs, servers, an open psql), and run again",
     "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:FULL": DISK_IS_FULL,
@@ -44,6 +54,13 @@ _NEXT_STEPS = {
     "sqlite:CANTOPEN": "Make the folder readable and writable",
     "sqlite:NOTADB": "The file is no SQLite database: move it away, or correct the database URL",
     "sqlite:CORRUPT": "The file is damaged: restore it from a backup",
+}
+
+_OF_DAGSTERS_FILES = {
+    "READONLY": _NEXT_STEPS["sqlite:READONLY"],
+    "CANTOPEN": _NEXT_STEPS["sqlite:CANTOPEN"],
+    "NOTADB": _NEXT_STEPS["sqlite:CORRUPT"],
+    "CORRUPT": _NEXT_STEPS["sqlite:CORRUPT"],
 }
 
 
@@ -68,20 +85,21 @@ def is_away(error: BaseException) -> bool:
     return lost and not any(words in str(cause) for words in _UNREACHABLE_FOR_GOOD)
 
 
-def storage_error(error: BaseException, place: str, secret: str | None) -> StorageError:
+def storage_error(error: BaseException, place: str, secret: str | None, ending: str = "") -> StorageError:
     """Return the error that a user sees: place, reason, next step, and no password.
 
     Parameters
     ----------
     place : the database in words, without credentials.
     secret : the password, removed should a driver have quoted it.
+    ending : what became of what was being written.
     """
     cause = getattr(error, "orig", None) or error
     reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0].strip()
     if secret:
         reason = reason.replace(secret, "***")
     step = DISK_IS_FULL if _is_without_room(cause, place) else _next_step(cause, reason)
-    return StorageError(f"{place}: {reason}. {step}. What was being written is rolled back")
+    return StorageError(f"{place}: {reason}. {step}{ending and '. '}{ending}")
 
 
 def _is_without_room(cause: BaseException, place: str) -> bool:
@@ -97,11 +115,7 @@ def full_disk(error: BaseException) -> StorageError | None:
 
     Dagster and the standard library write files of their own in DAGSTER_HOME, and raise what they like.
     """
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        cause = getattr(cause, "orig", None) or cause
+    for cause in _causes(error):
         if isinstance(cause, StorageError) and DISK_IS_FULL in str(cause):
             return cause
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
@@ -110,8 +124,36 @@ def full_disk(error: BaseException) -> StorageError | None:
             )
         if isinstance(cause, sqlite3.Error) and _sqlite_name(cause) in {"FULL", "IOERR"}:
             return storage_error(cause, "SQLite", None)
-        cause = cause.__cause__ or cause.__context__
     return None
+
+
+def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
+    """Return what to tell of an error that a file in a folder has caused which cannot be used; None of any other.
+
+    The disk is read-only, or somebody else owns the file, or it is one of Dagster's databases, and damaged.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, sqlite3.Error) and (step := _OF_DAGSTERS_FILES.get(_sqlite_name(cause))) is not None:
+            return StorageError(f"Dagster's storage on SQLite in {folder}: {cause}. {step}")
+        if not isinstance(cause, OSError) or cause.errno not in _NOT_PERMITTED or not isinstance(cause.filename, str):
+            continue
+        if Path(cause.filename).is_relative_to(folder):
+            return StorageError(
+                f"{cause.filename}: {cause.strerror}. Make DAGSTER_HOME={folder}, with all that is in it, readable and"
+                " writable for this user"
+            )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, one after the other."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause = getattr(cause, "orig", None) or cause
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _next_step(cause: BaseException, reason: str) -> str:

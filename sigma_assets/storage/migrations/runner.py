@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VERSION_TABLE = "sigma_alembic_version"
 _LOCK = 0x5167_6D61_0001
 """Advisory lock of PostgreSQL: two processes that upgrade at once do so one after the other."""
+LOCK_SECONDS = 10
+"""How long each table is waited for, several times: behind one reader who does not end, an upgrade would wait for ever, and
+all who come after it, too."""
 
 
 def upgrade(db: Database) -> str:
@@ -25,7 +28,7 @@ def upgrade(db: Database) -> str:
     SchemaVersionError
         The schema is newer than this code.
     StorageError
-        The database cannot be reached, or refuses.
+        The database cannot be reached, or refuses, or somebody uses its tables for longer than an upgrade waits.
     """
 
     def migrate(connection: sa.Connection) -> str:
@@ -39,12 +42,15 @@ def upgrade(db: Database) -> str:
         _refuse_newer(db, found)
         from alembic import command  # half a second of a command that finds its schema as it should be
 
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         alembic = config()
         alembic.attributes["connection"] = connection
         command.upgrade(alembic, "head")
         return _newest()
 
-    return db.in_transaction(migrate)
+    found = current(db)  # by reading alone: a command that only reads need not wait for who writes
+    return found if found == _newest() else db.in_transaction(migrate)
 
 
 def current(db: Database) -> str | None:

@@ -170,6 +170,13 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(storage):
     assert storage.get_materialized_partitions(VALUES) == {"2026-01-05|p"}
 
 
+def test_a_log_that_is_damaged_is_named(tmp_path):
+    (tmp_path / "event_log.db").write_bytes(b"not what SQLite writes" * 1000)
+
+    with pytest.raises(StorageError, match=r"event_log.db: file is not a database. The file is no SQLite database"):
+        BatchedSqliteEventLogStorage(str(tmp_path)).get_maximum_record_id()
+
+
 def test_six_processes_that_create_the_log_together_lose_no_event(tmp_path):
     directory = str(tmp_path / "shared")
     writers = [f"writer-{number}" for number in range(6)]

@@ -1,5 +1,7 @@
 """Connections: addresses, transactions, and messages without secrets."""
 
+import os
+import socket
 import traceback
 from pathlib import Path
 
@@ -61,6 +63,14 @@ def test_a_sqlite_file_and_its_folders_are_made(tmp_path: Path) -> None:
     assert mode == "wal"
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    database = Database(f"sqlite:///{tmp_path / 'file' / 'below' / 'sigma.sqlite'}")
+
+    with pytest.raises(StorageError, match=rf"its folder cannot be made \(Not a directory: {tmp_path}/file/below\)"):
+        database.begin().__enter__()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database " * 100)
@@ -109,6 +119,24 @@ def test_connections_heal_after_the_server_restarts(database: Database, request:
 
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT portfolio_id FROM holdings_changes").scalar_one() == "before"
+
+
+def test_a_connection_that_breaks_at_the_commit_leaves_open_whether_it_counted(database: Database) -> None:
+    """The server may have committed and could not say so any more: who takes it for rolled back trades twice."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no connection to lose")
+
+    def interrupted() -> None:
+        with database.begin() as connection:
+            connection.execute(_flow_journal("a"))
+            with socket.socket(fileno=os.dup(connection.connection.driver_connection.fileno())) as cut:
+                cut.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(StorageError) as raised:
+        interrupted()
+
+    assert "so it may be there, or not: look" in str(raised.value)
+    assert "rolled back" not in str(raised.value)
 
 
 def test_interrupted_work_is_done_again_whole(database: Database) -> None:

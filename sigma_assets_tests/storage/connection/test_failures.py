@@ -1,12 +1,15 @@
 """What a failing database is said to need."""
 
+import errno
+import os
 import shutil
 import sqlite3
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 
-from sigma_assets.storage.connection.failures import is_away, is_transient, storage_error
+from sigma_assets.storage.connection.failures import is_away, is_transient, storage_error, unusable_file
 
 
 @pytest.mark.parametrize("code", ["SQLITE_IOERR", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_WRITE"])
@@ -53,3 +56,29 @@ def test_a_connection_that_breaks_over_tls_is_waited_for_like_any_other(message:
 )
 def test_a_server_whose_tls_does_not_fit_is_not_waited_for(message: str) -> None:
     assert not is_away(psycopg2.OperationalError(message))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_of_the_home_that_somebody_else_owns_is_named_whatever_met_it(number: int, tmp_path) -> None:
+    met = OSError(number, os.strerror(number), str(tmp_path / "history" / ".lock"))
+    raised = RuntimeError("could not begin")
+    raised.__cause__ = met
+
+    assert f"history/.lock: {met.strerror}. Make DAGSTER_HOME={tmp_path}" in str(unusable_file(raised, tmp_path))
+    assert unusable_file(raised, tmp_path / "another") is None
+    assert unusable_file(OSError(number, os.strerror(number)), tmp_path) is None
+
+
+def test_a_damaged_file_of_dagsters_asks_for_a_backup(tmp_path) -> None:
+    """It opens some with engines of its own, and raises what those raise."""
+    (tmp_path / "runs.db").write_bytes(b"not what SQLite writes" * 100)
+    with (
+        pytest.raises(sa.exc.DatabaseError) as raised,
+        sa.create_engine(f"sqlite:///{tmp_path}/runs.db").connect() as one,
+    ):
+        one.exec_driver_sql("PRAGMA table_info(runs)")
+
+    told = str(unusable_file(raised.value, tmp_path))
+
+    assert "file is not a database. The file is damaged: restore it from a backup" in told
+    assert str(tmp_path) in told
