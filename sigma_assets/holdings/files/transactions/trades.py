@@ -54,12 +54,12 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     ----------
     tables : the table of trades first, then further sections with dividends, interest and the like.
     """
-    all_days = [_days(cells, today) for cells in tables]
-    book = Book(tables[0], all_days[0])
+    all_days, accounts = [_days(cells, today) for cells in tables], accounts_of(tables)
+    book = Book(tables[0], all_days[0], accounts[0])
     splits: list[Split] = []
-    for cells, days in zip(tables[1:], all_days[1:], strict=True):
+    for cells, days, owners in zip(tables[1:], all_days[1:], accounts[1:], strict=True):
         verbs = _section_verbs(cells)
-        splits += stated_splits(cells, days, verbs == "split")
+        splits += stated_splits(cells, owners, days, verbs == "split")
         _add_flows(book, cells, read_money(cells, verbs), verbs, days, np.zeros(len(cells), dtype=bool))
     _trade_all(book, splits)
     if not allow_duplicates:
@@ -98,7 +98,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
     verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
-    verbs = undo_reversals(cells, days, verbs, quantity, book.instruments)
+    verbs = undo_reversals(book, verbs, quantity)
     is_trade = np.isin(verbs, _TRADES)
     money = read_money(cells, verbs)
     _add_flows(book, cells, money, verbs, days, book.instruments.is_cash)
@@ -114,8 +114,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
     rows = rows[::-1] if _is_newest_first(days) else rows
     rows = rows[np.argsort(days[rows], kind="stable")]
-    accounts = accounts_of(cells)
-    holdings = [(accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
+    holdings = [(book.accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
     trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], holdings, exactly(quantity[rows]))
     _match(book, trades, splits)
 
