@@ -800,3 +800,26 @@ def test_what_an_account_covers_beyond_its_own_short_was_moved_to_it_and_this_is
         (-6.0, 150.0, "2024-01-05", None, None),
     ]
     assert any("account B covers 4 AAPL and holds 0" in line for line in holdings.warnings)
+
+
+# Order within a day
+
+
+@pytest.mark.parametrize("times", [("15:00", "10:00", "9:31"), ("3:00 PM", "10:00 AM", "9:31 AM")])
+def test_trades_of_one_day_are_in_the_order_of_their_times(times):
+    """Newest first, and all on one day: only the times tell that the shares at 150 were the first."""
+    trades = ("Sell,AAPL,10,152", "Buy,AAPL,10,151", "Buy,AAPL,10,150")
+    rows = "".join(f"2024-01-02 {time},{trade}\n" for time, trade in zip(times, trades, strict=True))
+
+    holdings = read("Date,Action,Symbol,Quantity,Price\n" + rows)
+
+    assert [(lot[2], lot[5]) for lot in lots_of(holdings)] == [(150.0, 152.0), (151.0, None)]
+
+
+def test_a_file_by_symbol_is_not_newest_first_because_its_last_symbol_was_traded_earlier():
+    rows = "2024-06-03,Buy,AAPL,10,150,-1500\n2024-06-03,Buy,AAPL,10,151,-1510\n2024-06-04,Sell,AAPL,10,152,1520\n"
+    rows += "2024-02-01,Buy,TSLA,1,200,-200\n"
+
+    holdings = read(GENERIC + rows)
+
+    assert [(lot[2], lot[5]) for lot in lots_of(holdings)] == [(200.0, None), (150.0, 152.0), (151.0, None)]

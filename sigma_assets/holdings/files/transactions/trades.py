@@ -8,11 +8,13 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.base.numerals import written_clock
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.layout.column import repeated_rows
@@ -113,7 +115,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
         )
     rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
     rows = rows[::-1] if _is_newest_first(days) else rows
-    rows = rows[np.argsort(days[rows], kind="stable")]
+    rows = rows[np.lexsort((_clock(cells, rows), days[rows]))]
     holdings = [(book.accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
     trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], holdings, exactly(quantity[rows]))
     _match(book, trades, splits)
@@ -151,7 +153,7 @@ def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instr
     price = np.where(is_unpriced, np.nan, price)
     needed = is_trade & ~instruments.is_cash
     stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
-    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
+    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), instruments, is_trade)
     with np.errstate(divide="ignore", invalid="ignore"):
         derived = money.gross / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
@@ -186,8 +188,17 @@ def _add_flows(book: Book, cells: Cells, money: Money, verbs: Verbs, days: Sessi
 
 
 def _is_newest_first(days: SessionArray) -> bool:
-    known = days[~np.isnat(days)]
-    return bool(len(known) > 1 and known[0] > known[-1])
+    """Return whether most steps from line to line go back; a file by symbol goes back once for each of them."""
+    steps = np.diff(days[~np.isnat(days)].astype(np.int64))
+    return bool((steps < 0).sum() > (steps > 0).sum())
+
+
+def _clock(cells: Cells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Return the second of the day of some rows; 0 for all if any of them has none: the order of the file counts then."""
+    column = cells.texts("date")
+    known = [written_clock(text) for text in column.distinct]
+    seconds = np.array([-1 if each is None else each for each in known], dtype=np.int64)[column.codes][rows]
+    return np.where((seconds >= 0).all(), seconds, 0)
 
 
 def _lots(book: Book) -> pd.DataFrame:
