@@ -44,6 +44,10 @@ _MONTHS = {
 _SHORT_DAY = re.compile(r"[0-9]{1,2}-[0-9]{1,2}-(?:[0-9]{4}|[0-9]{2})" + _CLOCK)
 _DAY_WORD = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{4}|[0-9]{2})" + _CLOCK)
 _WORD_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[ -]?([0-9]{1,2})(?:,? +|-)([0-9]{4})" + _CLOCK)
+_TIME = re.compile(
+    r"[T;, ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?:\.[0-9]+)?(?: *([AP])M\b)?|[T;]([0-9]{2})([0-9]{2})([0-9]{2})\b",
+    re.IGNORECASE,
+)
 _AS_OF = re.compile(r".* as of (.+)", re.IGNORECASE)
 
 
@@ -162,6 +166,24 @@ def written_date(text: str, order: str | None = None) -> date | None:
     """
     days = set(_days(text, order).values())
     return days.pop() if len(days) == 1 else None
+
+
+def written_clock(text: str) -> int | None:
+    """Return the second of the day that stands behind a day, in the time zone of the file; None without one.
+
+    Examples
+    --------
+    >>> [written_clock(text) for text in ("2024-03-04, 09:31:05", "20240304;093105", "03/04/2024 1:05 PM EST")]
+    [34265, 34265, 47100]
+    >>> [written_clock(text) for text in ("2024-03-04", "Mar 4, 2024", "OCT 12 2024", "03/05/2024 as of 03/04/2024")]
+    [None, None, None, None]
+    """
+    match = _TIME.search(text)
+    if match is None:
+        return None
+    hour, minute, second = (int(part or 0) for part in (match.groups()[:3] if match[1] else match.groups()[4:]))
+    hour = hour % 12 + 12 * (match[4] in "Pp") if match[4] else hour
+    return hour * 3600 + minute * 60 + second
 
 
 def may_be_day(text: str) -> bool:

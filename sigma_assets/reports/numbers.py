@@ -141,13 +141,14 @@ def takes_symbols(name: str) -> bool:
 def known_symbols(database: "Database", settings: Settings, portfolio_ids: Sequence[str]) -> set[str]:
     """Return the symbols that portfolios are about.
 
-    Held at any time (cash and private lots, too), underlying of an option, factor ETF, or benchmark.
+    Held at any time (cash and private lots, too), underlying of an option, or one that every portfolio needs: the factor
+    ETFs and the benchmark, which its coverage counts.
     """
+    from sigma_assets.prices.universe import everyones_symbols
     from sigma_assets.storage.portfolios import lots
 
     held = lots(database, list(portfolio_ids))
-    others = (*settings.factor_model.etfs, settings.benchmark)
-    return {*held["symbol"], *held["underlying_symbol"].dropna(), *others}
+    return {*held["symbol"], *held["underlying_symbol"].dropna(), *everyones_symbols(settings)}
 
 
 def plain_rows(rows: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigma_assets.base.conventions import FACTOR_ETFS
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.cli.files import BAD_HOLDINGS
 
@@ -295,9 +296,12 @@ def test_a_file_name_that_says_no_format_asks_for_one(sigma, folder, done):
     assert sigma("export", "betas", "--format", "csv", "-o", "x.txt").exit_code == 0
 
 
-def test_an_export_of_one_portfolio_has_the_etfs_that_were_configured(sigma, portfolio_id, done):
-    exported = sigma("export", "market_prices", "--portfolio", portfolio_id, SIGMA_FACTOR_ETFS="low_volatility=AAPL")
+def test_an_export_of_one_portfolio_has_the_symbols_that_its_coverage_counts(sigma, portfolio_id, done):
+    """Four holdings and the seventeen ETFs, of which SPY is held: 20."""
+    exported = sigma("export", "market_prices", "--portfolio", portfolio_id)
+    counted = json.loads(sigma("export", "price_coverage", "--portfolio", portfolio_id, "--format", "json").stdout)
+
     symbols = set(pd.read_csv(io.StringIO(exported.stdout))["symbol"])
 
-    assert "USMV" not in symbols
-    assert "MTUM" in symbols
+    assert symbols == {"AAPL", "MSFT", "VFIAX", *FACTOR_ETFS}
+    assert len(symbols) == counted[-1]["needed"]

@@ -129,3 +129,16 @@ def test_a_price_that_is_hardly_in_per_cent_of_par_is_pointed_at(quantity, price
     holdings = read(trades if actions else lots)
 
     assert [warning for warning in holdings.warnings if f"is a bond at {price} % of par" in warning]
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("Date,Action,Symbol,Quantity,Price,Amount\n2024-01-02,Buy,912828ZT0,10,95.5,-9550\n", "ERR_POS_035"),
+        ("Symbol,Quantity,Price,Total Cost,Date\n912828ZT0,10,95.5,9550,2024-01-02\n", "ERR_POS_036"),
+    ],
+)
+def test_a_number_of_bonds_whose_price_is_in_per_cent_of_par_is_refused(file, code):
+    """Ten bonds of 1,000 at 95.5 cost 9,550; as a face value of 10 they would be 9.55."""
+    with pytest.raises(HoldingsError, match=code):
+        read(file)

@@ -114,6 +114,29 @@ def test_a_disclaimer_as_wide_as_a_table_of_trades_is_listed_as_skipped():
     assert [(each.line, each.reason) for each in holdings.skipped] == [(3, "a line of text, not a row")]
 
 
+def test_a_total_in_our_own_format_is_listed_and_a_lot_of_that_name_has_a_day():
+    rows = "AAPL,10,150,2024-01-02\nMSFT,5,400,2024-01-02\n"
+
+    holdings = read(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{rows}Total,15,3500,\n")
+
+    assert list(holdings.lots["symbol"]) == ["AAPL", "MSFT"]
+    assert [(each.line, each.reason) for each in holdings.skipped] == [(4, "a total")]
+    named = read(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{rows}TOTAL,15,3,2024-01-02\n")
+    assert list(named.lots["symbol"]) == ["AAPL", "MSFT", "TOTAL"]
+
+
+def test_a_line_of_text_as_wide_as_the_table_is_listed_and_a_lot_without_its_numbers_is_refused():
+    """A spreadsheet fills each line up with empty cells."""
+    rows = "Ticker,Shares,Purchase Price,Purchase Date\nAAPL,10,150,2024-01-02\n"
+
+    holdings = read(rows + "Prices as of the close; values are estimates,,,\n")
+
+    assert [(each.line, each.reason) for each in holdings.skipped] == [(3, "a line of text, not a row")]
+    for incomplete in ("MSFT", "AAPL 01/17/2025 200.00 C"):
+        with pytest.raises(HoldingsError, match="ERR_POS_004"):
+            read(f"{rows}{incomplete},,,\n")
+
+
 TODAYS = "Symbol,Quantity,Price,Market Value"
 
 

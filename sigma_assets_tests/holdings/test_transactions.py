@@ -735,3 +735,91 @@ def test_cash_and_margin_are_one_account():
     rows = "Cash,2024-01-05,Buy,AAPL,10,150\nMargin,2024-02-05,Sell,AAPL,4,170\n"
 
     assert [lot[1] for lot in lots_of(read(ACCOUNTS + rows))] == [4.0, 6.0]
+
+
+def test_each_account_of_a_consolidated_statement_has_its_own_shares_and_splits():
+    """B's sale closes what B had bought; the split of each account is stated by itself, in another table of the file."""
+    trades = "Trades,Header,DataDiscriminator,Asset Category,Currency,Account,Symbol,Date/Time,Quantity,T. Price,Code\n"
+    for account, day, size, price, code in (
+        ("A", 1, 10, 1000, "O"),
+        ("B", 2, 20, 1010, "O"),
+        ("B", 20, -200, 120, "C"),
+    ):
+        trades += f'Trades,Data,Order,Stocks,USD,{account},NVDA,"2024-06-{day:02}, 10:00:00",{size},{price},{code}\n'
+    actions = "Corporate Actions,Header,Asset Category,Currency,Account,Report Date,Description,Quantity\n"
+    for account, more in (("A", 90), ("B", 180)):
+        text = "NVDA(US67066G1040) Split 10 for 1 (NVDA, NVIDIA CORP, US67066G1040)"
+        actions += f'Corporate Actions,Data,Stocks,USD,{account},2024-06-10,"{text}",{more}\n'
+
+    holdings = read(trades + actions)
+
+    assert lots_of(holdings) == [
+        ("NVDA", 10.0, 1000.0, "2024-06-01", None, None),
+        ("NVDA", 20.0, 1010.0, "2024-06-02", "2024-06-20", 120.0),
+    ]
+    assert holdings.warnings == ("2 accounts in one file are imported as one portfolio",)
+
+
+# Purchases that close
+
+
+@pytest.mark.parametrize(
+    ("header", "cover"),
+    [
+        (SCHWAB, "01/10/2024,Buy to Close,AAPL 01/19/2024 200.00 C,CALL,1,$2.00,,-$200.00\n"),
+        (SCHWAB, "01/10/2024,Cover Short,AAPL,APPLE,10,$200.00,,-$2000.00\n"),
+        (ETRADE, "01/10/24,Bought To Cover,EQ,AAPL,10,-2000,200,0,APPLE\n"),
+        (FIDELITY, "01/10/2024,YOU BOUGHT CLOSING TRANSACTION CALL,-AAPL240119C200,CALL,1,2,,,,-200\n"),
+        (FIDELITY, "01/10/2024,YOU BOUGHT SHORT COVER APPLE INC,AAPL,APPLE INC,10,200,,,,-2000\n"),
+        (ROBINHOOD, "1/10/2024,1/10/2024,1/11/2024,AAPL,AAPL 1/19/2024 Call $200.00,BTC,1,$2.00,($200.00)\n"),
+        (GENERIC, "2024-01-10,Buy to Cover,AAPL,10,200,-2000\n"),
+        ("CurrencyPrimary,Symbol,TradeDate,Quantity,TradePrice,Open/CloseIndicator\n", "USD,AAPL,20240110,10,200,C\n"),
+    ],
+)
+def test_a_purchase_that_closes_what_was_never_sold_is_refused(header, cover):
+    """The sale is older than the export: with the purchase alone a short would become a long position."""
+    with pytest.raises(HoldingsError, match=r"at most 0, what the file has sold short or written before; export from"):
+        read(header + cover)
+
+
+def test_a_purchase_closes_no_more_than_was_sold_and_stands_before_or_after_the_sale_of_its_day():
+    rows = "2024-01-10,Buy to Cover,AAPL,10,190,-1900\n2024-01-10,Sell Short,AAPL,10,200,2000\n"
+
+    assert lots_of(read(GENERIC + rows)) == [("AAPL", -10.0, 200.0, "2024-01-10", "2024-01-10", 190.0)]
+    with pytest.raises(HoldingsError, match=r"at most 10, what the file has sold short"):
+        read(GENERIC + rows.replace("Cover,AAPL,10", "Cover,AAPL,15"))
+
+
+def test_what_an_account_covers_beyond_its_own_short_was_moved_to_it_and_this_is_said():
+    rows = "A,2024-01-05,Sell Short,AAPL,10,150\nB,2024-02-05,Buy to Cover,AAPL,4,140\n"
+
+    holdings = read(ACCOUNTS + rows)
+
+    assert [lot[1:] for lot in lots_of(holdings)] == [
+        (-4.0, 150.0, "2024-01-05", "2024-02-05", 140.0),
+        (-6.0, 150.0, "2024-01-05", None, None),
+    ]
+    assert any("account B covers 4 AAPL and holds 0" in line for line in holdings.warnings)
+
+
+# Order within a day
+
+
+@pytest.mark.parametrize("times", [("15:00", "10:00", "9:31"), ("3:00 PM", "10:00 AM", "9:31 AM")])
+def test_trades_of_one_day_are_in_the_order_of_their_times(times):
+    """Newest first, and all on one day: only the times tell that the shares at 150 were the first."""
+    trades = ("Sell,AAPL,10,152", "Buy,AAPL,10,151", "Buy,AAPL,10,150")
+    rows = "".join(f"2024-01-02 {time},{trade}\n" for time, trade in zip(times, trades, strict=True))
+
+    holdings = read("Date,Action,Symbol,Quantity,Price\n" + rows)
+
+    assert [(lot[2], lot[5]) for lot in lots_of(holdings)] == [(150.0, 152.0), (151.0, None)]
+
+
+def test_a_file_by_symbol_is_not_newest_first_because_its_last_symbol_was_traded_earlier():
+    rows = "2024-06-03,Buy,AAPL,10,150,-1500\n2024-06-03,Buy,AAPL,10,151,-1510\n2024-06-04,Sell,AAPL,10,152,1520\n"
+    rows += "2024-02-01,Buy,TSLA,1,200,-200\n"
+
+    holdings = read(GENERIC + rows)
+
+    assert [(lot[2], lot[5]) for lot in lots_of(holdings)] == [(200.0, None), (150.0, 152.0), (151.0, None)]

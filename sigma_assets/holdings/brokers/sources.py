@@ -10,10 +10,11 @@ dates, decimal : `mdy`, `dmy` or `ymd`; `.` or `,`. Left out, the file decides, 
 sales : `negative` if a negative quantity marks a sale; otherwise `actions` does.
 foreign_fees : `skip` to list fees in another currency than USD instead of refusing them.
 short_mark : what follows the quantity of a short position: with `S`, 1S is -1.
-actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. The quantity of a `split` is
-    what came to the shares held, that of a `split_out` what they were. `move` is what changes shares without a trade, such
-    as a spin-off: it is refused, and the message says what to do. A `distribution` is a split if it makes a common one of
-    what is held, with a warning, else it is a `move`.
+actions : pairs of a pattern, matched against a whole action in any case, and one of `ACTIONS`. A `cover` buys back what was
+    sold short or written; where there is less of that, it is refused. The quantity of a `split` is what came to the shares
+    held, that of a `split_out` what they were. `move` is what changes shares without a trade, such as a spin-off: it is
+    refused, and the message says what to do. A `distribution` is a split if it makes a common one of what is held, with a
+    warning, else it is a `move`.
 classes : their name of a kind of instrument to our class and subtype.
 direction, status : fields of lots and positions: `Short` makes a quantity negative; `Closed` needs an exit.
 skip, keep, section, also : rows to leave out, with a reason; see `interactive_brokers.yaml`.
@@ -60,7 +61,7 @@ TEXT_FIELDS = (
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
-    "buy", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out",
+    "buy", "cover", "sell", "sell_short", "dividend", "interest", "fee", "tax", "cash", "split", "split_out",
     "distribution", "move", "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")

@@ -46,7 +46,8 @@ USUAL_NAMES = {
     "description": ["description", "name", "notes", "note", "comment", "memo", "security name", "company"],
 }  # fmt: skip
 _GENERIC_ACTIONS = [
-    ["(you )?(buy|bought|b|purchased?|(buy|bought) to (open|close|cover)|bto|btc|cover|cover short|buy cover)", "buy"],
+    ["(you )?(buy|bought|b|purchased?|(buy|bought) to open|bto)", "buy"],
+    ["(you )?((buy|bought) to (close|cover)|btc|cover|cover short|buy cover)", "cover"],
     ["(reinvest(ed)? shares|reinvestment)", "buy"],
     ["(you )?(sell|sold|s|sale|(sell|sold) to close|stc|redemption)", "sell"],
     ["(you )?((sell|sold) short|short|short (sell|sale)|(sell|sold) to open|sto)", "sell_short"],
@@ -178,7 +179,7 @@ def _are_actions(source: Source, name: str, cells: Sequence[str]) -> bool:
         return False
     words = [" ".join(cell.split()) for cell in cells if cell]
     found = {next((verb for pattern, verb in source.actions if pattern.fullmatch(each)), None) for each in words}
-    return None not in found and not found.isdisjoint({"buy", "sell"}) and not is_held_side(cells)
+    return None not in found and not found.isdisjoint({"buy", "cover", "sell"}) and not is_held_side(cells)
 
 
 def _spellings(spelling: Any) -> list[str]:

@@ -9,9 +9,10 @@ from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
 from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.instruments import Instruments
 
-_HUNDREDFOLD, _NEARLY = (0.01, 100.0), 0.1
+_HUNDREDFOLD, _OF_BONDS, _NEARLY = (0.01, 100.0), (0.001, 1_000.0), 0.1
 """A price that is off by this factor from what the file says it adds up to is in another unit: per cent of par, cents, or
-USD per contract. Accrued interest and rounding make it differ by up to this share."""
+USD per contract; that of a bond may be beside the number of bonds of 1,000 each. Accrued interest and rounding make it
+differ by up to this share."""
 _USUAL_PAR = (10.0, 300.0)
 """Between these lie the prices of nearly all bonds, in per cent of par."""
 _OPEN_PRICES = frozenset({"price", "share price", "price ($)", "price (usd)", "price $"})
@@ -119,7 +120,7 @@ def check_unit(
     """Refuse prices that are a hundred times, or a hundredth of, what the total in the file makes of one."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = from_total / price
-    is_off = np.any([np.abs(ratio / factor - 1.0) < _NEARLY for factor in _HUNDREDFOLD], axis=0)
+    is_off = is_in_another_unit(ratio, instruments)
     for row in np.flatnonzero(is_off & rows).tolist():
         if instruments.investment_class[row] == "OPTIONS":
             expected = "a price per share of the underlying, and Multiplier where a contract is not 100 shares"
@@ -132,6 +133,15 @@ def check_unit(
             )
         stated = f"{cells.table.label(total)} of {cells.texts(total)[row]}, which makes {from_total[row]:,.8g}"
         cells.wrong("ERR_POS_036", row, name, expected, f"contradicts the {stated}")
+
+
+def is_in_another_unit(ratio: FloatArray, instruments: Instruments) -> BoolArray:
+    """Return which rows are off by what a unit makes of a number, and not by what interest, fees and rounding do."""
+    is_hundred, is_thousand = (
+        np.any([np.abs(ratio / factor - 1.0) < _NEARLY for factor in factors], axis=0)
+        for factors in (_HUNDREDFOLD, _OF_BONDS)
+    )
+    return is_hundred | (is_thousand & (instruments.subtype == "BOND"))
 
 
 def warn_of_par(cells: Cells, instruments: Instruments, price: FloatArray, rows: BoolArray) -> None:

@@ -73,7 +73,8 @@ def chosen_rows(
     )
     listed = "; ".join(dict.fromkeys(" ".join(str(row[name]) for name in names) for row in rows.to_dict("records")))
     if not len(chosen):
-        why = f"; a row is left out where it cannot be known: {formula.unknown}" if formula.unknown else ""
+        reason = Formula(formula.unknown).symbols
+        why = f"; a row is left out where it cannot be known: {reason}" if reason else ""
         raise ExplainError(
             f"{table}: no row of {asked or 'the portfolio'} on {scope.last}{why}. There are: {listed}"[:1500]
         )

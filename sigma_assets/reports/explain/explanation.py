@@ -249,9 +249,11 @@ def _stored(tables: RecordingTables, table: str, scope: Scope, which: Which) -> 
     if "portfolio_id" in of_table:
         return tables.rows(table, scope)
     known = known_symbols(tables.database, tables.settings, scope.portfolio_ids)
-    chosen = sorted(known.intersection(which.symbols or known))
-    rows = tables.rows(table, Scope(scope.sessions), chosen)
-    return rows
+    if strange := [symbol for symbol in which.symbols if symbol not in known]:
+        listed = ", ".join(sorted(known))
+        raise ExplainError(f"{table}: this portfolio never held {', '.join(strange)}; it has {listed}"[:1500])
+    rows = tables.rows(table, Scope(scope.sessions), sorted(which.symbols or known))
+    return rows if len(rows) else tables.rows(table, Scope(scope.sessions), sorted(known))
 
 
 def _scenarios(tables: RecordingTables, table: str, scope: Scope) -> dict[str, int]:

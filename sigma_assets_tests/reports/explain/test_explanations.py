@@ -241,6 +241,11 @@ def test_the_run_and_the_code_version_are_told(computed, of):
     assert (found.written.code_version, found.code_version) == ("3", 3)
 
 
+def test_an_etf_that_every_portfolio_needs_is_explained_to_each(of):
+    """VNQ is among the seventeen that coverage counts, although no regression reads it."""
+    assert of("symbol_metrics", "close", symbols=["VNQ"]).is_equal
+
+
 def test_an_unknown_number_has_its_reason(computed, of):
     """No return is known of NEWCO, which no price source knows; a private lot has no risk value."""
     rows = {row["symbol"]: row for row in rows_of(computed, "position_values")}
@@ -263,6 +268,13 @@ def test_an_unknown_number_has_its_reason(computed, of):
         ("position_values", "weight", {}, "10 rows on 2024-03-15: say which by symbol, lot"),
         ("position_values", "weight", {"symbols": ["AAPL"], "lot": "L9"}, "no row of AAPL, L9 on 2024-03-15"),
         ("position_values", "weight", {"symbols": ["TSLA"]}, "no row of TSLA on 2024-03-15.*There are: AAPL"),
+        ("symbol_metrics", "close", {"symbols": ["TSLA"]}, "this portfolio never held TSLA; it has AAPL"),
+        (
+            "symbol_factors",
+            "market_beta",
+            {"symbols": ["NEWCO"]},
+            "no row of NEWCO .*: market_observations of them. There are: AAPL",
+        ),
         (
             "performance",
             "beta",

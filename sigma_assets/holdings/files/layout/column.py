@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigma_assets.base.contracts import instrument_of
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.base.numerals import MAX_WHOLE_DIGITS
 
@@ -149,3 +150,13 @@ def total_rows(columns: list[Column]) -> BoolArray:
         totals[words] = column.at(words).having(_TOTAL.fullmatch)
         is_empty &= column.among([""])
     return totals
+
+
+def prose_rows(columns: list[Column]) -> BoolArray:
+    """Return which rows are a line of text as wide as the table: one cell alone is filled, by words that are no symbol."""
+    filled = np.sum([~column.among([""]) for column in columns], axis=0, dtype=np.int64)
+    is_prose = np.zeros(len(columns[0]), dtype=bool)
+    alone = np.flatnonzero(filled == 1)
+    for column in columns if len(alone) else ():
+        is_prose[alone] |= column.at(alone).having(lambda cell: " " in cell and instrument_of(cell)[0] is None)
+    return is_prose

@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from sigma_assets.base.errors import Problem
+from sigma_assets.base.frames import BoolArray
+from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
-from sigma_assets.holdings.files.layout.column import Column, total_rows
+from sigma_assets.holdings.files.layout.column import Column, prose_rows, total_rows
 from sigma_assets.holdings.files.layout.dialects import Record, is_error_value, records
 from sigma_assets.holdings.files.layout.recognition import Found, bare_name
 from sigma_assets.holdings.files.layout.uniform import uniform_columns
@@ -21,7 +23,7 @@ from sigma_assets.holdings.files.layout.uniform import uniform_columns
 _AT_ONCE = 10_000
 _ACCOUNT = re.compile(r"#+[0-9]")
 """A masked account number; `# IRA` is a line that somebody has commented out."""
-_OUTSIDE = "outside of the table"
+_OUTSIDE, _TEXT = "outside of the table", "a line of text, not a row"
 
 
 @dataclass
@@ -150,7 +152,7 @@ def _fitted(
     """Return a record of another width than the header as wide as that; None if it is no row, or a broken one."""
     filled = [cell for cell in cells if cell]
     if not strict and len(filled) <= 1:
-        skipped.append((line, _line(cells), "a line of text, not a row"))
+        skipped.append((line, _line(cells), _TEXT))
         return None
     if not strict and not any(cells[width:]) and len(cells) >= min(width, 3):
         return cells[:width] if len(cells) > width else cells + [""] * (width - len(cells))
@@ -281,10 +283,11 @@ class _Builder:
             kept = next((one for one in self.source.keep[1] if one in present), None)
             others = column.having(lambda cell: kept is not None and cell.lower() != kept)
             reasons |= dict.fromkeys(np.flatnonzero(others).tolist(), f"not one of the rows {kept}")
+        reasons |= dict.fromkeys(np.flatnonzero(self._totals(names, columns)).tolist(), "a total")
         if not self.source.is_strict:
-            reasons |= dict.fromkeys(np.flatnonzero(total_rows(columns)).tolist(), "a total")
+            reasons |= dict.fromkeys(np.flatnonzero(prose_rows(columns)).tolist(), _TEXT)
         if self.source.kind == "transactions":
-            reasons |= dict.fromkeys(self._texts(names, columns), "a line of text, not a row")
+            reasons |= dict.fromkeys(self._texts(names, columns), _TEXT)
         if not reasons:
             return self._lines, columns
         for row, reason in reasons.items():
@@ -293,6 +296,14 @@ class _Builder:
         is_kept[list(reasons)] = False
         lines = array("q", np.asarray(self._lines)[is_kept].tobytes())
         return lines, [column.at(is_kept) for column in columns]
+
+    def _totals(self, names: list[str], columns: list[Column]) -> BoolArray:
+        """Return which rows are totals; in our own format only those without a day, which a lot of that symbol has."""
+        is_total = total_rows(columns)
+        if self.source.is_strict:
+            for position in self.source.positions_of(names).get("date", ()):
+                is_total &= columns[position].among(NOTHING)
+        return is_total
 
     def _texts(self, names: list[str], columns: list[Column]) -> list[int]:
         """Return the rows with nothing of what a transaction is made of, such as a disclaimer as wide as the table."""

@@ -12,7 +12,7 @@ from sigma_assets.holdings.files.cells import Cells, Skipped
 
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
-BUYS, SALES = ("buy",), ("sell", "sell_short")
+BUYS, SALES = ("buy", "cover"), ("sell", "sell_short")
 _A_CENT = 0.01
 _REINVESTED, _UNDONE = r"(?i)\breinvest|\brein +@", r"(?i)\brev\b|\brevers|\badj|\bcancel|taken back"
 INSTEAD = (
@@ -26,8 +26,11 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
     """Return what each row does; a source without actions says it by the sign of the quantity."""
     source = cells.table.source
     if not cells.has("action") or source.sales == "negative":
-        opens = cells.texts("opens").having(lambda text: "O" in {part.strip() for part in text.upper().split(";")})
-        return np.where(quantity < 0, np.where(opens, "sell_short", "sell"), "buy").astype(object)
+        codes = cells.texts("opens")
+        opens = codes.having(lambda text: "O" in _codes(text))
+        covers = codes.having(lambda text: "C" in _codes(text) and not {"O", "CA"} & _codes(text))
+        bought, sold = np.where(covers, "cover", "buy"), np.where(opens, "sell_short", "sell")
+        return np.where(quantity < 0, sold, bought).astype(object)
     texts = cells.texts("action")
     known = np.array([_verb(source, text) for text in texts.distinct], dtype=object)
     verbs = known[texts.codes]
@@ -37,6 +40,11 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
     for row in np.flatnonzero(verbs == "skip").tolist():
         cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
     return np.where(_are_reinvested(cells, verbs, quantity), "buy", verbs)
+
+
+def _codes(text: str) -> set[str]:
+    """Return the codes of a trade of Interactive Brokers: O opens, C closes, Ca cancels."""
+    return {part.strip() for part in text.upper().split(";")}
 
 
 def _are_reinvested(cells: Cells, verbs: Verbs, quantity: FloatArray) -> BoolArray:

@@ -11,9 +11,15 @@ from sigma_assets.base.contracts import INDICES
 from sigma_assets.base.frames import FloatArray, SessionArray
 from sigma_assets.holdings.files.cells import PLACES, Cells
 from sigma_assets.holdings.files.instruments import Instruments
+from sigma_assets.holdings.files.transactions.actions import BUYS
 
 ENDS = ("expire", "exercise")
 """What becomes of an option without a trade of its own."""
+_CLOSE = {
+    "sell": ("bought", "a short sale must say that it is one", "more sold than held"),
+    "cover": ("sold short or written", "a purchase to be held is no cover", "more covered than was sold short"),
+}
+"""Trades that open nothing: what came before them, a hint, and what is wrong if that was less."""
 Holding = tuple[str, str]
 """Account and symbol: each account sells what it holds itself, its oldest lots first."""
 _KINDS_OF_ACCOUNT = frozenset({"cash", "margin", "short", "long"})
@@ -60,6 +66,7 @@ class Book:
 
     cells: Cells
     days: SessionArray
+    accounts: list[str]
     prices: FloatArray = field(init=False)
     money: FloatArray = field(init=False)
     instruments: Instruments = field(init=False)
@@ -70,13 +77,13 @@ class Book:
     dividends: list[Decimal] = field(default_factory=list)
 
 
-def accounts_of(cells: Cells) -> list[str]:
-    """Return the account of each row; kinds of one account, such as Cash and Margin, are no accounts."""
-    texts = cells.texts("account")
-    named = {text for text in texts.distinct if text}
+def accounts_of(tables: list[Cells]) -> list[list[str]]:
+    """Return the account of each row of each table; kinds of one account, such as Cash and Margin, are no accounts."""
+    columns = [cells.texts("account") for cells in tables]
+    named = {text for column in columns for text in column.distinct if text}
     if len(named) < 2 or {text.lower() for text in named} <= _KINDS_OF_ACCOUNT:
-        return [""] * len(cells)
-    return [texts.distinct[code] for code in texts.codes]
+        return [[""] * len(column) for column in columns]
+    return [list(column) for column in columns]
 
 
 class Trade(NamedTuple):
@@ -90,20 +97,19 @@ class Trade(NamedTuple):
 
 
 def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
-    """Do a trade; answer False if there is too little to sell or to end yet, which is a problem if it `is_last`."""
+    """Do a trade; answer False if there is too little to close or to end yet, which is a problem if it `is_last`."""
     lots = book.open[trade.holding]
     if trade.verb in ENDS:
         return _end(book, trade, lots, is_last=is_last)
     size = abs(trade.quantity)
-    is_sale = trade.verb != "buy"
+    is_sale = trade.verb not in BUYS
     held = book.held[trade.holding]
     closes = held > 0 if is_sale else held < 0
-    if trade.verb == "sell" and held < size:
-        if is_last and _move_from_others(book, trade, size - held):
+    if trade.verb in _CLOSE and (held if is_sale else -held) < size:
+        if is_last and _move_from_others(book, trade, (size if is_sale else -size) - held):
             return apply_trade(book, trade, is_last=True)
         if is_last:
-            expected = f"{_at_most(book, trade, max(held, Decimal(0)), 'bought')}; a short sale must say that it is one"
-            book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, "more sold than held")
+            _refuse_to_close(book, trade, held if is_sale else -held)
         return False
     book.held[trade.holding] += -size if is_sale else size
     if closes:
@@ -113,18 +119,29 @@ def apply_trade(book: Book, trade: Trade, *, is_last: bool) -> bool:
     return True
 
 
+def _refuse_to_close(book: Book, trade: Trade, there: Decimal) -> None:
+    how, hint, message = _CLOSE[trade.verb]
+    expected = f"{_at_most(book, trade, max(there, Decimal(0)), how)}; {hint}"
+    book.cells.wrong("ERR_POS_030", trade.row, "quantity", expected, message)
+
+
 def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
-    """Move what a sale lacks from the oldest lots of other accounts, as a transfer would; False if they have too little."""
+    """Move what a trade that closes lacks from the oldest lots of other accounts, as a transfer would.
+
+    False if they have too little. `lacking` is negative for a short, as the quantities of its lots are.
+    """
     account, symbol = trade.holding
-    others = [other for other in book.open if other[1] == symbol and other != trade.holding and book.held[other] > 0]
-    is_short = book.held[trade.holding] < 0
-    if is_short or sum((book.held[other] for other in others), Decimal(0)) < lacking:
+    sign = -1 if lacking < 0 else 1
+    others = [other for other in book.open if other[1] == symbol and other != trade.holding]
+    others = [other for other in others if book.held[other] * sign > 0]
+    is_opposite = book.held[trade.holding] * sign < 0
+    if is_opposite or abs(sum((book.held[other] for other in others), Decimal(0))) < abs(lacking):
         return False
     lots = book.open[trade.holding]
     sold, own = abs(trade.quantity).normalize(), book.held[trade.holding].normalize()
     book.cells.findings.warnings.append(
-        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} sells {sold:f} {symbol} and holds"
-        f" {own:f}: the oldest ones of the other accounts are taken as moved to it"
+        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} {trade.verb}s {sold:f} {symbol}"
+        f" and holds {own:f}: the oldest ones of the other accounts are taken as moved to it"
     )
     while lacking:
         source = min(
@@ -132,7 +149,7 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
         )
         lot = book.open[source][0]
         here = _size_of_oldest(book.open[source], book.held[source])
-        moved = min(lacking, here)
+        moved = min(lacking, here, key=abs)
         if moved == here:
             lots.append(book.open[source].popleft())
         else:

@@ -7,11 +7,13 @@ import numpy as np
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.holdings.brokers.words import is_usd
 from sigma_assets.holdings.files.cells import Cells, Skipped, or_nothing
+from sigma_assets.holdings.files.instruments import Instruments
+from sigma_assets.holdings.files.statements import is_in_another_unit
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
 
 _PAID = "(?i)withdraw|debit|outgoing|transfer out|sent|paid|new card cost"
 _RECEIVED = "(?i)deposit|contribut|credit|incoming|transfer in|received|cashback"
-_ALIKE, _NEAR = 0.01, 0.1
+_ALIKE, _THOUSANDFOLD = 0.01, 500
 _SMALL = 2.0
 """USD: fees without a column, and the rounding of a fraction of a share, may be more than 1 % of a small trade."""
 _SHOWN = 5
@@ -90,8 +92,10 @@ def _signed(cells: Cells, verbs: Verbs, amount: FloatArray) -> FloatArray:
     return amount
 
 
-def compare_with_prices(cells: Cells, money: Money, worth: FloatArray, rows: BoolArray) -> None:
-    """Warn of trades whose amount is not what quantity x price makes, and refuse those where one of them is off by 100.
+def compare_with_prices(
+    cells: Cells, money: Money, worth: FloatArray, instruments: Instruments, rows: BoolArray
+) -> None:
+    """Warn of trades whose amount is not what quantity x price makes, and refuse those that are in another unit.
 
     Parameters
     ----------
@@ -100,16 +104,16 @@ def compare_with_prices(cells: Cells, money: Money, worth: FloatArray, rows: Boo
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.abs(worth - money.gross)
-        ratio = np.maximum(worth, money.gross) / np.minimum(worth, money.gross)
         is_off = rows & (off > _ALIKE * np.maximum(worth, money.gross)) & (off > _SMALL)
-        is_hundred = is_off & (np.abs(ratio / 100 - 1) < _NEAR)
-    for row in np.flatnonzero(is_hundred).tolist():
+        is_wrong = is_off & is_in_another_unit(money.gross / worth, instruments)
+    for row in np.flatnonzero(is_wrong).tolist():
         expected = (
-            f"about {worth[row]:,.2f}, which quantity and price make. A bond is quoted in per cent of par and has the"
+            f"about {worth[row]:,.2f}, which quantity and price make. A bond has the class BOND, its face value as the"
         )
-        expected += " class BOND; an option is quoted per share"
-        cells.wrong("ERR_POS_035", row, "amount", expected, "100 times as much, or a hundredth")
-    lines = np.flatnonzero(is_off & ~is_hundred).tolist()
+        expected += " quantity, and a price in per cent of par; an option is quoted per share"
+        times = "1,000" if max(worth[row] / money.gross[row], money.gross[row] / worth[row]) > _THOUSANDFOLD else "100"
+        cells.wrong("ERR_POS_035", row, "amount", expected, f"{times} times as much, or as little")
+    lines = np.flatnonzero(is_off & ~is_wrong).tolist()
     for row in lines[:_SHOWN]:
         cells.findings.warnings.append(
             f"line {cells.table.lines[row]}: quantity and price make {worth[row]:,.2f} USD, but the amount without fees is"

@@ -4,23 +4,22 @@ from collections import defaultdict
 
 import numpy as np
 
-from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.holdings.files.cells import Cells, Skipped
 from sigma_assets.holdings.files.instruments import Instruments
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
-from sigma_assets.holdings.files.transactions.fifo import accounts_of
+from sigma_assets.holdings.files.transactions.fifo import Book
 
 _SAME_MONEY = 0.005
 
 
-def undo_reversals(
-    cells: Cells, days: SessionArray, verbs: Verbs, quantity: FloatArray, instruments: Instruments
-) -> Verbs:
+def undo_reversals(book: Book, verbs: Verbs, quantity: FloatArray) -> Verbs:
     """Return what each row does without the trades that were cancelled; a reversal of no trade in the file is noted.
 
     A row is a reversal if its action says that it cancels, if it buys a negative quantity, or if its amount has the other
     sign than those of the file's trades.
     """
+    cells, days, instruments = book.cells, book.days, book.instruments
     is_trade = np.isin(verbs, (*BUYS, *SALES)) & ~instruments.is_cash & ~np.isnat(days) & ~np.isnan(quantity)
     if not is_trade.any():
         return verbs
@@ -28,7 +27,7 @@ def undo_reversals(
     is_against = _is_against(is_trade, np.isin(verbs, BUYS), amount, np.abs(quantity * price * instruments.factor))
     is_cancel = is_trade & (cells.texts("action").matching("(?i)cancel") | is_against)
     is_cancel |= is_trade & np.isin(verbs, BUYS) & (quantity < 0) & ~_is_marked(cells)
-    undone, accounts = verbs.copy(), accounts_of(cells)
+    undone, accounts = verbs.copy(), book.accounts
     earlier = defaultdict(list)
     for row in np.flatnonzero(is_trade & ~is_cancel).tolist():
         earlier[(accounts[row], *_key(instruments, verbs, quantity, row))].append(row)

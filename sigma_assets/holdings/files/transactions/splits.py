@@ -13,8 +13,8 @@ import numpy as np
 from sigma_assets.base.contracts import instrument_of
 from sigma_assets.base.frames import BoolArray, SessionArray
 from sigma_assets.holdings.files.cells import Cells
-from sigma_assets.holdings.files.transactions.actions import INSTEAD, named_in_action
-from sigma_assets.holdings.files.transactions.fifo import Book, Holding, Trade, accounts_of
+from sigma_assets.holdings.files.transactions.actions import BUYS, INSTEAD, SALES, named_in_action
+from sigma_assets.holdings.files.transactions.fifo import Book, Holding, Trade
 
 SPLITS = ("split", "split_out", "distribution")
 _USUAL = (Fraction(3, 2), Fraction(4, 3), Fraction(5, 4))
@@ -48,9 +48,9 @@ def split_of(trade: Trade, cells: Cells) -> Split:
     return Split(trade.day, trade.holding, trade.row, quantity, cells, is_doubtful=trade.verb == "distribution")
 
 
-def stated_splits(cells: Cells, days: SessionArray, is_split: BoolArray) -> list[Split]:
+def stated_splits(cells: Cells, accounts: list[str], days: SessionArray, is_split: BoolArray) -> list[Split]:
     """Return the splits of a section whose rows name symbol and ratio within their action."""
-    quantity, accounts = cells.numbers("quantity", "ERR_POS_005"), accounts_of(cells)
+    quantity = cells.numbers("quantity", "ERR_POS_005")
     splits = []
     for row in np.flatnonzero(is_split & ~np.isnat(days)).tolist():
         named = named_in_action(cells, row)
@@ -103,7 +103,7 @@ def _apply(book: Book, rows: list[Split], trades: list[Trade]) -> None:
         expected += " day's trades come before it. If they were in old shares, date them to the day before"
         first.cells.wrong("ERR_POS_031", first.row, "quantity", expected, "a split after trades of its day")
         return
-    if not first.cells.table.source.recognise and len(rows) == 1:
+    if first.ratio is None and not first.cells.table.source.recognise and len(rows) == 1:
         _tell(first, held)
     factor = (held + change) / held
     book.held[first.holding] += change
@@ -136,9 +136,9 @@ def _tell(row: Split, held: Decimal) -> None:
 
 
 def _change(trade: Trade) -> Decimal:
-    if trade.verb == "buy":
+    if trade.verb in BUYS:
         return abs(trade.quantity)
-    return -abs(trade.quantity) if trade.verb in ("sell", "sell_short") else Decimal(0)
+    return -abs(trade.quantity) if trade.verb in SALES else Decimal(0)
 
 
 def _is_usual(held: Decimal, change: Decimal) -> bool:

@@ -8,11 +8,13 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
+from sigma_assets.base.numerals import written_clock
 from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
 from sigma_assets.holdings.files.layout.column import repeated_rows
@@ -54,12 +56,12 @@ def read_trades(tables: list[Cells], today: date, *, allow_duplicates: bool) -> 
     ----------
     tables : the table of trades first, then further sections with dividends, interest and the like.
     """
-    all_days = [_days(cells, today) for cells in tables]
-    book = Book(tables[0], all_days[0])
+    all_days, accounts = [_days(cells, today) for cells in tables], accounts_of(tables)
+    book = Book(tables[0], all_days[0], accounts[0])
     splits: list[Split] = []
-    for cells, days in zip(tables[1:], all_days[1:], strict=True):
+    for cells, days, owners in zip(tables[1:], all_days[1:], accounts[1:], strict=True):
         verbs = _section_verbs(cells)
-        splits += stated_splits(cells, days, verbs == "split")
+        splits += stated_splits(cells, owners, days, verbs == "split")
         _add_flows(book, cells, read_money(cells, verbs), verbs, days, np.zeros(len(cells), dtype=bool))
     _trade_all(book, splits)
     if not allow_duplicates:
@@ -98,7 +100,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     book.instruments = read_instruments(cells, is_trade)
     check_currency(cells, is_trade)
     verbs = refuse_moves(cells, verbs, quantity, book.instruments.is_cash)
-    verbs = undo_reversals(cells, days, verbs, quantity, book.instruments)
+    verbs = undo_reversals(book, verbs, quantity)
     is_trade = np.isin(verbs, _TRADES)
     money = read_money(cells, verbs)
     _add_flows(book, cells, money, verbs, days, book.instruments.is_cash)
@@ -113,9 +115,8 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
         )
     rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
     rows = rows[::-1] if _is_newest_first(days) else rows
-    rows = rows[np.argsort(days[rows], kind="stable")]
-    accounts = accounts_of(cells)
-    holdings = [(accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
+    rows = rows[np.lexsort((_clock(cells, rows), days[rows]))]
+    holdings = [(book.accounts[row], book.instruments.symbol[row]) for row in rows.tolist()]
     trades = map(Trade, rows.tolist(), days[rows].tolist(), verbs[rows], holdings, exactly(quantity[rows]))
     _match(book, trades, splits)
 
@@ -152,7 +153,7 @@ def _prices(cells: Cells, quantity: FloatArray, verbs: Verbs, instruments: Instr
     price = np.where(is_unpriced, np.nan, price)
     needed = is_trade & ~instruments.is_cash
     stated = np.where(np.isnan(price) & instruments.is_cash, 1.0, price)
-    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), is_trade)
+    compare_with_prices(cells, money, np.abs(quantity * stated * instruments.factor), instruments, is_trade)
     with np.errstate(divide="ignore", invalid="ignore"):
         derived = money.gross / np.abs(quantity * instruments.factor)
     price = np.where(np.isnan(price) & np.isfinite(derived), np.round(derived, PLACES), price)
@@ -187,8 +188,17 @@ def _add_flows(book: Book, cells: Cells, money: Money, verbs: Verbs, days: Sessi
 
 
 def _is_newest_first(days: SessionArray) -> bool:
-    known = days[~np.isnat(days)]
-    return bool(len(known) > 1 and known[0] > known[-1])
+    """Return whether most steps from line to line go back; a file by symbol goes back once for each of them."""
+    steps = np.diff(days[~np.isnat(days)].astype(np.int64))
+    return bool((steps < 0).sum() > (steps > 0).sum())
+
+
+def _clock(cells: Cells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Return the second of the day of some rows; 0 for all if any of them has none: the order of the file counts then."""
+    column = cells.texts("date")
+    known = [written_clock(text) for text in column.distinct]
+    seconds = np.array([-1 if each is None else each for each in known], dtype=np.int64)[column.codes][rows]
+    return np.where((seconds >= 0).all(), seconds, 0)
 
 
 def _lots(book: Book) -> pd.DataFrame:
