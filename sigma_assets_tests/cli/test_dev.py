@@ -13,6 +13,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from sigma_assets.cli import servers
 from sigma_assets.cli.main import cli
 from sigma_assets.settings import read_settings, settings
 
@@ -55,16 +56,15 @@ def dev(tmp_path: Path, ports: list[int]) -> Iterator[subprocess.Popen]:
         os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_command_starts_everything_and_one_signal_stops_it(
-    dev: subprocess.Popen, ports: list[int], tmp_path: Path, number: int
+    dev: subprocess.Popen, ports: list[int], tmp_path: Path
 ) -> None:
     _until(lambda: _has_code(f"http://127.0.0.1:{ports[1]}/graphql"), "the webserver has the code server's assets")
     _until(lambda: _answers(f"http://127.0.0.1:{ports[2]}/"), "the status server answers")
     assert len(_children_of(tmp_path)) >= 5
     _until(lambda: _sensors_looked(f"http://127.0.0.1:{ports[1]}/graphql"), "the daemon's sensors have looked")
 
-    dev.send_signal(number)
+    dev.send_signal(signal.SIGINT)
 
     assert dev.wait(PATIENCE) == 0
     told = (tmp_path / "dev.log").read_text()
@@ -73,6 +73,34 @@ def test_one_command_starts_everything_and_one_signal_stops_it(
     assert "Stack Trace" not in told
     assert "skipped" not in told
     assert _children_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_that_asks_to_stop_is_one_that_is_heard(handlers: None, number: int) -> None:
+    asked_to_stop = servers._on_signals()
+
+    os.kill(os.getpid(), number)
+
+    assert asked_to_stop.wait(5)
+
+
+def test_who_ignores_the_end_of_the_terminal_goes_on(handlers: None) -> None:
+    """As `nohup` does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked_to_stop = servers._on_signals()
+
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    assert not asked_to_stop.wait(0.1)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Leave to the tests that follow what this process does when it gets a signal."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_processes_that_outlive_a_killed_dev_are_named_to_the_next_one(
