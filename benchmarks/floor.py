@@ -62,7 +62,7 @@ def _empty(asset: dg.AssetsDefinition, keys: set[dg.AssetKey]) -> dg.AssetsDefin
         for key in checks:
             yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, passed=True)
         keys = context.partition_keys
-        add_partition_metadata(context, {key: {ROW_COUNT: 0} for key in keys}, keys)
+        add_partition_metadata(context, {key: {ROW_COUNT: 0} for key in keys})
         yield dg.MaterializeResult()
 
     return empty
