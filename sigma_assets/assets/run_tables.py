@@ -29,7 +29,7 @@ class RunTables(Tables):
     parts, rows that the run has stored until they are checked, and its position values. They are dropped as soon as anybody
     has written prices, lots or flows: until then whoever computes these rows again stores the same ones. Rows of which the
     database has another number, or other sums, are read. The rows of a valuation are kept until they are wanted; what is
-    read of other tables only within `at_one_moment`, where nobody can change it.
+    read of other tables only within `at_one_moment`, where nobody can change it; the roster as long as the run.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -65,6 +65,7 @@ class RunTables(Tables):
         """Do work that sees the database as it is at one moment, and reads each table once; again when interrupted."""
 
         def frozen() -> Found:
+            self._moment = None  # of an attempt that was interrupted: what it read is not of this moment
             self._forget_what_changed()
             self._moment = {}
             return work(self)

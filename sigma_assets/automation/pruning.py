@@ -54,7 +54,7 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
     found = [
         run
         for run in old
-        if not _has_event(instance, run.run_id, end)
+        if not _made_newest_event(instance, run.run_id, end)
         and (
             (run.portfolio_ids and gone.issuperset(run.portfolio_ids)) or not _is_newest_somewhere(instance, run.run_id)
         )
@@ -67,7 +67,7 @@ def prunable(instance: dg.DagsterInstance, database: Database, roster: Roster, b
 def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> None:
     """Delete what was found: first the rows, a portfolio per transaction, then the runs with their events and logs.
 
-    A run goes last: what an interruption leaves behind is found by the next look, and not for ever by none.
+    Each run is deleted after its events and logs: once it is gone, nothing would find them.
     """
     for portfolio_id in found.rows:
         with database.begin() as connection:
@@ -77,7 +77,7 @@ def prune(instance: dg.DagsterInstance, database: Database, found: Prunable) -> 
             connection.execute(sa.delete(price_looks).where(price_looks.c.portfolio_id == portfolio_id))
     for run in found.runs:
         instance.event_log_storage.delete_events(run.run_id)
-        with suppress(FileNotFoundError):  # another one deletes them, too
+        with suppress(FileNotFoundError):  # another prune may be deleting them
             instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
 
@@ -86,8 +86,8 @@ def _ended(run: RunCover) -> float:
     return run.ended or run.created.timestamp()
 
 
-def _has_event(instance: dg.DagsterInstance, run_id: str, end: int | None) -> bool:
-    """Return whether the last event of a run is this one, the newest of all.
+def _made_newest_event(instance: dg.DagsterInstance, run_id: str, end: int | None) -> bool:
+    """Return whether a run's last event is the newest of the whole log, whose number `end` is.
 
     SQLite numbers the next event as the newest one that is left: were that one deleted, whoever remembers how far it has
     looked (alerts, retries, sensors) would take new events for old ones.

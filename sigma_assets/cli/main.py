@@ -75,7 +75,8 @@ class LazyGroup(click.Group):
             named = full_disk(error) or unusable_file(error, settings().home.resolve())
             if named is None:
                 raise
-            named.__notes__ = getattr(error, "__notes__", [])
+            for note in set(getattr(error, "__notes__", ())) - set(getattr(named, "__notes__", ())):
+                named.add_note(note)
             raise ExpectedError(named) from error
 
 

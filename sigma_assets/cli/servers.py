@@ -101,9 +101,10 @@ def _alone(home: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holders = " ".join(_holders(lock))
             raise SettingsError(
-                f"`sigma-assets dev` is running already with DAGSTER_HOME={home}: use it, or stop it with"
-                f" `kill {' '.join(_holders(lock))}`"
+                f"`sigma-assets dev` is running already with DAGSTER_HOME={home}: use it, or stop it"
+                + (f" with `kill {holders}`" if holders else ", where it runs or as whoever started it")
             ) from None
         lock.truncate(0)
         _note(lock, os.getpid())

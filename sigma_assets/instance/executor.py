@@ -104,7 +104,8 @@ def _take_the_last_version_of_each_input() -> None:
     """Let a step note of each input its last event, as Dagster does where a hundred partitions or more of it are read.
 
     For fewer, Dagster lists these partitions anew, reads the version of each, and stores a digest of them with each
-    materialisation. Nothing reads that: whether a partition of an input is newer is told by the number of the event.
+    materialisation. Our assets have versions of their own, and whether a partition of an input is newer is told by the
+    number of its event, so nothing uses the digest.
     """
     from dagster._core.execution.context.data_version_cache import DataVersionCache, InputAssetVersionInfo
 

@@ -16,8 +16,8 @@ from sigma_assets.storage.schema import symbols as symbols_table
 _CURRENT = "current"
 WINDOW_SECONDS = 60.0
 MOST_AHEAD_SECONDS = 3600.0
-"""Calls are reserved when they are due, so some minutes ahead at most. Beyond this, a host reserved one whose clock was
-wrong: all others would wait until its time comes."""
+"""Calls are reserved when they are due: as many minutes ahead as processes wait for each call of a minute. Beyond this, a
+host reserved one whose clock is ahead of ours: all others would wait until its time comes."""
 
 
 def reopen_gaps(db: Database, fingerprint: str, today: date, now: datetime) -> bool:
@@ -68,8 +68,9 @@ def mark_asked(db: Database, fingerprint: str) -> None:
 def reserve_call(db: Database, source: str, calls_per_minute: int, now: float) -> float:
     """Reserve the next call to a source for this process; return the moment at which it may start, seconds since 1970.
 
-    At most `calls_per_minute` calls of all processes on this database start in any 60 seconds. A process that dies
-    before its call has wasted one. What a clock far ahead has reserved counts as past.
+    At most `calls_per_minute` calls of all processes on this database start in any 60 seconds, as long as their clocks
+    agree to within an hour. A process that dies before its call has wasted one. What a clock further ahead has reserved
+    counts as past.
     """
 
     def write(connection: sa.Connection) -> float:

@@ -98,12 +98,16 @@ def standing(instance: dg.DagsterInstance, name_of: Callable[[], Mapping[str, st
             unhealed.append((storage_id, failed))
             if not is_known:
                 found[key] = failed
-        has_room = sum(map(len, list(_unhealed.values()))) + len(unhealed) <= CHECKS_KEPT  # a list: others look, too
-        if kept is not None or (unhealed and run.is_finished and has_room):
+        if kept is not None or (run.is_finished and _has_room_for(unhealed)):
             _unhealed[run.run_id] = unhealed
     for forgotten in set(_unhealed) - {record.dagster_run.run_id for record in records}:
         _unhealed.pop(forgotten, None)
     return list(found.values())
+
+
+def _has_room_for(unhealed: Sequence[object]) -> bool:
+    kept = sum(map(len, list(_unhealed.values())))  # a list: other threads look, too
+    return kept + len(unhealed) <= CHECKS_KEPT
 
 
 def failed_checks_of(instance: dg.DagsterInstance, run_id: str) -> list[FailedCheck]:

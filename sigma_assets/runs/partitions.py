@@ -62,10 +62,19 @@ class Scope:
         Parameters
         ----------
         id_of : name of a partition -> portfolio id, as the roster has it.
+
+        Raises
+        ------
+        ValueError
+            They are not each of some sessions of each of some portfolios, as a range of partitions is.
         """
         pairs = [str(key).partition("|") for key in keys]
         days = sorted({day for day, _, _ in pairs})
         names = {name for _, _, name in pairs if name}
+        if len(keys) != len(days) * max(len(names), 1):
+            raise ValueError(
+                f"{len(keys)} partitions of {len(days)} sessions and {len(names)} portfolios: not all of each"
+            )
         return cls(np.array(days, dtype="datetime64[D]"), tuple(sorted(id_of[name] for name in names)))
 
     @property

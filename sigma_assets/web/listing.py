@@ -47,7 +47,7 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         there = _snapshots(connection, [row.portfolio_id for row in rows])
     lacking = _lacking(queries.instance, roster, there)
     ids = [row.portfolio_id for row in rows]
-    newest = _older_runs(queries.instance, roster, [key for key in ids if key not in newest]) | newest
+    newest |= _older_runs(queries.instance, roster, set(ids) - set(newest))
     lost = queries.lost(ids)
     holdings = queries.holdings(ids, lacking, lost)
     known = summaries(queries.database, ids)
@@ -75,18 +75,20 @@ def _newest_runs(instance: dg.DagsterInstance, roster: Roster) -> dict[str, RunC
     return newest
 
 
-def _older_runs(instance: dg.DagsterInstance, roster: Roster, ids: Sequence[str]) -> dict[str, RunCover]:
+def _older_runs(instance: dg.DagsterInstance, roster: Roster, ids: set[str]) -> dict[str, RunCover]:
     """Return the newest run of its own of each portfolio that none of the newest runs of all covers.
 
-    Hundreds of new portfolios have as many runs; without its own, one that failed would be `pending`.
+    Hundreds of new portfolios have as many runs; without its own, one that failed would be `pending`. Each look finds at
+    least one, or there is none.
     """
-    if not ids:
-        return {}
-    records = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: list(ids)}), limit=RECENT_RUNS)
     newest: dict[str, RunCover] = {}
-    for cover in covers_of(instance, roster, records):
-        for portfolio_id in cover.portfolio_ids:
-            newest.setdefault(portfolio_id, cover)
+    while left := sorted(ids - set(newest)):
+        records = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: left}), limit=RECENT_RUNS)
+        for cover in covers_of(instance, roster, records):
+            for portfolio_id in cover.portfolio_ids:
+                newest.setdefault(portfolio_id, cover)
+        if len(records) < RECENT_RUNS:
+            break
     return newest
 
 

@@ -1,6 +1,7 @@
 """What the steps of a run share is what each of them would have read for itself, and never older."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import product
@@ -170,6 +171,23 @@ def test_stored_rows_are_read_again_once_somebody_changes_what_they_are_made_of(
         shared.run.rows("position_values", shared.scope), shared.tables.rows("position_values", shared.scope)
     )
     assert (shared.run.rows("position_values", shared.scope)["price"].to_numpy() != kept["price"].to_numpy()).any()
+
+
+def test_a_moment_that_was_interrupted_leaves_nothing_to_the_next_attempt(shared: Shared):
+    """What the first attempt has read is of another moment."""
+    seen = []
+
+    def work(stored: RunTables) -> None:
+        seen.append(len(stored.lots_and_flows(shared.scope)[1]))
+        if len(seen) == 1:
+            add_cash_flow(_database(shared), shared.portfolio_id, LAST, 100.0)
+            interrupted = sqlite3.OperationalError("database is locked")
+            interrupted.sqlite_errorname = "SQLITE_BUSY"
+            raise interrupted
+
+    shared.run.at_one_moment(work)
+
+    assert seen == [0, 1]
 
 
 def test_each_run_has_tables_of_its_own(shared: Shared):

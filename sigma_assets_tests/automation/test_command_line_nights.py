@@ -332,11 +332,14 @@ def test_a_portfolio_that_begins_on_a_day_without_trading_is_brought_alone_after
     world.close()
 
 
-def test_a_dividend_that_came_late_counts_on_every_later_session_however_the_runs_are_cut(tmp_path: Path):
+@pytest.mark.parametrize("in_parts", [False, True], ids=["planned in pieces", "asked for in two parts"])
+def test_a_dividend_that_came_late_counts_on_every_later_session_however_the_runs_are_cut(
+    tmp_path: Path, in_parts: bool
+):
     """100 AAA at a constant 10, 0.60 paid on the tenth session: equity is 60 more from then on, to the end.
 
-    The first part is asked for alone. A hole of another portfolio's symbol, filled at the same time, has other assets run on
-    other sessions, so the rest is planned in pieces. After the first run the later sessions were never compared again.
+    A hole of another portfolio's symbol, filled at the same time, has other assets run on other sessions. After the first
+    of these runs the later sessions were never compared again.
     """
     held = DAYS[:20]
     paid, hole = held[9], held[12]
@@ -359,7 +362,8 @@ def test_a_dividend_that_came_late_counts_on_every_later_session_however_the_run
 
     write(late=True)
     world.price_source.reload(["AAA"], held[0], held[-1], lambda count: None)
-    world.bring(first, last=held[10])
+    if in_parts:
+        world.bring(first, last=held[10])
     healed = world.bring()
     assert (
         len({(outcome.planned.first, outcome.planned.last) for outcome in healed if outcome.planned.portfolio_ids}) > 2

@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 
 from sigma_assets.base.conventions import FACTOR_ETFS
+from sigma_assets.reports.numbers import known_symbols
+from sigma_assets.settings import read_settings
+from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
 from sigma_assets_tests.cli.files import BAD_HOLDINGS
 
@@ -305,3 +308,13 @@ def test_an_export_of_one_portfolio_has_the_symbols_that_its_coverage_counts(sig
 
     assert symbols == {"AAPL", "MSFT", "VFIAX", *FACTOR_ETFS}
     assert len(symbols) == counted[-1]["needed"]
+
+
+def test_an_etf_that_was_configured_is_a_symbol_of_every_portfolio(folder, portfolio_id, done):
+    configured = read_settings({"DAGSTER_HOME": str(folder / "home"), "SIGMA_FACTOR_ETFS": "low_volatility=SPLV"})
+    database = Database(configured.database)
+
+    symbols = known_symbols(database, configured, [portfolio_id])
+
+    assert symbols >= {"SPLV", "USMV", "AAPL"}
+    database.dispose()

@@ -65,6 +65,11 @@ def test_a_scope_is_the_product_of_its_keys():
     assert scope.portfolio_ids == ("1", "2")
 
 
+def test_keys_that_are_not_each_session_of_each_portfolio_are_no_scope():
+    with pytest.raises(ValueError, match="3 partitions of 2 sessions and 2 portfolios"):
+        Scope.of_keys(["2026-01-08|p2", "2026-01-07|p1", "2026-01-08|p1"], {"p1": "1", "p2": "2"})
+
+
 def test_run_tags_name_the_corners_of_the_range_and_every_portfolio_in_it():
     """Ordinals 4 and 6 are gaps: an import that was rolled back, and a portfolio that is not in this run."""
     roster = Roster(

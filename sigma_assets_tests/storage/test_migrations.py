@@ -175,7 +175,6 @@ def test_processes_that_upgrade_at_once_do_not_clash(empty_database: Database, e
     program = f"""
 import alembic.command
 from sigma_assets.storage import migrations
-from sigma_assets.storage.connection import patience
 from sigma_assets.storage.connection.database import Database
 
 def work(_):

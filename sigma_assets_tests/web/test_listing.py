@@ -48,16 +48,18 @@ def _list(world) -> dict[str, dict]:
 def test_a_run_that_failed_is_seen_behind_any_number_of_newer_ones(embedded, monkeypatch):
     """Of a thousand imports at once, eight hundred whose runs had failed were `pending`."""
     monkeypatch.setattr(listing, "RECENT_RUNS", 1)
-    for name in ("old", "new", "unstarted"):
+    for name in ("old", "new", "newest", "unstarted"):
         embedded.add_portfolio(f"{name}-id", name=name)
     run_id = complete(embedded.instance, ["old-id"], assets=["price_coverage"], fail="price_coverage")
-    complete(embedded.instance, ["new-id"], assets=["price_coverage"], fail="price_coverage")
+    for name in ("new", "new", "newest"):
+        complete(embedded.instance, [f"{name}-id"], assets=["price_coverage"], fail="price_coverage")
 
     lines = _list(embedded)
 
     assert {name: line["state"] for name, line in lines.items()} == {
         "old": "failed",
         "new": "failed",
+        "newest": "failed",
         "unstarted": "pending",
     }
     assert lines["old"]["run_id"] == run_id

@@ -146,7 +146,7 @@ def test_every_symbol_that_a_row_names_can_be_asked_for(world, key, client):
         ("KEY/performance?begin=2024-03-15", "*/*", 422, "begin"),
         ("KEY/performance?limit=0", "*/*", 422, "limit"),
         ("KEY/performance?symbol=AAPL", "*/*", 422, "performance has no column symbol"),
-        ("KEY/position_values?symbol=TSLA", "*/*", 404, "never held TSLA; it has AAPL"),
+        ("KEY/position_values?symbol=TSLA", "*/*", 404, "about TSLA; its symbols are AAPL"),
         ("KEY/performance", "text/html", 406, "there are application/json, text/csv, application/vnd.apache.arrow"),
         ("KEY/performance", "text/csv;q=0, application/json;q=0", 406, "there is no such format"),
     ],

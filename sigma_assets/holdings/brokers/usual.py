@@ -60,6 +60,7 @@ _GENERIC_ACTIONS = [
 ]
 _UNLESS = r"(?!.*\b(?:revers|reject|expire|pending|fail|placed|correct))"
 _DESCRIBED_ACTIONS = [
+    [_UNLESS + r"(you )?bought (short cover|to (close|cover)|closing)\b.*", "cover"],
     [_UNLESS + r"(you )?(bought|purchased)\b.*", "buy"],
     [_UNLESS + r"(you )?sold (short|to open|opening)\b.*", "sell_short"],
     [_UNLESS + r"(you )?sold\b.*", "sell"],

@@ -117,7 +117,7 @@ def check_unit(
     total: str,
     rows: BoolArray,
 ) -> None:
-    """Refuse prices that are a hundred times, or a hundredth of, what the total in the file makes of one."""
+    """Refuse prices that are 100 times, or a hundredth of, what the total in the file makes of one; of a bond also 1,000."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = from_total / price
     is_off = is_in_another_unit(ratio, instruments)

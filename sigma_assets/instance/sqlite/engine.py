@@ -11,17 +11,16 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, ExceptionContext
 
 from sigma_assets.base.errors import StorageError
-from sigma_assets.storage.connection.failures import storage_error
+from sigma_assets.storage.connection.failures import error_of_dagsters_file
 from sigma_assets.storage.connection.replaced import watch_file
 
 BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 16_384
 """Of a new file. An event takes 2.3 kB: of SQLite's usual pages of 4 kB each holds one and is half empty."""
 
-OF_THE_FILE = (
-    *("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
-    *("SQLITE_CORRUPT", "SQLITE_NOTADB"),
-)
+_OF_THE_FILE = (
+    "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB",
+)  # fmt: skip
 """What a disk or its rights cause, and a person must mend."""
 
 
@@ -62,6 +61,6 @@ def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
 def _name_the_file(context: ExceptionContext) -> StorageError | None:
     """Say what to do where Dagster would show a traceback; other errors it may know how to handle."""
     cause = context.original_exception
-    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(OF_THE_FILE):
+    if context.engine is None or not getattr(cause, "sqlite_errorname", "").startswith(_OF_THE_FILE):
         return None
-    return storage_error(cause, f"SQLite {context.engine.url.database}", None)
+    return error_of_dagsters_file(cause, f"SQLite {context.engine.url.database}")

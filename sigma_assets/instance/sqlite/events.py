@@ -98,7 +98,7 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
                     self.store_asset_check_event(event, event_id)
 
     def _insert_events(self, connection: Connection, events: Sequence[dg.EventLogEntry]) -> range:
-        """Insert events and return their storage ids, which the write lock makes safe to choose beforehand."""
+        """Insert events and return their storage ids: SQLite's choice for one, ours for several, under the write lock."""
         if len(events) == 1:
             stored = connection.execute(SqlEventLogStorageTable.insert(), self._event_to_row(events[0]))
             return range(stored.lastrowid, stored.lastrowid + 1)

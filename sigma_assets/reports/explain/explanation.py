@@ -81,7 +81,7 @@ def explain(
     column: str,
     which: Which,
 ) -> Explanation:
-    """Return the explanation of a stored number: all of it as the database is at one moment.
+    """Return the explanation of a stored number: all that our tables say of it, as they are at one moment.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def explain(
     """
 
     def explained(_: RunTables) -> Explanation:
-        tables.is_recording = True
+        tables.record()  # anew, should the moment have been interrupted
         return _explained(tables, instance, portfolio_id, table, column, which)
 
     tables = RecordingTables(settings, database)
@@ -251,7 +251,9 @@ def _stored(tables: RecordingTables, table: str, scope: Scope, which: Which) -> 
     known = known_symbols(tables.database, tables.settings, scope.portfolio_ids)
     if strange := [symbol for symbol in which.symbols if symbol not in known]:
         listed = ", ".join(sorted(known))
-        raise ExplainError(f"{table}: this portfolio never held {', '.join(strange)}; it has {listed}"[:1500])
+        raise ExplainError(
+            f"{table}: no number of this portfolio is about {', '.join(strange)}; its symbols are {listed}"[:1500]
+        )
     rows = tables.rows(table, Scope(scope.sessions), sorted(which.symbols or known))
     return rows if len(rows) else tables.rows(table, Scope(scope.sessions), sorted(known))
 

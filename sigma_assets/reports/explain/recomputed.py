@@ -20,7 +20,7 @@ class RecordingTables(RunTables):
 
     Attributes
     ----------
-    prices_read : the sessions over which prices were read, widest first and last.
+    price_sessions : the sessions over which prices were read, widest first and last.
     tables_read : names of the tables of which rows were read.
     is_recording : whether reads are still remembered.
     """
@@ -29,6 +29,10 @@ class RecordingTables(RunTables):
         opened = Tables(settings)
         opened.__dict__["database"] = database  # opened and checked by the caller
         super().__init__(opened)
+        self.record()
+
+    def record(self) -> None:
+        """Remember reads from here on, and none before."""
         self.price_sessions: SessionArray | None = None
         self.tables_read: set[str] = set()
         self.is_recording = True

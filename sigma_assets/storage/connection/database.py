@@ -258,9 +258,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("sigma_writes", False)
-        driver: Any = (
-            connection.connection.driver_connection
-        )  # with SQLAlchemy these two would take longer than many a read
+        driver: Any = connection.connection.driver_connection  # SQLAlchemy would take longer than many a read
         driver.execute(f"PRAGMA query_only = {0 if writes else 1}")
         if writes:  # a deferred BEGIN fails at once, without waiting, when it turns into a writer behind another one
             connection.exec_driver_sql("BEGIN IMMEDIATE")

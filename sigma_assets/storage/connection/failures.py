@@ -133,8 +133,8 @@ def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
     The disk is read-only, or somebody else owns the file, or it is one of Dagster's databases, and damaged.
     """
     for cause in _causes(error):
-        if isinstance(cause, sqlite3.Error) and (step := _OF_DAGSTERS_FILES.get(_sqlite_name(cause))) is not None:
-            return StorageError(f"Dagster's storage on SQLite in {folder}: {cause}. {step}")
+        if isinstance(cause, sqlite3.Error) and _sqlite_name(cause) in _OF_DAGSTERS_FILES:
+            return error_of_dagsters_file(cause, f"SQLite, probably Dagster's storage in {folder}")
         if not isinstance(cause, OSError) or cause.errno not in _NOT_PERMITTED or not isinstance(cause.filename, str):
             continue
         if Path(cause.filename).is_relative_to(folder):
@@ -143,6 +143,12 @@ def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
                 " writable for this user"
             )
     return None
+
+
+def error_of_dagsters_file(error: BaseException, place: str) -> StorageError:
+    """Return what to tell of an error of one of Dagster's own SQLite files, for which there is no URL to correct."""
+    step = _OF_DAGSTERS_FILES.get(_sqlite_name(error)) if isinstance(error, sqlite3.Error) else None
+    return storage_error(error, place, None) if step is None else StorageError(f"{place}: {error}. {step}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

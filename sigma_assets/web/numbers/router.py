@@ -175,7 +175,10 @@ def _check(queries: Queries, portfolio_id: str, table: str, query: _NumbersQuery
         unknown = [symbol for symbol in query.symbol if symbol not in known]
         if unknown:
             raise HTTPException(
-                404, f"this portfolio never held {', '.join(unknown)}; it has {', '.join(sorted(known))}"[:1000]
+                404,
+                f"no number of this portfolio is about {', '.join(unknown)}; its symbols are {', '.join(sorted(known))}"[
+                    :1000
+                ],
             )
     if table == ALLOCATION and stored_classes(queries.database).empty:
         raise HTTPException(404, "no symbol has a class yet: `sigma-assets classify FILE.csv` stores them")

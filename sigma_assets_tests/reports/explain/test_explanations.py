@@ -268,7 +268,12 @@ def test_an_unknown_number_has_its_reason(computed, of):
         ("position_values", "weight", {}, "10 rows on 2024-03-15: say which by symbol, lot"),
         ("position_values", "weight", {"symbols": ["AAPL"], "lot": "L9"}, "no row of AAPL, L9 on 2024-03-15"),
         ("position_values", "weight", {"symbols": ["TSLA"]}, "no row of TSLA on 2024-03-15.*There are: AAPL"),
-        ("symbol_metrics", "close", {"symbols": ["TSLA"]}, "this portfolio never held TSLA; it has AAPL"),
+        (
+            "symbol_metrics",
+            "close",
+            {"symbols": ["TSLA"]},
+            "no number of this portfolio is about TSLA; its symbols are AAPL",
+        ),
         (
             "symbol_factors",
             "market_beta",

@@ -138,9 +138,9 @@ def _move_from_others(book: Book, trade: Trade, lacking: Decimal) -> bool:
     if is_opposite or abs(sum((book.held[other] for other in others), Decimal(0))) < abs(lacking):
         return False
     lots = book.open[trade.holding]
-    sold, own = abs(trade.quantity).normalize(), book.held[trade.holding].normalize()
+    size, own = abs(trade.quantity).normalize(), book.held[trade.holding].normalize()
     book.cells.findings.warnings.append(
-        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} {trade.verb}s {sold:f} {symbol}"
+        f"line {book.cells.table.lines[trade.row]}: account {account or 'without a name'} {trade.verb}s {size:f} {symbol}"
         f" and holds {own:f}: the oldest ones of the other accounts are taken as moved to it"
     )
     while lacking:

@@ -109,8 +109,8 @@ def compare_with_prices(
     for row in np.flatnonzero(is_wrong).tolist():
         expected = (
             f"about {worth[row]:,.2f}, which quantity and price make. A bond has the class BOND, its face value as the"
+            " quantity, and a price in per cent of par; an option is quoted per share"
         )
-        expected += " quantity, and a price in per cent of par; an option is quoted per share"
         times = "1,000" if max(worth[row] / money.gross[row], money.gross[row] / worth[row]) > _THOUSANDFOLD else "100"
         cells.wrong("ERR_POS_035", row, "amount", expected, f"{times} times as much, or as little")
     lines = np.flatnonzero(is_off & ~is_wrong).tolist()
