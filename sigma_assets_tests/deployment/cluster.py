@@ -21,6 +21,13 @@ README = (KUBERNETES / "README.md").read_text()
 MANIFESTS = [each for each in yaml.safe_load_all((KUBERNETES / "sigma.yaml").read_text()) if each]
 VALUES = yaml.safe_load((KUBERNETES / "values.yaml").read_text())
 (CODE_SERVER,) = VALUES["dagster-user-deployments"]["deployments"]
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What the Pod Security Standard `restricted` asks of a container or its pod."""
 
 
 def pods() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,6 +16,7 @@ from sigma_assets_tests.deployment.cluster import (
     KUBERNETES,
     MANIFESTS,
     README,
+    RESTRICTED,
     VALUES,
     pods,
     services,
@@ -33,12 +34,12 @@ CHART_KEYS = {
         "postgresql", "runLauncher", "serviceAccount", "telemetry",
     },
     "global": {"dagsterHome", "postgresqlSecretName", "serviceAccountName"},
-    "postgresql": {"enabled", "postgresqlDatabase", "postgresqlHost", "postgresqlUsername"},
+    "postgresql": {"enabled", "postgresqlDatabase", "postgresqlHost", "postgresqlPassword", "postgresqlUsername"},
     "dagsterWebserver": {*OF_PODS, "replicaCount", "workspace"},
-    "dagsterDaemon": {*OF_PODS, "heartbeatTolerance"},
+    "dagsterDaemon": {*OF_PODS, "checkDbReadyInitContainer", "heartbeatTolerance", "initContainerResources"},
     "deployment": {*OF_PODS, "dagsterApiGrpcArgs", "includeConfigInLaunchedRuns", "name", "port"},
 }  # fmt: skip
-"""Keys of Dagster's chart, read in its sources by hand; the chart would ignore some unknown ones without a word."""
+"""Keys of the chart's own values.yaml; it would ignore some unknown ones without a word."""
 
 
 @pytest.mark.parametrize("version", ["1.25", "1.37"])
@@ -49,9 +50,9 @@ def test_the_manifests_are_valid(version: str) -> None:
 
 def test_every_pod_of_ours_is_unprivileged_bounded_and_has_the_instance_with_our_storage() -> None:
     for name, pod in pods():
-        assert pod["securityContext"]["runAsNonRoot"] is True, name
         (container,) = pod["containers"]
-        assert container["securityContext"]["allowPrivilegeEscalation"] is False, name
+        context = pod["securityContext"] | container["securityContext"]
+        assert context == context | RESTRICTED, name
         assert {"memory"} <= container["resources"]["limits"].keys(), name
         assert {"memory", "cpu"} <= container["resources"]["requests"].keys(), name
         mounted = [each for each in container["volumeMounts"] if each["mountPath"] == "/opt/dagster/dagster.yaml"]
@@ -69,7 +70,36 @@ def test_the_charts_pods_read_our_instance_and_nothing_that_the_chart_does_not_k
             "name": "sigma-instance", "mountPath": "/opt/dagster/dagster.yaml", "subPath": "dagster.yaml",
         }  # fmt: skip
         assert pod["envSecrets"] == [{"name": "sigma-secrets"}]
+        assert pod["securityContext"] == pod["securityContext"] | RESTRICTED
     assert VALUES["dagsterWebserver"]["replicaCount"] == 0, "it has no guard; sigma.yaml starts the one that has"
+
+
+def test_a_pod_that_read_the_charts_instance_by_mistake_would_find_no_database() -> None:
+    """It names Dagster's own storage classes: with our database's address, runs would go on there, without heartbeats."""
+    assert VALUES["postgresql"] == {"enabled": False, "postgresqlPassword": "unused"}
+
+
+def test_what_waits_in_the_daemons_pod_is_bounded_and_the_readme_names_its_image() -> None:
+    """The chart lets a pod wait for the database, at port 5432 only, and for the name of the code server's service."""
+    daemon = VALUES["dagsterDaemon"]
+
+    assert daemon["checkDbReadyInitContainer"] is False
+    assert daemon["initContainerResources"].keys() == {"requests", "limits"}
+    assert "`docker.io/busybox:1.28`" in README
+
+
+def test_the_readme_restarts_every_deployment_by_its_name() -> None:
+    """The chart names its deployments after the release, which is `dagster`."""
+    ours = {each["metadata"]["name"] for each in MANIFESTS if each["kind"] == "Deployment"}
+    of_chart = {"dagster-daemon", f"dagster-dagster-user-deployments-{CODE_SERVER['name']}"}
+
+    restarted = {
+        name
+        for command in re.findall(r"kubectl rollout restart (.+)", README)
+        for name in re.findall(r"deployment/(\S+)", command)
+    }
+
+    assert restarted == ours | of_chart
 
 
 @pytest.mark.parametrize("version", ["1.25", "1.37"])
@@ -125,7 +155,7 @@ def test_what_the_readme_puts_into_the_settings_are_settings() -> None:
     names = set(re.findall(r"--from-literal=([^=\s]+)=", README))
     settings = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}
 
-    assert names - settings == {"SIGMA_NAMESPACE", "postgresql-password"}
+    assert names - settings == {"SIGMA_NAMESPACE"}
 
 
 def test_a_migration_is_waited_for_longer_than_an_image_takes_to_pull() -> None:

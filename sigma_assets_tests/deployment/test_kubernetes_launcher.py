@@ -16,6 +16,7 @@ from sigma_assets.instance.postgres import heartbeats_of
 from sigma_assets_tests.deployment.cluster import (
     CODE_SERVER,
     README,
+    RESTRICTED,
     VALUES,
     kubernetes_api,
     new_run,
@@ -47,7 +48,7 @@ def test_a_run_gets_the_resources_that_the_readme_promises(deployment: Deploymen
     assert container["resources"] == {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1536Mi"}}
     assert "A run's pod asks for one CPU and 1 GiB" in README
     assert container["image"] == "registry.example/sigma-assets:0.2.0"
-    assert container["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == container["securityContext"] | RESTRICTED
     assert {"name": "DAGSTER_HOME", "value": "/opt/dagster"} in container["env"]
     assert container["envFrom"] == [
         {"configMapRef": {"name": "sigma-settings"}},
