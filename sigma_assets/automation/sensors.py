@@ -18,9 +18,9 @@ from sigma_assets.automation.reasons.symbols import note_symbol_looks, symbols_a
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
 from sigma_assets.base.calendar import NEW_YORK
-from sigma_assets.prices.changes import note_price_looks, portfolios_to_look_at
+from sigma_assets.prices.changes import inputs_written, note_price_looks, portfolios_to_look_at
 from sigma_assets.prices.source import PriceSource
-from sigma_assets.runs.covers import runs
+from sigma_assets.runs.covers import UNFINISHED, runs
 from sigma_assets.runs.tags import HOLDINGS_CHANGED, MISSING, PRICES_CORRECTED, PRICES_LATE
 from sigma_assets.runs.watermark import Materialized
 
@@ -30,6 +30,7 @@ SOURCES = {HOLDINGS_CHANGED: "settings"}
 """Who a run is started for, by its reason; the others are the night's work."""
 
 Decisions = Iterator[dg.RunRequest | dg.SkipReason]
+State = tuple[tuple[int, ...], list[str], list[int]] | None
 RUNNING = dg.DefaultSensorStatus.RUNNING
 
 
@@ -41,6 +42,12 @@ def index_of(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
 @cache
 def _index(storage_id: str, tables: Tables) -> Materialized:
     return Materialized(tables.settings.partition_sessions)
+
+
+@cache
+def _nothing_changed(storage_id: str, tables: Tables) -> dict[str, State]:
+    """Return what a process keeps from tick to tick: the state in which no rows were of older holdings than today's."""
+    return {}
 
 
 @dg.sensor(
@@ -112,7 +119,7 @@ def _needs(
     late = {} if lacking else late_sessions(tables, price_source, inputs, night.now)
     needs = {
         MISSING: lacking | inputs.missing,
-        HOLDINGS_CHANGED: after_changed_holdings(inputs, tables, index),
+        HOLDINGS_CHANGED: _changed(context.instance, inputs, tables, index),
         PRICES_CORRECTED: _corrected(inputs, tables, night),
         PRICES_LATE: late,
     }
@@ -121,6 +128,23 @@ def _needs(
         if not needs[PRICES_CORRECTED]:
             note_symbol_looks(inputs, tables)
     return needs
+
+
+def _changed(instance: dg.DagsterInstance, inputs: PlanInputs, tables: Tables, index: Materialized) -> Needs:
+    """Return what changed holdings touch; compared anew only once lots, flows or portfolios have changed, or a run was made.
+
+    To compare all rows takes half of a tick where 10,000 portfolios have a year each. Runs alone write them: while none is
+    under way and none was made since, rows that were of today's holdings still are.
+    """
+    kept = _nothing_changed(str(instance.run_storage.get_run_storage_id()), tables)  # type: ignore[attr-defined]
+    newest = [record.storage_id for record in instance.get_run_records(limit=1)]  # first: a run made now is a newer one
+    is_at_rest = not instance.get_run_ids(dg.RunsFilter(statuses=[*UNFINISHED]), limit=1)
+    state = (inputs_written(tables.database), inputs.order, newest) if is_at_rest else None
+    if state is not None and state == kept.get("state"):
+        return {}
+    found = after_changed_holdings(inputs, tables, index)
+    kept["state"] = None if found else state
+    return found
 
 
 def _corrected(inputs: PlanInputs, tables: Tables, night: Night) -> Needs:

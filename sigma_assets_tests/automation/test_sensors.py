@@ -72,6 +72,40 @@ def correct(world: World, symbol: str, day: date, **values: float) -> None:
     write_prices(world.database, rows, "corrected", datetime.now(UTC))
 
 
+def test_holdings_are_compared_again_only_after_a_change_or_a_run(world: World, monkeypatch: pytest.MonkeyPatch):
+    """With ten thousand portfolios that is half of a tick; a run may have read lots before they changed, and write after."""
+    mine, _ = world.ids
+    compared: list[int] = []
+    real = sensors.after_changed_holdings
+    monkeypatch.setattr(sensors, "after_changed_holdings", lambda *given: compared.append(1) or real(*given))
+
+    def compares() -> bool:
+        compared.clear()
+        world.tick("reconcile")
+        return bool(compared)
+
+    world.tick("reconcile")
+    assert not compares()
+
+    add_cash_flow(world.database, mine, date(2026, 1, 7), 750.0)
+    assert compares()
+    assert compares(), "it is still to be done"
+    (request,) = world.tick("reconcile")
+    run = world.instance.create_run_for_job(
+        job_def=world.definitions.resolve_job_def("portfolios"),
+        tags=dict(request.tags),
+        status=dg.DagsterRunStatus.STARTED,
+        remote_job_origin=origin_of("portfolios"),
+    )
+    assert compares()
+    assert compares(), "it is under way"
+    world.instance.report_run_canceled(run)
+    world.bring(mine)
+    assert compares(), "another run has ended"
+    assert not compares()
+    assert stored_equals_computed(world, mine)
+
+
 def test_a_cash_flow_runs_its_portfolio_again_from_its_day_on(world: World, ran):
     mine, other = world.ids
     add_cash_flow(world.database, mine, date(2026, 1, 6), 1000.0)

@@ -16,6 +16,7 @@ FIDELITY = "Run Date,Action,Symbol,Description,Quantity,Price,Commission,Fees,Ac
 VANGUARD = "Account Number,Trade Date,Settlement Date,Transaction Type,Symbol,Shares,Share Price,Net Amount\n"
 ROBINHOOD = "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount\n"
 GENERIC = "Date,Action,Symbol,Quantity,Price,Amount\n"
+DESCRIBED = "Date,Description,Quantity,Symbol,Price,Amount\n"
 WRITTEN_CALL = "01/02/24,Sold To Open,OPTN,SPXW  240119C04700000,-1,4499.35,45,0.65,SPXW\n"
 
 
@@ -773,7 +774,7 @@ def test_each_account_of_a_consolidated_statement_has_its_own_shares_and_splits(
         (FIDELITY, "01/10/2024,YOU BOUGHT SHORT COVER APPLE INC,AAPL,APPLE INC,10,200,,,,-2000\n"),
         (ROBINHOOD, "1/10/2024,1/10/2024,1/11/2024,AAPL,AAPL 1/19/2024 Call $200.00,BTC,1,$2.00,($200.00)\n"),
         (GENERIC, "2024-01-10,Buy to Cover,AAPL,10,200,-2000\n"),
-        ("Date,Description,Amount\n", "2024-01-10,Bought to Cover 10 AAPL @ 200,-2000\n"),
+        (DESCRIBED, "2024-01-10,Bought to Cover 10 AAPL @ 200,10,AAPL,200,-2000\n"),
         ("CurrencyPrimary,Symbol,TradeDate,Quantity,TradePrice,Open/CloseIndicator\n", "USD,AAPL,20240110,10,200,C\n"),
     ],
 )

@@ -59,8 +59,9 @@ _GENERIC_ACTIONS = [
     ["(stock |forward )?split", "split"],
 ]
 _UNLESS = r"(?!.*\b(?:revers|reject|expire|pending|fail|placed|correct))"
+_COVERED = "bought (?:short cover|to (?:close|cover)|closing)"
 _DESCRIBED_ACTIONS = [
-    [_UNLESS + r"(you )?bought (short cover|to (close|cover)|closing)\b.*", "cover"],
+    [_UNLESS + rf"(you )?{_COVERED}\b.*", "cover"],
     [_UNLESS + r"(you )?(bought|purchased)\b.*", "buy"],
     [_UNLESS + r"(you )?sold (short|to open|opening)\b.*", "sell_short"],
     [_UNLESS + r"(you )?sold\b.*", "sell"],
@@ -69,7 +70,10 @@ _DESCRIBED_ACTIONS = [
     ["client requested electronic funding (receipt|disbursement).*", "cash"],
 ]
 """What a column Description of trades says, as TD Ameritrade's; anything else is refused, line by line."""
-_A_TRADE = re.compile(r"(?:you (?:bought|purchased|(sold))|(?:bought|purchased|(sold))(?=.*[0-9]))\b.*", re.IGNORECASE)
+_A_TRADE = re.compile(
+    rf"(?:you (?:({_COVERED}|sold)|bought|purchased)|(?:({_COVERED}|sold)|bought|purchased)(?=.*[0-9]))\b.*",
+    re.IGNORECASE,
+)
 
 
 def generic_source(
@@ -168,7 +172,7 @@ def _as_wide(row: Sequence[str], width: int) -> list[str]:
 
 
 def _are_trades(name: str, cells: Sequence[str]) -> bool:
-    """Return whether a column describes trades, not lots: most cells say what was bought or sold, and some are sales."""
+    """Return whether a column describes trades, not lots: most cells say what was bought or sold, and some close lots."""
     if plain(name) != "description":
         return False
     trades = [match for cell in cells if (match := _A_TRADE.fullmatch(" ".join(cell.split())))]

@@ -173,7 +173,9 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(storage):
 def test_a_log_that_is_damaged_is_named(tmp_path):
     (tmp_path / "event_log.db").write_bytes(b"not what SQLite writes" * 1000)
 
-    with pytest.raises(StorageError, match=r"event_log.db: file is not a database. The file is no SQLite database"):
+    with pytest.raises(
+        StorageError, match=r"event_log.db: file is not a database. The file is damaged: restore it from a backup"
+    ):
         BatchedSqliteEventLogStorage(str(tmp_path)).get_maximum_record_id()
 
 
