@@ -18,6 +18,7 @@ from sigma_assets.instance.event_log.partition_metadata import add_partition_met
 from sigma_assets.runs.failed_checks import CHECKS_FAILED, FailedCheck, failure_of
 from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import settings
 from sigma_assets.storage.schema import FAMILIES, SCHEMA
 
@@ -121,13 +122,13 @@ def recorded(
 def _by_key(tables: Tables, found: Checked) -> dict[str, tuple[str, Mapping[str, float]]]:
     """Return portfolio and figures of each partition of a step; it has each session of each portfolio."""
     portfolio_ids = found.scope.portfolio_ids
-    name_of = tables.roster().name_of if portfolio_ids else {}
+    name_of = tables.roster().name_of if portfolio_ids else {"": ""}
     return {
-        f"{day}|{name_of[portfolio_id]}" if portfolio_id else day: (
+        partition_key(day, name_of[portfolio_id]): (
             portfolio_id,
-            found.figures.get((day, portfolio_id), {ROW_COUNT: 0}),
+            found.figures.get((str(day), portfolio_id), {ROW_COUNT: 0}),
         )
-        for day in map(str, found.scope.sessions)
+        for day in found.scope.sessions.tolist()
         for portfolio_id in portfolio_ids or ("",)
     }
 

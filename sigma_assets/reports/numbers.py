@@ -1,7 +1,7 @@
 """Stored numbers as they leave: the rows of a table in tidy form, for `export` and the numbers API."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,14 @@ def known_symbols(database: "Database", settings: Settings, portfolio_ids: Seque
 
     held = lots(database, list(portfolio_ids))
     return {*held["symbol"], *held["underlying_symbol"].dropna(), *everyones_symbols(settings)}
+
+
+def said_of_strangers(symbols: Iterable[str], known: Collection[str]) -> str:
+    """Return what to say of symbols that portfolios are not about; empty if there is none of them."""
+    strange = [symbol for symbol in symbols if symbol not in known]
+    if not strange:
+        return ""
+    return f"no number of this portfolio is about {', '.join(strange)}; its symbols are {', '.join(sorted(known))}"
 
 
 def plain_rows(rows: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The list of portfolios: where each stands against the last session that prices are there for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -68,28 +68,32 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
 
 def _newest_runs(instance: dg.DagsterInstance, roster: Roster) -> dict[str, RunCover]:
     """Return the newest run of each portfolio, one that is under way before any other."""
-    newest: dict[str, RunCover] = {}
-    for cover in [*runs(instance, roster, in_flight=True), *runs(instance, roster, limit=RECENT_RUNS)]:
-        for portfolio_id in cover.portfolio_ids:
-            newest.setdefault(portfolio_id, cover)
-    return newest
+    return _first_of_each([*runs(instance, roster, in_flight=True), *runs(instance, roster, limit=RECENT_RUNS)])
 
 
 def _older_runs(instance: dg.DagsterInstance, roster: Roster, ids: set[str]) -> dict[str, RunCover]:
     """Return the newest run of its own of each portfolio that none of the newest runs of all covers.
 
-    Hundreds of new portfolios have as many runs; without its own, one that failed would be `pending`. Each look finds at
-    least one, or there is none.
+    Hundreds of new portfolios have as many runs; without its own, one that failed would be `pending`. Each look is for those
+    that the ones before did not find, and ends it if it finds none of them.
     """
     newest: dict[str, RunCover] = {}
-    while left := sorted(ids - set(newest)):
-        records = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: left}), limit=RECENT_RUNS)
-        for cover in covers_of(instance, roster, records):
-            for portfolio_id in cover.portfolio_ids:
-                newest.setdefault(portfolio_id, cover)
-        if len(records) < RECENT_RUNS:
+    while left := ids - newest.keys():
+        records = instance.get_run_records(dg.RunsFilter(tags={PORTFOLIO: sorted(left)}), limit=RECENT_RUNS)
+        found = _first_of_each(covers_of(instance, roster, records))
+        newest = found | newest
+        if len(records) < RECENT_RUNS or left.isdisjoint(found):
             break
     return newest
+
+
+def _first_of_each(covers: Iterable[RunCover]) -> dict[str, RunCover]:
+    """Return the first of some runs that covers each portfolio."""
+    first: dict[str, RunCover] = {}
+    for cover in covers:
+        for portfolio_id in cover.portfolio_ids:
+            first.setdefault(portfolio_id, cover)
+    return first
 
 
 def _snapshots(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Snapshots]:

@@ -65,6 +65,17 @@ def test_a_run_that_failed_is_seen_behind_any_number_of_newer_ones(embedded, mon
     assert lines["old"]["run_id"] == run_id
 
 
+def test_runs_of_a_portfolio_that_cover_nobody_do_not_hold_up_the_list(embedded, monkeypatch):
+    """As many of them as a look reads: the next look would find the same ones, for ever."""
+    monkeypatch.setattr(listing, "RECENT_RUNS", 1)
+    monkeypatch.setattr(listing, "covers_of", lambda *_: [])
+    for name in ("old", "new"):
+        embedded.add_portfolio(f"{name}-id", name=name)
+        complete(embedded.instance, [f"{name}-id"], assets=["price_coverage"], fail="price_coverage")
+
+    assert {name: line["state"] for name, line in _list(embedded).items()} == {"old": "pending", "new": "failed"}
+
+
 def test_each_portfolio_says_where_it_stands(world):
     """Five portfolios, five stories."""
     for name in ("current", "behind", "partial", "running", "pending"):

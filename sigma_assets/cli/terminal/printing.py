@@ -33,7 +33,7 @@ def after(done: str) -> Iterator[None]:
     """Add to whatever fails in the block what is done already, and stays: else people would do it again."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever it is: it goes on, with a note
         error.add_note(done)
         raise
 

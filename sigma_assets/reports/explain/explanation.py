@@ -22,7 +22,7 @@ from sigma_assets.reports.explain.inputs import MOST, Input, inputs_of
 from sigma_assets.reports.explain.recomputed import RecordingTables, recomputed
 from sigma_assets.reports.explain.terms import Terms, shown
 from sigma_assets.reports.explain.written import Written, written_by
-from sigma_assets.reports.numbers import known_symbols, table_of
+from sigma_assets.reports.numbers import known_symbols, said_of_strangers, table_of
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
@@ -249,11 +249,8 @@ def _stored(tables: RecordingTables, table: str, scope: Scope, which: Which) -> 
     if "portfolio_id" in of_table:
         return tables.rows(table, scope)
     known = known_symbols(tables.database, tables.settings, scope.portfolio_ids)
-    if strange := [symbol for symbol in which.symbols if symbol not in known]:
-        listed = ", ".join(sorted(known))
-        raise ExplainError(
-            f"{table}: no number of this portfolio is about {', '.join(strange)}; its symbols are {listed}"[:1500]
-        )
+    if strange := said_of_strangers(which.symbols, known):
+        raise ExplainError(f"{table}: {strange}"[:1500])
     rows = tables.rows(table, Scope(scope.sessions), sorted(which.symbols or known))
     return rows if len(rows) else tables.rows(table, Scope(scope.sessions), sorted(known))
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.runs.newest import newest_record
+from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import noted_methods
@@ -41,10 +42,9 @@ def written_by(
 ) -> Written | None:
     """Return the run that wrote an asset's rows of a session; None if Dagster knows of none."""
     name = read_roster(database).name_of.get(portfolio_id)
-    day = session.isoformat()
-    keys = {asset: f"{day}|{name}"}
+    keys = {asset: partition_key(session, name)}
     if asset in COVERAGE_OF:
-        keys = {asset: day, COVERAGE_OF[asset]: f"{day}|{name}"}
+        keys = {asset: partition_key(session), COVERAGE_OF[asset]: partition_key(session, name)}
     found = [newest_record(instance, each, key) for each, key in keys.items()]
     records = [record for record in found if record is not None]
     if not records:

@@ -15,6 +15,7 @@ from sigma_assets.reports.numbers import (
     BLOCK_ROWS,
     NAMES,
     known_symbols,
+    said_of_strangers,
     table_of,
     takes_symbols,
     tidy_blocks,
@@ -172,14 +173,8 @@ def _check(queries: Queries, portfolio_id: str, table: str, query: _NumbersQuery
         raise HTTPException(422, f"query symbol: {table} has no column symbol; leave it out")
     if query.symbol:
         known = known_symbols(queries.database, queries.settings, [portfolio_id])
-        unknown = [symbol for symbol in query.symbol if symbol not in known]
-        if unknown:
-            raise HTTPException(
-                404,
-                f"no number of this portfolio is about {', '.join(unknown)}; its symbols are {', '.join(sorted(known))}"[
-                    :1000
-                ],
-            )
+        if strange := said_of_strangers(query.symbol, known):
+            raise HTTPException(404, strange[:1000])
     if table == ALLOCATION and stored_classes(queries.database).empty:
         raise HTTPException(404, "no symbol has a class yet: `sigma-assets classify FILE.csv` stores them")
 
