@@ -1,10 +1,11 @@
 """Commands for the installation: its settings, its database schema, and what can be deleted from it."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import click
 
-from sigma_assets.cli.terminal.printing import json_option, show, show_one
+from sigma_assets.cli.terminal.printing import errors, json_option, show, show_one
 from sigma_assets.cli.terminal.world import open_database, open_instance, prepare_home
 from sigma_assets.settings import settings as current_settings
 from sigma_assets.storage import migrations
@@ -70,13 +71,16 @@ def prune(days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     removed portfolios stay, too.
     """
     prepare_home()
+    from rich.progress import track
+
     from sigma_assets.automation import pruning
     from sigma_assets.storage.roster import read_roster
 
     database = open_database()
     before = datetime.now(UTC) - timedelta(days=days or current_settings().keep_days)
     with open_instance() as instance:
-        found = pruning.prunable(instance, database, read_roster(database), before)
+        shown = partial(track, console=errors, transient=True)
+        found = pruning.prunable(instance, database, read_roster(database), before, shown)
         record = {
             "before": f"{before:%Y-%m-%d %H:%M} UTC",
             "runs": len(found.runs),
@@ -92,7 +96,7 @@ def prune(days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
             return
         if not yes:
             click.confirm(f"Delete {what}, from before {record['before']}?", abort=True, err=True)
-        pruning.prune(instance, database, found)
+        pruning.prune(instance, database, found, shown)
     show_one(record | {"deleted": True}, as_json=as_json, sentence=f"{what} deleted")
 
 

@@ -31,8 +31,10 @@ GRACE_SECONDS = "5"
 def serve() -> None:
     """Start the status server (JSON API and pages) on SIGMA_STATUS_HOST:SIGMA_STATUS_PORT. It only reads."""
     configured = prepare_home()
+    _check_ports({"SIGMA_STATUS_PORT": (configured.status_host, configured.status_port)})
     from sigma_assets.web.app import serve as serve_forever
 
+    click.echo(f"Status:  {configured.status_link}/")
     serve_forever(configured)
 
 
@@ -79,7 +81,6 @@ def _run_all(configured: Settings, code_server_port: int, lock: TextIO) -> int:
         if _listens(processes[CODE_SERVER], code_server_port, asked_to_stop):
             _start(commands, processes, lock)
             click.echo(f"Dagster: {configured.dagster_link}")
-            click.echo(f"Status:  {configured.status_link}/")
             click.echo("Ctrl-C stops everything")
         return _supervise(processes, asked_to_stop)
     finally:

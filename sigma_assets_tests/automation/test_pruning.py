@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import pytest
@@ -58,8 +59,10 @@ def test_a_run_that_others_have_superseded_goes_and_the_watermark_stays(supersed
 
     chosen = found(world)
     assert [run.run_id for run in chosen.runs] == [superseded.run_id]
-    prune(world.instance, world.database, chosen)
+    watched = Mock(side_effect=lambda runs, what: runs)
+    prune(world.instance, world.database, chosen, watched)
 
+    watched.assert_called_once_with(chosen.runs, "deleting runs")
     assert world.instance.get_run_by_id(superseded.run_id) is None
     assert {key: count + 1 for key, count in world.times_materialized().items()} == before
     assert world.contents() == rows

@@ -68,6 +68,7 @@ def test_one_command_starts_everything_and_one_signal_stops_it(
 
     assert dev.wait(PATIENCE) == 0
     told = (tmp_path / "dev.log").read_text()
+    assert f"Status:  http://127.0.0.1:{ports[2]}/\n" in told
     assert "killed" not in told
     assert "Traceback" not in told
     assert "Stack Trace" not in told
@@ -157,6 +158,18 @@ def test_a_port_that_is_taken_is_named_with_its_setting_before_anything_starts(
     assert not (tmp_path / "workspace.yaml").exists()
 
 
+def test_the_status_server_alone_names_its_port_if_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("SIGMA_STATUS_PORT", str(port))
+
+        answer = _refused(monkeypatch, tmp_path, "serve")
+
+    assert answer.exit_code == 2
+    assert f"127.0.0.1:{port} (SIGMA_STATUS_PORT): Address already in use" in answer.stderr
+    assert answer.stdout == ""
+
+
 def test_an_address_of_ipv6_is_no_port_that_is_taken(
     ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,13 +199,17 @@ def test_a_price_source_that_cannot_be_made_is_named_before_anything_starts(
 
 
 def _dev(monkeypatch: pytest.MonkeyPatch, home: Path, code_server: int, webserver: int, status: int) -> Result:
-    """Return how `sigma-assets dev` ends that must not even begin."""
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
     monkeypatch.setenv("SIGMA_DAGSTER_URL", f"http://127.0.0.1:{webserver}")
     monkeypatch.setenv("SIGMA_STATUS_PORT", str(status))
+    return _refused(monkeypatch, home, "dev", "--code-server-port", str(code_server))
+
+
+def _refused(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> Result:
+    """Return how a command ends that must not even begin."""
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
     settings.cache_clear()
     try:
-        return CliRunner().invoke(cli, ["dev", "--code-server-port", str(code_server)])
+        return CliRunner().invoke(cli, words)
     finally:
         settings.cache_clear()
 
