@@ -462,6 +462,8 @@ def test_lots_that_add_up_to_another_one_at_another_cost_are_lots():
          "AAPL,10,180,200,1,199,201,198,5000000,16:00,200,2024-01-15"),
         ("Symbol,Quantity,Unit Cost USD,Price,Cost,CUSIP,Order ID,Trade Date,Settlement Date",
          "AAPL,10,180,200,1800,037833100,77,2024-01-15,2024-01-17"),
+        ("Symbol/CUSIP,Security,Quantity,Cost Per Share,Long-term capital gain/loss,Est. Annual Income,Date Acquired",
+         "AAPL,APPLE INC,10,180,200,5,2024-01-15"),  # Vanguard's lots
         ("Symbol,Quantity,Price *,Value,Cost Basis,Purchase Date", "AAPL,10,200,2000,1800,2024-01-15"),
     ],
 )  # fmt: skip
@@ -471,6 +473,12 @@ def test_usual_columns_about_today_leave_nothing_open(header, row):
     assert prices(holdings) == {"AAPL": 180}
     assert str(holdings.lots["entry_date"][0].date()) == "2024-01-15"
     assert not holdings.doubts
+
+
+def test_each_of_two_columns_of_one_name_is_looked_into():
+    (doubt,) = read("Symbol,Qty,Unit Cost,Bought on,Extra,Extra\nAAPL,10,180,2024-01-15,55,text\n").doubts
+
+    assert (doubt.column, doubt.value) == ("Extra", "55")
 
 
 @pytest.mark.parametrize("name", ["Open", "Low", "Settlement Date"])

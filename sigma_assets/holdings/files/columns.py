@@ -31,8 +31,9 @@ from sigma_assets.holdings.files.layout.table import Table
 
 HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
 _TODAY = re.compile(
-    r"(?:% |\$ )?(?:(?:today'?s?|day'?s?|daily|1 ?d(?:ay)?|total|overall|unreali[sz]ed|open|price|mrk|high|low|ytd) )*"
-    r"(?:gain/loss|gain|loss|g/l|p/l|p&l|profit|change|chn?g|return|yield|high|low|volume|bid|ask|weight|allocation|limit)"
+    r"(?:% |\$ )?(?:(?:today'?s?|day'?s?|daily|1 ?d(?:ay)?|total|overall|unreali[sz]ed|open|price|mrk|high|low|ytd"
+    r"|(?:short|long)[- ]term|capital|est(?:imated|\.)?|annual) )*"
+    r"(?:gain/loss|gain|loss|g/l|p/l|p&l|profit|change|chn?g|return|yield|high|low|volume|bid|ask|weight|allocation|limit|income)"
     r"(?: (?:today|day|open|ytd|dollar|percent|amt\.?|amount))*(?: ?\(?[$%]\)?| \(usd\))?"
     r"|(?:%|percent) of (?:account|portfolio|total)|1 day [%$]|open|time|net liq"
 )
@@ -45,6 +46,8 @@ _IDENTIFIER = re.compile(
     r"(?:(?:transaction|order|trade|position|security|reference|confirmation|lot|activity) )?id"
     r"|(?:transaction|order|security|reference|confirmation|cusip) (?:no\.?|number|#)|cusip|isin|sedol|wkn|figi"
 )
+_FEW = 1_000
+"""Different cells of a column that tell whether it holds days."""
 _NOTES = frozenset({"description", "notes", "note", "comment", "memo"})
 _A_CURRENCY = re.compile(r"^[A-Za-z]{3}$|[€£¥₣]|(?i:euro|pound|franc|yen|canadian|australian)")
 _FEES_IN = re.compile(r"(?:comm|commission|fees?) in (?!usd)[a-z]{3}")
@@ -136,7 +139,7 @@ def _says_nothing(table: Table, name: str, cells: Column) -> bool:
     """Return whether an unused column is no part of a lot: numbers of today, or what identifies a row or an instrument."""
     words = plain(name)
     if _TODAY.fullmatch(words) or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
-        return not any(map(may_be_day, cells.distinct))
+        return not any(map(may_be_day, cells.distinct[:_FEW]))
     return bool(_IDENTIFIER.fullmatch(words) or ("date" in table.cells and _OTHER_DAY.fullmatch(words)))
 
 
