@@ -48,6 +48,11 @@ _LOOKS_LIKE_CONTRACT = re.compile(
 )
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[./ -]([A-Z])")
 _PREFERRED = re.compile(r"([A-Z]{1,5})(?:[./-]PR?[./-]?| PR ?|p)([A-Z])")
+_AMERICAN_PREFIX = re.compile(
+    r"^(?:NASDAQ|NYSE|NYSEARCA|NYSEAMERICAN|NYSEMKT|AMEX|ARCA|BATS|CBOE|OTC|OTCMKTS|MUTF) ?: ?(?=[A-Z0-9])",
+    re.IGNORECASE,
+)
+"""Exchanges of the United States as Google Finance and TradingView put them before a symbol."""
 _MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
 _ROOTS = {"BRKB": "BRK.B", "BFB": "BF.B", "SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
 """Roots of option codes that are not spelled like their underlying."""
@@ -176,8 +181,8 @@ def read_symbol(text: str) -> Instrument | None:
 
     Examples
     --------
-    >>> [read_symbol(text).symbol for text in ("brk/b", "BRK B", "BRK-B", "BACpB", "BAC-PRB", "BTC-USD")]
-    ['BRK.B', 'BRK.B', 'BRK.B', 'BAC.PB', 'BAC.PB', 'BTC-USD']
+    >>> [read_symbol(text).symbol for text in ("brk/b", "BRK B", "NYSE:BRK-B", "BACpB", "BAC-PRB", "BTC-USD", "LON:VOD")]
+    ['BRK.B', 'BRK.B', 'BRK.B', 'BAC.PB', 'BAC.PB', 'BTC-USD', 'LON:VOD']
     >>> notations = ("-AAPL250117C200", ".AAPL250117C200", "AAPL_011725C200", "AAPL 01/17/2025 200.00 C",
     ...              "AAPL  250117C00200000", "O:AAPL250117C00200000", "AAPL 17JAN25 200 C", "AAPL Jan 17 '25 $200 Call",
     ...              "AAPL--250117C00200000", "AAPL-250117-C-200", "AAPL20250117CALL200", "AAPL-17JAN25-200-C")
@@ -192,7 +197,7 @@ def read_symbol(text: str) -> Instrument | None:
         return Instrument(text.upper() if "p" not in text else _preferred(text))
     if not text.isascii() or not text.isprintable():
         return Instrument(text)  # no symbol: upper() would make one of some letters
-    text = " ".join(text.split())
+    text = _AMERICAN_PREFIX.sub("", " ".join(text.split()), count=1)
     upper = text.upper()
     contract = occ_contract(upper) or _notation(upper)
     if contract is not None:

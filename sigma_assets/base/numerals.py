@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 MAX_WHOLE_DIGITS = 15
@@ -30,6 +30,8 @@ _DIGITS = r"[0-9., ']*[0-9.,]"
 _WRITTEN = re.compile(
     rf"{_USD}(?P<sign>[+-]?) *{_USD}(?P<digits>{_DIGITS}) *{_USD}|{_USD}\( *{_USD}(?P<negative>{_DIGITS}) *{_USD}\) *{_USD}"
 )
+_FLOATING = re.compile(r"-?[1-9]\.[0-9]+E(?:-?[1-9]|-1[0-9])")
+"""A number as Java writes it, as in Yahoo's exports: exactly. Those of spreadsheets, as 1.5E+03, are rounded for display."""
 _AMBIGUOUS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 
 _CLOCK = r"(?:[T;, ]+[0-9]{1,2}:?[0-9]{2}.*)?"
@@ -78,11 +80,15 @@ def written_number(text: str, decimal: str = ".") -> Decimal | None:
     ['1250.5', '-500.00', '-5', '1.00', '1250.5', '0.5']
     >>> str(written_number("1.250,5", ",")), str(written_number("\u2212 5"))
     ('1250.5', '-5')
-    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "--", "5%", "10 20", "5$5", "($-5)")]
-    [None, None, None, None, None, None, None, None]
+    >>> str(written_number("9.0E-6"))
+    '0.0000090'
+    >>> [written_number(text) for text in ("1,25.0", "12.5 EUR", "1e3", "1.5E+03", "--", "5%", "10 20", "5$5", "($-5)")]
+    [None, None, None, None, None, None, None, None, None]
     """
     if _PLAIN_DECIMAL.fullmatch(text) and decimal == ".":
         return Decimal(text)
+    if _FLOATING.fullmatch(text) and decimal == ".":
+        return Decimal(f"{Decimal(text):f}")
     size, is_negative = _size(text)
     if not _GROUPED[decimal].fullmatch(size):
         return None
@@ -184,6 +190,18 @@ def written_clock(text: str) -> int | None:
     hour, minute, second = (int(part or 0) for part in (match.groups()[:3] if match[1] else match.groups()[4:]))
     hour = hour % 12 + 12 * (match[4] in "Pp") if match[4] else hour
     return hour * 3600 + minute * 60 + second
+
+
+def spreadsheet_day(text: str) -> date | None:
+    """Return the day that a number may be in a spreadsheet that counts from 1900, from 1980 to 2064; None for another one.
+
+    Examples
+    --------
+    >>> str(spreadsheet_day("44930")), spreadsheet_day("1250")
+    ('2023-01-04', None)
+    """
+    days = int(text) if len(text) == 5 and text.isascii() and text.isdigit() else 0
+    return date(1899, 12, 30) + timedelta(days) if 29_221 <= days < 60_000 else None
 
 
 def may_be_day(text: str) -> bool:

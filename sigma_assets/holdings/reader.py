@@ -14,6 +14,7 @@ from sigma_assets.holdings.files.columns import check_columns
 from sigma_assets.holdings.files.layout.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
 from sigma_assets.holdings.files.layout.recognition import Found, find_table, starting_point
 from sigma_assets.holdings.files.layout.table import Table, no_holdings, read_tables
+from sigma_assets.holdings.files.listings import ask_about_listings
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, lot_frame, read_lots
 from sigma_assets.holdings.files.notation import date_order, decimal_sign
 from sigma_assets.holdings.files.transactions.trades import FLOW_COLUMNS, read_trades
@@ -33,6 +34,7 @@ class ReadOptions:
     entry_date : day from which positions count where the file has no days.
     decimal, dates : `.` or `,`; `mdy`, `dmy` or `ymd`.
     allow_duplicates : rows that stand there twice are meant.
+    in_usd : all prices are in USD, those of symbols listed abroad as well.
     ignore_columns : columns that hold something and are not wanted, in lower case; `*` for all.
     """
 
@@ -41,12 +43,15 @@ class ReadOptions:
     decimal: str | None = None
     dates: str | None = None
     allow_duplicates: bool = False
+    in_usd: bool = False
     ignore_columns: frozenset[str] = frozenset()
 
     def answered(self, doubt: Doubt) -> "ReadOptions":
         """Return the options with a yes to a doubt."""
         if doubt.answer == "ignore_columns":
             return replace(self, ignore_columns=self.ignore_columns | {(doubt.column or "").lower()})
+        if doubt.answer == "in_usd":
+            return replace(self, in_usd=True)
         return replace(self, allow_duplicates=True) if doubt.answer == "allow_duplicates" else self
 
 
@@ -101,9 +106,9 @@ class Holdings:
         }
 
 
-def read_holdings(content: bytes, file_name: str, today: date) -> pd.DataFrame:
+def read_holdings(content: bytes, file_name: str, today: date, options: ReadOptions | None = None) -> pd.DataFrame:
     """Return the lots of a file that leaves nothing open; see `read_file`."""
-    holdings = read_file(content, file_name, today)
+    holdings = read_file(content, file_name, today, options)
     if holdings.doubts:
         raise HoldingsError.of(file_name, [doubt.as_problem() for doubt in holdings.doubts])
     return holdings.lots
@@ -205,6 +210,8 @@ def _read(
 ) -> Holdings:
     dates = options.dates or found.source.dates or date_order(tables, findings, today)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
+    for each in () if options.in_usd else cells:
+        ask_about_listings(each)
     if found.source.kind == "transactions":
         lots, flows = read_trades(cells, today, allow_duplicates=options.allow_duplicates)
     else:

@@ -6,10 +6,13 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from sigma_assets.base.tokens import opened_portfolio
+from sigma_assets.cli.holdings.importing import understand
 from sigma_assets.cli.terminal.printing import print_rows
+from sigma_assets.holdings.reader import ReadOptions
 from sigma_assets_tests.cli.files import HOLDINGS
 
 TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
@@ -230,3 +233,28 @@ def test_what_is_stored_is_its_owners_alone(sigma, portfolio_id, folder):
         str(path) for path in (folder / "home", folder / "home" / "sigma.sqlite") if path.stat().st_mode & 0o077
     ] == []
     assert [path.name for path in made if path.suffix in (".db", ".sqlite-wal") and path.stat().st_mode & 0o077] == []
+
+
+def test_a_foreign_listing_is_refused_until_its_prices_are_said_to_be_in_usd(sigma, portfolio_id, folder):
+    (folder / "abroad.csv").write_text("Ticker,Shares,Purchase Price,Purchase Date\nVOD.L,100,0.9,2024-03-04\n")
+    words = ("import", "abroad.csv", "--name", "Abroad", "--equity", "1000")
+
+    refused(sigma(*words), "found 'VOD.L', expected prices in USD: `.L` is London, GBp", "`--usd`")
+
+    assert "in doubt" in sigma(*words, "--dry-run").stdout
+    assert sigma(*words, "--usd").exit_code == 0
+    bought = sigma("trade", "Abroad", "--symbol", "VOD.L", "--quantity", "1", "--price", "0.9", "--date", "2024-03-05")
+    assert bought.exit_code == 0, bought.output
+
+
+def test_on_a_terminal_one_answer_counts_for_all_foreign_listings(folder):
+    file = folder / "two.csv"
+    file.write_text("Ticker,Shares,Price,Date\nVOD.L,100,0.9,2024-03-04\nSAP.DE,100,0.9,2024-03-04\n")
+
+    with CliRunner().isolation(input="y\n") as (_, errors, _):
+        holdings = understand(file, ReadOptions(), asks=True)
+
+    assert holdings.lots["symbol"].tolist() == ["VOD.L", "SAP.DE"]
+    shown = errors.getvalue().decode()
+    assert "line 2: VOD.L: `.L` is London, GBp: are the numbers in the file in USD?" in shown
+    assert "line 3: SAP.DE: `.DE` is Germany, EUR" in shown

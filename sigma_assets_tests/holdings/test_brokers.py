@@ -1,5 +1,6 @@
 """Each broker's file becomes the lots and flows of its statement; `files/` is written after the documented columns."""
 
+import re
 import shlex
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.holdings.brokers.sources import known_sources, read_mapping
-from sigma_assets.holdings.reader import Holdings, ReadOptions, mapping_of, read_file
+from sigma_assets.holdings.reader import Holdings, ReadOptions, mapping_of, read_file, read_holdings
 
 TODAY = date(2026, 1, 8)
 AS_OF = date(2025, 3, 3)
@@ -589,3 +590,103 @@ def test_a_second_header_with_columns_without_a_name_goes_on_with_the_section():
 
     assert lots_of(found) == lots_of(expected)
     assert flows_of(found) == flows_of(expected)
+
+
+YAHOO = (
+    "Symbol,Current Price,Date,Time,Change,Open,High,Low,Volume,Trade Date,Purchase Price,Quantity,Commission,High Limit,"
+    "Low Limit,Comment,Transaction Type\n"
+)
+
+
+def yahoo(
+    symbol: str, day: str, price: str, quantity: str, fee: str = "", comment: str = "", action: str = "BUY"
+) -> str:
+    quote = "189.5,2026/01/07,16:00 EST,1.5,188.0,190.0,187.0,50000000"
+    return f"{symbol},{quote},{day},{price},{quantity},{fee},,,{comment},{action}\n"
+
+
+def test_a_portfolio_of_yahoo_finance_is_read_without_a_question():
+    """Newest first, as Yahoo writes it; what is only watched has no quantity; small quantities are written like Java's."""
+    holdings = read(
+        YAHOO
+        + yahoo("AAPL", "20240603", "190", "4.0", "1.5", action="SELL")
+        + yahoo("AAPL", "20240104", "180.5", "10.0", "0.0", "my first")
+        + yahoo("TSLA", "", "", "", action="")
+        + yahoo("BTC-USD", "20240105", "0.0", "9.0E-6")
+    )
+
+    assert lots_of(holdings) == [
+        ("AAPL", 4.0, 180.5, "2024-01-04", "2024-06-03", 190.0),
+        ("AAPL", 6.0, 180.5, "2024-01-04", None, None),
+        ("BTC-USD", 0.000009, 0.0, "2024-01-05", None, None),
+    ]
+    assert flows_of(holdings) == [("2024-06-03", "fee", -1.5)]
+    assert [(each.line, each.reason) for each in holdings.skipped] == [(4, "a symbol that is watched")]
+    assert not holdings.doubts
+    assert not holdings.warnings
+
+
+def test_an_older_portfolio_of_yahoo_finance_has_lots():
+    rows = yahoo("AAPL", "20240104", "180.5", "10.0") + yahoo("MSFT", "20240105", "400", "-2")
+
+    holdings = read(YAHOO.replace(",Transaction Type", "") + rows.replace(",BUY", ""))
+
+    assert [lot[:4] for lot in lots_of(holdings)] == [
+        ("AAPL", 10.0, 180.5, "2024-01-04"), ("MSFT", -2.0, 400.0, "2024-01-05"),
+    ]  # fmt: skip
+    assert not holdings.doubts
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (yahoo("NVDA", "20240610", "120", "120", comment="Stock Split")
+         + yahoo("NVDA", "20240607", "1200", "12", comment="Stock Split", action="SELL"), "a split is named Stock split"),
+        (yahoo("$$CASH_TX", "20240610", "", "5000", action="DEPOSIT"), "record it with `sigma-assets flow`"),
+        (yahoo("VAN.F", "20240610", "102", "5"), "`.F` is Germany, EUR"),
+    ],
+)  # fmt: skip
+def test_what_yahoo_finance_cannot_say_in_dollars_and_trades_is_refused(rows, said):
+    """Yahoo writes a split as a sale of all old shares and a purchase of the new ones, a weekend apart."""
+    with pytest.raises(HoldingsError, match=re.escape(said)):
+        read_holdings((YAHOO + yahoo("NVDA", "20240104", "480", "12") + rows).encode(), "quotes.csv", TODAY)
+
+
+def test_a_split_of_yahoo_finance_is_one_line_with_the_shares_that_came():
+    split = yahoo("NVDA", "20240610", "", "108", comment="Stock Split", action="Stock split")
+
+    holdings = read(
+        YAHOO + yahoo("NVDA", "20240701", "125", "60", action="SELL") + split + yahoo("NVDA", "20240104", "480", "12")
+    )
+
+    assert [lot[1] for lot in lots_of(holdings)] == [6, 6]
+
+
+REVOLUT = "Date,Ticker,Type,Quantity,Price per share,Total Amount,Currency,FX Rate\n"
+
+
+@pytest.mark.parametrize("money", ["${}", "USD {}"])
+def test_a_statement_of_revolut_is_read_with_its_splits_and_fees(money):
+    """The quantity of a split is what came to the shares held: 30 for 10 are 4 for 1."""
+    rows = (
+        f"2024-01-03T10:00:00.000Z,,CASH TOP-UP,,,{money.format('3000')},USD,1.1\n"
+        f"2024-01-04T14:31:00.123456Z,AAPL,BUY - MARKET,10,{money.format('180')},{money.format('1800')},USD,1.1\n"
+        f"2024-02-04T14:31:00.123456Z,AAPL,DIVIDEND,,,{money.format('2.10')},USD,1.1\n"
+        f"2024-03-01T00:00:00.000Z,AAPL,STOCK SPLIT,30,,{money.format('0')},USD,1.1\n"
+        f"2024-03-04T14:31:00.123456Z,AAPL,SELL - LIMIT,20,{money.format('50')},{money.format('1000')},USD,1.1\n"
+        f"2024-03-14T14:31:00.123456Z,,CUSTODY FEE,,,{money.format('-0.50')},USD,1.1\n"
+    )
+
+    holdings = read(REVOLUT + rows)
+
+    assert holdings.source == "Revolut transactions"
+    assert lots_of(holdings) == [
+        ("AAPL", 5.0, 180.0, "2024-01-04", "2024-03-04", 50.0), ("AAPL", 5.0, 180.0, "2024-01-04", None, None),
+    ]  # fmt: skip
+    assert flows_of(holdings) == [("2024-03-14", "fee", -0.5)]
+    assert not holdings.doubts
+
+
+def test_what_revolut_holds_in_euros_is_refused():
+    with pytest.raises(HoldingsError, match="found 'EUR'"):
+        read(REVOLUT + "2025-06-05T07:26:04.809Z,TSLA,BUY - MARKET,0.5,€88.94,€44.47,EUR,1.0\n")

@@ -422,3 +422,115 @@ def test_a_column_of_actions_that_is_empty_or_ignored_makes_no_transactions(name
     holdings = ask(f"Ticker,Shares,Purchase Price,Purchase Date,{name}\nAAPL,10,150,2024-03-14,{cell}\n", *ignored)
 
     assert holdings.kind == "lots"
+
+
+LOTS = "AAPL,10,01/14/2023,1250.70\nAAPL,5,02/06/2023,649.30\nMSFT,2,02/06/2023,800\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "lots", "total", "line"),
+    [
+        ("Symbol,Quantity,Date Acquired,Cost Basis", LOTS, "AAPL,15,01/14/2023,1900.00\n", 2),
+        ("Symbol,Quantity,Cost Basis", "AAPL,10,1250.70\nAAPL,5,649.30\n", "AAPL,15,1900\n", 2),
+        ("Symbol,Quantity,Cost Basis,Account", "AAPL,-10,1250.7,A\nAAPL,-5,649.3,B\n", "AAPL,-15,1900,All\n", 2),
+    ],
+)
+def test_a_position_above_its_lots_is_not_counted_twice(header, lots, total, line):
+    text = f"{header}\n{total}{lots}"
+
+    (doubt,) = [each for each in read(text).doubts if each.code == "ERR_POS_023"]
+
+    assert (doubt.line, doubt.value, doubt.answer) == (line, "AAPL", "allow_duplicates")
+    assert "as much as all other lots of AAPL together" in doubt.question
+    allowed = read_file(text.encode(), "book.csv", TODAY, ReadOptions(allow_duplicates=True, entry_date=TODAY))
+    assert len(allowed.lots) == len(text.splitlines()) - 1
+    assert not allowed.doubts
+
+
+def test_lots_that_add_up_to_another_one_at_another_cost_are_lots():
+    assert not read(f"Symbol,Quantity,Date Acquired,Cost Basis\nAAPL,15,01/14/2023,2000\n{LOTS}").doubts
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Symbol,Shares,Unit Cost,Price,Value,Unrealized Gain/Loss ($),Day's Change,Purchase Date",
+         "AAPL,10,180,200,2000,200,5,2024-01-15"),  # Merrill Edge
+        ("Ticker,Shares Owned,Purchase Price ($),Last,Mark,% Total Gain/Loss,$ Total Gain/Loss,P/L Open,Bought",
+         "AAPL,10,180,200,200,11,200,200,2024-01-15"),
+        ("Symbol,# of Shares,Purchase Price,Current Price,Change,Open,High,Low,Volume,Time,Bid,Purchase Date",
+         "AAPL,10,180,200,1,199,201,198,5000000,16:00,200,2024-01-15"),
+        ("Symbol,Quantity,Unit Cost USD,Price,Cost,CUSIP,Order ID,Trade Date,Settlement Date",
+         "AAPL,10,180,200,1800,037833100,77,2024-01-15,2024-01-17"),
+        ("Symbol/CUSIP,Security,Quantity,Cost Per Share,Long-term capital gain/loss,Est. Annual Income,Date Acquired",
+         "AAPL,APPLE INC,10,180,200,5,2024-01-15"),  # Vanguard's lots
+        ("Symbol,Quantity,Price *,Value,Cost Basis,Purchase Date", "AAPL,10,200,2000,1800,2024-01-15"),
+    ],
+)  # fmt: skip
+def test_usual_columns_about_today_leave_nothing_open(header, row):
+    holdings = read(f"{header}\n{row}\n")
+
+    assert prices(holdings) == {"AAPL": 180}
+    assert str(holdings.lots["entry_date"][0].date()) == "2024-01-15"
+    assert not holdings.doubts
+
+
+def test_each_of_two_columns_of_one_name_is_looked_into():
+    (doubt,) = read("Symbol,Qty,Unit Cost,Bought on,Extra,Extra\nAAPL,10,180,2024-01-15,55,text\n").doubts
+
+    assert (doubt.column, doubt.value) == ("Extra", "55")
+
+
+@pytest.mark.parametrize("name", ["Open", "Low", "Settlement Date"])
+def test_a_column_of_days_that_may_be_those_of_the_lots_is_asked_about(name):
+    (doubt, *_) = read(f"Symbol,Quantity,Unit Cost,{name}\nAAPL,10,180,2024-01-15\n").doubts
+
+    assert doubt.column == name
+
+
+def test_a_price_that_every_cost_contradicts_is_asked_about():
+    text = "Symbol,Qty,Price,Cost Basis,Bought on\nAAPL,10,189.5,1250.7,2025-03-04\nMSFT,2,400,500,2025-03-04\n"
+
+    (doubt,) = read(text).doubts
+    by_cost, by_price = (
+        read_file(text.encode(), "book.csv", TODAY, ReadOptions(ignore_columns=frozenset({name})))
+        for name in ("price", "cost basis")
+    )
+
+    assert "`--ignore-column Price` if it is today's price; `--ignore-column 'Cost Basis'` if it is" in doubt.remedy
+    assert prices(by_cost) == {"AAPL": 125.07, "MSFT": 250}
+    assert prices(by_price) == {"AAPL": 189.5, "MSFT": 400}
+
+
+def test_a_cost_beside_todays_price_is_asked_to_say_whether_it_is_of_a_share():
+    (doubt, *_) = read("Symbol,Quantity,Price,Market Value,Cost\nAAPL,10,189.5,1895,1250.7\n").doubts
+
+    assert doubt.column == "Cost"
+    assert "Cost Per Share or Total Cost" in doubt.remedy
+
+
+def test_a_sale_in_any_column_is_no_lot():
+    (doubt,) = read("Symbol,Qty,Price,Bought on,Was\nAAPL,10,125,2023-01-04,buy\nAAPL,4,150,2023-02-04,Sold\n").doubts
+
+    assert (doubt.code, doubt.line, doubt.value) == ("ERR_POS_037", 3, "Sold")
+
+
+@pytest.mark.parametrize("name", ["Event", "Activity Type", "Operation", "Buy / Sell"])
+def test_actions_have_further_names(name):
+    holdings = read(f"{name},Symbol,Qty,Price,Date\nBUY,AAPL,10,125,2023-01-04\nSELL,AAPL,4,150,2023-02-04\n")
+
+    assert sorted(holdings.lots["quantity"]) == [4, 6]
+
+
+def test_the_number_of_a_day_in_a_spreadsheet_is_refused_with_that_day():
+    said = refusal("Symbol,Qty,Price,Bought on\nAAPL,10,180,44930\n")
+
+    assert (
+        "found '44930', expected a day as YYYY-MM-DD; format what a spreadsheet counts from 1900 as 2023-01-04" in said
+    )
+
+
+def test_names_of_companies_that_are_read_as_symbols_are_pointed_at():
+    (warning,) = read("Stock,Qty,Price,Bought on\nFord,10,12,2023-01-04\nibm,1,200,2023-01-04\n").warnings
+
+    assert warning == "Ford: read as symbols; if these are names of companies, put their tickers there"

@@ -275,12 +275,13 @@ def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "
 
     from sigma_assets.base.calendar import today
     from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, REQUIRED
-    from sigma_assets.holdings.reader import read_holdings
+    from sigma_assets.holdings.reader import ReadOptions, read_holdings
 
     fields = [*REQUIRED, *(name.removeprefix("investment_") for name in kind)]
     line = io.StringIO()
     csv.writer(line).writerows([[OUR_COLUMNS[name] for name in fields], [symbol, quantity, price, day, *kind.values()]])
-    (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today()))
+    options = ReadOptions(in_usd=True)  # as the help of --price says
+    (lot,) = _as_lots(read_holdings(line.getvalue().encode(), "trade", today(), options))
     return lot
 
 

@@ -33,6 +33,7 @@ def reading_options(command: Any) -> Any:
                      help="Order of day and month in 03/04/2024, and of the year in 24-03-04."),
         click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the file."),
         click.option("--allow-duplicates", is_flag=True, help="Keep rows that occur twice: they are intended."),
+        click.option("--usd", "in_usd", is_flag=True, help="All prices are in USD, also of symbols such as VOD.L."),
         click.option("--ignore-column", "ignore", multiple=True, help="Ignore this unknown column; repeatable; * for all."),
     ):  # fmt: skip
         command = option(command)
@@ -64,6 +65,7 @@ def read_options(given: Mapping[str, Any]) -> "ReadOptions":
         decimal=given["decimal"],
         dates=given["dates"],
         allow_duplicates=given["allow_duplicates"],
+        in_usd=given["in_usd"],
         ignore_columns=frozenset(name.lower() for name in given["ignore"]),
     )
 
@@ -84,8 +86,8 @@ def import_(file: Path | None, name: str | None, equity: str | None, account_typ
     """Check a holdings file and import it as a new portfolio: all of it, or nothing and every problem found.
 
     Reads our own format, tables with usual names of columns, and exports of Fidelity, Schwab, Vanguard, Robinhood,
-    E*TRADE, Interactive Brokers, Trading 212 and DEGIRO; see docs/files-from-brokers.md. Amounts are in USD: files with
-    other currencies are refused.
+    E*TRADE, Interactive Brokers, Trading 212, Webull, Revolut, Yahoo Finance and DEGIRO; see docs/files-from-brokers.md.
+    Amounts are in USD: files with other currencies are refused.
     """
     if template:
         return _write_template(file)
@@ -204,8 +206,9 @@ def understand(file: Path, options: "ReadOptions", *, asks: bool, keep_doubts: b
             return holdings
         if not asks:
             raise HoldingsError.of(file.name, [doubt.as_problem() for doubt in holdings.doubts])
-        if holdings.doubts[0].answer == "allow_duplicates":
-            click.echo("\n".join(_doubt_line(doubt) for doubt in holdings.doubts[:_SKIPPED_SHOWN]), err=True)
+        if (answer := holdings.doubts[0].answer) in ("allow_duplicates", "in_usd"):  # one answer for all of them
+            alike = [doubt for doubt in holdings.doubts if doubt.answer == answer]
+            click.echo("\n".join(map(_doubt_line, alike[:_SKIPPED_SHOWN])), err=True)
         options = _ask(holdings.doubts[0], options)
 
 

@@ -57,7 +57,7 @@ NUMBER_FIELDS = (
 DATE_FIELDS = ("date", "exit_date", "expiration")
 TEXT_FIELDS = (
     "symbol", "contract", "description", "account", "action", "opens", "currency", "amount_currency", "fee_currency",
-    "tax_currency", "class", "subtype", "underlying", "option_type", "direction", "status",
+    "tax_currency", "class", "subtype", "underlying", "option_type", "direction", "status", "exchange",
 )  # fmt: skip
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)
 ACTIONS = (
@@ -65,6 +65,9 @@ ACTIONS = (
     "distribution", "move", "expire", "exercise", "skip",
 )  # fmt: skip
 KINDS = ("lots", "positions", "transactions")
+
+
+_UNIT = re.compile(r"(?<=\S) (?:\(?(?:\$|us\$|usd)\)?|\*|#)$")
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Source:
     def positions_of(self, header: Sequence[str]) -> dict[str, list[int]]:
         """Return the positions of each field's columns in a header; fields that it lacks are not in the answer."""
         names = [plain(name) for name in header]
+        bare = [in_usd(name) for name in names]
         found: dict[str, list[int]] = {}
         for each, spelling in self.columns.items():
             if isinstance(spelling, Mapping):
@@ -108,8 +112,8 @@ class Source:
                 ][:1]
             else:
                 wanted = [plain(name) for name in ([spelling] if isinstance(spelling, str) else spelling)]
-                places = [names.index(name) for name in wanted if name in names]
-                places = places if each in ("fees", "fee_currency") else places[:1]
+                places = [known.index(name) for name in wanted for known in (names, bare) if name in known]
+                places = list(dict.fromkeys(places)) if each in ("fees", "fee_currency") else places[:1]
             if places:
                 found[each] = places
         return found
@@ -124,6 +128,17 @@ def plain(name: str) -> str:
     ('entry date', 'entry date')
     """
     return " ".join(name.lower().replace("_", " ").split())
+
+
+def in_usd(name: str) -> str:
+    """Return a plain name without the unit or the sign behind it: what is not said to be in another unit is in USD.
+
+    Examples
+    --------
+    >>> [in_usd(name) for name in ("price ($)", "amount (usd)", "value usd", "price *", "qty #", "price (eur)", "$")]
+    ['price', 'amount', 'value', 'price', 'qty', 'price (eur)', '$']
+    """
+    return _UNIT.sub("", name)
 
 
 OURS = Source("our own format", "lots", dict(OUR_COLUMNS), is_strict=True)

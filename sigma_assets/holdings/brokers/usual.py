@@ -5,32 +5,39 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sigma_assets.holdings.brokers.sources import Source, action_patterns, plain
+from sigma_assets.holdings.brokers.sources import Source, action_patterns, in_usd, plain
 from sigma_assets.holdings.brokers.words import KINDS_OF, OPEN_NAMES, SIDE_NAMES, is_held_side, meaning
 
-VALUES_TODAY = ("market value", "current value", "mkt value", "mkt val", "position value")
-PRICES_TODAY = ("last price", "current price", "market price", "closing price", "price today", "mark price")
 USUAL_NAMES = {
-    "symbol": ["symbol", "ticker", "ticker symbol", "stock symbol", "instrument", "security", "stock"],
+    "symbol": [
+        "symbol", "ticker", "ticker symbol", "stock symbol", "symbol/ticker", "ticker/symbol", "symbol/cusip",
+        "symbol/ cusip", "instrument code", "instrument", "security", "stock",
+    ],
     "quantity": [
         "quantity", "qty", "shares", "units", "number of shares", "no. of shares", "num shares", "contracts",
-        "filled qty", "filled quantity",
+        "filled qty", "filled quantity", "shares owned", "shares held", "# of shares", "no of shares",
     ],
     "price": [
         "entry price per share", "entry price", "purchase price", "buy price", "cost per share", "cost/share",
         "price per share", "average cost", "avg cost", "average price", "avg price", "average cost basis", "unit cost",
-        "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price",
+        "price paid", "cost basis per share", "avg. price", "avg. cost", "cost price", "trade price", "price", "share price",
+        "price/share",
     ],
     "cost": ["total cost", "cost basis", "cost basis total", "total cost basis", "book value"],
-    "value": [f"{value}{unit}" for value in VALUES_TODAY for unit in ("", " $", " ($)", " (usd)")],
-    "closing": [f"{price}{unit}" for price in PRICES_TODAY for unit in ("", " $", " ($)", " (usd)")],
+    "value": ["market value", "current value", "mkt value", "mkt val", "position value", "total value", "value"],
+    "closing": [
+        "last price", "current price", "market price", "closing price", "price today", "mark price", "mark", "last",
+        "latest price",
+    ],
     "date": [
         "entry date", "trade date", "purchase date", "buy date", "date acquired", "acquired", "acquisition date",
         "date purchased", "open date", "opened date", "opened", "transaction date", "filled time", "bought", "bought on",
-        "purchased", "date",
+        "purchased", "date of purchase", "date",
     ],
     "exit_date": ["exit date", "sell date", "sale date", "date sold", "sold on", "close date", "closed date", "closed"],
-    "exit_price": ["exit price per share", "exit price", "sell price", "sale price", "close price per share"],
+    "exit_price": [
+        "exit price per share", "exit price", "sell price", "sale price", "close price per share", "proceeds per share",
+    ],
     "class": ["investment class", "asset class"],
     "subtype": ["investment subtype"],
     "underlying": ["underlying symbol", "underlying"],
@@ -39,12 +46,15 @@ USUAL_NAMES = {
     "option_type": ["option type", "put/call", "call/put"],
     "multiplier": ["multiplier", "contract size"],
     "action": ["action", "side", "buy/sell", "b/s", "transaction type", "trans code", "trans type", "transaction"],
-    "fees": ["fees", "fee", "commission", "commissions", "commissions and fees"],
+    "fees": ["fees", "fee", "commission", "commissions", "commissions and fees", "reg fee", "brokerage"],
     "amount": ["amount", "net amount", "total amount"],
     "currency": ["currency", "currency code"],
+    "exchange": ["exchange", "stock exchange", "listing exchange", "primary exchange", "exchange code", "market code"],
     "account": ["account", "account number", "account name"],
     "description": ["description", "name", "notes", "note", "comment", "memo", "security name", "company"],
 }  # fmt: skip
+OPEN_PRICES = frozenset({"price", "share price"})
+"""Names of a price that can be the entry's or today's."""
 _GENERIC_ACTIONS = [
     ["(you )?(buy|bought|b|purchased?|(buy|bought) to open|bto)", "buy"],
     ["(you )?((buy|bought) to (close|cover)|btc|cover|cover short|buy cover)", "cover"],
@@ -96,7 +106,7 @@ def generic_source(
         return None
     columns: dict[str, Any] = {each: header[places[0]] for each, places in found.items()}
     names = [plain(name) for name in header]
-    for each in ("value", "closing", "amount", "fees", "description", "account"):
+    for each in ("price", "cost", "value", "closing", "amount", "fees", "description", "account", "exchange"):
         if each not in columns:
             continue
         is_twice = each in ("value", "closing") and names.count(plain(columns[each])) > 1  # of which day?
@@ -121,9 +131,20 @@ def generic_source(
             source = replace(source, kind="transactions", name="a table of transactions", columns=columns)
             return with_meanings(source, cells)
     kind = "lots" if "date" in columns else "positions"
+    columns |= _beside_the_entry_price(columns, header)
     if "*" in ignored and "price" in columns:
         columns = {each: name for each, name in columns.items() if each not in ("value", "closing", "amount", "fees")}
     return with_meanings(replace(source, kind=kind, name=f"a table of {kind}", columns=columns), cells)
+
+
+def _beside_the_entry_price(columns: Mapping[str, str], header: Sequence[str]) -> dict[str, str]:
+    """Return what Price and Cost mean beside an entry price: today's price, unless lots have exits, and the total cost."""
+    price = in_usd(plain(columns.get("price", "price")))
+    if price in OPEN_PRICES or price == "price per share":
+        return {}
+    names = [in_usd(plain(name)) for name in header]
+    meant = {"closing": "price", "cost": "cost"} if "exit_date" not in columns else {"cost": "cost"}
+    return {each: header[names.index(name)] for each, name in meant.items() if each not in columns and name in names}
 
 
 def with_meanings(source: Source, cells: Mapping[str, Sequence[str]]) -> Source:

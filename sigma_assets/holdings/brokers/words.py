@@ -50,9 +50,13 @@ _KIND_NAMES = frozenset({
     "investment type", "category", "kind",
 })  # fmt: skip
 OPEN_NAMES = frozenset({*SIDE_NAMES, *_STATE_NAMES, *_KIND_NAMES, "position", "position type", "buy/sell", "b/s", "action",
-                        "transaction type", "trans type", "trans code", "transaction"})  # fmt: skip
+                        "transaction type", "trans type", "trans code", "transaction", "event", "event type", "activity",
+                        "activity type", "operation", "way", "buy / sell", "buy or sell", "trade type",
+                        "order side"})  # fmt: skip
 """Names of columns that are looked into for what they mean."""
 
+SALES = frozenset({"sell", "sold", "sale", "sell to close", "sold to close", "stc", "you sold"})
+"""Words for what closes a lot: no lot has one."""
 TELLING = frozenset(
     {
         "short",

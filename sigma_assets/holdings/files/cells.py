@@ -19,6 +19,7 @@ from sigma_assets.base.numerals import (
     YEAR_FIRST,
     decimals,
     is_storable,
+    spreadsheet_day,
     written_date,
     written_number,
 )
@@ -244,6 +245,8 @@ class RowCells:
 
 def a_day(text: str, order: str | None) -> str:
     """Return what is expected where a text is no day, or one in another order than that of the file."""
+    if serial := spreadsheet_day(text):
+        return f"a day as YYYY-MM-DD; format what a spreadsheet counts from 1900 as {serial} as a day there"
     others = [each for each in (MONTH_FIRST, DAY_FIRST, YEAR_FIRST) if each != order and written_date(text, each)]
     if not others:
         return "a day as YYYY-MM-DD"

@@ -13,12 +13,14 @@ from sigma_assets.base.numerals import (
     may_be_day,
     written_number,
 )
-from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, REQUIRED, plain
-from sigma_assets.holdings.brokers.usual import PRICES_TODAY, VALUES_TODAY
+from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, REQUIRED, in_usd, plain
+from sigma_assets.holdings.brokers.usual import USUAL_NAMES
 from sigma_assets.holdings.brokers.words import (
     OPEN_NAMES,
+    SALES,
     TELLING_PATTERN,
     ends_or_is_short,
+    in_words,
     is_usd,
     not_understood,
     telling_cell,
@@ -28,21 +30,30 @@ from sigma_assets.holdings.files.layout.column import Column
 from sigma_assets.holdings.files.layout.table import Table
 
 HEADER_COLUMNS = ", ".join(OUR_COLUMNS.values())
-VALUATIONS = frozenset(
-    f"{what}{unit}"
-    for what in (
-        *PRICES_TODAY,
-        *VALUES_TODAY,
-        *("gain/loss", "gain", "unrealized gain/loss", "unrealized p&l", "unrealized gain", "total gain/loss"),
-        *("price change", "day change", "day's change", "today's gain/loss", "percent of account", "% of account"),
-    )
-    for unit in ("", " $", " %", " ($)", " (%)", " (usd)")
+_TODAY = re.compile(
+    r"(?:% |\$ )?(?:(?:today'?s?|day'?s?|daily|1 ?d(?:ay)?|total|overall|unreali[sz]ed|open|price|mrk|high|low|ytd"
+    r"|(?:short|long)[- ]term|capital|est(?:imated|\.)?|annual) )*"
+    r"(?:gain/loss|gain|loss|g/l|p/l|p&l|profit|change|chn?g|return|yield|high|low|volume|bid|ask|weight|allocation|limit|income)"
+    r"(?: (?:today|day|open|ytd|dollar|percent|amt\.?|amount))*(?: ?\(?[$%]\)?| \(usd\))?"
+    r"|(?:%|percent) of (?:account|portfolio|total)|1 day [%$]|open|time|net liq"
 )
-"""Usual names of what a broker says of a lot today: prices come from the price source."""
+"""Names of what a broker or a quote says of a lot today, or of today itself: prices come from the price source."""
+_OTHER_DAY = re.compile(
+    r"(?:settle(?:ment)?|post(?:ed|ing)?|process(?:ing)?|pric(?:e|ing)|value|cob) date|as of(?: date)?"
+)
+"""Days that do not matter beside the one of the trade."""
+_IDENTIFIER = re.compile(
+    r"(?:(?:transaction|order|trade|position|security|reference|confirmation|lot|activity) )?id"
+    r"|(?:transaction|order|security|reference|confirmation|cusip) (?:no\.?|number|#)|cusip|isin|sedol|wkn|figi"
+)
+_FEW = 1_000
+"""Different cells of a column that tell whether it holds days."""
 _NOTES = frozenset({"description", "notes", "note", "comment", "memo"})
 _A_CURRENCY = re.compile(r"^[A-Za-z]{3}$|[€£¥₣]|(?i:euro|pound|franc|yen|canadian|australian)")
 _FEES_IN = re.compile(r"(?:comm|commission|fees?) in (?!usd)[a-z]{3}")
 """How Interactive Brokers names a column of fees in the currency of the account."""
+_CURRENCY = re.compile(r"(?:.* )?(?:currency|ccy|curr\.?)(?: code)?")
+_FEE_CURRENCY = re.compile(r"(?:fees?|commissions?|brokerage) (?:currency|ccy|curr\.?)(?: code)?")
 CURRENCIES = frozenset(
     {"currency", "currency code", "ccy", "curr."}
     | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
@@ -64,7 +75,11 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
     for name, cells, value, line, near in _unknown_columns(table):
         if name.lower() not in ignored_columns and (doubt := _doubt(table, name, cells)):
             findings.doubts.append(doubt)
-        elif name.lower() in ignored_columns or "*" in ignored_columns or (near is None and plain(name) in VALUATIONS):
+        elif (
+            name.lower() in ignored_columns
+            or "*" in ignored_columns
+            or (near is None and _says_nothing(table, name, cells))
+        ):
             ignored.append(name)
         elif near is not None:
             expected = f"only columns of {HEADER_COLUMNS} (did you mean {near}?)"
@@ -72,6 +87,9 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
         elif any(written_number(cell) is not None or may_be_day(cell) for cell in cells.distinct):
             question = f"the column {name!r} is unknown and holds numbers or dates: ignore it?"
             remedy = f"one of {HEADER_COLUMNS}, or `--ignore-column {{}}` (`'*'` for all)"
+            if in_usd(plain(name)) == "cost":
+                question = "of a share or of the lot? As long as it is not said, this cost does not count: ignore it?"
+                remedy = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
             findings.doubts.append(Doubt.of_column("ERR_CSV_006", line, name, value, question, remedy))
         else:
             ignored.append(name)
@@ -102,7 +120,8 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
     """Refuse rows in another currency than USD by a column that no field uses; a mapping's own is read with the rows."""
     for name, cells, *_ in _unknown_columns(table):
         fee = _FEES_IN.fullmatch(plain(name))
-        is_named = plain(name) in CURRENCIES and "currency" not in table.cells
+        is_named = plain(name) in CURRENCIES or bool(not table.source.recognise and _CURRENCY.fullmatch(plain(name)))
+        is_named &= "currency" not in table.cells or bool(_FEE_CURRENCY.fullmatch(plain(name)))
         if not (is_named or fee) or {name.lower(), "*"} & set(ignored_columns):
             continue
         is_other = cells.having(_is_paid if fee else _is_foreign)
@@ -116,6 +135,14 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
                 return
 
 
+def _says_nothing(table: Table, name: str, cells: Column) -> bool:
+    """Return whether an unused column is no part of a lot: numbers of today, or what identifies a row or an instrument."""
+    words = plain(name)
+    if _TODAY.fullmatch(words) or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
+        return not any(map(may_be_day, cells.distinct[:_FEW]))
+    return bool(_IDENTIFIER.fullmatch(words) or ("date" in table.cells and _OTHER_DAY.fullmatch(words)))
+
+
 def _is_paid(fee: str) -> bool:
     return bool(written_number(fee))
 
@@ -126,10 +153,11 @@ def _is_foreign(currency: str) -> bool:
 
 def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
     """Ask about a column that by its name, or some of its cells, says which side or kind a lot has, or that it is closed."""
-    if table.source.kind == "transactions" or plain(name) not in OPEN_NAMES:
+    if table.source.kind == "transactions":
         return None
     fields = [each for each in ("direction", "class", "status") if each not in table.labels]
-    value = not_understood(plain(name), cells.distinct, fields)
+    value = not_understood(plain(name), cells.distinct, fields) if plain(name) in OPEN_NAMES else None
+    value = value or next((cell for cell in cells.distinct if in_words(cell) in SALES), None)
     if value is None or written_number(value) is not None or may_be_day(value):
         return None
     return Doubt.of_column(
@@ -138,7 +166,7 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
         name,
         value,
         f"the column {name!r} may say the side, the kind or the end of each lot, but is not understood: ignore it?",
-        "one of Long and Short; Open and Closed; kinds such as Stock, ETF, Bond, Option and Cash; or Buy and Sell, in a"
+        "one of Long and Short; Open and Closed; kinds such as Stock, ETF, Bond, Option and Cash; or Buy and Sell, in"
         " a table of transactions or beside exit dates; or `--ignore-column {}`",
     )
 

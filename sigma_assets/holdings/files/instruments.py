@@ -23,6 +23,7 @@ _CASH_NAMES = re.compile(
 _CASH_TICKERS = frozenset({"CASH", "CORE", "USD"})
 """Names of cash that are also tickers: Pathward, Core Natural Resources, ProShares Ultra Semiconductors."""
 _SIDE = re.compile(r"\b(?:CALL|PUT)\b", re.I)
+_NAME = re.compile(r"[A-Z][a-z]{2,}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 
@@ -95,6 +96,10 @@ def _symbols(cells: Cells, wanted: BoolArray) -> tuple[list[Instrument | None], 
         for row in np.flatnonzero(is_unread[of_row] & wanted).tolist():
             expected = "an option contract as AAPL 1/17/2025 Call $200.00"
             cells.wrong("ERR_POS_025", row, "contract", expected, "looks like an option contract, but is none")
+    if words := list(filter(_NAME.fullmatch, texts.distinct)):
+        cells.findings.warnings.append(
+            f"{', '.join(words[:5])}: read as symbols; if these are names of companies, put their tickers there"
+        )
     is_wrong = np.array([fault is not None for _, fault in read], dtype=bool)[texts.codes]
     for row in np.flatnonzero(is_wrong & wanted & ~is_described).tolist():
         code, expected, message = read[texts.codes[row]][1]

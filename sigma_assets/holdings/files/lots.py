@@ -18,6 +18,7 @@ from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.options import OptionTerms
 from sigma_assets.holdings.files.statements import (
     ask_about_signs,
+    ask_about_totals,
     check_costs,
     check_status,
     check_unit,
@@ -70,6 +71,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
         frame = frame[rows]
     if not allow_duplicates:
         _note_duplicates(cells, frame)
+        ask_about_totals(cells, frame[np.isnat(exit_date[rows])])
     if not cells.table.source.is_strict and not cells.has("direction"):
         _note_both_sides(cells, frame)
     return frame.reset_index(drop=True)

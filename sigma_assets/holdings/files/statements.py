@@ -1,12 +1,16 @@
 """What further columns of a lot state: its side, whether it is closed, and what its price adds up to."""
 
+import shlex
+
 import numpy as np
+import pandas as pd
 
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.base.numerals import NOTHING
-from sigma_assets.holdings.brokers.sources import plain
+from sigma_assets.holdings.brokers.sources import in_usd, plain
+from sigma_assets.holdings.brokers.usual import OPEN_PRICES
 from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
-from sigma_assets.holdings.files.cells import Cells
+from sigma_assets.holdings.files.cells import Cells, Doubt
 from sigma_assets.holdings.files.instruments import Instruments
 
 _HUNDREDFOLD, _OF_BONDS, _NEARLY = (0.01, 100.0), (0.001, 1_000.0), 0.1
@@ -15,8 +19,8 @@ USD per contract; that of a bond may be beside the number of bonds of 1,000 each
 differ by up to this share."""
 _USUAL_PAR = (10.0, 300.0)
 """Between these lie the prices of nearly all bonds, in per cent of par."""
-_OPEN_PRICES = frozenset({"price", "share price", "price ($)", "price (usd)", "price $"})
-"""Names of a price that can be the entry's or today's."""
+_LEAST, _FEW = 5e-9, 1_000
+"""Half of the last decimal that a quantity has; questions of one kind."""
 _SAME, _ROUNDED = 0.001, 0.006
 """Prices that differ by no more than this share, or this many USD, are the same: an average cost is printed in cents."""
 
@@ -55,8 +59,8 @@ def is_of_today(
     from_cost, from_value : what total cost and value make of one; NaN where the file does not say.
     size : units of each lot, NaN for what is no lot, or cash.
     """
-    if cells.table.source.recognise or plain(cells.table.label("price")) not in _OPEN_PRICES:
-        return False  # a broker's are known
+    if not _may_be_of_today(cells):
+        return False
     rounding = _SAME * price + np.minimum(_ROUNDED, _ROUNDED * price) + _ROUNDED / np.abs(size)
     is_value, is_cost = (np.abs(each - price) <= rounding for each in (from_value, from_cost))
     known = np.isfinite(from_value) & np.isfinite(size) & (price > 0)
@@ -81,6 +85,11 @@ def is_of_today(
             " the quantity: lots are entered at their cost"
         )
     return True
+
+
+def _may_be_of_today(cells: Cells) -> bool:
+    """Return whether the name of the price leaves open whether it is the entry's; those of brokers are known."""
+    return not cells.table.source.recognise and in_usd(plain(cells.table.label("price"))) in OPEN_PRICES
 
 
 def check_costs(cells: Cells, instruments: Instruments, price: FloatArray, from_value: FloatArray) -> None:
@@ -180,12 +189,48 @@ def ask_about_signs(cells: Cells, rows: BoolArray) -> None:
         )
 
 
+def ask_about_totals(cells: Cells, lots: pd.DataFrame) -> None:
+    """Ask about a lot that is as much as all others of its symbol together: brokers print a position above its lots.
+
+    Parameters
+    ----------
+    lots : open lots by row of the table; their number, and what they cost, have to add up.
+    """
+    sizes = pd.DataFrame({"quantity": lots["quantity"], "cost": lots["quantity"] * lots["entry_price"]})
+    of_symbol = sizes.groupby(lots["symbol"].to_numpy())
+    is_total = (sizes * 2 - of_symbol.transform("sum")).abs() <= _SAME * sizes.abs()
+    is_exact = (sizes["quantity"] * 2 - of_symbol["quantity"].transform("sum")).abs() < _LEAST
+    for row in sizes.index[is_total.all(axis=1) & is_exact & (of_symbol["cost"].transform("size") > 2)][:_FEW]:
+        line, label, symbol = cells.table.lines[row], cells.table.label("symbol"), cells.texts("symbol")[row]
+        question = f"as much as all other lots of {symbol} together, at the same cost: is it a lot of its own?"
+        remedy = (
+            f"the lots of {symbol} or their total: this line is as much as all others of it together, at the same cost."
+        )
+        remedy += " Leave out the total, or `--allow-duplicates` if it is a lot of its own"
+        cells.findings.doubts.append(Doubt("ERR_POS_023", line, label, symbol, question, remedy, "allow_duplicates"))
+
+
 def of_total_cost(
     cells: Cells, instruments: Instruments, from_cost: FloatArray, size: FloatArray, price: FloatArray, rows: BoolArray
 ) -> FloatArray:
-    """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of."""
+    """Return the price that the total cost makes, where the file's own is empty or rounded; a third kind is warned of.
+
+    A column named Price alone that the total cost contradicts in every row is asked about: it may be today's.
+    """
     is_rounded = np.abs(from_cost - price) <= _ROUNDED + _ROUNDED / np.abs(size)
-    for row in np.flatnonzero(np.isfinite(price) & np.isfinite(from_cost) & ~is_rounded & rows).tolist():
+    is_known = np.isfinite(price) & np.isfinite(from_cost) & rows
+    with np.errstate(divide="ignore", invalid="ignore"):
+        is_refused = is_in_another_unit(from_cost / price, instruments)
+    off = np.flatnonzero(is_known & ~is_rounded & ~is_refused).tolist()
+    if off and not (is_known & is_rounded).any() and _may_be_of_today(cells) and not cells.table.source.document:
+        stated = f"{cells.table.label('cost')} makes {from_cost[off[0]]:,.8g} each"
+        remedy = f"the price of the entry, but {stated}: `--ignore-column {{}}` if it is today's price;"
+        remedy += f" `--ignore-column {shlex.quote(cells.table.label('cost'))}` if it is what was paid"
+        cells.doubt(
+            "ERR_POS_036", off[0], "price", f"{stated}: is this today's price, and the cost what counts?", remedy
+        )
+        return price
+    for row in off:
         cells.findings.warnings.append(
             f"line {cells.table.lines[row]}: {instruments.symbol[row]} has a price of {price[row]:,.8g} and a total cost"
             f" that makes {from_cost[row]:,.8g} each: the price is used"

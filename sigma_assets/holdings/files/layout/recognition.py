@@ -32,7 +32,7 @@ _USUAL_OPTIONAL = Source(
     "usual names",
     "lots",
     {name: [each for each in USUAL_NAMES[name] if each != "closed"] for name in OUR_COLUMNS
-     if name not in (*REQUIRED, "class", "subtype")} | {"account": USUAL_NAMES["account"]},
+     if name not in (*REQUIRED, "class", "subtype")} | {name: USUAL_NAMES[name] for name in ("account", "exchange")},
 )  # fmt: skip
 """Usual names of the columns that our own format may lack; a column Closed is rather about whether a lot is."""
 _EXIT = {"exit_date", "exit_price"}
@@ -140,7 +140,8 @@ def _known(head: list[Record], delimiter: str, ignored: Collection[str]) -> Foun
                 found[source.name] = (with_meanings(source, own_columns), line, own)
     for source in known_sources():
         if source.name in found:
-            return Found(*found[source.name], delimiter, tuple(name for name in found if name != source.name))
+            others = tuple(name for name, (_, line, _) in found.items() if line != found[source.name][1])
+            return Found(*found[source.name], delimiter, others)
     return None
 
 

@@ -265,7 +265,8 @@ class _Builder:
         used = {position for positions in places.values() for position in positions}
         for position, name in enumerate(names):
             if position not in used and plain(name) not in self.source.ignore and columns[position].holds_anything():
-                table.unknown[name or f"column {position + 1}"] = columns[position]
+                is_new = name and name not in table.unknown
+                table.unknown[name if is_new else f"{name} column {position + 1}".lstrip()] = columns[position]
         return table
 
     def _without_skipped(

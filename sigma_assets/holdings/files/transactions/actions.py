@@ -15,6 +15,7 @@ Verbs = npt.NDArray[np.object_]
 BUYS, SALES = ("buy", "cover"), ("sell", "sell_short")
 _A_CENT = 0.01
 _REINVESTED, _UNDONE = r"(?i)\breinvest|\brein +@", r"(?i)\brev\b|\brevers|\badj|\bcancel|taken back"
+_A_SPLIT = r"(?i)^(?:stock|forward|reverse)? *split$"
 INSTEAD = (
     " Shares that came are a purchase, at what they had cost, or at the price of the day together with a deposit of as much;"
     " shares that went are a sale. Change the line so, or delete it and use `trade` and `close` after the import; see"
@@ -39,7 +40,8 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
         cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
     for row in np.flatnonzero(verbs == "skip").tolist():
         cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
-    return np.where(_are_reinvested(cells, verbs, quantity), "buy", verbs)
+    is_split = np.isin(verbs, (*BUYS, *SALES)) & cells.texts("description").matching(_A_SPLIT)  # as Yahoo's pairs
+    return np.where(is_split, "move", np.where(_are_reinvested(cells, verbs, quantity), "buy", verbs))
 
 
 def _codes(text: str) -> set[str]:
@@ -97,6 +99,8 @@ def refuse_moves(cells: Cells, verbs: Verbs, quantity: FloatArray, is_cash: Bool
     moves |= (verbs == "dividend") & counts & (amount == 0) & ~is_rounded
     for row in np.flatnonzero(moves).tolist():
         expected = "no shares in a row that is no trade." + INSTEAD
+        if is_cash[row]:
+            expected = "an amount in USD in a column Amount; or delete the line, and record it with `sigma-assets flow`"
         cells.wrong("ERR_POS_033", row, "quantity", expected, "shares without a trade")
     for row in np.flatnonzero(verbs == "move").tolist():
         name, named = ("action", " (a split is named Stock split)") if cells.has("action") else ("symbol", "")
