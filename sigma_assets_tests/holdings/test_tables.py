@@ -447,6 +447,13 @@ def test_a_position_above_its_lots_is_not_counted_twice(header, lots, total, lin
     assert not allowed.doubts
 
 
+def test_in_our_own_format_each_line_is_a_lot_whatever_the_others_add_up_to():
+    days = ("2024-01-02", "2024-02-01", "2024-03-01")
+    rows = "".join(f"AAPL,{quantity},50,{day}\n" for quantity, day in zip((10, 10, 20), days, strict=True))
+
+    assert not read(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{rows}").doubts
+
+
 def test_lots_that_add_up_to_another_one_at_another_cost_are_lots():
     assert not read(f"Symbol,Quantity,Date Acquired,Cost Basis\nAAPL,15,01/14/2023,2000\n{LOTS}").doubts
 

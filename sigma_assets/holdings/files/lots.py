@@ -71,6 +71,7 @@ def read_lots(cells: Cells, today: date, entry_date: date | None, *, allow_dupli
         frame = frame[rows]
     if not allow_duplicates:
         _note_duplicates(cells, frame)
+    if not allow_duplicates and not cells.table.source.is_strict:
         ask_about_totals(cells, frame[np.isnat(exit_date[rows])])
     if not cells.table.source.is_strict and not cells.has("direction"):
         _note_both_sides(cells, frame)
