@@ -39,7 +39,7 @@ FORMULAS: Formulas = {
             "Christoffersen 1998",
         ),
         "specific_share": Formula(
-            "1 - R^2 of the least squares on six factors together, {factor_observations} returns in {last.252}",
+            "1 - R^2 of one least-squares fit on the factors of risk_by_factor, {factor_observations} returns in {last.252}",
             "fewer than 126 returns",
         ),
         "systematic_share": Formula(
@@ -70,8 +70,8 @@ FORMULAS: Formulas = {
     },
     "risk_by_factor": {
         "beta": Formula(
-            "coefficient of {factor} in one least-squares fit on six factors, {risk.factor_observations} returns in"
-            " {last.252}"
+            "coefficient of {factor} in one least-squares fit on the factors of risk_by_factor,"
+            " {risk.factor_observations} returns in {last.252}"
         ),
         "std_error": Formula(
             "classical standard error of the coefficient of {factor}, {risk.factor_observations} returns in {last.252}"
