@@ -212,7 +212,7 @@ METHOD_VERSIONS = {
     "factor_exposures": 2,
     "volatility": 3,
     "correlations": 3,
-    "risk": 2,
+    "risk": 3,
     "stress_tests": 4,
     "performance": 4,
 }
