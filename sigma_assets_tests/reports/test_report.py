@@ -227,6 +227,14 @@ def test_clusters_are_not_denied_where_correlations_are_not_known(full):
     assert "it takes two holdings" in printed(full.report())
 
 
+def test_a_table_that_is_empty_for_want_of_anything_but_cash_does_not_send_to_warnings_that_are_not_there(book):
+    """A book of cash has no joint regression and no shock, and nothing of it lacks: "see the warnings" led nowhere."""
+    book.portfolio(equities=EQUITIES)
+    book.lot("CASH_USD", "L1", quantity=1000.0, market_value=1000.0, risk_symbol=None, investment_class="PRIVATE")
+
+    assert "cash and private holdings have no part in it" in " ".join(printed(book.report()).split())
+
+
 def test_factors_that_the_joint_regression_left_out_are_named(full):
     """An unexplained share beside five factors is not that beside six: whoever reads it must know which are not there."""
     alone = " ".join(printed(full.report(), width=400).split())

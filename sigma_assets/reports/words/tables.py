@@ -18,7 +18,7 @@ from sigma_assets.reports.forms import (
 from sigma_assets.reports.portfolio import Holding, PortfolioReport
 from sigma_assets.reports.words.figures import returns
 from sigma_assets.reports.words.histories import exposures, months
-from sigma_assets.reports.words.table import NOTHING_HELD, Source, TextTable
+from sigma_assets.reports.words.table import NOTHING_HELD, NOTHING_KNOWN, Source, TextTable
 
 
 def tables(report: PortfolioReport) -> list[TextTable]:
@@ -248,7 +248,7 @@ def _table(
     measures: tuple[float | None, ...],
     sources: tuple[tuple[Source | None, ...], ...],
 ) -> TextTable:
-    nothing = "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
+    nothing = NOTHING_KNOWN if report.holdings else NOTHING_HELD
     words = note if rows else nothing
     return TextTable(key, title, columns, columns[:1], rows, words, measures=measures, sources=sources)
 
