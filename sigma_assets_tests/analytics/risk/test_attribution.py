@@ -176,7 +176,7 @@ def test_the_fit_on_the_market_alone_counts_sessions_without_the_other_factors_a
 
 
 def test_without_the_market_no_share_is_called_specific():
-    """SPY on 125 of 252 sessions, one too few: rates and one spread alone would leave nearly all "explained by no factor"."""
+    """SPY on 125 of 252 sessions, one too few: what rates and one spread leave over is not "explained by no factor"."""
     _, history = world(gaps=False)
     last = len(history.sessions) - 1
     history.close[last - 251 : last - 124, history.column("SPY")] = np.nan
