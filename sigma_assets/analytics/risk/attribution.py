@@ -76,7 +76,7 @@ def risk(
     -------
     by_portfolio, by_position, by_factor : DataFrames with the columns of their tables, sorted by key
         A row where `realized_63d` or `var_95` is known. Contributions of positions add up to `realized_63d` and `es_95`:
-        a symbol counts on the sessions on which it has a return, and has no row without any. `variance_share` adds up
+        a symbol counts on the sessions on which it has a return, and has no number without any. `variance_share` adds up
         to 1 - `specific_share`.
 
     Raises
@@ -170,13 +170,12 @@ def _add_books(
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
     tables.portfolio.append(_block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row)))
 
+    has_part = is_long_enough[held.row] & held.known[:, -model.volatility_window :].any(axis=1)
     of_positions = {
         "weight": held.weight,
-        "volatility_contribution": np.where(is_long_enough[held.row], contribution, np.nan),
+        "volatility_contribution": np.where(has_part, contribution, np.nan),
         "share": np.where(
-            is_long_enough[held.row],
-            contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row],
-            np.nan,
+            has_part, contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row], np.nan
         ),
         "es_contribution": _shortfall_contributions(held, of_var, numbers),
     }

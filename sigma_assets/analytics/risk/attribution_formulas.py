@@ -56,11 +56,12 @@ FORMULAS: Formulas = {
         "volatility_contribution": Formula(
             "{weight} x covariance(r_i, r_p) / standard deviation(r_p) x sqrt(252), returns of symbol and portfolio of"
             " {last.63} at this session's weights",
-            "the portfolio's realized_63d is unknown",
+            "the portfolio's realized_63d is unknown, or the symbol has no return in {last.63}",
             "Litterman 1996",
         ),
         "share": Formula(
-            "{volatility_contribution} / {risk.realized_63d}", "realized_63d is unknown or 0: {risk.realized_63d}"
+            "{volatility_contribution} / {risk.realized_63d}",
+            "no volatility_contribution, or realized_63d is 0: {risk.realized_63d}",
         ),
         "es_contribution": Formula(
             "minus the mean of {weight} x r_i over the sessions among {last.250} on which the portfolio's return was"
