@@ -61,7 +61,7 @@ FORMULAS: Formulas = {
         ),
         "share": Formula(
             "{volatility_contribution} / {risk.realized_63d}",
-            "no volatility_contribution, or realized_63d is 0: {risk.realized_63d}",
+            "realized_63d is unknown or 0, or no return of the symbol is known: {risk.realized_63d}",
         ),
         "es_contribution": Formula(
             "minus the mean of {weight} x r_i over the sessions among {last.250} on which the portfolio's return was"
