@@ -67,7 +67,7 @@ def test_an_export_that_cannot_be_written_says_where_and_why(sigma, portfolio_id
     refused(sigma("export", "betas", "-o", "no/such/folder.csv"), "no/such/folder.csv", "No such file or directory")
     refused(sigma("export", "betas", "-o", "a_file/x.csv"), "a_file/x.csv", "Not a directory")
     parquet = sigma("export", "betas", "--format", "parquet", "-o", "no/such/folder.parquet")
-    refused(parquet, "no/such/folder.parquet")
+    refused(parquet, "no/such/folder.parquet", "directory")
 
 
 @pytest.mark.parametrize("day", [TOMORROW, INCEPTION, "2020-01-05"])

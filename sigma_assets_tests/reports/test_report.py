@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
+from sigma_assets.base.conventions import RISK_FACTORS
 from sigma_assets.base.errors import PortfolioNotFoundError, StorageError
 from sigma_assets.cli.reading.report import print_report, sparkline
 from sigma_assets.reports.charts.report import bars, equity_chart
@@ -224,6 +225,28 @@ def test_clusters_are_not_denied_where_correlations_are_not_known(full):
     with full.database.begin() as connection:
         connection.execute(sa.delete(schema.correlations_by_portfolio))
     assert "it takes two holdings" in printed(full.report())
+
+
+def test_a_table_that_is_empty_for_want_of_anything_but_cash_does_not_send_to_warnings_that_are_not_there(book):
+    """A book of cash has no joint regression and no shock, and nothing of it lacks: "see the warnings" led nowhere."""
+    book.portfolio(equities=EQUITIES)
+    book.lot("CASH_USD", "L1", quantity=1000.0, market_value=1000.0, risk_symbol=None, investment_class="PRIVATE")
+
+    assert "cash and private holdings have no part in it" in " ".join(printed(book.report()).split())
+
+
+def test_factors_that_the_joint_regression_left_out_are_named(full):
+    """An unexplained share beside five factors is not that beside six: whoever reads it must know which are not there."""
+    alone = " ".join(printed(full.report(), width=400).split())
+    for factor in RISK_FACTORS[1:]:
+        full.write(schema.risk_by_factor, portfolio_id="P1", session=DAYS[-1], factor=factor, beta=0.1)
+    together = " ".join(printed(full.report(), width=400).split())
+
+    left_out = "rates, growth value spread, momentum spread, size spread, quality spread"
+    assert f"Left out, for want of returns or of movement: {left_out}." in alone
+    assert "on all factors" not in alone
+    assert "on all factors" in together
+    assert "Left out" not in together
 
 
 def test_negative_equity_has_no_weights_and_a_line_below_zero(book):

@@ -197,7 +197,9 @@ def _exposure_formulas(factor: str) -> Formulas:
         },
         "factor_exposures_by_portfolio": {
             exposure: Formula(f"{{{exposure}}}", nothing, over="factor_exposures_by_position"),
-            f"{exposure}_usd": Formula(f"{{{exposure}}} x {{snapshot.equity}}", nothing),
+            f"{exposure}_usd": Formula(
+                f"{{risk_value}} x {{{beta}}}", "no lot has a value and a beta", over="position_values"
+            ),
             f"{factor}_coverage": Formula(
                 f"|market value| of lots with a {factor} beta / |market value| of all open lots",
                 "all market values are 0",

@@ -14,6 +14,8 @@ _GRID = np.sinh(np.linspace(-8.0, 8.0, 161))
 _STEPS = 200
 _LARGEST = float(np.log(np.finfo(float).max))
 """The logarithm of the largest number."""
+_ROUNDING = 4 * np.finfo(float).eps
+"""A gain below this share of all amounts is what adding them up has rounded."""
 
 
 class Cash(NamedTuple):
@@ -88,9 +90,16 @@ def _solved(portfolios: Sequence[Cash]) -> FloatArray:
     counts = np.where(years >= 0, amounts, 0.0)
     years = np.maximum(years, 0.0)
     low, high, is_known = _bracket(counts, years, equity)
-    root = _root(counts, years, equity, low, high)
+    root = np.where(_earned_nothing(counts, years, equity), 0.0, _root(counts, years, equity, low, high))
     is_known &= (equity > 0) & is_later & (root < _LARGEST)
     return np.expm1(np.where(is_known, root, np.nan))
+
+
+def _earned_nothing(counts: FloatArray, years: FloatArray, equity: FloatArray) -> np.ndarray:
+    """Return where the equity is what was paid in but for rounding: no rate is nearer to 0 than 0."""
+    no_growth = np.zeros(len(equity))
+    all_amounts = _surplus(np.abs(counts), years, -np.abs(equity), no_growth)
+    return np.abs(_surplus(counts, years, equity, no_growth)) <= _ROUNDING * all_amounts
 
 
 def _surplus(counts: FloatArray, years: FloatArray, equity: FloatArray, growth: FloatArray) -> FloatArray:

@@ -76,7 +76,7 @@ def risk(
     -------
     by_portfolio, by_position, by_factor : DataFrames with the columns of their tables, sorted by key
         A row where `realized_63d` or `var_95` is known. Contributions of positions add up to `realized_63d` and `es_95`:
-        a symbol counts on the sessions on which it has a return, and has no row without any. `variance_share` adds up
+        a symbol counts on the sessions on which it has a return, and has no number without any. `variance_share` adds up
         to 1 - `specific_share`.
 
     Raises
@@ -159,22 +159,23 @@ def _add_books(
     numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
     numbers["coverage"] = coverage[:, -model.volatility_window :].mean(axis=1)
     joint, market_alone = _factor_fits(returns[:, -model.factor_window :], held.place, factors)
+    # Without the market nearly everything would be called specific.
+    is_fitted = np.isfinite(joint.r_squared) & np.isfinite(market_alone.r_squared)
     numbers |= {
-        "specific_share": 1.0 - joint.r_squared,
+        "specific_share": np.where(is_fitted, 1.0 - joint.r_squared, np.nan),
         "systematic_share": market_alone.r_squared,
-        "factor_observations": np.where(np.isfinite(joint.r_squared), joint.observations, np.nan),
+        "factor_observations": np.where(is_fitted, joint.observations, np.nan),
     }
     is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
     tables.portfolio.append(_block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row)))
 
+    has_part = is_long_enough[held.row] & held.known[:, -model.volatility_window :].any(axis=1)
     of_positions = {
         "weight": held.weight,
-        "volatility_contribution": np.where(is_long_enough[held.row], contribution, np.nan),
+        "volatility_contribution": np.where(has_part, contribution, np.nan),
         "share": np.where(
-            is_long_enough[held.row],
-            contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row],
-            np.nan,
+            has_part, contribution / np.where(volatility > NO_MOVEMENT, volatility, np.nan)[held.row], np.nan
         ),
         "es_contribution": _shortfall_contributions(held, of_var, numbers),
     }
@@ -183,7 +184,7 @@ def _add_books(
     of_symbols = {name: values[held.row] for name, values in keys.items()} | {"symbol": held.symbol}
     tables.position.append(_block({**of_symbols, **of_positions}, np.flatnonzero(has_number)))
 
-    is_factor = np.isfinite(joint.beta) & is_row & np.isfinite(joint.r_squared)
+    is_factor = np.isfinite(joint.beta) & is_row & is_fitted
     row, factor = np.nonzero(is_factor.T)
     of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
     tables.factor.append(

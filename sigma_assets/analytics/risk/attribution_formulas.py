@@ -39,7 +39,7 @@ FORMULAS: Formulas = {
             "Christoffersen 1998",
         ),
         "specific_share": Formula(
-            "1 - R^2 of the least squares on six factors together, {factor_observations} returns in {last.252}",
+            "1 - R^2 of one least-squares fit on the factors of risk_by_factor, {factor_observations} returns in {last.252}",
             "fewer than 126 returns",
         ),
         "systematic_share": Formula(
@@ -56,11 +56,12 @@ FORMULAS: Formulas = {
         "volatility_contribution": Formula(
             "{weight} x covariance(r_i, r_p) / standard deviation(r_p) x sqrt(252), returns of symbol and portfolio of"
             " {last.63} at this session's weights",
-            "the portfolio's realized_63d is unknown",
+            "the portfolio's realized_63d is unknown, or the symbol has no return in {last.63}",
             "Litterman 1996",
         ),
         "share": Formula(
-            "{volatility_contribution} / {risk.realized_63d}", "realized_63d is unknown or 0: {risk.realized_63d}"
+            "{volatility_contribution} / {risk.realized_63d}",
+            "realized_63d is unknown or 0, or no return of the symbol is known: {risk.realized_63d}",
         ),
         "es_contribution": Formula(
             "minus the mean of {weight} x r_i over the sessions among {last.250} on which the portfolio's return was"
@@ -70,8 +71,8 @@ FORMULAS: Formulas = {
     },
     "risk_by_factor": {
         "beta": Formula(
-            "coefficient of {factor} in one least-squares fit on six factors, {risk.factor_observations} returns in"
-            " {last.252}"
+            "coefficient of {factor} in one least-squares fit on the factors of risk_by_factor,"
+            " {risk.factor_observations} returns in {last.252}"
         ),
         "std_error": Formula(
             "classical standard error of the coefficient of {factor}, {risk.factor_observations} returns in {last.252}"

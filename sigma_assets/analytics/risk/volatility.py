@@ -169,8 +169,8 @@ _MEASURES = {
     "realized_63d": Formula("standard deviation of the total returns of {last.63} x sqrt(252)", _SHORT),
     "expected_21d": Formula(
         "sqrt(mean of two variance forecasts): HAR-RV with non-negative coefficients on {observations} targets, and the mean"
-        " of the mean squared return x 252 of {last.21}, of {last.63} and of {last.252}",
-        "fewer than 60 targets that are fully known, or no mean of the last 63 sessions",
+        " of the mean squared return x 252 of {last.21}, of {last.63} and, where known, of {last.252}",
+        "fewer than 60 targets that are fully known, no mean of the last 63 sessions, or fewer than 4 returns in the last 5",
         "Corsi 2009; Lawson and Hanson 1974; Bates and Granger 1969",
     ),
     "r_squared": Formula(
@@ -180,7 +180,7 @@ _MEASURES = {
     "observations": Formula(
         "count of targets in the HAR-RV regression: mean squared returns of 21 sessions in a row that end by this session,"
         " of the last 252 those that are fully known",
-        "fewer than 60 targets are known",
+        "no regression: see expected_21d",
     ),
     "trend_ratio": Formula("{realized_21d} / {realized_63d}", "realized_63d is unknown or 0: {realized_63d}"),
     "percentile": Formula(

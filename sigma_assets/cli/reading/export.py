@@ -59,7 +59,9 @@ def export(
     except OSError as error:
         if output is None:
             raise  # click knows what to do when the reader of a pipe has gone
-        raise click.BadParameter(f"{output}: cannot be written ({error.strerror})", param_hint="'-o'") from error
+        raise click.BadParameter(
+            f"{output}: cannot be written ({error.strerror or error})", param_hint="'-o'"
+        ) from error
 
 
 def _form_of(output: Path | None) -> str:

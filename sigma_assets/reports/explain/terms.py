@@ -35,7 +35,8 @@ class Terms:
         names = [name for name in formula.names if name in (rows[0] if rows else {})]
         known = [row for row in rows if all(pd.notna(row[name]) for name in names)]
         parts = [formula.filled(lambda name, row=row: shown(row[name])) for row in known]  # type: ignore[misc]
-        return " + ".join(parts) or f"nothing: there is no row of {formula.over}"
+        nothing = f"no row of {formula.over} has these numbers" if rows else f"there is no row of {formula.over}"
+        return " + ".join(parts) or f"nothing: {nothing}"
 
     def _over(self, formula: Formula) -> list[dict[str, Any]]:
         """Return the rows that a formula is summed over."""
@@ -44,7 +45,19 @@ class Terms:
             rows = rows[rows[formula.alike] == self.row["symbol"]]
         if formula.over == "stress_tests_by_position":
             rows = rows.assign(scenario_pnl_usd=rows[f"scenario_{self.row['number']:02d}_pnl_usd"])
+        if self.table == "factor_exposures_by_portfolio" and formula.over == "position_values":
+            rows = self._with_betas(rows)
         return rows.to_dict("records")
+
+    def _with_betas(self, positions: pd.DataFrame) -> pd.DataFrame:
+        """Return positions with the betas of their symbols; those of cash equivalents are 0."""
+        symbols = sorted(set(positions["risk_symbol"].dropna()))
+        factors = self.tables.rows("symbol_factors", Scope(self.scope.sessions), symbols)
+        betas = [name for name in factors.columns if name.endswith("_beta")]
+        of_symbols = factors[["symbol", *betas]].rename(columns={"symbol": "risk_symbol"})
+        found = positions.merge(of_symbols, on="risk_symbol", how="left")
+        found.loc[is_cash_equivalent(found), betas] = 0.0
+        return found
 
     def value(self, name: str) -> Any:
         """Return the number of a name, or the words for a window or a day; None if it is not known."""

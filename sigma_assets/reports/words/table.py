@@ -5,6 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 NOTHING_HELD = "Nothing is held on this session."
+NOTHING_KNOWN = "Nothing is known: cash and private holdings have no part in it, and the warnings say what else lacks."
 
 
 class Source(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sigma_assets.base.conventions import KIND_SCHEME
+from sigma_assets.base.conventions import KIND_SCHEME, RISK_FACTORS
 from sigma_assets.reports.forms import (
     UNKNOWN,
     factor_name,
@@ -18,7 +18,7 @@ from sigma_assets.reports.forms import (
 from sigma_assets.reports.portfolio import Holding, PortfolioReport
 from sigma_assets.reports.words.figures import returns
 from sigma_assets.reports.words.histories import exposures, months
-from sigma_assets.reports.words.table import NOTHING_HELD, Source, TextTable
+from sigma_assets.reports.words.table import NOTHING_HELD, NOTHING_KNOWN, Source, TextTable
 
 
 def tables(report: PortfolioReport) -> list[TextTable]:
@@ -178,10 +178,14 @@ def _factors(report: PortfolioReport) -> TextTable:
         for row in _rows(report.risk_by_factor)
     )
     specific: Any = report.risk.get("specific_share")
+    known = {row["factor"] for row in _rows(report.risk_by_factor)}
+    left_out = [factor_name(factor) for factor in RISK_FACTORS if factor not in known]
     note = (
-        "One joint regression on all factors; a negative share hedges."
+        f"One joint regression on {'these' if left_out else 'all'} factors; a negative share hedges."
         f" {percent(specific)} of the variance is explained by no factor."
     )
+    if left_out:
+        note += f" Left out, for want of returns or of movement: {', '.join(left_out)}."
     columns = ("Factor", "Beta", "Std error", "Variance")
     measures = tuple(row["variance_share"] for row in _rows(report.risk_by_factor))
     shown = ("beta", "std_error", "variance_share")
@@ -244,7 +248,7 @@ def _table(
     measures: tuple[float | None, ...],
     sources: tuple[tuple[Source | None, ...], ...],
 ) -> TextTable:
-    nothing = "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
+    nothing = NOTHING_KNOWN if report.holdings else NOTHING_HELD
     words = note if rows else nothing
     return TextTable(key, title, columns, columns[:1], rows, words, measures=measures, sources=sources)
 

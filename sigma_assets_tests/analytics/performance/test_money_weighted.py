@@ -51,6 +51,24 @@ def test_without_flows_it_is_the_growth_to_the_power_of_365_days():
     np.testing.assert_allclose(found, [np.nan, 1.01**365 - 1, 0.10, 0.10], rtol=1e-10)
 
 
+def test_money_that_earned_nothing_has_a_rate_of_exactly_0():
+    """What was paid in is there, no more and no less: 0, not -7e-16. In binary 0.1 + 0.2 is not 0.3."""
+    sessions = days("2023-01-04", "2023-07-03", "2026-01-05")
+
+    idle = money_weighted_return(np.array([100_000.0]), days("2023-01-03"), np.full(3, 100_000.0), sessions)
+    in_and_out = money_weighted_return(
+        np.array([100_000.1, 5_000.2, -3_000.0]),
+        days("2023-01-03", "2023-02-01", "2023-03-01"),
+        np.array([102_000.3]),
+        sessions[2:],
+    )
+    a_cent = money_weighted_return(np.array([1e9]), days("2023-01-03"), np.array([1e9 + 0.01]), days("2024-01-03"))
+
+    assert idle.tolist() == [0.0, 0.0, 0.0]
+    assert in_and_out.tolist() == [0.0]
+    assert a_cent[0] == pytest.approx(1e-11, rel=1e-4)
+
+
 @pytest.mark.parametrize("equity", [0.0, -5.0])
 def test_nothing_left_has_no_rate(equity: float):
     found = money_weighted_return(np.array([100.0]), days("2023-01-03"), np.array([equity]), days("2024-01-03"))

@@ -175,6 +175,39 @@ def test_the_fit_on_the_market_alone_counts_sessions_without_the_other_factors_a
     assert "{factor_observations}" not in said
 
 
+def test_a_symbol_without_a_return_in_three_months_has_no_contribution_to_their_volatility():
+    """Delisted 100 sessions ago: what it adds to volatility is not known, and 0 would say that it adds nothing."""
+    _, history = world(gaps=False)
+    history.close[-100:, history.column("S01")] = np.nan
+    days = history.sessions.astype(str)
+    lots = [lot("L1", "S00", 300, 100.0, days[330]), lot("L2", "S01", 20, 100.0, days[330])]
+
+    by_portfolio, by_position, _ = risk_of(
+        book(lots, equity=100_000.0, inception=days[330]), history, history.sessions[-1:]
+    )
+
+    found = by_position.set_index("symbol")
+    assert found.loc["S00", "volatility_contribution"] == pytest.approx(by_portfolio.loc[0, "realized_63d"], rel=1e-12)
+    assert np.isnan(found.loc["S01", ["volatility_contribution", "share"]].to_numpy(dtype=float)).all()
+    assert np.isfinite(found.loc["S01", "es_contribution"]), "of the 250 sessions it has 150"
+
+
+def test_without_the_market_no_share_is_called_specific():
+    """SPY on 125 of 252 sessions, one too few: what rates and one spread leave over is not "explained by no factor"."""
+    _, history = world(gaps=False)
+    last = len(history.sessions) - 1
+    history.close[last - 251 : last - 124, history.column("SPY")] = np.nan
+    days = history.sessions.astype(str)
+    stock = book([lot("L1", "S00", 300, 100.0, days[330])], equity=100_000.0, inception=days[330])
+
+    by_portfolio, _, by_factor = risk_of(stock, history, history.sessions[last:])
+
+    found = by_portfolio.iloc[0]
+    assert np.isfinite(found["var_95"])
+    assert np.isnan([found["specific_share"], found["systematic_share"], found["factor_observations"]]).all()
+    assert by_factor.empty
+
+
 def test_a_session_alone_has_the_bits_that_it_has_among_all(with_gaps):
     holdings, history, together = with_gaps
     for row in (330, 480, 619):

@@ -164,7 +164,8 @@ def test_a_holding_without_a_share_says_what_of_the_portfolio_is_unknown(compute
 
     assert before is not None
     assert found.value is None
-    assert found.unknown == "risk_by_position.share is not known: realized_63d is unknown or 0"
+    reason = "realized_63d is unknown or 0, or no return of the symbol is known"
+    assert found.unknown == f"risk_by_position.share is not known: {reason}"
     private = of_altered("holdings", "share", symbols=("FUND_ONE",)).unknown
     assert private is not None
     assert "lives on no symbol" in private

@@ -14,6 +14,7 @@ from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import TERM, Formula
 from sigma_assets.cli.reading.explain import lines
 from sigma_assets.reports.explain import explanation
+from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, numeric_columns
 from sigma_assets.reports.explain.terms import shown
@@ -21,7 +22,7 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames.rows import Rows, read_rows
 from sigma_assets.storage.schema import FAMILIES, portfolios
 from sigma_assets.storage.schema import TABLES as SCHEMA
-from sigma_assets_tests.reports.computed import FIRST, LAST
+from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world
 from sigma_assets_tests.reports.explain.document import BLOCK, rewritten
 
 COMPUTED = [table for table in FORMULAS if table not in INPUTS]
@@ -159,6 +160,24 @@ def test_what_the_lots_of_a_symbol_have_in_common_is_explained_once(computed, of
     assert found.value == rows[0]["price"] == rows[1]["price"]
     assert found.key["lot_id"] == rows[0]["lot_id"]
     assert of("position_values", "cost_basis", symbols=["AAPL"]).value == 100 * 125.5 + 50 * 182
+
+
+def test_an_exposure_in_usd_is_made_of_what_is_known_where_equity_is_not_positive(tmp_path):
+    """Weights and exposures divide by equity and are unknown then; USD are not, and "unknown x (-26212.79)" is not them."""
+    world, key = computed_world(tmp_path)
+    with world.tables.database.begin() as connection:
+        connection.execute(sa.text("UPDATE position_values SET weight = NULL, risk_weight = NULL"))
+        connection.execute(sa.text("UPDATE portfolio_snapshots SET equity = -100.0"))
+
+    found = explanation.explain(
+        world.tables.database, world.settings, world.instance, key, "factor_exposures", "exposure_usd",
+        Which(LAST, factor="size"),
+    )  # fmt: skip
+
+    by_hand = eval(found.filled.replace(" x ", " * "))
+    assert by_hand == pytest.approx(found.value, rel=1e-12)
+    assert found.is_equal
+    world.tables.database.dispose()
 
 
 def test_a_sum_with_one_altered_lot_is_told(computed, of_altered):

@@ -90,12 +90,17 @@ def _dated(market: PriceHistory, first: np.datetime64, last: np.datetime64, sess
 
 
 def _worst(market: PriceHistory, count: int, sessions: SessionArray) -> _Pairs:
-    """Return the stretch of `count` sessions up to each session in which the market lost most; on a tie the earliest."""
+    """Return the stretch of `count` sessions up to each session in which the market lost most; on a tie the earliest.
+
+    From close to close: a price may be missing in between, but not at the ends.
+    """
     close = market.close[:, 0]
     if len(close) <= count:
         return [None] * len(sessions)
-    steps = np.lib.stride_tricks.sliding_window_view(1.0 + total_returns(market)[1:, 0], count)
-    stretch = np.where(np.isfinite(close[:-count]), np.prod(steps, axis=1), np.nan)  # NaN where any return is missing
+    returns = total_returns(market)[1:, 0]
+    steps = np.lib.stride_tricks.sliding_window_view(np.where(np.isfinite(returns), 1.0 + returns, 1.0), count)
+    has_ends = np.isfinite(close[:-count]) & np.isfinite(close[count:])
+    stretch = np.where(has_ends, np.prod(steps, axis=1), np.nan)
     worst = np.fmin.accumulate(np.where(np.isfinite(stretch), stretch, np.inf))
     # Where the least so far was first reached; equal but for rounding is equal.
     is_new = np.concatenate([[True], worst[1:] < worst[:-1] * (1.0 - 1e-12)])

@@ -64,12 +64,24 @@ def test_the_first_stretch_of_all_stays_the_worst():
     assert (str(found.first[0]), str(found.last[0])) == ("2024-01-02", "2024-01-03")
 
 
-def test_a_stretch_with_a_missing_price_is_not_one():
+def test_a_price_missing_inside_the_worst_stretch_does_not_hide_it():
+    """110 to 90 in two sessions is -18 %, whatever the close between was; 90 to 94 is not the worst that happened."""
     market = history_of({"SPY": [100, 110, np.nan, 90, 95, 94]})
 
     found = replay_windows((Replay("r", worst_sessions=2),), market, market.sessions[-1:])
 
-    assert (str(found.first[0]), str(found.last[0])) == ("2024-01-05", "2024-01-09")
+    assert (str(found.first[0]), str(found.last[0])) == ("2024-01-03", "2024-01-05")
+
+
+def test_a_stretch_begins_and_ends_with_a_price():
+    """From 110 or to 60 no stretch of two sessions is known: its other end has no price."""
+    market = history_of({"SPY": [100, np.nan, 110, 105, np.nan, 60, np.nan]})
+
+    found = replay_windows((Replay("r", worst_sessions=2),), market, market.sessions)
+
+    assert found.of_session[0].tolist() == [-1, -1, 0, 0, 0, 1, 1]
+    assert found.first.astype(str).tolist() == ["2024-01-02", "2024-01-05"]  # 100 to 110, 105 to 60
+    assert found.last.astype(str).tolist() == ["2024-01-04", "2024-01-09"]
 
 
 def test_a_window_return_is_a_total_return_from_close_to_close():
