@@ -25,15 +25,12 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.event_log.batching  # noqa: F401  (Dagster hands over batches)
-from sigma_assets.instance.event_log.indexed_tags import IndexedTags
-from sigma_assets.instance.event_log.known_columns import KnownAssetColumns
-from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
-from sigma_assets.instance.event_log.pool_queue import PoolQueue
+from sigma_assets.instance.event_log.storage import SharedEventLog
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
-class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, ConsolidatedSqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with atomic batches, for any number of writing processes.
 
     One file rather than one per run: half the writes, no schema to create for each run, and queries across runs
@@ -122,10 +119,6 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
             if values:
                 statement = insert(AssetKeyTable).values(asset_key=asset_key, **values)
                 connection.execute(statement.on_conflict_do_update(index_elements=["asset_key"], set_=values))
-
-    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
-        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
     def add_dynamic_partitions(self, partitions_def_name: str, partition_keys: Sequence[str]) -> None:
         """Add the partitions that are not there yet, though a sensor or a command adds the same at this moment."""
