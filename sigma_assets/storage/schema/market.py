@@ -10,6 +10,7 @@ from sigma_assets.storage.schema.fields import (
     moment_column,
     number_column,
     portfolio_column,
+    serial_column,
     session_column,
     text_column,
 )
@@ -17,13 +18,7 @@ from sigma_assets.storage.schema.fields import (
 price_loads = sa.Table(
     "price_loads",
     metadata,
-    sa.Column(
-        "revision",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-        comment="running number of the load; grows in the order of commit",
-    ),
+    serial_column("revision", "running number of the load; grows in the order of commit"),
     text_column("source", "price source"),
     moment_column("loaded_at", "when"),
     count_column("rows", "price rows written"),
