@@ -48,6 +48,10 @@ def number_column(
     return sa.Column(name, sa.Double, nullable=null, comment=comment, info=info)
 
 
+def share_column(name: str, comment: str) -> sa.Column:
+    return number_column(name, comment, null=True, low=0, high=1.000001)
+
+
 def count_column(name: str, comment: str, *, null: bool = False) -> sa.Column:
     return sa.Column(name, sa.BigInteger, nullable=null, comment=comment, info={"min": 0})
 
@@ -62,3 +66,8 @@ def moment_column(name: str, comment: str, *, null: bool = False) -> sa.Column:
 
 def portfolio_column() -> sa.Column:
     return text_column("portfolio_id", "portfolio (uuid)", key=True)
+
+
+def portfolio_table(name: str, *columns: sa.Column, comment: str, within: sa.MetaData = metadata) -> sa.Table:
+    """Return a table with one row, or several, for each portfolio and session."""
+    return sa.Table(name, within, portfolio_column(), session_column(), *columns, comment=comment)

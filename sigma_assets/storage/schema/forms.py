@@ -9,6 +9,7 @@ from sigma_assets.storage.schema.fields import (
     number_column,
     portfolio_column,
     session_column,
+    share_column,
     text_column,
 )
 
@@ -44,7 +45,7 @@ _tidy(
     _factor(),
     number_column("exposure", "sum over lots of weight x beta", null=True),
     number_column("exposure_usd", "exposure x equity, USD", null=True),
-    number_column("coverage", "share of |market value| with a beta", null=True, low=0, high=1.000001),
+    share_column("coverage", "share of |market value| with a beta"),
     comment="Exposure of each portfolio to the ten style and spread factors, one row per factor",
 )
 _tidy(
@@ -78,7 +79,7 @@ _tidy(
     number_column("net_exposure", "long_value + short_value, USD"),
     number_column("gross_exposure", "long_value - short_value, USD", low=0),
     number_column("cash_equivalents", "market value of cash and money-market funds, no exposure, USD"),
-    number_column("share_of_gross", "gross_exposure / that of the whole scheme", null=True, low=0, high=1.000001),
+    share_column("share_of_gross", "gross_exposure / that of the whole scheme"),
     comment="Exposure by class: positions by the classes that `classify` has read",
 )
 INTERNAL = ("prices_revision", "holdings_revision", "revision")

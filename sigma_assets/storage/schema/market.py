@@ -10,6 +10,7 @@ from sigma_assets.storage.schema.fields import (
     moment_column,
     number_column,
     portfolio_column,
+    portfolio_table,
     serial_column,
     session_column,
     text_column,
@@ -154,11 +155,8 @@ symbol_metrics = sa.Table(
 
 
 def _coverage(name: str, what: str) -> sa.Table:
-    return sa.Table(
+    return portfolio_table(
         name,
-        metadata,
-        portfolio_column(),
-        session_column(),
         count_column("needed", f"symbols that need {what}: held and factor ETFs"),
         count_column("present", f"of these, with {what} on this session"),
         count_column("stale", f"of these, without {what} on this session but on an earlier one"),
