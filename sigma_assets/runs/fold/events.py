@@ -9,6 +9,7 @@ from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
 from sigma_assets.runs.fold.facts import EventKind, StepEvent
+from sigma_assets.runs.newest import materialized_in
 
 CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
 """Metadata of the observations that a step writes about itself while it runs: the words that writer and reader share."""
@@ -17,8 +18,6 @@ DETAIL = "progress/detail"
 
 NEWEST = 300
 """Events that are read at first. Longer runs (observations come once a second) cost a few queries more."""
-BATCH = 1_000
-"""Materialisations counted at once, of a step that did not end well."""
 
 WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 """What Dagster wraps around whatever an asset raises."""
@@ -97,18 +96,12 @@ def _materialized(instance: dg.DagsterInstance, run_id: str, events: Sequence[St
     unfinished = recorded & begun.keys() - {event.asset for event in events if event.kind == "success"}
     if not unfinished:
         return {}
-    found: dict[str, set[str | None]] = {asset: set() for asset in unfinished}
+    found: dict[str, set[str]] = {asset: set() for asset in unfinished}
     cursor = EventLogCursor.from_storage_id(min(begun[asset] for asset in unfinished))
-    while True:
-        page = instance.get_records_for_run(run_id, str(cursor), {Types.ASSET_MATERIALIZATION}, BATCH).records
-        for record in page:
-            materialization = record.event_log_entry.get_dagster_event().step_materialization_data.materialization
-            asset = materialization.asset_key.to_user_string()
-            if asset in found:
-                found[asset].add(materialization.partition)
-        if len(page) < BATCH:
-            return {asset: len(partitions) for asset, partitions in found.items()}
-        cursor = EventLogCursor.from_storage_id(page[-1].storage_id)
+    for asset, made in materialized_in(instance, run_id, str(cursor)):
+        if asset in found:
+            found[asset].update(made)
+    return {asset: len(partitions) for asset, partitions in found.items()}
 
 
 def _last_observations(
@@ -197,12 +190,10 @@ def ended_from_outside(events: Iterable[dg.DagsterEvent]) -> tuple[str, str] | N
 
     Parameters
     ----------
-    events : of one run, oldest first; those of other types than `TELLING` are left aside.
+    events : of one run, oldest first, of the types of `TELLING`.
     """
     launch, ending = None, None
     for event in events:
-        if event.event_type not in TELLING:
-            continue
         error = getattr(event.event_specific_data, "error", None)
         message, reason = event.message or "", error.message.strip() if error else ""
         for text in (message, reason):
