@@ -87,11 +87,6 @@ class RunCover:
         return self.reason in AGAIN
 
     @property
-    def days(self) -> tuple[date, date]:
-        """First and last session."""
-        return date.fromisoformat(self.first), date.fromisoformat(self.last)
-
-    @property
     def keys(self) -> list[tuple[str, str]]:
         """What it was asked for, asset by asset and portfolio by portfolio ("" for the universe)."""
         return [(asset, key) for asset in sorted(self.assets) for key in self.portfolio_ids or ("",)]
