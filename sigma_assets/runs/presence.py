@@ -1,9 +1,8 @@
 """Which sessions of one portfolio are materialised; `watermark` reads this for all portfolios."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import lru_cache
 
 import dagster as dg
 import numpy as np
@@ -36,16 +35,11 @@ class Presence:
     def __init__(self, instance: dg.DagsterInstance, sessions: SessionArray) -> None:
         self._instance = instance
         self._sessions = sessions
-        self._lock = Lock()
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen = lru_cache(REMEMBERED)(lambda name: _Seen())
 
     def look(self, name: str, first: int, stop: int) -> Mapping[str, BoolArray]:
         """Return, per asset of a phase, which sessions at [first, stop) are materialised of the partition of a name."""
-        with self._lock:
-            seen = self._seen.setdefault(name, _Seen())
-            self._seen.move_to_end(name)
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+        seen = self._seen(name)
         for record in self._instance.get_asset_records([dg.AssetKey(asset) for asset in BY_ASSET]):
             entry = record.asset_entry
             asset = entry.asset_key.to_user_string()
