@@ -86,7 +86,7 @@ class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogSto
         """Store events with their tags, asset keys and check executions: all of them, or none."""
         with self._write() as connection:
             identified = list(zip(events, self._insert_events(connection, events), strict=True))
-            of_assets = [(event, event_id) for event, event_id in identified if _is_of_asset(event)]
+            of_assets = [(event, event_id) for event, event_id in identified if _asset_key(event)]
             if of_assets:
                 self._store_asset_event_tags(connection, *zip(*of_assets, strict=True))
                 self._store_asset_keys(connection, of_assets)
@@ -95,10 +95,7 @@ class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogSto
                     self.store_asset_check_event(event, event_id)
 
     def _insert_events(self, connection: Connection, events: Sequence[dg.EventLogEntry]) -> range:
-        """Insert events and return their storage ids: SQLite's choice for one, ours for several, under the write lock."""
-        if len(events) == 1:
-            stored = connection.execute(SqlEventLogStorageTable.insert(), self._event_to_row(events[0]))
-            return range(stored.lastrowid, stored.lastrowid + 1)
+        """Insert events and return their storage ids: under the write lock, those that SQLite would choose."""
         last = connection.execute(select(func.coalesce(func.max(SqlEventLogStorageTable.c.id), 0))).scalar_one()
         ids = range(last + 1, last + 1 + len(events))
         rows = [{"id": event_id, **self._event_to_row(event)} for event_id, event in zip(ids, events, strict=True)]
@@ -107,12 +104,12 @@ class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogSto
 
     def _store_asset_keys(self, connection: Connection, events: Sequence[tuple[dg.EventLogEntry, int]]) -> None:
         """Leave each asset's row as storing the events one after another would: the last of each type decides."""
-        last: dict[tuple[str, Any], tuple[dg.EventLogEntry, int]] = {}
+        last: dict[tuple[str | None, Any], tuple[dg.EventLogEntry, int]] = {}
         for event, event_id in events:
             key = (_asset_key(event), event.dagster_event_type)
             last.pop(key, None)
             last[key] = (event, event_id)
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[str | None, dict[str, Any]] = {}
         for (asset_key, _), (event, event_id) in last.items():
             rows.setdefault(asset_key, {}).update(self._get_asset_entry_values(event, event_id, True))
         for asset_key, values in rows.items():
@@ -159,13 +156,9 @@ def _alembic_config() -> Config:
     return get_alembic_config(consolidated_sqlite_event_log.__file__)
 
 
-def _asset_key(event: dg.EventLogEntry) -> str:
+def _asset_key(event: dg.EventLogEntry) -> str | None:
+    """Return the key of the asset that an event is about; None for an event of another type."""
+    if not event.is_dagster_event or event.dagster_event_type not in ASSET_EVENTS:
+        return None
     asset_key = event.get_dagster_event().asset_key
-    if asset_key is None:
-        raise dg.DagsterInvariantViolationError(f"the {event.dagster_event_type} event names no asset")
-    return asset_key.to_string()
-
-
-def _is_of_asset(event: dg.EventLogEntry) -> bool:
-    is_asset_event = event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
-    return is_asset_event and event.get_dagster_event().asset_key is not None
+    return asset_key.to_string() if asset_key else None
