@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
@@ -142,9 +143,10 @@ def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
     kind = KINDS.get(event.event_type)
     if event.event_type == Types.ASSET_OBSERVATION:
         observation = event.asset_observation_data.asset_observation
-        seen = _observation(observation.metadata, head)
-        if seen is not None and observation.asset_key.to_user_string() == entry.step_key:
-            yield seen
+        told: dict[str, Any] = {key: value.value for key, value in observation.metadata.items()}
+        if CURRENT in told and observation.asset_key.to_user_string() == entry.step_key:
+            counts = {"current": told[CURRENT], "total": told[TOTAL], "unit": told[UNIT]}
+            yield replace(head, kind="progress", text=told.get(DETAIL, ""), **counts)
     elif kind == "failure":
         text, error_type, trace = raised_by(event.step_failure_data.error)
         yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
@@ -152,24 +154,6 @@ def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
         yield replace(head, kind=kind, text=raised_by(event.step_retry_data.error)[0])
     elif kind:
         yield replace(head, kind=kind)
-
-
-def _observation(metadata: Mapping[str, dg.MetadataValue], head: StepEvent) -> StepEvent | None:
-    if CURRENT not in metadata:
-        return None
-    unit, detail = (metadata[key].value if key in metadata else None for key in (UNIT, DETAIL))
-    return replace(
-        head,
-        kind="progress",
-        current=_whole(metadata[CURRENT].value),
-        total=_whole(metadata[TOTAL].value) if TOTAL in metadata else None,
-        unit=None if unit is None else str(unit),
-        text="" if detail is None else str(detail),
-    )
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def raised_by(error: SerializableErrorInfo | None) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ class StepEvent:
     Attributes
     ----------
     storage_id : its place in the event log.
-    current, total, unit : of a `progress` event: how far the step is; None where it did not say.
+    current, total, unit : of a `progress` event: how far the step is.
     text : of a `failure` or `retry`: type and message of the exception; of `progress`: its lines of detail.
     error_type : of a `failure`: the type of the exception alone.
     trace : of a `failure`: the stack of the exception.
