@@ -176,6 +176,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
     names = _between(order, positions, from_name, to_name) if is_open or not spans else ()
     ranged = tuple(roster.id_of[name] for name in names if name in roster.id_of)
     portfolio_ids = roster.within(spans) if spans else ranged
+    is_whole = {from_name, to_name} <= positions.keys() and bool(ranged) and set(ranged) <= set(portfolio_ids)
     return RunCover(
         run_id=run.run_id,
         root_run_id=run.tags.get(ROOT_RUN, run.run_id),
@@ -192,7 +193,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         portfolio_ids=portfolio_ids,
         assets=frozenset(key.to_user_string() for key in run.asset_selection or ()),
         is_written_down=bool(spans) or not from_name,
-        is_intact=not from_name or _is_intact(ranged, portfolio_ids, from_name in positions and to_name in positions),
+        is_intact=not from_name or is_whole,
         target=run.tags.get(TARGET),
         died=died,
     )
@@ -203,10 +204,6 @@ def _is_day(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-
-
-def _is_intact(ranged: Sequence[str], written: Sequence[str], has_ends: bool) -> bool:
-    return has_ends and bool(ranged) and set(ranged) <= set(written)
 
 
 def _between(order: Sequence[str], positions: Mapping[str, int], start: str, end: str) -> tuple[str, ...]:
