@@ -138,12 +138,6 @@ def abandoned_runs(instance: dg.DagsterInstance, roster: Roster) -> list[RunCove
     return [run for run in covers_of(instance, roster, instance.get_run_records(chosen)) if run.is_abandoned]
 
 
-def cover_of(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> RunCover | None:
-    """Return what one run covers; None if it is unknown or covers no partitions of ours."""
-    found = covers_of(instance, roster, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
-    return found[0] if found else None
-
-
 def write_down(instance: dg.DagsterInstance, roster: Roster, cover: RunCover) -> None:
     """Let a run that somebody launched by hand say for ever what it covers, as those that we plan do."""
     tags = portfolio_tags(roster.spans(cover.portfolio_ids))

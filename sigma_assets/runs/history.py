@@ -14,7 +14,7 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
-from sigma_assets.runs.covers import RunCover, cover_of, run_pages, runs
+from sigma_assets.runs.covers import RunCover, covers_of, run_pages, runs
 from sigma_assets.runs.fold.events import WORKER_DIED, RunEvents, read_events
 from sigma_assets.runs.fold.facts import IN_FLIGHT, Attempt, PortfolioFacts, RunFacts, RunState, attempts
 from sigma_assets.runs.fold.phases import BY_ASSET, PHASES
@@ -251,8 +251,8 @@ def stories(
 
 def story_of(instance: dg.DagsterInstance, roster: Roster, run_id: str, calendar: TradingCalendar) -> RunStory | None:
     """Return the story of one run; None if it is not one of ours (it covers no partitions)."""
-    cover = cover_of(instance, roster, run_id)
-    return History(instance, lambda: roster, calendar).story(cover) if cover else None
+    covers = covers_of(instance, roster, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
+    return History(instance, lambda: roster, calendar).story(covers[0]) if covers else None
 
 
 def headline(failures: Sequence[tuple[str, str, str]]) -> str:
