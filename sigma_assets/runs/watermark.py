@@ -44,7 +44,8 @@ class Materialized:
         self._wiped: dict[str, float | None] = {}
         self._there: dict[str, dict[str, np.ndarray]] = {}
         self._all_there: dict[str, dict[tuple[str, ...], np.ndarray]] = {}
-        self._owed: dict[tuple[str, str], np.ndarray] = {}  # event that the run was made with; 0 where nothing is owed
+        self._owing: dict[tuple[str, str], np.ndarray] = {}  # event that the run was made with; 0 where nothing is owed
+        self._owed: dict[tuple[str, str], np.ndarray] = {}  # of these, what belongs to partitions that are there
         self._failed: set[str] = set()
 
     def look(self, instance: dg.DagsterInstance, roster: Roster, assets: Sequence[str]) -> "Materialized":
@@ -122,7 +123,7 @@ class Materialized:
         for name, positions in by_name.items():
             partitions.setdefault(name, np.zeros(len(self.calendar), dtype=bool))[positions] = True
             self._all_there.pop(name, None)
-        self._take_off(self._owed, asset, latest)
+        self._take_off(self._owing, asset, latest)
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 
     def _take_off(self, owing: Mapping[tuple[str, str], np.ndarray], asset: str, latest: Mapping[str, int]) -> None:
@@ -134,7 +135,7 @@ class Materialized:
                 owed[self._position[day]] = 0
 
     def _note_failed(self, instance: dg.DagsterInstance, roster: Roster) -> None:
-        """Note what runs over existing partitions left undone; nothing of removed portfolios, which nobody will do.
+        """Note what runs over existing partitions left undone; what removed portfolios owe nobody will do.
 
         The event log is asked once about each such run, and then each look takes off what it reads: after a bad night there
         are hundreds of them.
@@ -143,7 +144,7 @@ class Materialized:
         chosen = dg.RunsFilter(statuses=UNSUCCESSFUL, tags={REASON: list(AGAIN)}, created_after=after)
         covers = covers_of(instance, roster, instance.get_run_records(chosen))
         names = {"": ""} | roster.name_of
-        owing = {key: owed.copy() for key, owed in self._owed.items()}  # others may be reading it
+        owing = {key: owed.copy() for key, owed in self._owing.items()}  # others may be reading it
         since: dict[str, int] = {}
         for cover in covers:
             if cover.run_id in self._failed:
@@ -159,5 +160,6 @@ class Materialized:
         for asset, made in since.items():
             self._take_off(owing, asset, newest_events(instance, asset, after=made or None))
         self._failed = {cover.run_id for cover in covers}
-        active = {"", *instance.get_dynamic_partitions(str(portfolios_def.name))} if owing else set()
-        self._owed = {key: owed for key, owed in owing.items() if key[1] in active and owed.any()}
+        self._owing = {key: owed for key, owed in owing.items() if owed.any()}
+        active = {"", *instance.get_dynamic_partitions(str(portfolios_def.name))} if self._owing else set()
+        self._owed = {key: owed for key, owed in self._owing.items() if key[1] in active}
