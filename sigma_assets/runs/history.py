@@ -15,8 +15,8 @@ import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
 from sigma_assets.runs.covers import RunCover, covers_of, run_pages, runs
-from sigma_assets.runs.fold.events import WORKER_DIED, RunEvents, read_events
-from sigma_assets.runs.fold.facts import IN_FLIGHT, Attempt, PortfolioFacts, RunFacts, RunState, attempts
+from sigma_assets.runs.fold.events import WORKER_DIED, read_events
+from sigma_assets.runs.fold.facts import IN_FLIGHT, Attempt, PortfolioFacts, RunEvents, RunFacts, RunState, attempts
 from sigma_assets.runs.fold.phases import BY_ASSET, PHASES
 from sigma_assets.runs.fold.progress import Progress, onboarding_progress
 from sigma_assets.runs.presence import Presence
@@ -173,10 +173,7 @@ class History:
             return facts
         read = self._events(cover, facts)
         assets = facts.assets or frozenset(event.asset for event in read.events)
-        return replace(
-            facts, assets=assets, events=read.events, materialized=read.materialized,
-            error_kind=read.error_kind, error=read.error,
-        )  # fmt: skip
+        return replace(facts, assets=assets, **vars(read))
 
     def _events(self, cover: RunCover, facts: RunFacts) -> RunEvents:
         if cover.died:

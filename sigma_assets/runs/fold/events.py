@@ -1,15 +1,15 @@
 """Read what the steps of a run did from Dagster's event log, without reading every materialisation in it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
-from sigma_assets.runs.fold.facts import EventKind, StepEvent
+from sigma_assets.runs.fold.facts import EventKind, RunEvents, StepEvent
 from sigma_assets.runs.newest import materialized_in
 
 CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
@@ -55,16 +55,6 @@ REFUSED = "Failure"
 """What an asset raises of which a check refuses some portfolios; the others it has recorded."""
 
 
-@dataclass(frozen=True)
-class RunEvents:
-    """What the log of one run holds; see `RunFacts` for the fields."""
-
-    events: tuple[StepEvent, ...] = ()
-    materialized: Mapping[str, int] = field(default_factory=dict)
-    error_kind: str = ""
-    error: str = ""
-
-
 def read_events(instance: dg.DagsterInstance, run_id: str, *, has_ended: bool = True) -> RunEvents:
     """Return what the steps of a run did, oldest first, and why the run as a whole ended badly.
 
@@ -82,7 +72,8 @@ def read_events(instance: dg.DagsterInstance, run_id: str, *, has_ended: bool = 
         events = tuple(_explained(event, error) for event in events)
     elif any(event.kind == "failure" for event in events):
         kind, error = "", ""  # the step says it better
-    return RunEvents(events, _materialized(instance, run_id, events) if has_ended else {}, kind, error)
+    materialized = _materialized(instance, run_id, events) if has_ended else {}
+    return RunEvents(events=events, materialized=materialized, error_kind=kind, error=error)
 
 
 def _explained(event: StepEvent, ending: str) -> StepEvent:
