@@ -48,7 +48,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(asset
     assert spec.group_name in ("market", "symbols", "portfolios")
     assert all(column.description for column in schema.columns)
     assert "schema" in {check.name for check in asset.check_specs}
-    # `instance.event_log.planned_checks` relies on it
+    # `instance.event_log.storage` relies on it
     assert all(check.partitions_def is None for check in asset.check_specs)
 
 

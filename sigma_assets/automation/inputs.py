@@ -144,17 +144,9 @@ def universe_missing(
         last = np.datetime64(inputs.target)
         starts = [days[-1] for days in inputs.sessions.values() if last in days[-1:]]
     due = calendar[(calendar >= min(starts, default=calendar[-1])) & (calendar <= np.datetime64(inputs.target))]
-    return {
-        (None, asset): absent
-        for asset in assets
-        if len(absent := due if force else _absent(materialized, asset, due, inputs.lost))
-    }
-
-
-def _absent(materialized: Materialized, asset: str, due: SessionArray, lost: SessionArray) -> SessionArray:
-    """Return the sessions that the universe lacks for an asset."""
-    absent = materialized.missing(asset, None, due)
-    return np.union1d(absent, np.intersect1d(due, lost)) if len(lost) else absent
+    lost = np.intersect1d(due, inputs.lost)
+    absent = {asset: due if force else np.union1d(materialized.missing(asset, None, due), lost) for asset in assets}
+    return {(None, asset): sessions for asset, sessions in absent.items() if len(sessions)}
 
 
 def adopt_portfolios(instance: dg.DagsterInstance, tables: Tables, adopted_by: str) -> Roster:

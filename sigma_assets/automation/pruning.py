@@ -4,7 +4,7 @@ Everything else is kept: the numbers of active portfolios, and the newest materi
 watermark.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +13,11 @@ import dagster as dg
 import sqlalchemy as sa
 
 from sigma_assets.runs.covers import RunCover, run_pages
-from sigma_assets.runs.newest import MATERIALIZATION, newest_events
+from sigma_assets.runs.newest import materialized_in, newest_events
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import portfolios
 from sigma_assets.storage.roster import Roster
 from sigma_assets.storage.schema import FAMILIES, PACKED, price_looks, stored_table
-
-EVENTS_AT_ONCE = 5_000
 
 Track = Callable[[Sequence[RunCover], str], Iterable[RunCover]]
 """Yields runs, and shows how many are done, with what is done to them: a run takes 20 to 40 ms."""
@@ -107,25 +105,11 @@ def _made_newest_event(instance: dg.DagsterInstance, run_id: str, end: int | Non
 
 def _is_newest_somewhere(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Return whether a run made the newest materialisation of any partition."""
-    for asset, made in _materialized(instance, run_id):
+    for asset, made in materialized_in(instance, run_id):
         newest = newest_events(instance, asset, made)
         if any(made[key] >= storage_id for key, storage_id in newest.items()):
             return True
     return False
-
-
-def _materialized(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield the partitions that a run materialised, with the event of each, asset by asset, some at a time."""
-    cursor, has_more = None, True
-    while has_more:
-        page = instance.get_records_for_run(run_id, cursor, of_type=MATERIALIZATION, limit=EVENTS_AT_ONCE)
-        cursor, has_more = page.cursor, page.has_more
-        made: dict[str, dict[str, int]] = {}
-        for record in page.records:
-            event = record.event_log_entry.get_dagster_event()
-            if event.asset_key is not None and event.partition is not None:
-                made.setdefault(event.asset_key.to_user_string(), {})[event.partition] = record.storage_id
-        yield from made.items()
 
 
 def _tables() -> list[sa.Table]:

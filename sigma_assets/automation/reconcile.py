@@ -121,7 +121,7 @@ def _universe(
     if reason == MISSING and not is_due and not any(run.last >= str(inputs.target) for run in tried):
         waits.append(f"the nightly schedule starts the universe's run for {inputs.target}")
         return None
-    if not may_try_again(tried, night.now):
+    if UNIVERSE in held_back(tried, night.now):
         waits.append("the universe waits after a failure")
         return []
     wanted = {key: days for key, days in needs[reason].items() if key[0] is None}
@@ -146,7 +146,7 @@ def _portfolio_runs(
 
 
 def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:
-    """Return the portfolios whose pause after failures in a row is not over.
+    """Return the portfolios whose pause after failures in a row is not over; `UNIVERSE` if it is the universe's.
 
     A run that Dagster tried again because its worker died counts once, however often that died.
 
@@ -160,7 +160,7 @@ def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:
     for run in history:
         if run.in_flight:
             continue
-        open_ones = [key for key in run.portfolio_ids if key not in settled]
+        open_ones = [key for key in run.portfolio_ids or (UNIVERSE,) if key not in settled]
         if run.status is dg.DagsterRunStatus.SUCCESS:
             settled.update(open_ones)
             continue
@@ -168,20 +168,6 @@ def held_back(history: Sequence[RunCover], now: datetime) -> set[str]:
             failures.setdefault(key, set()).add(run.root_run_id or run.run_id)
             latest.setdefault(key, _ended(run))
     return {key for key, roots in failures.items() if now.timestamp() < latest[key] + backoff_seconds(len(roots))}
-
-
-def may_try_again(history: Sequence[RunCover], now: datetime) -> bool:
-    """Return whether the pause after the latest failures in a row (newest run first) is over."""
-    failures: set[str] = set()
-    latest = 0.0
-    for run in history:
-        if run.in_flight:
-            continue
-        if run.status is dg.DagsterRunStatus.SUCCESS:
-            break
-        failures.add(run.root_run_id or run.run_id)
-        latest = latest or _ended(run)
-    return now.timestamp() >= latest + backoff_seconds(len(failures))
 
 
 def _ended(run: RunCover) -> float:

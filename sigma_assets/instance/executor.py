@@ -8,8 +8,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.retries import RetryMode
-from dagster._core.execution.step_dependency_config import StepDependencyConfig
+from dagster._core.executor.in_process import InProcessExecutor
 
 from sigma_assets.base.garbage import spared
 from sigma_assets.instance.health.heartbeats import beating
@@ -37,7 +36,8 @@ def run_executor(seconds: float) -> dg.ExecutorDefinition:
 
     def executor_of(context: dg.InitExecutorContext) -> dg.Executor:
         patience.seconds = seconds
-        return FencedExecutor(make(context))
+        inner = make(context)
+        return FencedExecutor(inner.retries, inner.step_dependency_config)
 
     return dg.ExecutorDefinition(
         dg.in_process_executor.name,
@@ -47,21 +47,8 @@ def run_executor(seconds: float) -> dg.ExecutorDefinition:
     )
 
 
-class FencedExecutor(dg.Executor):
-    """Executes as another executor does, but stops when the run is no longer its own."""
-
-    def __init__(self, inner: dg.Executor) -> None:
-        self._inner = inner
-
-    @property
-    def retries(self) -> RetryMode:
-        """Whether steps may be retried, as the other executor says."""
-        return self._inner.retries
-
-    @property
-    def step_dependency_config(self) -> StepDependencyConfig:
-        """How steps wait for each other, as the other executor says."""
-        return self._inner.step_dependency_config
+class FencedExecutor(InProcessExecutor):
+    """Executes as Dagster's own, but stops when the run is no longer its own."""
 
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
@@ -78,7 +65,7 @@ class FencedExecutor(dg.Executor):
         instance, run_id = plan_context.instance, plan_context.run_id
         with beating(heartbeats_of(instance), run_id), fenced(fence_of(instance, run_id)), spared():
             try:
-                yield from self._inner.execute(plan_context, execution_plan)
+                yield from super().execute(plan_context, execution_plan)
             except Exception:  # whatever it is: of a run that is no longer ours only that is said
                 refuse_ended(instance, run_id)
                 raise

@@ -28,10 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 import sigma_assets.instance.event_log.batching  # (batched events in every process that opens the instance)
 import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens it, too)
 from sigma_assets.base.errors import SettingsError
-from sigma_assets.instance.event_log.indexed_tags import IndexedTags
-from sigma_assets.instance.event_log.known_columns import KnownAssetColumns, KnownRunColumns
-from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
-from sigma_assets.instance.event_log.pool_queue import PoolQueue
+from sigma_assets.instance.event_log.storage import SharedEventLog, SharedRuns
 from sigma_assets.instance.health.heartbeats import TABLE as HEARTBEATS
 from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
@@ -60,7 +57,7 @@ survives the exception (`instance.warm.server`); this serves the one of `dagster
 Outcome = TypeVar("Outcome")
 
 
-class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, PostgresEventLogStorage):
+class PooledPostgresEventLogStorage(SharedEventLog, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
@@ -108,10 +105,6 @@ class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, P
             connection.execute(sa.delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
             connection.execute(sa.delete(Events).where(Events.c.id.in_(ids)))
 
-    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
-        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
-
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
         """Note the limit of a pool, unless another run does at the same moment.
 
@@ -131,7 +124,7 @@ class PooledPostgresEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, P
         self._engine.dispose()
 
 
-class BeatingPostgresRunStorage(KnownRunColumns, PostgresRunStorage):
+class BeatingPostgresRunStorage(SharedRuns, PostgresRunStorage):
     """Dagster's runs on PostgreSQL, with the signs of life of those in flight."""
 
     @property

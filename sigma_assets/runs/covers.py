@@ -87,11 +87,6 @@ class RunCover:
         return self.reason in AGAIN
 
     @property
-    def days(self) -> tuple[date, date]:
-        """First and last session."""
-        return date.fromisoformat(self.first), date.fromisoformat(self.last)
-
-    @property
     def keys(self) -> list[tuple[str, str]]:
         """What it was asked for, asset by asset and portfolio by portfolio ("" for the universe)."""
         return [(asset, key) for asset in sorted(self.assets) for key in self.portfolio_ids or ("",)]
@@ -143,12 +138,6 @@ def abandoned_runs(instance: dg.DagsterInstance, roster: Roster) -> list[RunCove
     return [run for run in covers_of(instance, roster, instance.get_run_records(chosen)) if run.is_abandoned]
 
 
-def cover_of(instance: dg.DagsterInstance, roster: Roster, run_id: str) -> RunCover | None:
-    """Return what one run covers; None if it is unknown or covers no partitions of ours."""
-    found = covers_of(instance, roster, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
-    return found[0] if found else None
-
-
 def write_down(instance: dg.DagsterInstance, roster: Roster, cover: RunCover) -> None:
     """Let a run that somebody launched by hand say for ever what it covers, as those that we plan do."""
     tags = portfolio_tags(roster.spans(cover.portfolio_ids))
@@ -181,6 +170,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
     names = _between(order, positions, from_name, to_name) if is_open or not spans else ()
     ranged = tuple(roster.id_of[name] for name in names if name in roster.id_of)
     portfolio_ids = roster.within(spans) if spans else ranged
+    is_whole = {from_name, to_name} <= positions.keys() and bool(ranged) and set(ranged) <= set(portfolio_ids)
     return RunCover(
         run_id=run.run_id,
         root_run_id=run.tags.get(ROOT_RUN, run.run_id),
@@ -197,7 +187,7 @@ def _cover(record: dg.RunRecord, roster: Roster, order: Sequence[str], positions
         portfolio_ids=portfolio_ids,
         assets=frozenset(key.to_user_string() for key in run.asset_selection or ()),
         is_written_down=bool(spans) or not from_name,
-        is_intact=not from_name or _is_intact(ranged, portfolio_ids, from_name in positions and to_name in positions),
+        is_intact=not from_name or is_whole,
         target=run.tags.get(TARGET),
         died=died,
     )
@@ -208,10 +198,6 @@ def _is_day(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-
-
-def _is_intact(ranged: Sequence[str], written: Sequence[str], has_ends: bool) -> bool:
-    return has_ends and bool(ranged) and set(ranged) <= set(written)
 
 
 def _between(order: Sequence[str], positions: Mapping[str, int], start: str, end: str) -> tuple[str, ...]:

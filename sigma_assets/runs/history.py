@@ -3,11 +3,10 @@
 `sigma-assets runs` and `status`, the status server and alerts all read it here.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -15,9 +14,9 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.calendar import TradingCalendar
-from sigma_assets.runs.covers import RunCover, cover_of, run_pages, runs
-from sigma_assets.runs.fold.events import WORKER_DIED, RunEvents, read_events
-from sigma_assets.runs.fold.facts import Attempt, PortfolioFacts, RunFacts, RunState, attempts
+from sigma_assets.runs.covers import RunCover, covers_of, run_pages, runs
+from sigma_assets.runs.fold.events import WORKER_DIED, read_events
+from sigma_assets.runs.fold.facts import IN_FLIGHT, Attempt, PortfolioFacts, RunEvents, RunFacts, RunState, attempts
 from sigma_assets.runs.fold.phases import BY_ASSET, PHASES
 from sigma_assets.runs.fold.progress import Progress, onboarding_progress
 from sigma_assets.runs.presence import Presence
@@ -120,7 +119,7 @@ class History:
         self._share = share
         self._rows_end = rows_end
         self._presence = Presence(instance, calendar.sessions)
-        self._finished: OrderedDict[tuple[str, RunState], RunEvents] = OrderedDict()
+        self._read_once = lru_cache(RUNS_KEPT)(self._read)
 
     def stories(self, *, portfolio_id: str | None = None, limit: int = 20) -> list[RunStory]:
         """Return the stories of the newest runs, newest first: all, or those that cover a portfolio."""
@@ -174,24 +173,17 @@ class History:
             return facts
         read = self._events(cover, facts)
         assets = facts.assets or frozenset(event.asset for event in read.events)
-        return replace(
-            facts, assets=assets, events=read.events, materialized=read.materialized,
-            error_kind=read.error_kind, error=read.error,
-        )  # fmt: skip
+        return replace(facts, assets=assets, **vars(read))
 
     def _events(self, cover: RunCover, facts: RunFacts) -> RunEvents:
-        key = (cover.run_id, facts.state)  # an ended run must not be judged by events that were read while it was on
-        kept = self._finished.get(key)
-        if kept is not None:
-            return kept
-        read = partial(read_events, self.instance, cover.run_id, has_ended=not facts.in_flight)
-        found: RunEvents = self._share(("events", *key), read, _always)
         if cover.died:
-            return replace(found, error_kind=WORKER_DIED, error=cover.died)
-        if not facts.in_flight:
-            self._finished[key] = found
-            while len(self._finished) > RUNS_KEPT:
-                self._finished.popitem(last=False)
+            return replace(self._read(cover.run_id, facts.state), error_kind=WORKER_DIED, error=cover.died)
+        return (self._read if facts.in_flight else self._read_once)(cover.run_id, facts.state)
+
+    def _read(self, run_id: str, state: RunState) -> RunEvents:
+        """Read the events of a run in a state: an ended one must not be judged by what was read while it was on."""
+        read = partial(read_events, self.instance, run_id, has_ended=state not in IN_FLIGHT)
+        found: RunEvents = self._share(("events", run_id, state), read, _always)
         return found
 
     def _outline(self, cover: RunCover) -> RunFacts:
@@ -256,8 +248,8 @@ def stories(
 
 def story_of(instance: dg.DagsterInstance, roster: Roster, run_id: str, calendar: TradingCalendar) -> RunStory | None:
     """Return the story of one run; None if it is not one of ours (it covers no partitions)."""
-    cover = cover_of(instance, roster, run_id)
-    return History(instance, lambda: roster, calendar).story(cover) if cover else None
+    covers = covers_of(instance, roster, instance.get_run_records(dg.RunsFilter(run_ids=[run_id])))
+    return History(instance, lambda: roster, calendar).story(covers[0]) if covers else None
 
 
 def headline(failures: Sequence[tuple[str, str, str]]) -> str:

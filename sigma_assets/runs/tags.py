@@ -92,17 +92,11 @@ def run_tags(planned: PlannedRun, roster: Roster, *, source: str, max_runtime_se
 
 def portfolio_tags(spans: Sequence[str]) -> dict[str, str]:
     """Return the tags that write down spans of the roster."""
-    return {
-        f"{PORTFOLIOS}-{number}" if number else PORTFOLIOS: ",".join(part)
-        for number, part in enumerate(_batches(spans))
-    }
+    parts = (spans[start : start + SPANS_PER_TAG] for start in range(0, len(spans), SPANS_PER_TAG))
+    return {f"{PORTFOLIOS}-{number}" if number else PORTFOLIOS: ",".join(part) for number, part in enumerate(parts)}
 
 
 def spans_of(tags: Mapping[str, str]) -> list[str]:
     """Return the spans of the roster that a run's tags write down; none for a run that has not written them down."""
     keys = itertools.chain([PORTFOLIOS], (f"{PORTFOLIOS}-{number}" for number in itertools.count(1)))
     return [span for key in itertools.takewhile(tags.__contains__, keys) for span in tags[key].split(",")]
-
-
-def _batches(spans: Sequence[str]) -> list[Sequence[str]]:
-    return [spans[start : start + SPANS_PER_TAG] for start in range(0, len(spans), SPANS_PER_TAG)]

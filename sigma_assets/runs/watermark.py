@@ -8,7 +8,7 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.frames import SessionArray
-from sigma_assets.runs.covers import RunCover, covers_of
+from sigma_assets.runs.covers import covers_of
 from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.partitions import portfolios_def
 from sigma_assets.runs.tags import AGAIN, REASON
@@ -44,10 +44,9 @@ class Materialized:
         self._wiped: dict[str, float | None] = {}
         self._there: dict[str, dict[str, np.ndarray]] = {}
         self._all_there: dict[str, dict[tuple[str, ...], np.ndarray]] = {}
-        self._owed: dict[tuple[str, str], np.ndarray] = {}
-        self._settled: set[str] = set()
-        self._made: dict[str, int] = {}
-        self._followed: dict[tuple[str, str], tuple[int, np.ndarray]] = {}
+        self._owing: dict[tuple[str, str], np.ndarray] = {}  # event that the run was made with; 0 where nothing is owed
+        self._owed: dict[tuple[str, str], np.ndarray] = {}  # of these, what belongs to partitions that are there
+        self._failed: set[str] = set()
 
     def look(self, instance: dg.DagsterInstance, roster: Roster, assets: Sequence[str]) -> "Materialized":
         """Read what has been materialised since the last look; return self."""
@@ -62,7 +61,7 @@ class Materialized:
                     self._wiped[asset] = wiped
                 if newest > self._cursor.get(asset, 0):
                     self._read(instance, asset)
-            self._owed = self._read_owed(instance, roster)
+            self._note_failed(instance, roster)
         return self
 
     def missing(self, asset: str, name: str | None, sessions: SessionArray) -> SessionArray:
@@ -81,7 +80,7 @@ class Materialized:
             owed = self._owed.get((asset, name or "")) if self._owed else None
             is_there = there[places] if there is not None else np.zeros(len(sessions), dtype=bool)
             if owed is not None:
-                is_there = is_there & ~np.isin(sessions, owed)
+                is_there = is_there & (owed[places] == 0)
             if not is_there.all():
                 yield asset, sessions[~is_there]
 
@@ -124,63 +123,43 @@ class Materialized:
         for name, positions in by_name.items():
             partitions.setdefault(name, np.zeros(len(self.calendar), dtype=bool))[positions] = True
             self._all_there.pop(name, None)
-        self._note(asset, latest)
+        self._take_off(self._owing, asset, latest)
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 
-    def _read_owed(self, instance: dg.DagsterInstance, roster: Roster) -> dict[tuple[str, str], np.ndarray]:
-        """Return what runs over existing partitions left undone; nothing of removed portfolios, which nobody will do."""
+    def _take_off(self, owing: Mapping[tuple[str, str], np.ndarray], asset: str, latest: Mapping[str, int]) -> None:
+        """Take what was materialised (partition key -> event) since the runs that owe it were made off what is owed."""
+        for key, event in latest.items() if owing else ():
+            day, _, name = key.partition("|")
+            owed = owing.get((asset, name))
+            if owed is not None and day in self._position and owed[self._position[day]] < event:
+                owed[self._position[day]] = 0
+
+    def _note_failed(self, instance: dg.DagsterInstance, roster: Roster) -> None:
+        """Note what runs over existing partitions left undone; what removed portfolios owe nobody will do.
+
+        The event log is asked once about each such run, and then each look takes off what it reads: after a bad night there
+        are hundreds of them.
+        """
         after = datetime.now(UTC) - OWED_FOR
         chosen = dg.RunsFilter(statuses=UNSUCCESSFUL, tags={REASON: list(AGAIN)}, created_after=after)
         covers = covers_of(instance, roster, instance.get_run_records(chosen))
-        covers = [run for run in covers if run.run_id not in self._settled]
-        active = {"", *instance.get_dynamic_partitions(str(portfolios_def.name))} if covers else set()
         names = {"": ""} | roster.name_of
-        owing = {cover: [(asset, names[key]) for asset, key in cover.keys if names[key] in active] for cover in covers}
-        wanted = {cover: keys for cover, keys in owing.items() if keys}
-        self._follow(instance, wanted)
-        owed: dict[tuple[str, str], np.ndarray] = {}
-        for cover, keys in wanted.items():
-            undone = dict(self._undone(cover, keys))
-            if not undone:
-                self._settled.add(cover.run_id)
-            for key, sessions in undone.items():
-                owed[key] = np.union1d(owed[key], sessions) if key in owed else sessions
-        return owed
-
-    def _follow(self, instance: dg.DagsterInstance, owing: Mapping[RunCover, Sequence[tuple[str, str]]]) -> None:
-        """Know the newest materialisation, since these runs were made, of whatever they were to do.
-
-        Asked of the event log once, and kept by what each look reads: after a bad night there are hundreds of such runs.
-        """
+        owing = {key: owed.copy() for key, owed in self._owing.items()}  # others may be reading it
         since: dict[str, int] = {}
-        wanted: dict[tuple[str, str], int] = {}
-        for cover, keys in owing.items():
-            if cover.run_id not in self._made:
-                (made,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
-                self._made[cover.run_id] = made.storage_id if made else 0
-            for key in keys:
-                wanted[key] = min(wanted.get(key, self._made[cover.run_id]), self._made[cover.run_id])
-        for key, made_at in wanted.items():
-            if made_at < self._followed.get(key, (made_at + 1, None))[0]:
-                self._followed[key] = (made_at, np.zeros(len(self.calendar), dtype=np.int64))
-                since[key[0]] = min(since.get(key[0], made_at), made_at)
-        self._followed = {key: kept for key, kept in self._followed.items() if key in wanted}
-        for asset, made_at in since.items():
-            self._note(asset, newest_events(instance, asset, after=made_at or None))
-
-    def _note(self, asset: str, latest: Mapping[str, int]) -> None:
-        """Note materialisations (partition key -> storage id) of what is followed."""
-        for key, storage_id in latest.items() if any(asset == followed for followed, _ in self._followed) else ():
-            day, _, name = key.partition("|")
-            _, newest = self._followed.get((asset, name), (0, None))
-            if newest is not None and day in self._position:
-                newest[self._position[day]] = max(newest[self._position[day]], storage_id)
-
-    def _undone(self, cover: RunCover, keys: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
-        """Yield (asset, partition) and the sessions of a run that were not materialised since the run was made."""
-        first = np.searchsorted(self.calendar, np.datetime64(cover.first, "D"))
-        covered = slice(first, np.searchsorted(self.calendar, np.datetime64(cover.last, "D"), side="right"))
-        for key in keys:
-            undone = self.calendar[covered][self._followed[key][1][covered] <= self._made[cover.run_id]]
-            if len(undone):
-                yield key, undone
+        for cover in covers:
+            if cover.run_id in self._failed:
+                continue
+            (first_event,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
+            made = first_event.storage_id if first_event else 0
+            since |= {asset: min(since.get(asset, made), made) for asset in cover.assets}
+            first = np.searchsorted(self.calendar, np.datetime64(cover.first, "D"))
+            covered = slice(first, np.searchsorted(self.calendar, np.datetime64(cover.last, "D"), side="right"))
+            for asset, key in cover.keys:
+                owed = owing.setdefault((asset, names[key]), np.zeros(len(self.calendar), dtype=np.int64))
+                owed[covered] = np.maximum(owed[covered], made)
+        for asset, made in since.items():
+            self._take_off(owing, asset, newest_events(instance, asset, after=made or None))
+        self._failed = {cover.run_id for cover in covers}
+        self._owing = {key: owed for key, owed in owing.items() if owed.any()}
+        active = {"", *instance.get_dynamic_partitions(str(portfolios_def.name))} if self._owing else set()
+        self._owed = {key: owed for key, owed in self._owing.items() if key[1] in active}

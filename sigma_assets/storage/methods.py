@@ -39,20 +39,11 @@ def note_methods(db: Database, versions: Mapping[str, int], older_until: int) ->
 
     def write(connection: sa.Connection) -> None:
         seen = dict(connection.execute(sa.select(method_versions.c.asset, method_versions.c.code_version)).all())
-        newer = [asset for asset, version in versions.items() if version > seen.get(asset, 0)]
-        if newer:
-            connection.execute(sa.delete(method_versions).where(method_versions.c.asset.in_(newer)))
-            now = datetime.now(UTC)
-            rows = [
-                {
-                    "asset": asset,
-                    "code_version": versions[asset],
-                    "older_until": older_until,
-                    "noted_at": now,
-                }
-                for asset in newer
-            ]
-            connection.execute(sa.insert(method_versions), rows)
+        noted = {"older_until": older_until, "noted_at": datetime.now(UTC)}
+        for asset, version in versions.items():
+            if version > seen.get(asset, 0):
+                connection.execute(sa.delete(method_versions).where(method_versions.c.asset == asset))
+                connection.execute(sa.insert(method_versions).values(asset=asset, code_version=version, **noted))
 
     db.in_transaction(write)
 

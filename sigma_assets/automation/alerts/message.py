@@ -1,7 +1,7 @@
 """The content of an alert: the run, its portfolios, its progress, and the check or exception that made it fail."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -53,12 +53,12 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
 
 def _told(instance: dg.DagsterInstance, run_id: str, configured: Settings) -> Alert:
     url = configured.run_url(run_id)
-    story = story_of(instance, _roster(configured), run_id, configured.calendar)
+    roster, names = _known(configured)
+    story = story_of(instance, roster, run_id, configured.calendar)
     if story is None:
         return {"run_id": run_id, "text": f"run {run_id} failed", "url": url}
     checks = failed_checks_of(instance, run_id)
     ids = story.cover.portfolio_ids
-    names = _names(configured, ids[:NAMED])
     told = [
         {**asdict(check), "portfolio": check.portfolio or None, "finding": _shortened(check.finding)}
         for check in checks[:LISTED]
@@ -96,28 +96,20 @@ def _shortened(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-def _roster(configured: Settings) -> Roster:
-    """Return the roster; an empty one where our database is away, which may be just what there is to tell."""
-    database = Database(configured.database)
-    try:
-        return read_roster(database)
-    except StorageError as error:
-        logger.warning("the alert does not count portfolios: %s", error)
-        return Roster((), (), ())
-    finally:
-        database.dispose()
+def _known(configured: Settings) -> tuple[Roster, Mapping[str, str]]:
+    """Return the roster, and portfolio id -> name, removed ones included.
 
-
-def _names(configured: Settings, ids: Collection[str]) -> dict[str, str]:
-    """Return the names of portfolios, removed ones included; where our database is away, the alert goes out with ids."""
+    Both are empty where our database is away, which may be just what there is to tell: the alert goes out with ids.
+    """
     database = Database(configured.database)
     try:
         known = portfolios(database, include_removed=True)
-    except StorageError:
-        return {}
+        return read_roster(database), dict(zip(known["portfolio_id"], known["name"], strict=True))
+    except StorageError as error:
+        logger.warning("the alert does not count portfolios: %s", error)
+        return Roster((), (), ()), {}
     finally:
         database.dispose()
-    return {row.portfolio_id: row.name for row in known.itertuples() if row.portfolio_id in ids}
 
 
 def _listed(names: Sequence[str], total: int) -> str:

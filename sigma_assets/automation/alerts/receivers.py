@@ -25,7 +25,6 @@ from sigma_assets.base.errors import AlertError, SettingsError, UncertainAlertEr
 TIMEOUT_SECONDS = 10
 TOTAL_SECONDS = 15
 MAX_REASON = 200
-SMTP_PORT, SMTPS_PORT = 25, 465
 SERVER_ERROR = 500
 REFUSED, UNCERTAIN = 1, 2
 """How the process ends that sends: the receiver did not take the alert, or may have."""
@@ -101,7 +100,7 @@ def _mail(smtp_url: str, to: str, alert: Mapping[str, object]) -> None:
     server = urlsplit(smtp_url)
     password = unquote(server.password or "")
     try:
-        connection = _connected(str(server.hostname), server.port, is_tls=server.scheme == "smtps")
+        connection = _connected(str(server.hostname), server.port or 0, is_tls=server.scheme == "smtps")
         try:
             if server.username:
                 if server.scheme == "smtp":
@@ -138,11 +137,12 @@ def _send(connection: smtplib.SMTP, message: EmailMessage) -> None:
         connection.putcmd("QUIT")
 
 
-def _connected(host: str, port: int | None, *, is_tls: bool) -> smtplib.SMTP:
+def _connected(host: str, port: int, *, is_tls: bool) -> smtplib.SMTP:
+    """Connect; port 0 is the usual one."""
     if is_tls:
         context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=TIMEOUT_SECONDS, context=context)
-    return smtplib.SMTP(host, port or SMTP_PORT, timeout=TIMEOUT_SECONDS)
+        return smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
+    return smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -111,18 +111,9 @@ def channels_of(configured: Settings) -> Channels:
 
 
 def _positions(context: dg.SensorEvaluationContext) -> dict[str, int]:
-    """Return the storage id of the last failure that each channel is done with; empty for a cursor of another kind.
-
-    Version 0.1 wrote `EVENT,CHANNEL...`: every channel is done with that failure, and the ones named with the next.
-    """
-    cursor = context.cursor or ""
-    event, *done_with_next = cursor.split(",")
-    if event.isdigit():
-        following = _failures_after(context.instance, int(event)) if done_with_next else ()
-        next_event = following[0].storage_id if following else int(event)
-        return {name: next_event if name in done_with_next else int(event) for name in ("webhook", "email")}
+    """Return the storage id of the last failure that each channel is done with; empty for a cursor of another kind."""
     try:
-        positions = json.loads(cursor)
+        positions = json.loads(context.cursor or "")
     except ValueError:
         return {}
     is_ours = isinstance(positions, dict) and all(isinstance(position, int) for position in positions.values())

@@ -26,11 +26,10 @@ from sigma_assets.storage.schema import price_coverage
 def note_newer_methods(instance: dg.DagsterInstance, database: Database) -> None:
     """Note each method whose version is newer than any seen so far: its numbers up to now are of an older one."""
     seen = noted_methods(database)
-    newer = [asset for asset, version in METHOD_VERSIONS.items() if version > seen.get(asset, (0, 0))[0]]
-    if newer:
+    if any(version > seen.get(asset, (0, 0))[0] for asset, version in METHOD_VERSIONS.items()):
         records = instance.get_asset_records([dg.AssetKey(asset) for asset in METHOD_VERSIONS])
         newest = max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
-        note_methods(database, {asset: METHOD_VERSIONS[asset] for asset in newer}, newest)
+        note_methods(database, METHOD_VERSIONS, newest)
 
 
 def outdated(instance: dg.DagsterInstance, tables: Tables, roster: Roster) -> Needs:

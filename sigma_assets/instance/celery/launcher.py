@@ -67,22 +67,17 @@ class HostsRunLauncher(CeleryRunLauncher):
     ----------
     broker : address of Redis, `rediss://:PASSWORD@HOST:PORT/0?ssl_cert_reqs=required&ssl_ca_certs=FILE` over TLS.
     dead_after_seconds : silence after which the work of a host is given away.
-    default_queue : of the messages; hosts listen to it.
-    config_source : more settings of Celery; they win.
     """
 
     def __init__(
         self,
         broker: str,
         dead_after_seconds: float = DEAD_AFTER_SECONDS,
-        default_queue: str = QUEUE,
-        config_source: Mapping[str, Any] | None = None,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
         self._code = code_version()
         self._watch = SilenceWatch(dead_after_seconds)
-        configuration = {**_CELERY, **(config_source or {})}
-        super().__init__(default_queue, broker, None, None, configuration, inst_data)
+        super().__init__(QUEUE, broker, None, None, _CELERY, inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Hand a run to the broker.
@@ -141,8 +136,6 @@ class HostsRunLauncher(CeleryRunLauncher):
         return {
             "broker": dg.StringSource,
             "dead_after_seconds": dg.Field(float, is_required=False, default_value=DEAD_AFTER_SECONDS),
-            "default_queue": dg.Field(dg.StringSource, is_required=False, default_value=QUEUE),
-            "config_source": dg.Field(dg.Permissive(), is_required=False, default_value={}),
         }
 
     @classmethod

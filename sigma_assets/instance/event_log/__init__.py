@@ -1,1 +1,1 @@
-"""What our event logs do otherwise than Dagster's, on either database."""
+"""What our event logs do otherwise than Dagster's."""

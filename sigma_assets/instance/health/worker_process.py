@@ -42,7 +42,7 @@ def process_identity(pid: int) -> str | None:
     On Linux it is the boot's id with the start in clock ticks since boot, which setting the clock does not move.
     """
     if not _PROC.joinpath("self", "stat").exists():
-        return _ps(pid, "lstart")
+        return _started_by_ps(pid)
     start_ticks = _start_ticks(pid)
     if start_ticks is None:
         return None
@@ -52,7 +52,7 @@ def process_identity(pid: int) -> str | None:
 def process_age_seconds(pid: int) -> float | None:
     """Return for how long a process has been running, or None if no such process runs."""
     if not _PROC.joinpath("self", "stat").exists():
-        started = _ps(pid, "lstart")
+        started = _started_by_ps(pid)
         return None if started is None else time.time() - time.mktime(time.strptime(started))
     start_ticks = _start_ticks(pid)
     if start_ticks is None:
@@ -71,9 +71,9 @@ def _start_ticks(pid: int) -> int | None:
     return None if state in _DEAD_STATES else int(fields[18])
 
 
-def _ps(pid: int, column: str) -> str | None:
-    """Ask ps, where there is no /proc (macOS); None for a process that is gone or a zombie."""
+def _started_by_ps(pid: int) -> str | None:
+    """Ask ps when a process started, where there is no /proc (macOS); None for one that is gone or a zombie."""
     environment = {**os.environ, "LC_ALL": "C"}
-    command = ["ps", "-o", f"stat=,{column}=", "-p", str(pid)]
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment).stdout.split(None, 1)
     return None if len(answer) < 2 or answer[0][0] in _DEAD_STATES else answer[1].strip()

@@ -25,15 +25,12 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.event_log.batching  # noqa: F401  (Dagster hands over batches)
-from sigma_assets.instance.event_log.indexed_tags import IndexedTags
-from sigma_assets.instance.event_log.known_columns import KnownAssetColumns
-from sigma_assets.instance.event_log.planned_checks import planned_for_the_run
-from sigma_assets.instance.event_log.pool_queue import PoolQueue
+from sigma_assets.instance.event_log.storage import SharedEventLog
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
-class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, ConsolidatedSqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with atomic batches, for any number of writing processes.
 
     One file rather than one per run: half the writes, no schema to create for each run, and queries across runs
@@ -89,7 +86,7 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
         """Store events with their tags, asset keys and check executions: all of them, or none."""
         with self._write() as connection:
             identified = list(zip(events, self._insert_events(connection, events), strict=True))
-            of_assets = [(event, event_id) for event, event_id in identified if _is_of_asset(event)]
+            of_assets = [(event, event_id) for event, event_id in identified if _asset_key(event)]
             if of_assets:
                 self._store_asset_event_tags(connection, *zip(*of_assets, strict=True))
                 self._store_asset_keys(connection, of_assets)
@@ -98,10 +95,7 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
                     self.store_asset_check_event(event, event_id)
 
     def _insert_events(self, connection: Connection, events: Sequence[dg.EventLogEntry]) -> range:
-        """Insert events and return their storage ids: SQLite's choice for one, ours for several, under the write lock."""
-        if len(events) == 1:
-            stored = connection.execute(SqlEventLogStorageTable.insert(), self._event_to_row(events[0]))
-            return range(stored.lastrowid, stored.lastrowid + 1)
+        """Insert events and return their storage ids: under the write lock, those that SQLite would choose."""
         last = connection.execute(select(func.coalesce(func.max(SqlEventLogStorageTable.c.id), 0))).scalar_one()
         ids = range(last + 1, last + 1 + len(events))
         rows = [{"id": event_id, **self._event_to_row(event)} for event_id, event in zip(ids, events, strict=True)]
@@ -110,22 +104,18 @@ class BatchedSqliteEventLogStorage(PoolQueue, KnownAssetColumns, IndexedTags, Co
 
     def _store_asset_keys(self, connection: Connection, events: Sequence[tuple[dg.EventLogEntry, int]]) -> None:
         """Leave each asset's row as storing the events one after another would: the last of each type decides."""
-        last: dict[tuple[str, Any], tuple[dg.EventLogEntry, int]] = {}
+        last: dict[tuple[str | None, Any], tuple[dg.EventLogEntry, int]] = {}
         for event, event_id in events:
             key = (_asset_key(event), event.dagster_event_type)
             last.pop(key, None)
             last[key] = (event, event_id)
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[str | None, dict[str, Any]] = {}
         for (asset_key, _), (event, event_id) in last.items():
             rows.setdefault(asset_key, {}).update(self._get_asset_entry_values(event, event_id, True))
         for asset_key, values in rows.items():
             if values:
                 statement = insert(AssetKeyTable).values(asset_key=asset_key, **values)
                 connection.execute(statement.on_conflict_do_update(index_elements=["asset_key"], set_=values))
-
-    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Note a planned check once: Dagster would note it for each partition, each time with all partitions' names."""
-        super()._store_asset_check_evaluation_planned(planned_for_the_run(event), event_id)
 
     def add_dynamic_partitions(self, partitions_def_name: str, partition_keys: Sequence[str]) -> None:
         """Add the partitions that are not there yet, though a sensor or a command adds the same at this moment."""
@@ -166,13 +156,9 @@ def _alembic_config() -> Config:
     return get_alembic_config(consolidated_sqlite_event_log.__file__)
 
 
-def _asset_key(event: dg.EventLogEntry) -> str:
+def _asset_key(event: dg.EventLogEntry) -> str | None:
+    """Return the key of the asset that an event is about; None for an event of another type."""
+    if not event.is_dagster_event or event.dagster_event_type not in ASSET_EVENTS:
+        return None
     asset_key = event.get_dagster_event().asset_key
-    if asset_key is None:
-        raise dg.DagsterInvariantViolationError(f"the {event.dagster_event_type} event names no asset")
-    return asset_key.to_string()
-
-
-def _is_of_asset(event: dg.EventLogEntry) -> bool:
-    is_asset_event = event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
-    return is_asset_event and event.get_dagster_event().asset_key is not None
+    return asset_key.to_string() if asset_key else None

@@ -17,16 +17,14 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 import dagster as dg
-from dagster import DagsterInstance, StringSource
-from dagster._config.config_schema import UserConfigSchema
-from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens the instance)
-from sigma_assets.instance.event_log.known_columns import KnownRunColumns
+from sigma_assets.instance.event_log.storage import SharedRuns
 from sigma_assets.instance.sqlite.engine import BUSY_TIMEOUT_SECONDS, exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets.instance.sqlite.reserve import Reserve
@@ -72,7 +70,7 @@ class _Shared:
         self._engine.dispose()
 
 
-class SharedSqliteRunStorage(_Shared, KnownRunColumns, SqliteRunStorage):
+class SharedSqliteRunStorage(_Shared, SharedRuns, SqliteRunStorage):
     """Dagster's SQLite run storage, shared by many processes. A run begins and ends on a full disk only as told."""
 
     file = "runs.db"
@@ -99,62 +97,23 @@ class SharedSqliteScheduleStorage(_Shared, SqliteScheduleStorage):
     tables = frozenset({"jobs", "alembic_version"})
 
 
-class SharedSqliteStorage(DagsterStorage, ConfigurableClass):
+class SharedSqliteStorage(DagsterSqliteStorage):
     """Runs, events and schedules of one Dagster instance, each in one SQLite file below ``base_dir``."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._base_dir = os.path.abspath(base_dir)
+        self.base_dir = os.path.abspath(base_dir)
         self._inst_data = inst_data
-        history = os.path.join(self._base_dir, "history")
+        history = os.path.join(self.base_dir, "history")
         with exclusively(history):
-            self._runs = SharedSqliteRunStorage.from_local(history)
-            self._schedules = SharedSqliteScheduleStorage.from_local(os.path.join(self._base_dir, "schedules"))
-        self._events = BatchedSqliteEventLogStorage(history)
-        super().__init__()
-
-    @property
-    def inst_data(self) -> ConfigurableClassData | None:
-        """The configuration that this storage was made from."""
-        return self._inst_data
+            self._run_storage = SharedSqliteRunStorage.from_local(history)
+            self._schedule_storage = SharedSqliteScheduleStorage.from_local(os.path.join(self.base_dir, "schedules"))
+        self._event_log_storage = BatchedSqliteEventLogStorage(history)  # type: ignore[assignment]
+        super(DagsterSqliteStorage, self).__init__()  # whose own would open Dagster's storages
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
-        """``base_dir``, a path or ``{env: NAME}``."""
-        return {"base_dir": StringSource}
-
-    @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> "SharedSqliteStorage":
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Open the storage that dagster.yaml describes."""
         return cls(inst_data=inst_data, **config_value)
-
-    def register_instance(self, instance: DagsterInstance) -> None:
-        """Tell the three storages which instance they serve."""
-        super().register_instance(instance)
-        for storage in (self._runs, self._events, self._schedules):
-            if not storage.has_instance:
-                storage.register_instance(instance)
-
-    @property
-    def run_storage(self) -> SharedSqliteRunStorage:
-        """Runs, tags, backfills, daemon heartbeats."""
-        return self._runs
-
-    @property
-    def event_log_storage(self) -> BatchedSqliteEventLogStorage:
-        """Events, asset keys, dynamic partitions, pools."""
-        return self._events
-
-    @property
-    def schedule_storage(self) -> SqliteScheduleStorage:
-        """Schedules, sensors, their ticks."""
-        return self._schedules
-
-    def dispose(self) -> None:
-        """Close all connections."""
-        for storage in (self._events, self._runs, self._schedules):
-            storage.dispose()
 
 
 def _tables_in(path: str) -> set[str]:

@@ -17,26 +17,20 @@ import dagster._core.definitions.repository_definition.repository_data_builder
 import dagster._core.execution.plan.active
 import dagster._core.execution.run_cancellation_thread
 import dagster._core.execution.run_metrics_thread
-import dagster._core.executor.in_process
 import dagster._core.instance.factory
 import dagster._core.secrets.env_file
 import dagster._core.storage.local_compute_log_manager
 import dagster._core.storage.migration.utils
 import dagster._core.storage.root
-import dagster._core.storage.sqlite_storage
 import dagster._core.system_config.composite_descent
 import dagster._core.utility_ops
 import dagster._core.workspace.autodiscovery
-import dagster._daemon.controller
-import dagster._grpc.impl
 import dagster._utils.test.definitions
-import dagster_shared.serdes.pack
 import psycopg2.extras
 import scipy.special
 import upath.implementations.local
 
 import sigma_assets.instance.launcher
-import sigma_assets.instance.postgres
 import sigma_assets.instance.sqlite.storage
 import sigma_assets.instance.warm.run_workers
 import sigma_assets.providers.massive.provider

@@ -1,14 +1,16 @@
 """Read what the steps of a run did from Dagster's event log, without reading every materialisation in it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log.base import EventLogCursor, EventLogRecord
 from dagster._utils.error import SerializableErrorInfo
 
-from sigma_assets.runs.fold.facts import EventKind, StepEvent
+from sigma_assets.runs.fold.facts import EventKind, RunEvents, StepEvent
+from sigma_assets.runs.newest import materialized_in
 
 CURRENT, TOTAL, UNIT = "progress/current", "progress/total", "progress/unit"
 """Metadata of the observations that a step writes about itself while it runs: the words that writer and reader share."""
@@ -17,8 +19,6 @@ DETAIL = "progress/detail"
 
 NEWEST = 300
 """Events that are read at first. Longer runs (observations come once a second) cost a few queries more."""
-BATCH = 1_000
-"""Materialisations counted at once, of a step that did not end well."""
 
 WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 """What Dagster wraps around whatever an asset raises."""
@@ -55,16 +55,6 @@ REFUSED = "Failure"
 """What an asset raises of which a check refuses some portfolios; the others it has recorded."""
 
 
-@dataclass(frozen=True)
-class RunEvents:
-    """What the log of one run holds; see `RunFacts` for the fields."""
-
-    events: tuple[StepEvent, ...] = ()
-    materialized: Mapping[str, int] = field(default_factory=dict)
-    error_kind: str = ""
-    error: str = ""
-
-
 def read_events(instance: dg.DagsterInstance, run_id: str, *, has_ended: bool = True) -> RunEvents:
     """Return what the steps of a run did, oldest first, and why the run as a whole ended badly.
 
@@ -82,7 +72,8 @@ def read_events(instance: dg.DagsterInstance, run_id: str, *, has_ended: bool = 
         events = tuple(_explained(event, error) for event in events)
     elif any(event.kind == "failure" for event in events):
         kind, error = "", ""  # the step says it better
-    return RunEvents(events, _materialized(instance, run_id, events) if has_ended else {}, kind, error)
+    materialized = _materialized(instance, run_id, events) if has_ended else {}
+    return RunEvents(events=events, materialized=materialized, error_kind=kind, error=error)
 
 
 def _explained(event: StepEvent, ending: str) -> StepEvent:
@@ -97,18 +88,12 @@ def _materialized(instance: dg.DagsterInstance, run_id: str, events: Sequence[St
     unfinished = recorded & begun.keys() - {event.asset for event in events if event.kind == "success"}
     if not unfinished:
         return {}
-    found: dict[str, set[str | None]] = {asset: set() for asset in unfinished}
+    found: dict[str, set[str]] = {asset: set() for asset in unfinished}
     cursor = EventLogCursor.from_storage_id(min(begun[asset] for asset in unfinished))
-    while True:
-        page = instance.get_records_for_run(run_id, str(cursor), {Types.ASSET_MATERIALIZATION}, BATCH).records
-        for record in page:
-            materialization = record.event_log_entry.get_dagster_event().step_materialization_data.materialization
-            asset = materialization.asset_key.to_user_string()
-            if asset in found:
-                found[asset].add(materialization.partition)
-        if len(page) < BATCH:
-            return {asset: len(partitions) for asset, partitions in found.items()}
-        cursor = EventLogCursor.from_storage_id(page[-1].storage_id)
+    for asset, made in materialized_in(instance, run_id, str(cursor)):
+        if asset in found:
+            found[asset].update(made)
+    return {asset: len(partitions) for asset, partitions in found.items()}
 
 
 def _last_observations(
@@ -149,9 +134,10 @@ def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
     kind = KINDS.get(event.event_type)
     if event.event_type == Types.ASSET_OBSERVATION:
         observation = event.asset_observation_data.asset_observation
-        seen = _observation(observation.metadata, head)
-        if seen is not None and observation.asset_key.to_user_string() == entry.step_key:
-            yield seen
+        told: dict[str, Any] = {key: value.value for key, value in observation.metadata.items()}
+        if CURRENT in told and observation.asset_key.to_user_string() == entry.step_key:
+            counts = {"current": told[CURRENT], "total": told[TOTAL], "unit": told[UNIT]}
+            yield replace(head, kind="progress", text=told.get(DETAIL, ""), **counts)
     elif kind == "failure":
         text, error_type, trace = raised_by(event.step_failure_data.error)
         yield replace(head, kind=kind, text=text, error_type=error_type, trace=trace)
@@ -159,24 +145,6 @@ def _step_events(record: EventLogRecord) -> Iterator[StepEvent]:
         yield replace(head, kind=kind, text=raised_by(event.step_retry_data.error)[0])
     elif kind:
         yield replace(head, kind=kind)
-
-
-def _observation(metadata: Mapping[str, dg.MetadataValue], head: StepEvent) -> StepEvent | None:
-    if CURRENT not in metadata:
-        return None
-    unit, detail = (metadata[key].value if key in metadata else None for key in (UNIT, DETAIL))
-    return replace(
-        head,
-        kind="progress",
-        current=_whole(metadata[CURRENT].value),
-        total=_whole(metadata[TOTAL].value) if TOTAL in metadata else None,
-        unit=None if unit is None else str(unit),
-        text="" if detail is None else str(detail),
-    )
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def raised_by(error: SerializableErrorInfo | None) -> tuple[str, str, str]:
@@ -197,12 +165,10 @@ def ended_from_outside(events: Iterable[dg.DagsterEvent]) -> tuple[str, str] | N
 
     Parameters
     ----------
-    events : of one run, oldest first; those of other types than `TELLING` are left aside.
+    events : of one run, oldest first, of the types of `TELLING`.
     """
     launch, ending = None, None
     for event in events:
-        if event.event_type not in TELLING:
-            continue
         error = getattr(event.event_specific_data, "error", None)
         message, reason = event.message or "", error.message.strip() if error else ""
         for text in (message, reason):

@@ -27,7 +27,7 @@ class StepEvent:
     Attributes
     ----------
     storage_id : its place in the event log.
-    current, total, unit : of a `progress` event: how far the step is; None where it did not say.
+    current, total, unit : of a `progress` event: how far the step is.
     text : of a `failure` or `retry`: type and message of the exception; of `progress`: its lines of detail.
     error_type : of a `failure`: the type of the exception alone.
     trace : of a `failure`: the stack of the exception.
@@ -45,9 +45,26 @@ class StepEvent:
     trace: str = ""
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """One run.
+@dataclass(frozen=True, kw_only=True)
+class RunEvents:
+    """What the log of one run holds.
+
+    Attributes
+    ----------
+    events : of its steps, oldest first.
+    materialized : asset -> cells that are there although its step never ended well: a worker may be killed just before.
+    error_kind, error : why the run as a whole ended badly, where Dagster says so; `worker died`, for example.
+    """
+
+    events: tuple[StepEvent, ...] = ()
+    materialized: Mapping[str, int] = field(default_factory=dict)
+    error_kind: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts(RunEvents):
+    """One run, with what its log holds.
 
     Attributes
     ----------
@@ -56,9 +73,6 @@ class RunFacts:
     assets : the assets that it was asked for.
     is_again : whether it covers what is there already.
     cells : sessions x portfolios that it covers (the universe counts as one portfolio).
-    events : of its steps, oldest first.
-    materialized : asset -> cells that are there although its step never ended well: a worker may be killed just before.
-    error_kind, error : why the run as a whole ended badly, where Dagster says so; `worker died`, for example.
     """
 
     run_id: str
@@ -73,10 +87,6 @@ class RunFacts:
     target: int | None = None
     is_again: bool = False
     cells: int = 1
-    events: tuple[StepEvent, ...] = ()
-    materialized: Mapping[str, int] = field(default_factory=dict)
-    error_kind: str = ""
-    error: str = ""
 
     @property
     def in_flight(self) -> bool:

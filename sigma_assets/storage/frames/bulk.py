@@ -120,7 +120,9 @@ def fetch(
     arrays by column name: Date -> datetime64[s], DateTime -> datetime64[us] in UTC, Double -> float64 with NaN, whole
     numbers -> float64 with NaN, Boolean -> float64, Text -> object (str or None). `frame` gives them their final types.
     """
-    parts: dict[str, list[npt.NDArray[Any]]] = {name: [_nothing(kind)] for name, kind in types.items()}
+    parts: dict[str, list[npt.NDArray[Any]]] = {
+        name: [np.empty(0, dtype=_forms(kind)[0])] for name, kind in types.items()
+    }
     batches = _sqlite_batches if connection.dialect.name == "sqlite" else _postgres_batches
     for batch in batches(connection, query, parameters, types):
         for name, values in zip(types, batch, strict=True):
@@ -157,12 +159,15 @@ def _series(column: sa.Column, values: npt.NDArray[Any]) -> pd.Series:
     return pd.Series(values, dtype=values.dtype)
 
 
-def _nothing(kind: TypeEngine) -> npt.NDArray[Any]:
+def _forms(kind: TypeEngine) -> tuple[np.dtype, pa.DataType]:
+    """Return how `fetch` gives the values of a type of the schema, and how Arrow reads them from PostgreSQL's text."""
     if isinstance(kind, sa.Date):
-        return np.empty(0, dtype="datetime64[s]")
+        return np.dtype("datetime64[s]"), pa.date32()
     if isinstance(kind, sa.DateTime):
-        return np.empty(0, dtype="datetime64[us]")
-    return np.empty(0, dtype=object if isinstance(kind, sa.Text) else np.float64)
+        return np.dtype("datetime64[us]"), pa.timestamp("us", "UTC")
+    if isinstance(kind, sa.Text):
+        return np.dtype(object), pa.string()
+    return np.dtype(np.float64), pa.bool_() if isinstance(kind, sa.Boolean) else pa.float64()
 
 
 def _sqlite_batches(
@@ -176,11 +181,11 @@ def _sqlite_batches(
 
 
 def _from_sqlite(values: tuple[Any, ...], kind: TypeEngine) -> npt.NDArray[Any]:
-    if isinstance(kind, (sa.Date, sa.DateTime)):
-        unit = "datetime64[s]" if isinstance(kind, sa.Date) else "datetime64[us]"
+    form, _ = _forms(kind)
+    if form.kind == "M":
         codes, distinct = pd.factorize(np.array(values, dtype=object))
-        return np.array([*distinct, "NaT"], dtype=unit)[codes]
-    return np.array(values, dtype=object if isinstance(kind, sa.Text) else np.float64)
+        return np.array([*distinct, "NaT"], dtype=form)[codes]
+    return np.array(values, dtype=form)
 
 
 def _postgres_batches(
@@ -204,7 +209,7 @@ class _Rows:
         self._rows: list[bytes] = []
         self._bytes = 0
         self._convert = pa.csv.ConvertOptions(
-            column_types={name: _arrow_type(kind) for name, kind in types.items()},
+            column_types={name: _forms(kind)[1] for name, kind in types.items()},
             null_values=[""],
             true_values=["t"],
             false_values=["f"],
@@ -231,23 +236,10 @@ class _Rows:
         self._rows, self._bytes = [], 0
 
 
-def _arrow_type(kind: TypeEngine) -> pa.DataType:
-    if isinstance(kind, sa.Date):
-        return pa.date32()
-    if isinstance(kind, sa.DateTime):
-        return pa.timestamp("us", "UTC")
-    if isinstance(kind, sa.Boolean):
-        return pa.bool_()
-    return pa.string() if isinstance(kind, sa.Text) else pa.float64()
-
-
 def _from_arrow(values: pa.ChunkedArray, kind: TypeEngine) -> npt.NDArray[Any]:
-    if isinstance(kind, sa.Date):
-        return values.to_numpy().astype("datetime64[s]")
-    if isinstance(kind, sa.DateTime):
-        return values.to_numpy().astype("datetime64[us]")
-    if isinstance(kind, sa.Text):
+    form, _ = _forms(kind)
+    if form.kind == "O":
         encoded = values.combine_chunks().dictionary_encode()
         distinct = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
         return distinct[encoded.indices.fill_null(-1).to_numpy()]
-    return values.to_numpy().astype(np.float64)
+    return values.to_numpy().astype(form)

@@ -42,16 +42,14 @@ def packed(pairs: pd.DataFrame) -> pd.DataFrame:
     starts = np.flatnonzero((keys != keys.shift()).any(axis=1).to_numpy())
     symbols, others = rows["symbol"].to_numpy(), rows["other_symbol"].to_numpy()
     numbers = rows["correlation"].to_numpy(dtype=_NUMBER)
-    counts = rows["observations"].to_numpy(dtype=np.int64)
-    if len(counts) and counts.max() > np.iinfo(_COUNT).max:
-        raise RowsError(f"correlations_by_pair: {counts.max()} observations; at most {np.iinfo(_COUNT).max} fit")
+    counts = rows["observations"].to_numpy(dtype=_COUNT)  # sessions of a window
     lines: dict[str, list[str]] = {"symbols": [], "correlations": [], "observations": []}
     for start, end in pairwise([*starts, len(rows)]):
         names = [symbols[start], *others[start : start + _size(end - start) - 1]]
         _check_whole(names, symbols[start:end], others[start:end], keys.iloc[start])
         lines["symbols"].append(json.dumps(names))
         lines["correlations"].append(_text(numbers[start:end].tobytes()))
-        lines["observations"].append(_text(zlib.compress(counts[start:end].astype(_COUNT).tobytes(), 1)))
+        lines["observations"].append(_text(zlib.compress(counts[start:end].tobytes(), 1)))
     return keys.iloc[starts].reset_index(drop=True).assign(**lines)
 
 

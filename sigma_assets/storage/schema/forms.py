@@ -7,24 +7,22 @@ from sigma_assets.storage.schema.fields import (
     count_column,
     flag_column,
     number_column,
-    portfolio_column,
+    portfolio_table,
     session_column,
+    share_column,
     text_column,
 )
 
 tidy_metadata = sa.MetaData()
 
 
-def _tidy(name: str, *columns: sa.Column, comment: str) -> sa.Table:
-    return sa.Table(name, tidy_metadata, *columns, comment=comment)
-
-
 def _factor() -> sa.Column:
     return text_column("factor", "factor of the beta", key=True)
 
 
-_tidy(
+sa.Table(
     "symbol_factors",
+    tidy_metadata,
     session_column(),
     text_column("symbol", "listed instrument", key=True),
     _factor(),
@@ -37,40 +35,35 @@ _tidy(
     number_column("alpha", "intercept of the market regression, per day; null for other factors", null=True),
     comment="Factor betas of each symbol, one row per factor with a known beta",
 )
-_tidy(
+portfolio_table(
     "factor_exposures_by_portfolio",
-    portfolio_column(),
-    session_column(),
     _factor(),
     number_column("exposure", "sum over lots of weight x beta", null=True),
     number_column("exposure_usd", "exposure x equity, USD", null=True),
-    number_column("coverage", "share of |market value| with a beta", null=True, low=0, high=1.000001),
+    share_column("coverage", "share of |market value| with a beta"),
+    within=tidy_metadata,
     comment="Exposure of each portfolio to the ten style and spread factors, one row per factor",
 )
-_tidy(
+portfolio_table(
     "factor_exposures_by_position",
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument"),
     _factor(),
     number_column("exposure", "weight x beta"),
+    within=tidy_metadata,
     comment="Exposure of each open lot to the ten style and spread factors, one row per factor",
 )
-_tidy(
+portfolio_table(
     "stress_tests_by_position",
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument; for options the contract"),
     text_column("scenario", "name of the scenario", key=True),
     number_column("pnl_usd", "P&L in the scenario, USD"),
+    within=tidy_metadata,
     comment="What each scenario would do to each open lot that can move, one row per scenario",
 )
-_tidy(
+portfolio_table(
     "allocation",
-    portfolio_column(),
-    session_column(),
     text_column("scheme", "what is classified: sector, country, asset class, ...", key=True),
     text_column("class", "class of the scheme; `unclassified` where a symbol has none", key=True),
     number_column("long_value", "market value of long lots, USD", low=0),
@@ -78,7 +71,8 @@ _tidy(
     number_column("net_exposure", "long_value + short_value, USD"),
     number_column("gross_exposure", "long_value - short_value, USD", low=0),
     number_column("cash_equivalents", "market value of cash and money-market funds, no exposure, USD"),
-    number_column("share_of_gross", "gross_exposure / that of the whole scheme", null=True, low=0, high=1.000001),
+    share_column("share_of_gross", "gross_exposure / that of the whole scheme"),
+    within=tidy_metadata,
     comment="Exposure by class: positions by the classes that `classify` has read",
 )
 INTERNAL = ("prices_revision", "holdings_revision", "revision")

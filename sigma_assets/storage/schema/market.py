@@ -10,6 +10,8 @@ from sigma_assets.storage.schema.fields import (
     moment_column,
     number_column,
     portfolio_column,
+    portfolio_table,
+    serial_column,
     session_column,
     text_column,
 )
@@ -17,13 +19,7 @@ from sigma_assets.storage.schema.fields import (
 price_loads = sa.Table(
     "price_loads",
     metadata,
-    sa.Column(
-        "revision",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-        comment="running number of the load; grows in the order of commit",
-    ),
+    serial_column("revision", "running number of the load; grows in the order of commit"),
     text_column("source", "price source"),
     moment_column("loaded_at", "when"),
     count_column("rows", "price rows written"),
@@ -159,11 +155,8 @@ symbol_metrics = sa.Table(
 
 
 def _coverage(name: str, what: str) -> sa.Table:
-    return sa.Table(
+    return portfolio_table(
         name,
-        metadata,
-        portfolio_column(),
-        session_column(),
         count_column("needed", f"symbols that need {what}: held and factor ETFs"),
         count_column("present", f"of these, with {what} on this session"),
         count_column("stale", f"of these, without {what} on this session but on an earlier one"),

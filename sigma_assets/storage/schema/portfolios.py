@@ -6,19 +6,16 @@ from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.storage.schema.fields import (
     count_column,
     flag_column,
-    metadata,
     number_column,
     packed,
-    portfolio_column,
+    portfolio_table,
     session_column,
+    share_column,
     text_column,
 )
 
-portfolio_snapshots = sa.Table(
+portfolio_snapshots = portfolio_table(
     "portfolio_snapshots",
-    metadata,
-    portfolio_column(),
-    session_column(),
     number_column("equity", "initial equity + P&L + dividends + flows to date, USD"),
     number_column("daily_pnl", "change of equity less flows, USD"),
     number_column("daily_return", "daily P&L / previous equity; null if that is not > 0", null=True),
@@ -48,20 +45,8 @@ portfolio_snapshots = sa.Table(
         high=10000.01,
     ),
     number_column("effective_positions", "1 / sum of squared shares; null without positions", null=True, low=0),
-    number_column(
-        "top_3_weight",
-        "share of the 3 largest symbols in |market value| netted by symbol",
-        null=True,
-        low=0,
-        high=1.000001,
-    ),
-    number_column(
-        "top_10_weight",
-        "share of the 10 largest symbols in |market value| netted by symbol",
-        null=True,
-        low=0,
-        high=1.000001,
-    ),
+    share_column("top_3_weight", "share of the 3 largest symbols in |market value| netted by symbol"),
+    share_column("top_10_weight", "share of the 10 largest symbols in |market value| netted by symbol"),
     number_column("capital_flow", "flows since the previous session, USD"),
     number_column("cumulative_capital_flow", "flows since inception, USD"),
     number_column(
@@ -71,11 +56,8 @@ portfolio_snapshots = sa.Table(
     comment="Equity, P&L, exposure and concentration of each portfolio",
 )
 
-position_values = sa.Table(
+position_values = portfolio_table(
     "position_values",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument; for options the contract"),
     text_column("investment_class", "PUBLIC, OPTIONS or PRIVATE"),
@@ -101,11 +83,8 @@ position_values = sa.Table(
     comment="Value of each open lot",
 )
 
-betas_by_position = sa.Table(
+betas_by_position = portfolio_table(
     "betas_by_position",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument"),
     number_column("weight", "risk weight: signed value / equity"),
@@ -121,29 +100,21 @@ betas_by_position = sa.Table(
     comment="Market and rates beta of each open lot with a known beta",
 )
 
-betas_by_portfolio = sa.Table(
+betas_by_portfolio = portfolio_table(
     "betas_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     *(
         column
         for factor in ("market", "rates")
         for column in (
             number_column(f"{factor}_beta", f"sum of weight x {factor} beta; null = no lot has one", null=True),
-            number_column(
-                f"{factor}_coverage", f"share of |market value| with a {factor} beta", null=True, low=0, high=1.000001
-            ),
+            share_column(f"{factor}_coverage", f"share of |market value| with a {factor} beta"),
         )
     ),
     comment="Market and rates beta of each portfolio",
 )
 
-factor_exposures_by_position = sa.Table(
+factor_exposures_by_position = portfolio_table(
     "factor_exposures_by_position",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument"),
     *(
@@ -153,11 +124,8 @@ factor_exposures_by_position = sa.Table(
     comment="Exposure of each open lot to the ten style and spread factors",
 )
 
-factor_exposures_by_portfolio = sa.Table(
+factor_exposures_by_portfolio = portfolio_table(
     "factor_exposures_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     *(
         number_column(f"{factor}_exposure", f"sum over lots of weight x {factor} beta", null=True)
         for factor in EXPOSURE_FACTORS
@@ -167,9 +135,7 @@ factor_exposures_by_portfolio = sa.Table(
         for factor in EXPOSURE_FACTORS
     ),
     *(
-        number_column(
-            f"{factor}_coverage", f"share of |market value| with a {factor} beta", null=True, low=0, high=1.000001
-        )
+        share_column(f"{factor}_coverage", f"share of |market value| with a {factor} beta")
         for factor in EXPOSURE_FACTORS
     ),
     comment="Exposure of each portfolio to the ten style and spread factors",
@@ -189,49 +155,35 @@ def _volatility_columns() -> list[sa.Column]:
     ]
 
 
-volatility_by_symbol = sa.Table(
+volatility_by_symbol = portfolio_table(
     "volatility_by_symbol",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("symbol", "symbol held, or underlying of an option held", key=True),
     *_volatility_columns(),
     comment="Volatility of each symbol held",
 )
 
-volatility_by_portfolio = sa.Table(
+volatility_by_portfolio = portfolio_table(
     "volatility_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     *_volatility_columns(),
-    number_column(
-        "coverage", "mean share of |weight| with a return over the last 63 sessions", null=True, low=0, high=1.000001
-    ),
+    share_column("coverage", "mean share of |weight| with a return over the last 63 sessions"),
     comment="Volatility of each portfolio at the weights of the session",
 )
 
-correlations_by_portfolio = sa.Table(
+correlations_by_portfolio = portfolio_table(
     "correlations_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     number_column("mean_correlation", "mean of the upper triangle", null=True, low=-1, high=1),
     number_column("mean_abs_correlation", "mean absolute value of the upper triangle", null=True, low=0, high=1),
     number_column("effective_bets", "1 / (w' C w), w = share of |market value|", null=True, low=0),
     number_column("condition_number", "of the correlation matrix; null = singular", null=True, low=1),
     count_column("symbols_included", "symbols in the matrix"),
     count_column("symbols_excluded", "public symbols held but left out: too small or too short a history"),
-    number_column("concentration", "share of gross in clusters", null=True, low=0, high=1.000001),
+    share_column("concentration", "share of gross in clusters"),
     flag_column("is_repaired", "matrix was indefinite (pairwise deletion) and was repaired"),
     comment="Summary of each portfolio's correlation matrix",
 )
 
-correlation_matrices = sa.Table(
+correlation_matrices = portfolio_table(
     "correlation_matrices",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("symbols", "symbols of the matrix, alphabetically: a JSON list"),
     text_column("correlations", "upper triangle, row by row: base64 of 8-byte floats, little-endian"),
     text_column(
@@ -240,23 +192,18 @@ correlation_matrices = sa.Table(
     comment="Correlation matrices; read and exported as correlations_by_pair",
 )
 
-correlations_by_pair = sa.Table(
+correlations_by_pair = portfolio_table(
     "correlations_by_pair",
-    packed,
-    portfolio_column(),
-    session_column(),
     text_column("symbol", "first symbol, alphabetically", key=True),
     text_column("other_symbol", "second symbol", key=True),
     number_column("correlation", "Pearson correlation of 90 simple returns, repaired where flagged", low=-1, high=1),
     count_column("observations", "returns that both have"),
     comment="Upper triangle of each portfolio's correlation matrix",
+    within=packed,
 )
 
-correlations_by_cluster = sa.Table(
+correlations_by_cluster = portfolio_table(
     "correlations_by_cluster",
-    metadata,
-    portfolio_column(),
-    session_column(),
     sa.Column("cluster", sa.Integer, primary_key=True, autoincrement=False, comment="1 = largest by value"),
     text_column("name", "<largest holding> lookalikes"),
     text_column("members", "symbols, comma-separated, largest first"),

@@ -5,10 +5,10 @@ import sqlalchemy as sa
 from sigma_assets.base.conventions import MOST_SCENARIOS
 from sigma_assets.storage.schema.fields import (
     count_column,
-    metadata,
     number_column,
-    portfolio_column,
+    portfolio_table,
     session_column,
+    share_column,
     text_column,
 )
 
@@ -29,20 +29,15 @@ def _tail_columns(unit: str, suffix: str) -> list[sa.Column]:
     ]
 
 
-risk_by_portfolio = sa.Table(
+risk_by_portfolio = portfolio_table(
     "risk_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     number_column(
         "realized_63d", "realised volatility of the last 63 returns at today's weights, per year", null=True, low=0
     ),
     *_tail_columns("share of equity", ""),
     *_tail_columns("USD", "_usd"),
     count_column("observations", "returns in value at risk, at most 250; null = too few", null=True),
-    number_column(
-        "coverage", "mean share of |weight| with a return over the last 63 sessions", null=True, low=0, high=1.000001
-    ),
+    share_column("coverage", "mean share of |weight| with a return over the last 63 sessions"),
     count_column("exceptions", "sessions of the last 250 that lost more than var_99 of the session before"),
     count_column("backtest_sessions", "sessions of the last 250 that could be judged so"),
     number_column(
@@ -51,18 +46,15 @@ risk_by_portfolio = sa.Table(
     number_column(
         "christoffersen_p", "probability of exceptions so clustered if independent", null=True, low=0, high=1
     ),
-    number_column("specific_share", "1 - R^2 of the joint regression on six factors", null=True, low=0, high=1.000001),
-    number_column("systematic_share", "R^2 of the regression on the market alone", null=True, low=0, high=1.000001),
+    share_column("specific_share", "1 - R^2 of the joint regression on six factors"),
+    share_column("systematic_share", "R^2 of the regression on the market alone"),
     count_column("factor_observations", "returns in the joint regression", null=True),
     text_column("zone", "Basel's green (0 to 4 exceptions), yellow (5 to 9) or red (10 or more)", null=True),
     comment="How bad a day can be for each portfolio, whether that was right, and how much the factors explain",
 )
 
-risk_by_position = sa.Table(
+risk_by_position = portfolio_table(
     "risk_by_position",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("symbol", "symbol held, or underlying of an option held", key=True),
     number_column("weight", "signed delta-equivalent value / equity"),
     number_column("volatility_contribution", "share of realized_63d that comes from it, per year", null=True),
@@ -71,11 +63,8 @@ risk_by_position = sa.Table(
     comment="Where each portfolio's volatility and bad days come from, by symbol held",
 )
 
-risk_by_factor = sa.Table(
+risk_by_factor = portfolio_table(
     "risk_by_factor",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("factor", "market, rates or a spread", key=True),
     number_column("beta", "of the portfolio's returns in one joint regression on all factors"),
     number_column("std_error", "standard error of the beta", null=True, low=0),
@@ -83,23 +72,14 @@ risk_by_factor = sa.Table(
     comment="Where each portfolio's variance comes from, by factor",
 )
 
-stress_tests_by_portfolio = sa.Table(
+stress_tests_by_portfolio = portfolio_table(
     "stress_tests_by_portfolio",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("scenario", "name of the scenario", key=True),
     count_column("number", "place of the scenario in its file, from 1: column of stress_tests_by_position"),
     number_column("pnl_usd", "P&L in the scenario, USD"),
     number_column("pnl_share", "P&L / equity; null if equity is not > 0", null=True),
-    number_column(
-        "direct_share",
-        "share of |market value| that moves by an own beta or own prices",
-        null=True,
-        low=0,
-        high=1.000001,
-    ),
-    number_column("coverage", "share of |market value| whose P&L is known", null=True, low=0, high=1.000001),
+    share_column("direct_share", "share of |market value| that moves by an own beta or own prices"),
+    share_column("coverage", "share of |market value| whose P&L is known"),
     number_column("shock", "return of the factor in a shock, of the market in a replay", null=True),
     session_column(
         "session whose close a replay starts from; null for shocks", name="first_session", key=False, null=True
@@ -108,11 +88,8 @@ stress_tests_by_portfolio = sa.Table(
     comment="What each scenario would do to each portfolio",
 )
 
-stress_tests_by_position = sa.Table(
+stress_tests_by_position = portfolio_table(
     "stress_tests_by_position",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("lot_id", "lot", key=True),
     text_column("symbol", "listed instrument; for options the contract"),
     *(
@@ -122,11 +99,8 @@ stress_tests_by_position = sa.Table(
     comment="What each scenario would do to each open lot that can move; one wide row, tidy in exports",
 )
 
-performance = sa.Table(
+performance = portfolio_table(
     "performance",
-    metadata,
-    portfolio_column(),
-    session_column(),
     text_column("benchmark", "symbol that the portfolio is measured against"),
     *(
         number_column(name, words, null=True)

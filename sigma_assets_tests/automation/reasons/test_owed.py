@@ -113,3 +113,25 @@ def test_a_look_asks_the_event_log_nothing_about_failed_runs_that_it_knows(log: 
 
     assert first <= 2, "the index itself, and once for all runs"
     assert asked == []
+
+
+def test_what_a_removed_portfolio_owed_is_owed_again_once_it_is_restored(log: Log):
+    log.fail(log.make("q", DAYS[0], DAYS[-1]))
+    log.instance.delete_dynamic_partition(str(portfolios_def.name), "q")
+    assert log.owed("q") == []
+    log.materialize("q", DAYS[1])
+
+    log.instance.add_dynamic_partitions(str(portfolios_def.name), ["q"])
+
+    assert log.owed("q") == [DAYS[0], *DAYS[2:]]
+
+
+def test_a_portfolio_that_failed_before_and_after_a_good_run_owes_what_the_last_one_left_undone(log: Log):
+    log.fail(log.make("p", DAYS[0], DAYS[-1]))
+    assert log.owed() == DAYS
+    log.materialize("p", *DAYS)
+    assert log.owed() == []
+
+    log.fail(log.make("p", DAYS[1], DAYS[2]))
+
+    assert log.owed() == DAYS[1:3]
