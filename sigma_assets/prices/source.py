@@ -13,10 +13,10 @@ from sigma_assets.base.errors import ProviderError, ProviderUnavailableError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.completeness import Answers, answers_for, ask_again_today
 from sigma_assets.prices.gaps import missing_prices, open_gaps
-from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
+from sigma_assets.prices.registry import make_provider, source_identity
+from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider, Unserved
-from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 
@@ -59,17 +59,7 @@ class PriceSource:
         """The source that SIGMA_PRICES names, as of the calendar's current session."""
         current = self.settings.current_session()
         if self._made is None or self._made[0] != current:
-            around = Surroundings(
-                calendar=self.settings.calendar,
-                current_session=current,
-                massive_api_key=self.settings.massive_api_key,
-                massive_calls_per_minute=self.settings.massive_calls_per_minute,
-                massive_url=self.settings.massive_url,
-                yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
-                complete_share=self.settings.complete_share,
-                reserve=lambda source, calls, now: reserve_call(self._database(), source, calls, now),
-            )
-            self._made = (current, make_provider(self.settings.prices, around))
+            self._made = (current, make_provider(self.settings, current, self._database))
         return self._made[1]
 
     def closes_at_hand(

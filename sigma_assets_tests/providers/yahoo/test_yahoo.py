@@ -43,10 +43,10 @@ def yahoo(market) -> Iterator[Loopback]:
 
 def provider_at(server: Loopback, clock: FakeClock, market: FakeYahoo, **options) -> YahooProvider:
     """Return the provider under test, pointed at the server."""
-    options = {"timeout_seconds": 5.0, "calls_per_minute": None} | options
+    options = {"timeout_seconds": 5.0, "pace": None} | options
     return YahooProvider(
         CALENDAR, market.now, session=loopback_session(server), today=lambda: market.now,
-        clock=clock, sleep=clock.sleep, **options,
+        sleep=clock.sleep, **options,
     )  # fmt: skip
 
 
