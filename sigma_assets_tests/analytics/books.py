@@ -20,6 +20,7 @@ LOT_DEFAULTS = {
     "strike_price": None,
     "expiration_date": None,
     "option_type": None,
+    "multiplier": np.nan,
 }
 _LOT_COLUMNS = ("lot_id", "symbol", "quantity", "entry_price", "entry_date", *LOT_DEFAULTS)
 
@@ -79,6 +80,7 @@ def book(
             "portfolio_id": portfolio_id,
             "flow_date": [day for day, _ in flows],
             "amount_usd": np.array([amount for _, amount in flows], dtype=float),
+            "kind": "external",
         }
     )
     numbers = dict.fromkeys(["quantity", "entry_price", "exit_price", "strike_price"], "float64")

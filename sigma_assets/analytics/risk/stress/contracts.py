@@ -78,7 +78,6 @@ def contracts(
     since_entry : prices of the underlyings from the first entry of an option lot to the last position.
     """
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
-    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
     terms = held[["session", "lot_id", "quantity"]].merge(
         lots[["lot_id", "quantity", "entry_date", "multiplier", *OPTION_TERMS]],
         on="lot_id",
