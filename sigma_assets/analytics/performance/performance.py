@@ -7,13 +7,8 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_returns
-from sigma_assets.analytics.performance.ratios import (
-    against_benchmark,
-    deepest_fall,
-    deviation,
-    sharpe,
-    sortino,
-)
+from sigma_assets.analytics.performance.ratios import against_benchmark, deepest_fall, sharpe, sortino
+from sigma_assets.analytics.series.moments import deviation
 from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, rows_of, together

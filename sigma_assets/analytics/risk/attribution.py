@@ -11,6 +11,7 @@ from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, excep
 from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
 from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
+from sigma_assets.analytics.series.moments import deviation, mean
 from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, rows_of, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
@@ -29,6 +30,7 @@ POSITION_NUMBERS = ("weight", "volatility_contribution", "share", "es_contributi
 FACTOR_NUMBERS = ("beta", "std_error", "variance_share")
 
 _Numbers = dict[str, FloatArray]
+_Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,16 @@ def risk(
     """
     windows = ReturnWindows.of(history, model.longest_window)
     of_factors = FactorWindows.of(windows, factors, model)
-    tables = _Tables()
     books = (held_book(ledger, model.backtest_window) for ledger in ledgers if len(ledger.wanted))
-    for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH):
-        _add_books(tables, some, windows, of_factors, model)
-    return tables.frames()
+    blocks = [
+        _of_books(some, windows, of_factors, model)
+        for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH)
+    ]
+    return (
+        _frame([block[0] for block in blocks], (), (*PORTFOLIO_NUMBERS, "zone")),
+        _frame([block[1] for block in blocks], ("symbol",), POSITION_NUMBERS),
+        _frame([block[2] for block in blocks], ("factor",), FACTOR_NUMBERS),
+    )
 
 
 def volatility_contributions(
@@ -125,26 +132,10 @@ def volatility_contributions(
     return weight * covariance / (freedom * moved)[row] * np.sqrt(SESSIONS_PER_YEAR), volatility
 
 
-class _Tables:
-    """Columns of the three tables, block after block."""
-
-    def __init__(self) -> None:
-        self.portfolio: list[dict[str, np.ndarray]] = []
-        self.position: list[dict[str, np.ndarray]] = []
-        self.factor: list[dict[str, np.ndarray]] = []
-
-    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Return the tables as frames, with the same column types whether or not there are rows."""
-        return (
-            _frame(self.portfolio, (), (*PORTFOLIO_NUMBERS, "zone")),
-            _frame(self.position, ("symbol",), POSITION_NUMBERS),
-            _frame(self.factor, ("factor",), FACTOR_NUMBERS),
-        )
-
-
-def _add_books(
-    tables: _Tables, books: list[HeldBook], windows: ReturnWindows, factors: FactorWindows, model: RiskModel
-) -> None:
+def _of_books(
+    books: list[HeldBook], windows: ReturnWindows, factors: FactorWindows, model: RiskModel
+) -> tuple[_Columns, _Columns, _Columns]:
+    """Return the columns of the three tables, of some portfolios."""
     held = held_rows(books, windows)
     returns, coverage = held_returns(held, min_coverage=model.min_coverage)
     of_var, recent = returns[:, -model.var_window :], returns[:, -model.volatility_window :]
@@ -166,7 +157,7 @@ def _add_books(
     }
     is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
-    tables.portfolio.append(_block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row)))
+    by_portfolio = _block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row))
 
     of_positions = {
         "weight": held.weight,
@@ -181,18 +172,17 @@ def _add_books(
     has_number = np.isfinite(of_positions["volatility_contribution"]) | np.isfinite(of_positions["es_contribution"])
     has_number &= held.known[:, -model.var_window :].any(axis=1)
     of_symbols = {name: values[held.row] for name, values in keys.items()} | {"symbol": held.symbol}
-    tables.position.append(_block({**of_symbols, **of_positions}, np.flatnonzero(has_number)))
+    by_position = _block({**of_symbols, **of_positions}, np.flatnonzero(has_number))
 
     is_factor = np.isfinite(joint.beta) & is_row & np.isfinite(joint.r_squared)
     row, factor = np.nonzero(is_factor.T)
     of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
-    tables.factor.append(
-        {
-            **_block(keys, row),
-            "factor": np.array(RISK_FACTORS, dtype=object)[factor],
-            **{name: values[factor, row] for name, values in of_factors.items()},
-        }
-    )
+    by_factor = {
+        **_block(keys, row),
+        "factor": np.array(RISK_FACTORS, dtype=object)[factor],
+        **{name: values[factor, row] for name, values in of_factors.items()},
+    }
+    return by_portfolio, by_position, by_factor
 
 
 def _shortfall_contributions(held: HeldRows, returns: FloatArray, numbers: _Numbers) -> FloatArray:
@@ -205,12 +195,7 @@ def _shortfall_contributions(held: HeldRows, returns: FloatArray, numbers: _Numb
 
 def _tail_numbers(returns: FloatArray, model: RiskModel) -> _Numbers:
     var = {level: value_at_risk(returns, level, min_observations=model.var_min) for level in PER_MILLE}
-    known = np.isfinite(returns)
-    count = known.sum(axis=1)
-    filled = np.where(known, returns, 0.0)
-    mean = filled.sum(axis=1) / np.maximum(count, 1)
-    deviation = np.where(known, filled - mean[:, None], 0.0)
-    spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))
+    count = np.isfinite(returns).sum(axis=1)
     enough = count >= model.var_min
     return {
         "var_95": var["95"],
@@ -218,7 +203,7 @@ def _tail_numbers(returns: FloatArray, model: RiskModel) -> _Numbers:
         "es_95": expected_shortfall(returns, tail(returns, var["95"])),
         "es_975": expected_shortfall(returns, tail(returns, var["975"])),
         "es_99": expected_shortfall(returns, tail(returns, var["99"])),
-        "var_99_normal": np.where(enough, normal_value_at_risk(mean, spread, 0.99), np.nan),
+        "var_99_normal": np.where(enough, normal_value_at_risk(mean(returns), deviation(returns), 0.99), np.nan),
         "observations": np.where(enough, count, np.nan),
     }
 
@@ -255,11 +240,11 @@ def _factor_fits(returns: FloatArray, rows: RowArray, factors: FactorWindows) ->
     )
 
 
-def _block(columns: dict[str, np.ndarray], chosen: RowArray) -> dict[str, np.ndarray]:
+def _block(columns: _Columns, chosen: RowArray) -> _Columns:
     return {name: values[chosen] for name, values in columns.items()}
 
 
-def _frame(blocks: list[dict[str, np.ndarray]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+def _frame(blocks: list[_Columns], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     columns = ("portfolio_id", "session", *names, *numbers)
     parts = {column: [block[column] for block in blocks] for column in columns}
     return rows_of(parts, columns, texts=("portfolio_id", *names, "zone"))
