@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -182,7 +183,7 @@ def test_a_market_that_would_end_before_it_starts_is_refused():
 def test_the_sample_books_are_entered_at_market_prices_and_live_through_a_split_and_dividends(last):
     market = SimulatedProvider(CALENDAR, last)
     sessions = as_dates(CALENDAR.between(ORIGIN, last))
-    balanced, long_short = sample_books(sessions, market.close)
+    balanced, long_short = sample_books(sessions, partial(close, market))
 
     lots = read_holdings(balanced.csv.encode(), balanced.file_name, last)
     held = bars(market, lots["symbol"].to_list(), sessions[-253:])
