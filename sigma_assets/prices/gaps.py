@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.prices.universe import held_symbols
 from sigma_assets.providers.actions import CARRIED, CARRIER
 from sigma_assets.providers.base import FINAL_REASONS, Unserved
 from sigma_assets.storage.connection.database import Database
@@ -117,21 +118,16 @@ def late_prices(db: Database, today: date) -> pd.DataFrame:
     columns = [price_gaps.c.symbol, price_gaps.c.session, price_gaps.c.asked_at]
 
     def read(connection: sa.Connection) -> pd.DataFrame:
-        late = "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
-        if (
-            connection.execute(sa.text(f"{late} LIMIT 1"), {"today": today.isoformat()}).first() is None
-        ):  # the usual: no need to go through all lots
-            return bulk.fetch_frame(connection, f"{late} LIMIT 0", {"today": today.isoformat()}, columns)
         query = (
-            f"{late} AND symbol IN (SELECT l.symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
-            " WHERE p.deleted_at IS NULL AND l.investment_class <> 'PRIVATE' UNION"
-            " SELECT l.underlying_symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
-            " WHERE p.deleted_at IS NULL AND l.underlying_symbol IS NOT NULL)"
+            "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
             f" ORDER BY {bulk.ordered(connection, price_gaps, ('session', 'symbol'))}"
         )
         return bulk.fetch_frame(connection, query, {"today": today.isoformat()}, columns)
 
-    return db.in_snapshot(read)
+    late = db.in_snapshot(read)
+    if late.empty:  # the usual: no need to go through all lots
+        return late
+    return late[late["symbol"].isin(held_symbols(db)["symbol"])].reset_index(drop=True)
 
 
 def remember_unserved(db: Database, entries: Iterable[Unserved], source: str, asked_at: datetime) -> None:
