@@ -1,7 +1,6 @@
 """Where a portfolio's risk comes from, and how bad a day can be (SPEC 4.10)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
 from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
-from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
+from sigma_assets.analytics.risk.joint_regression import JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
 from sigma_assets.analytics.series.moments import deviation, mean
 from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, rows_of, together
@@ -31,32 +30,6 @@ FACTOR_NUMBERS = ("beta", "std_error", "variance_share")
 
 _Numbers = dict[str, FloatArray]
 _Columns = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class FactorWindows:
-    """Returns of the factors over the windows of a history, and the regressions on them that portfolios share."""
-
-    returns: FloatArray  # (n_factors, n_sessions, length), NaN where unknown
-    min_observations: int
-
-    @classmethod
-    def of(cls, windows: ReturnWindows, factors: FactorModel, model: RiskModel) -> "FactorWindows":
-        """Return the windows of the market, rates and the four spreads."""
-
-        def of_symbol(symbol: str) -> FloatArray:
-            place = windows.places(np.array([symbol], dtype=object))[0]
-            own = (place, slice(None), slice(-model.factor_window, None))
-            return np.where(windows.known[own], windows.filled[own], np.nan)
-
-        spreads = [
-            of_symbol(leg) - of_symbol(other) for leg, other in (factors.spreads[name] for name in SPREAD_FACTORS)
-        ]
-        return cls(np.stack([of_symbol(factors.market), of_symbol(factors.rates), *spreads]), model.factor_min)
-
-    def design(self, rows: RowArray, known: np.ndarray, chosen: slice) -> FactorDesign:
-        """Return the regression on some factors at sessions, where the portfolio has returns."""
-        return factor_design(self.returns[chosen, rows], known, min_observations=self.min_observations)
 
 
 def risk(
@@ -87,7 +60,7 @@ def risk(
         A session wanted is not in `history`.
     """
     windows = ReturnWindows.of(history, model.longest_window)
-    of_factors = FactorWindows.of(windows, factors, model)
+    of_factors = _factor_windows(windows, factors, model)
     books = (held_book(ledger, model.backtest_window) for ledger in ledgers if len(ledger.wanted))
     blocks = [
         _of_books(some, windows, of_factors, model)
@@ -133,7 +106,7 @@ def volatility_contributions(
 
 
 def _of_books(
-    books: list[HeldBook], windows: ReturnWindows, factors: FactorWindows, model: RiskModel
+    books: list[HeldBook], windows: ReturnWindows, factors: FloatArray, model: RiskModel
 ) -> tuple[_Columns, _Columns, _Columns]:
     """Return the columns of the three tables, of some portfolios."""
     held = held_rows(books, windows)
@@ -149,7 +122,7 @@ def _of_books(
     is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window
     numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
     numbers["coverage"] = coverage[:, -model.volatility_window :].mean(axis=1)
-    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], held.place, factors)
+    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], factors[:, held.place], model)
     numbers |= {
         "specific_share": 1.0 - joint.r_squared,
         "systematic_share": market_alone.r_squared,
@@ -157,7 +130,8 @@ def _of_books(
     }
     is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
-    by_portfolio = _block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row))
+    zones = zone(numbers["exceptions"].astype(np.int64), numbers["backtest_sessions"].astype(np.int64))
+    by_portfolio = _block({**keys, **numbers, "zone": zones}, np.flatnonzero(is_row))
 
     of_positions = {
         "weight": held.weight,
@@ -226,18 +200,25 @@ def _backtest_numbers(books: list[HeldBook], windows: ReturnWindows, model: Risk
     }
 
 
-def _zone(numbers: _Numbers) -> np.ndarray:
-    return zone(numbers["exceptions"].astype(np.int64), numbers["backtest_sessions"].astype(np.int64))
+def _factor_windows(windows: ReturnWindows, factors: FactorModel, model: RiskModel) -> FloatArray:
+    """Return the returns of the market, rates and the four spreads over the windows of a history, NaN where unknown: of
+    shape (n_factors, n_sessions, length)."""
+
+    def of_symbol(symbol: str) -> FloatArray:
+        place = windows.places(np.array([symbol], dtype=object))[0]
+        own = (place, slice(None), slice(-model.factor_window, None))
+        return np.where(windows.known[own], windows.filled[own], np.nan)
+
+    spreads = [of_symbol(leg) - of_symbol(other) for leg, other in (factors.spreads[name] for name in SPREAD_FACTORS)]
+    return np.stack([of_symbol(factors.market), of_symbol(factors.rates), *spreads])
 
 
-def _factor_fits(returns: FloatArray, rows: RowArray, factors: FactorWindows) -> tuple[JointFit, JointFit]:
-    """Return the joint regression and the one on the market alone."""
+def _factor_fits(returns: FloatArray, factors: FloatArray, model: RiskModel) -> tuple[JointFit, JointFit]:
+    """Return the joint regression and the one on the market alone, of the sessions on which the portfolio has returns."""
     known = np.isfinite(returns)
     filled = np.where(known, returns, 0.0)
-    return (
-        joint_fit(factors.design(rows, known, slice(None)), filled),
-        joint_fit(factors.design(rows, known, slice(0, 1)), filled),
-    )
+    joint, alone = (factor_design(some, known, min_observations=model.factor_min) for some in (factors, factors[:1]))
+    return joint_fit(joint, filled), joint_fit(alone, filled)
 
 
 def _block(columns: _Columns, chosen: RowArray) -> _Columns:

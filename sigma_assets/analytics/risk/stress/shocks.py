@@ -43,12 +43,9 @@ def shock_moves(
 
 def _deviation(factor: str, history: PriceHistory, sessions: SessionArray, factors: FactorModel) -> FloatArray:
     legs = {"market": (factors.market,), "rates": (factors.rates,)}.get(factor) or factors.spreads[factor]
-    if any(leg not in history.symbols for leg in legs):
-        return np.full(len(sessions), np.nan)
-    returns = total_returns(history)
-    series = returns[:, history.column(legs[0])].copy()
-    for leg in legs[1:]:
-        series -= returns[:, history.column(leg)]
+    series, *others = (total_returns(history.of([leg]))[:, 0] for leg in legs)
+    for other in others:
+        series -= other
     padded = np.pad(series, (DEVIATION_WINDOW - 1, 0), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, DEVIATION_WINDOW)[history.rows(sessions)]
     is_known = np.isfinite(windows).sum(axis=1) >= DEVIATION_MIN
