@@ -25,7 +25,7 @@ from sigma_assets.analytics.series.coverage import coverage
 from sigma_assets.analytics.series.metrics import symbol_metrics
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import ledgers
-from sigma_assets.analytics.valuation.options import black_scholes_price
+from sigma_assets.analytics.valuation.options import black_scholes
 from sigma_assets.base.conventions import (
     STYLE_FACTORS,
     CorrelationModel,
@@ -167,7 +167,7 @@ def test_position_values(sold_book):
 
 
 def test_option_values():
-    call, put = black_scholes_price(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
+    (call, put), _ = black_scholes(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
 
     expected = example("option_results")["value"]
     np.testing.assert_allclose([call, put], expected, atol=0.005)
