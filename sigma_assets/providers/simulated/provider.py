@@ -1,8 +1,9 @@
 """A made-up market for demos and tests: no key, no network, and every true coefficient is known."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,6 @@ class SimulatedProvider:
     seed: int = 0
     extra_symbols: int = 0
     name: str = "simulated"
-    _market: Market | None = field(default=None, init=False, repr=False)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class SimulatedProvider:
             yield self._batch({symbol: wanted[symbol] for symbol in symbols[start : start + BATCH]}, last)
 
     def _batch(self, wanted: Mapping[str, Sequence[date]], last: date) -> Bars:
-        market = self._market_to(last)
+        market = self._market
         columns: dict[str, list[np.ndarray]] = {name: [] for name in ("session", *_FLOAT_COLUMNS)}
         served: list[str] = []
         unserved: list[Unserved] = []
@@ -110,11 +110,9 @@ class SimulatedProvider:
             return extra_stock(symbol, stream(self.seed, f"{symbol} facts"))
         return INSTRUMENTS.get(symbol)
 
-    def _market_to(self, last: date) -> Market:
-        """Return the market up to a session; kept until another last session is asked for."""
-        if self._market is None or self._market.sessions[-1] != np.datetime64(last):
-            self._market = Market(self.seed, self.calendar.between(ORIGIN, last))
-        return self._market
+    @cached_property
+    def _market(self) -> Market:
+        return Market(self.seed, self.calendar.between(ORIGIN, self.last_session()))
 
 
 def _served(

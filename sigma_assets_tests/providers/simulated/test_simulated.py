@@ -105,7 +105,7 @@ def test_a_fund_publishes_a_day_late():
     asked = [date(2026, 1, 6), date(2026, 1, 7)]
 
     (late,) = unserved(market, "VFIAX", asked)
-    market.last = date(2026, 1, 8)
+    market = SimulatedProvider(CALENDAR, date(2026, 1, 8), seed=7)
 
     assert (late.reason, late.sessions, late.next_try) == ("late", (date(2026, 1, 7),), date(2026, 1, 8))
     assert unserved(market, "VFIAX", asked) == []
