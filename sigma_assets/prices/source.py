@@ -186,26 +186,29 @@ class PriceSource:
             wanted = _joined(wanted, self._old_gaps(symbols, sessions[0].item()))
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
-        costs, corrected = [], 0
+        costs, rows, corrected = [], 0, 0
         for bars in self._bars(wanted):
             corrected += store_bars(database, bars)
-            costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
+            costs.append(bars.cost)
+            rows += len(bars.rows)
             for symbol, count in _answered(bars).items():
                 open_pairs[symbol] -= count
                 if open_pairs[symbol] <= 0:
                     line = f"{symbol}: {len(wanted[symbol])} sessions in {monotonic() - started:.1f} s"
                     on_symbols(1, line)
-        rows, requests, retries, waited = (
-            (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
-        )
         if again or not is_asked(database, fingerprint):
             corrected += self._recheck(symbols, sessions[-1].item(), fingerprint, whole=again)
         if wanted and not self.knows_changes and sessions[-1].item() == self._last_session():
             self._refuse_unfinished(sessions[-1].item())
-        unserved = sum(map(len, wanted.values())) - int(rows)
-        seconds = monotonic() - started
         loaded = Loaded(
-            len(wanted), int(rows), unserved, corrected, int(requests), int(retries), float(waited), seconds
+            symbols=len(wanted),
+            rows=rows,
+            unserved=sum(map(len, wanted.values())) - rows,
+            corrected=corrected,
+            requests=sum(each.requests for each in costs),
+            retries=sum(each.retries for each in costs),
+            waited_seconds=sum((each.waited_seconds for each in costs), 0.0),
+            seconds=monotonic() - started,
         )
         logger.info(
             "loaded %d prices of %d symbols from %s in %.1f s; %d not served, %d corrected",

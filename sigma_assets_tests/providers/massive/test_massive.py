@@ -49,7 +49,7 @@ def test_a_long_history_of_few_symbols_takes_one_call_each_and_two_for_actions(m
     assert gaps(batches) == {}
     assert len(massive.paths("/v2/aggs/ticker")) == 2
     assert len(massive.requests) == 4
-    assert sum(batch.requests for batch in batches) == 4
+    assert sum(batch.cost.requests for batch in batches) == 4
 
 
 def test_one_session_of_many_symbols_takes_one_call_for_the_whole_market(massive, market, clock):
@@ -247,7 +247,7 @@ def test_the_free_plan_is_paced_to_five_calls_in_any_minute(massive, market, clo
 
     assert len(massive.requests) == 12
     assert clock.sleeps == [60.0, 60.0]
-    assert sum(batch.waited_seconds for batch in batches) == 120.0
+    assert sum(batch.cost.waited_seconds for batch in batches) == 120.0
 
 
 def test_the_last_session_is_the_last_bar_of_a_symbol_that_always_trades(massive, market, clock):
