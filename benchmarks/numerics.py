@@ -56,8 +56,8 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     from sigma_assets.analytics.risk.stress import tables as stress
     from sigma_assets.analytics.risk.stress.contracts import contracts
     from sigma_assets.analytics.series import metrics
-    from sigma_assets.analytics.valuation import values as valuation
     from sigma_assets.analytics.valuation.ledger import ledgers
+    from sigma_assets.analytics.valuation.values import valuation
     from sigma_assets.base.conventions import RiskModel, VolatilityModel
 
     settings, history, sessions = world.tables.settings, inputs["history"], inputs["sessions"]
@@ -72,8 +72,12 @@ def _calculate(case: str, world: World, inputs: dict[str, Any]) -> list[Measured
     options = settings.option_model
     factors = timed("symbol_factors", lambda: regression.symbol_factors(history, sessions, settings.factor_model))
     timed("symbol_metrics", lambda: metrics.symbol_metrics(history, sessions))
-    timed("portfolio_snapshots", lambda: valuation.portfolio_snapshots(*inputs["valuation"], options=options))
-    positions = timed("position_values", lambda: valuation.position_values(*inputs["valuation"], options=options))
+
+    def valued(table: str) -> Any:
+        return timed(table, lambda: valuation(*inputs["valuation"], options=options, tables=[table])[table])
+
+    valued("portfolio_snapshots")
+    positions = valued("position_values")
     timed("betas", lambda: exposures.betas(positions, factors))
     timed("factor_exposures", lambda: exposures.factor_exposures(positions, factors))
     timed("volatility", lambda: volatility.volatility(positions, history, VolatilityModel()))

@@ -58,16 +58,6 @@ EXPLAINED = {
         "&",
     ): "126 of 252 returns are at least 124 of 250, and 100 of these are enough for value at risk",
     (
-        "analytics/risk/attribution.py",
-        "mean = filled.sum(axis=1) / np.maximum(count, 1)",
-        "1",
-    ): "fewer than 100 returns give no number",
-    (
-        "analytics/risk/attribution.py",
-        "spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))",
-        "1",
-    ): "fewer than 100 returns give no number",
-    (
         "analytics/risk/held_book.py",
         "days = slice(first, first + n_rows + model.var_window - 1)",
         "-",

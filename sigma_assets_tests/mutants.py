@@ -94,6 +94,7 @@ TESTS: dict[str, list[str]] = {
     "analytics/risk/stress/tables.py": ["analytics/risk/stress/test_stress.py"],
     "analytics/performance/money_weighted.py": ["analytics/performance/test_money_weighted.py"],
     "analytics/performance/ratios.py": ["analytics/performance/test_ratios.py"],
+    "analytics/series/moments.py": ["analytics/performance/test_ratios.py"],
     "analytics/performance/performance.py": ["analytics/performance/test_performance.py"],
     "analytics/risk/volatility.py": _VOLATILITY,
     "analytics/risk/volatility_measures.py": _VOLATILITY,

@@ -9,7 +9,7 @@ import pytest
 
 from sigma_assets.base.conventions import SUBTYPES
 from sigma_assets.cli.main import COMMANDS, cli
-from sigma_assets.providers.registry import FACTORIES
+from sigma_assets.prices.registry import FACTORIES
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.schema import FAMILIES
 

@@ -57,26 +57,24 @@ def replace_apart(
         raise error
     logger.warning("%s of %d portfolios: %s; whose is it?", asset, len(scope.portfolio_ids), _told(error))
     found: list[FailedCheck] = []
-    for half in _halves(scope):
-        _replace_part(tables, asset, half, again, found)
+    parts = _halves(scope)
+    while parts:
+        part = parts.pop(0)
+        error = _fault(tables, asset, part, again)
+        if error is not None and len(part.portfolio_ids) > 1:
+            parts = [*_halves(part), *parts]
+        elif error is not None:
+            if len(found) == MOST_APART:
+                raise error
+            found.append(_failed(tables, asset, part, error))
     return found
 
 
-def _replace_part(tables: Tables, asset: str, scope: Scope, again: Calculation, found: list[FailedCheck]) -> None:
-    error = _fault(tables, asset, scope, again)
-    if error is None:
-        return
-    if len(scope.portfolio_ids) > 1:
-        for half in _halves(scope):
-            _replace_part(tables, asset, half, again, found)
-        return
-    if len(found) == MOST_APART:
-        raise error
+def _failed(tables: Tables, asset: str, scope: Scope, error: Exception) -> FailedCheck:
     (portfolio_id,) = scope.portfolio_ids
     name = tables.holdings(scope)[0]["name"].iloc[0]
     logger.error("%s of %s cannot be computed", asset, name, exc_info=error)
-    days = str(scope.first), str(scope.last)
-    found.append(FailedCheck(asset, COMPUTED, portfolio_id, name, *days, 1, _told(error)))
+    return FailedCheck(asset, COMPUTED, portfolio_id, name, str(scope.first), str(scope.last), 1, _told(error))
 
 
 def _halves(scope: Scope) -> list[Scope]:

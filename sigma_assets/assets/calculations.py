@@ -1,6 +1,6 @@
 """Read the tables of a scope, one calculation, rows: what each asset stores, and what `explain` computes again."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from sigma_assets.analytics.risk.correlation import correlations as correlation
 from sigma_assets.analytics.risk.stress import tables as stress
 from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.analytics.series import metrics
-from sigma_assets.analytics.valuation.values import Watched, valuation
+from sigma_assets.analytics.valuation.values import Watched
 from sigma_assets.assets.stress_inputs import moves_of, prices_since_entry, shock_history
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.conventions import YEAR_LOOKBACK, RiskModel, VolatilityModel
@@ -39,11 +39,6 @@ def symbol_factors(tables: Tables, scope: Scope, symbols: Sequence[str]) -> pd.D
 def symbol_metrics(tables: Tables, scope: Scope, symbols: Sequence[str]) -> pd.DataFrame:
     """Return the metrics of some symbols."""
     return metrics.symbol_metrics(tables.prices(symbols, tables.window(scope, YEAR_LOOKBACK)), scope.sessions)
-
-
-def valued(tables: Tables, scope: Scope, names: Collection[str]) -> dict[str, pd.DataFrame]:
-    """Return the rows of `portfolio_snapshots`, of `position_values`, or of both."""
-    return valuation(*tables.valuation_inputs(scope), options=tables.settings.option_model, tables=names)
 
 
 def betas(tables: Tables, scope: Scope, in_parts: InParts = at_once) -> Sequence[pd.DataFrame]:
@@ -106,7 +101,7 @@ def _equity(tables: Tables, keys: pd.DataFrame) -> pd.DataFrame | None:
         return None
     sessions = np.unique(keys["session"].to_numpy().astype("datetime64[D]"))
     scope = Scope(sessions, tuple(sorted(set(keys["portfolio_id"]))))
-    return valued(tables, scope, ["portfolio_snapshots"])["portfolio_snapshots"][["portfolio_id", "session", "equity"]]
+    return tables.valued(scope, ["portfolio_snapshots"])["portfolio_snapshots"][["portfolio_id", "session", "equity"]]
 
 
 def performance(tables: Tables, scope: Scope, watched: Watched = iter) -> Sequence[pd.DataFrame]:

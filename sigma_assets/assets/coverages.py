@@ -4,8 +4,6 @@ They stand between the universe-wide assets and the portfolio's: Dagster cannot 
 one run. What is missing for the portfolio is loaded or computed here, by the universe's own functions into its tables.
 """
 
-from collections.abc import Callable
-
 import dagster as dg
 import pandas as pd
 
@@ -24,14 +22,6 @@ from sigma_assets.runs.partitions import Scope, portfolio_sessions_def
 from sigma_assets.runs.tags import PRICES_SEEN
 
 on_its_session = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="date")
-
-
-PRICES_NEEDED: dict[str, Callable[[Tables], int]] = {
-    "market_prices": lambda _: 1,
-    "symbol_factors": lambda tables: tables.settings.factor_model.min_observations + 1,
-    "symbol_metrics": lambda _: 1,
-}
-"""Prices that a symbol must have before a table can have a row of it: separates stale from missing."""
 
 
 @dg.asset(
@@ -129,5 +119,7 @@ def coverage_rows(tables: Tables, table: str, scope: Scope) -> pd.DataFrame:
     needed = needed_symbols(portfolios, lots)
     symbols = tables.symbols(scope)
     available = tables.rows(table, scope, symbols, columns=["session", "symbol"])
-    since = tables.first_sessions(symbols, scope.last, prices_needed=PRICES_NEEDED[table](tables))
+    # a symbol with fewer prices cannot have a row: what it lacks is missing, not stale
+    prices_needed = tables.settings.factor_model.min_observations + 1 if table == "symbol_factors" else 1
+    since = tables.first_sessions(symbols, scope.last, prices_needed=prices_needed)
     return coverage(needed, available, since, scope.sessions, tables.factor_etfs)

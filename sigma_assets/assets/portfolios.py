@@ -138,7 +138,7 @@ def _valued(context: dg.AssetExecutionContext, tables: Tables, scope: Scope, wor
         scope,
         work,
         together=lambda scope: [tables.valuation(table, scope, names, work)],
-        again=lambda part: [calculations.valued(tables, part, [table])[table]],
+        again=lambda part: [tables.valued(part, [table])[table]],
     )
 
 

@@ -33,7 +33,6 @@ class Progress:
     unit : what is counted: symbols, dates, positions or scenarios.
     total : how many there are.
     clock : seconds, monotonic.
-    asset : the asset that is counted, of a step that makes several.
 
     Examples
     --------
@@ -50,11 +49,8 @@ class Progress:
         unit: str,
         total: int,
         clock: Callable[[], float] = monotonic,
-        *,
-        asset: dg.AssetKey | None = None,
     ) -> None:
         self._context = context
-        self._asset = context.asset_key if asset is None else asset
         self._unit = unit
         self._total = total
         self._clock = clock
@@ -88,7 +84,7 @@ class Progress:
         metadata: dict[str, int | str] = {CURRENT: self._current, TOTAL: self._total, UNIT: self._unit}
         if lines:
             metadata[DETAIL] = "\n".join(lines)
-        self._context.log_event(dg.AssetObservation(asset_key=self._asset, metadata=metadata))
+        self._context.log_event(dg.AssetObservation(asset_key=self._context.asset_key, metadata=metadata))
         self._written, self._said = self._clock(), self._current
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from sigma_assets.analytics.valuation.values import Watched, valuation
+from sigma_assets.analytics.valuation.values import Watched
 from sigma_assets.assets.tables import Tables, rows_of
 from sigma_assets.base.frames import PriceHistory, SessionArray
 from sigma_assets.prices.changes import inputs_written
@@ -107,8 +107,7 @@ class RunTables(Tables):
         kept until they are wanted. Wanted again, when a step is retried, a table is computed again.
         """
         if table not in self._valued:
-            inputs = self.valuation_inputs(scope)
-            self._valued = valuation(*inputs, options=self.settings.option_model, tables=asked, watched=watched)
+            self._valued = self.valued(scope, asked, watched)
         return self._valued.pop(table)
 
     def rows(

@@ -121,10 +121,14 @@ class Tables:
         """Return the price history of some symbols over consecutive sessions."""
         return price_history(self.database, list(symbols), sessions[0].item(), sessions[-1].item(), self.calendar)
 
+    def valued(self, scope: Scope, names: Collection[str], watched: Watched = iter) -> dict[str, pd.DataFrame]:
+        """Return the rows of `portfolio_snapshots`, of `position_values`, or of both, as they would be computed now."""
+        inputs = self.valuation_inputs(scope)
+        return valuation(*inputs, options=self.settings.option_model, tables=names, watched=watched)
+
     def valuation(self, table: str, scope: Scope, asked: Collection[str], watched: Watched) -> pd.DataFrame:
         """Return what the portfolios of the scope are worth: the rows of `table`, one of those that are asked for."""
-        inputs = self.valuation_inputs(scope)
-        return valuation(*inputs, options=self.settings.option_model, tables=[table], watched=watched)[table]
+        return self.valued(scope, [table], watched)[table]
 
     def valuation_inputs(
         self, scope: Scope
@@ -172,11 +176,6 @@ class Tables:
     def risk_symbols(self, scope: Scope) -> set[str]:
         """Return the symbols whose prices the scope's portfolios live on: held, or underlying an option held."""
         return set(held_symbols(self.database, list(scope.portfolio_ids))["symbol"])
-
-    def computed_values(self, scope: Scope) -> dict[str, pd.DataFrame]:
-        """Return snapshots and position values of the scope as they would be computed now, without writing them."""
-        both = ("portfolio_snapshots", "position_values")
-        return valuation(*self.valuation_inputs(scope), options=self.settings.option_model, tables=both)
 
     def first_sessions(self, symbols: Sequence[str], last: date, *, prices_needed: int) -> pd.Series:
         """Return the session on which each symbol can have had a number of prices at the earliest.

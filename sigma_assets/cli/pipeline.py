@@ -235,4 +235,4 @@ def _beyond_the_prices(portfolio_ids: Collection[str]) -> tuple[list[str], str]:
             "the price source has changed since it was asked for all symbols: `sigma-assets run` asks again, and computes"
             " what that changes"
         )
-    return told, str(age)
+    return told, age

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from sigma_assets.prices.universe import held_symbols
 from sigma_assets.providers.actions import CARRIED, CARRIER
 from sigma_assets.providers.base import FINAL_REASONS, Unserved
 from sigma_assets.storage.connection.database import Database
@@ -44,8 +45,7 @@ def missing_prices(
             "last": str(days[-1]),
             "today": today.isoformat(),
         }
-        open_names = np.setdiff1d(names, _ruled_out(connection, parameters))
-        open_names = np.setdiff1d(open_names, _complete(connection, parameters, len(days)))
+        open_names = np.setdiff1d(names, _not_asked_for(connection, parameters, len(days)))
         known = np.zeros((len(open_names), len(days)), dtype=bool)
         parameters["symbols"] = bulk.as_list_parameter(connection, open_names)
         for table, condition in (("market_prices", ""), ("price_gaps", f"AND {_WAITS}")):
@@ -117,21 +117,16 @@ def late_prices(db: Database, today: date) -> pd.DataFrame:
     columns = [price_gaps.c.symbol, price_gaps.c.session, price_gaps.c.asked_at]
 
     def read(connection: sa.Connection) -> pd.DataFrame:
-        late = "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
-        if (
-            connection.execute(sa.text(f"{late} LIMIT 1"), {"today": today.isoformat()}).first() is None
-        ):  # the usual: no need to go through all lots
-            return bulk.fetch_frame(connection, f"{late} LIMIT 0", {"today": today.isoformat()}, columns)
         query = (
-            f"{late} AND symbol IN (SELECT l.symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
-            " WHERE p.deleted_at IS NULL AND l.investment_class <> 'PRIVATE' UNION"
-            " SELECT l.underlying_symbol FROM lots l JOIN portfolios p ON p.portfolio_id = l.portfolio_id"
-            " WHERE p.deleted_at IS NULL AND l.underlying_symbol IS NOT NULL)"
+            "SELECT symbol, session, asked_at FROM price_gaps WHERE reason = 'late' AND next_try <= :today"
             f" ORDER BY {bulk.ordered(connection, price_gaps, ('session', 'symbol'))}"
         )
         return bulk.fetch_frame(connection, query, {"today": today.isoformat()}, columns)
 
-    return db.in_snapshot(read)
+    late = db.in_snapshot(read)
+    if late.empty:  # the usual: no need to go through all lots
+        return late
+    return late[late["symbol"].isin(held_symbols(db)["symbol"])].reset_index(drop=True)
 
 
 def remember_unserved(db: Database, entries: Iterable[Unserved], source: str, asked_at: datetime) -> None:
@@ -180,14 +175,6 @@ _without_price = (
 )
 
 
-def _ruled_out(connection: sa.Connection, parameters: Mapping[str, object]) -> np.ndarray:
-    query = (
-        "SELECT symbol FROM symbols WHERE status = 'unknown' AND next_try > :today"
-        f" AND {bulk.among(connection, 'symbol', 'symbols')}"
-    )
-    return bulk.fetch(connection, query, parameters, {"symbol": sa.Text()})["symbol"]
-
-
 def _mark_after_the_end(
     connection: sa.Connection, known: np.ndarray, names: np.ndarray, days: np.ndarray, parameters: Mapping[str, object]
 ) -> None:
@@ -227,11 +214,14 @@ def _with_carriers(connection: sa.Connection, wanted: Mapping[str, Sequence[date
     return complete
 
 
-def _complete(connection: sa.Connection, parameters: Mapping[str, object], count: int) -> np.ndarray:
-    """Return the symbols that have a price on every day: most of them, most days, and counting is cheap."""
+def _not_asked_for(connection: sa.Connection, parameters: Mapping[str, object], count: int) -> np.ndarray:
+    """Return the symbols that are unknown, and those with a price on every day: most of them, most days, and counting is
+    cheap."""
     day = "session" if connection.dialect.name == "sqlite" else "CAST(session AS text)"
+    of_symbols = bulk.among(connection, "symbol", "symbols")
     query = (
-        f"SELECT symbol FROM market_prices WHERE {bulk.among(connection, 'symbol', 'symbols')}"
+        f"SELECT symbol FROM symbols WHERE status = 'unknown' AND next_try > :today AND {of_symbols}"
+        f" UNION SELECT symbol FROM market_prices WHERE {of_symbols}"
         f" AND session BETWEEN :first AND :last AND {bulk.among(connection, day, 'days')}"
         f" GROUP BY symbol HAVING count(*) = {count}"
     )
@@ -255,11 +245,8 @@ def _mark(
     found = bulk.fetch(connection, query, parameters, {"symbol": sa.Text(), "session": sa.Date()})
     codes, distinct = pd.factorize(found["symbol"])
     rows = pd.Index(names, dtype=object).get_indexer(pd.Index(distinct, dtype=object))[codes]
-    moments = found["session"].astype("datetime64[D]")
-    columns = np.searchsorted(days, moments)
-    wanted = columns < len(days)
-    wanted[wanted] = days[columns[wanted]] == moments[wanted]
-    known[rows[wanted], columns[wanted]] = True
+    columns = pd.Index(days).get_indexer(found["session"])
+    known[rows[columns >= 0], columns[columns >= 0]] = True
 
 
 def _upsert(

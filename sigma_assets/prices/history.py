@@ -76,9 +76,13 @@ def _cells(
     codes, found = pd.factorize(cells["symbol"])
     position = pd.Index(names, dtype=object).get_indexer(pd.Index(found, dtype=object))[codes]
     inside = position >= 0
-    days = cells["session"].astype("datetime64[D]")[inside]
-    rows = np.searchsorted(sessions, days)
-    _refuse_other_days(days, rows, sessions)
+    days = cells["session"][inside]
+    rows = pd.Index(sessions).get_indexer(days)
+    if (rows < 0).any():
+        raise StorageError(
+            f"market_prices: prices on {days[rows < 0][0].astype('datetime64[D]')}, which is no NYSE session;"
+            " delete them, or correct the extra closures in the settings"
+        )
     return rows, position[inside], {name: cells[name][inside] for name in columns}
 
 
@@ -88,18 +92,6 @@ def _reads_whole_sessions(connection: sa.Connection, symbols: int) -> bool:
         return False
     recent = "SELECT count(*) FROM market_prices WHERE session = (SELECT max(session) FROM market_prices)"
     return symbols > _WHOLE_READ_SHARE * connection.exec_driver_sql(recent).scalar_one()
-
-
-def _refuse_other_days(days: SessionArray, rows: npt.NDArray[np.intp], sessions: SessionArray) -> None:
-    if len(days) == 0:
-        return
-    known = rows < len(sessions)
-    known[known] = sessions[rows[known]] == days[known]
-    if not known.all():
-        raise StorageError(
-            f"market_prices: prices on {days[~known][0]}, which is no NYSE session;"
-            " delete them, or correct the extra closures in the settings"
-        )
 
 
 def _prior(connection: sa.Connection, names: npt.NDArray[np.object_], first: date) -> tuple[FloatArray, SessionArray]:

@@ -13,10 +13,10 @@ from sigma_assets.base.errors import ProviderError, ProviderUnavailableError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.prices.completeness import Answers, answers_for, ask_again_today
 from sigma_assets.prices.gaps import missing_prices, open_gaps
-from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps, reserve_call
+from sigma_assets.prices.registry import make_provider, source_identity
+from sigma_assets.prices.source_state import is_asked, mark_asked, reopen_gaps
 from sigma_assets.prices.storing import Loaded, Reloaded, recheck_recent, reload, store_bars, stored_bars
 from sigma_assets.providers.base import RECENT_SESSIONS, Bars, ChangingContent, PriceProvider, Unserved
-from sigma_assets.providers.registry import Surroundings, make_provider, source_identity
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 
@@ -59,17 +59,7 @@ class PriceSource:
         """The source that SIGMA_PRICES names, as of the calendar's current session."""
         current = self.settings.current_session()
         if self._made is None or self._made[0] != current:
-            around = Surroundings(
-                calendar=self.settings.calendar,
-                current_session=current,
-                massive_api_key=self.settings.massive_api_key,
-                massive_calls_per_minute=self.settings.massive_calls_per_minute,
-                massive_url=self.settings.massive_url,
-                yahoo_calls_per_minute=self.settings.yahoo_calls_per_minute,
-                complete_share=self.settings.complete_share,
-                reserve=lambda source, calls, now: reserve_call(self._database(), source, calls, now),
-            )
-            self._made = (current, make_provider(self.settings.prices, around))
+            self._made = (current, make_provider(self.settings, current, self._database))
         return self._made[1]
 
     def closes_at_hand(
@@ -196,26 +186,29 @@ class PriceSource:
             wanted = _joined(wanted, self._old_gaps(symbols, sessions[0].item()))
         on_symbols(len(set(symbols)) - len(wanted), None)
         open_pairs = {symbol: len(days) for symbol, days in wanted.items()}
-        costs, corrected = [], 0
+        costs, rows, corrected = [], 0, 0
         for bars in self._bars(wanted):
             corrected += store_bars(database, bars)
-            costs.append((len(bars.rows), bars.requests, bars.retries, bars.waited_seconds))
+            costs.append(bars.cost)
+            rows += len(bars.rows)
             for symbol, count in _answered(bars).items():
                 open_pairs[symbol] -= count
                 if open_pairs[symbol] <= 0:
                     line = f"{symbol}: {len(wanted[symbol])} sessions in {monotonic() - started:.1f} s"
                     on_symbols(1, line)
-        rows, requests, retries, waited = (
-            (sum(column) for column in zip(*costs, strict=True)) if costs else (0, 0, 0, 0)
-        )
         if again or not is_asked(database, fingerprint):
             corrected += self._recheck(symbols, sessions[-1].item(), fingerprint, whole=again)
         if wanted and not self.knows_changes and sessions[-1].item() == self._last_session():
             self._refuse_unfinished(sessions[-1].item())
-        unserved = sum(map(len, wanted.values())) - int(rows)
-        seconds = monotonic() - started
         loaded = Loaded(
-            len(wanted), int(rows), unserved, corrected, int(requests), int(retries), float(waited), seconds
+            symbols=len(wanted),
+            rows=rows,
+            unserved=sum(map(len, wanted.values())) - rows,
+            corrected=corrected,
+            requests=sum(each.requests for each in costs),
+            retries=sum(each.retries for each in costs),
+            waited_seconds=sum((each.waited_seconds for each in costs), 0.0),
+            seconds=monotonic() - started,
         )
         logger.info(
             "loaded %d prices of %d symbols from %s in %.1f s; %d not served, %d corrected",

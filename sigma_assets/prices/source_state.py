@@ -1,9 +1,7 @@
 """What is remembered of the price source itself: whether gaps speak of what it has now, and how fast it may be called."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.base.calendar import TradingCalendar
@@ -95,34 +93,15 @@ def reserve_call(db: Database, source: str, calls_per_minute: int, now: float) -
     return db.in_transaction(write)
 
 
-@dataclass(frozen=True)
-class PriceAge:
-    """How old the newest stored price is.
-
-    Attributes
-    ----------
-    newest : its session; None before any price.
-    sessions_behind : sessions from it to the current one; 0 = up to date, None before any price.
-    """
-
-    newest: date | None
-    sessions_behind: int | None
-
-    def __str__(self) -> str:
-        if self.newest is None or self.sessions_behind is None:
-            return "no prices yet"
-        age = {0: "up to date", 1: "1 session old"}.get(self.sessions_behind, f"{self.sessions_behind:,} sessions old")
-        return f"newest price {self.newest}, {age}"
-
-
-def price_age(db: Database, calendar: TradingCalendar, current_session: date) -> PriceAge:
+def price_age(db: Database, calendar: TradingCalendar, current_session: date) -> str:
     """Return how old the newest stored price is, as of a session: say it wherever "up to date" is said."""
     newest = sa.select(sa.func.max(market_prices.c.session))
     session = db.in_snapshot(lambda connection: connection.execute(newest).scalar_one())
     if session is None:
-        return PriceAge(None, None)
-    behind = np.count_nonzero(calendar.between(session, max(session, current_session)) > np.datetime64(session))
-    return PriceAge(session, int(behind))
+        return "no prices yet"
+    behind = len(calendar.between(session + timedelta(days=1), current_session))
+    age = {0: "up to date", 1: "1 session old"}.get(behind, f"{behind:,} sessions old")
+    return f"newest price {session}, {age}"
 
 
 def _stored(connection: sa.Connection) -> str | None:

@@ -169,9 +169,7 @@ def make_bars(
         unserved=tuple(unserved),
         renamed=dict(renamed or {}),
         statements=tuple(statements),
-        requests=cost.requests,
-        retries=cost.retries,
-        waited_seconds=cost.waited_seconds,
+        cost=cost,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 import pandas as pd
 
 from sigma_assets.providers.actions import Statement
+from sigma_assets.providers.http import Meter
 
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "split_factor", "dividend")
 """Columns of `Bars.rows`: as traded; split_factor 1 and dividend 0 where nothing happened (SPEC 3)."""
@@ -58,7 +59,7 @@ class Bars:
     unserved : everything asked for in this batch that is not in `rows`.
     renamed : old symbol -> new symbol, where the source knows of a rename; rows carry the symbol that was asked for.
     statements : what the source knows by now of the last weeks' splits and dividends, where the same calls say so.
-    requests, retries, waited_seconds : what the batch cost.
+    cost : what the calls for the batch cost.
     """
 
     source: str
@@ -66,9 +67,7 @@ class Bars:
     unserved: tuple[Unserved, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     statements: tuple[Statement, ...] = ()
-    requests: int = 0
-    retries: int = 0
-    waited_seconds: float = 0.0
+    cost: Meter = field(default_factory=Meter)
 
 
 @runtime_checkable

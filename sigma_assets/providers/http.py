@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,9 +14,10 @@ from sigma_assets.base.errors import ProviderUnavailableError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-Reserve = Callable[[str, int, float], float]
+Pace = Callable[[float], float]
+"""Given the time now, reserves the next call among all processes that share a pace, and returns when it may start; both in
+seconds since 1970."""
 
-PACE_WINDOW_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 1.0
 FIRST_WAIT_THROTTLED_SECONDS = 15.0
 """After a 429 without Retry-After: limits are per minute, so 15 + 30 + 60 s outlast one."""
@@ -51,31 +51,24 @@ class Caller:
     Parameters
     ----------
     source : name of the service, for messages.
-    calls_per_minute : limit of attempts in any 60 seconds; None or 0 = no limit.
+    pace : None = no limit.
     attempts : how often one call is tried before the source counts as unavailable.
-    reserve : given the source, its calls per minute and the time now, reserves the next call among all processes that
-        share its pace, and returns when it may start (both in seconds since 1970); None = this process is the only one.
-    clock, sleep : for tests.
+    sleep : for tests.
     """
 
     def __init__(
         self,
         source: str,
         *,
-        calls_per_minute: int | None = None,
-        reserve: Reserve | None = None,
+        pace: Pace | None = None,
         attempts: int = 5,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.meter = Meter()
         self._source = source
-        self._calls_per_minute = calls_per_minute or None
-        self._reserve = reserve
+        self._pace = pace
         self._attempts = attempts
-        self._clock = clock
         self._sleep = sleep
-        self._starts: deque[float] = deque(maxlen=calls_per_minute or 1)
 
     def call(self, what: str, attempt: Callable[[], T]) -> T:
         """Return what `attempt` returns, trying again on TransientError; other errors pass through.
@@ -121,15 +114,9 @@ class Caller:
         )
 
     def _keep_pace(self) -> None:
-        if self._calls_per_minute is None:
-            return
-        if self._reserve is not None:
+        if self._pace is not None:
             now = time.time()
-            self._pause(self._reserve(self._source, self._calls_per_minute, now) - now)
-            return
-        if len(self._starts) == self._calls_per_minute:
-            self._pause(self._starts[0] + PACE_WINDOW_SECONDS - self._clock())
-        self._starts.append(self._clock())
+            self._pause(self._pace(now) - now)
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
+from sigma_assets.analytics.valuation.values import valuation
 from sigma_assets.base.conventions import OptionModel
 from sigma_assets.base.frames import PriceHistory
 
@@ -20,6 +20,7 @@ LOT_DEFAULTS = {
     "strike_price": None,
     "expiration_date": None,
     "option_type": None,
+    "multiplier": np.nan,
 }
 _LOT_COLUMNS = ("lot_id", "symbol", "quantity", "entry_price", "entry_date", *LOT_DEFAULTS)
 
@@ -33,6 +34,16 @@ class Book(NamedTuple):
 
     def __add__(self, other: "Book") -> "Book":
         return Book(*(pd.concat(pair, ignore_index=True) for pair in zip(self, other, strict=True)))
+
+
+def position_values(*inputs: object, options: OptionModel) -> pd.DataFrame:
+    """Return the value of each open lot."""
+    return valuation(*inputs, options=options, tables=["position_values"])["position_values"]
+
+
+def portfolio_snapshots(*inputs: object, options: OptionModel) -> pd.DataFrame:
+    """Return equity, P&L, exposure and concentration of each portfolio."""
+    return valuation(*inputs, options=options, tables=["portfolio_snapshots"])["portfolio_snapshots"]
 
 
 def weekdays(first: str, count: int) -> np.ndarray:
@@ -69,6 +80,7 @@ def book(
             "portfolio_id": portfolio_id,
             "flow_date": [day for day, _ in flows],
             "amount_usd": np.array([amount for _, amount in flows], dtype=float),
+            "kind": "external",
         }
     )
     numbers = dict.fromkeys(["quantity", "entry_price", "exit_price", "strike_price"], "float64")

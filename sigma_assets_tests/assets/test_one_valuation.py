@@ -8,7 +8,6 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.assets import portfolios
 from sigma_assets.assets.coverages import price_coverage
 from sigma_assets.assets.run_tables import RunTables
@@ -20,6 +19,7 @@ from sigma_assets.runs.partitions import Scope
 from sigma_assets.runs.tags import PlannedRun, run_tags
 from sigma_assets.settings import read_settings
 from sigma_assets.storage.portfolios import NewPortfolio, add_portfolio
+from sigma_assets_tests.analytics.books import portfolio_snapshots, position_values
 from sigma_assets_tests.storage.builders import add_cash_flow
 from sigma_assets_tests.templates import fresh_instance, migrated_sqlite
 

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigma_assets.assets.calculations import valued
 from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.frames import PriceHistory
@@ -158,7 +157,7 @@ def test_a_step_that_changes_what_it_was_given_changes_nothing_for_the_next(shar
 @pytest.mark.parametrize("what", [what for what in CHANGES if what != "a name"])
 def test_stored_rows_are_read_again_once_somebody_changes_what_they_are_made_of(shared: Shared, what: str):
     """Another run may have stored others meanwhile."""
-    rows = valued(shared.run, shared.scope, ["position_values"])["position_values"]
+    rows = shared.run.valued(shared.scope, ["position_values"])["position_values"]
     shared.run.replace("position_values", [rows], shared.scope)
     kept = shared.run.rows("position_values", shared.scope)
     _execute(shared, "UPDATE position_values SET price = price + 1")

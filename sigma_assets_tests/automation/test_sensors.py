@@ -280,7 +280,7 @@ def test_a_corrected_dividend_runs_every_later_session_whose_equity_it_moves(wor
 
 def stored_equals_computed(world: World, portfolio_id: str) -> bool:
     scope = Scope(DAYS, (portfolio_id,))
-    for table, computed in world.tables.computed_values(scope).items():
+    for table, computed in world.tables.valued(scope, ("portfolio_snapshots", "position_values")).items():
         stored = world.tables.rows(table, scope)
         keys = [name for name in ("portfolio_id", "session", "lot_id") if name in stored]
         now = computed[stored.columns].sort_values(keys, ignore_index=True)

@@ -102,8 +102,8 @@ def test_a_clock_that_was_ahead_keeps_nobody_waiting_until_its_time_comes(databa
 def test_the_age_of_the_newest_price_is_counted_in_sessions(database: Database, current, words):
     """From 5 January to 5 February 2026 there are 23 weekdays after the 5th, less Martin Luther King Day."""
     calendar = nyse_calendar()
-    assert str(price_age(database, calendar, current)) == "no prices yet"
+    assert price_age(database, calendar, current) == "no prices yet"
 
     write_prices(database, bars({"AAA": {"2026-01-02": 10.0, "2026-01-05": 11.0}}), "files", EVENING)
 
-    assert str(price_age(database, calendar, current)) == words
+    assert price_age(database, calendar, current) == words

@@ -9,7 +9,7 @@ from scipy.linalg import hadamard
 
 from sigma_assets.analytics.factors.exposures import betas, factor_exposures
 from sigma_assets.analytics.factors.regression import symbol_factors
-from sigma_assets.analytics.performance.money_weighted import money_weighted_return
+from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_returns
 from sigma_assets.analytics.performance.performance import performance
 from sigma_assets.analytics.risk.attribution import volatility_contributions
 from sigma_assets.analytics.risk.backtest import christoffersen_ratio, kupiec_ratio
@@ -25,7 +25,7 @@ from sigma_assets.analytics.series.coverage import coverage
 from sigma_assets.analytics.series.metrics import symbol_metrics
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import ledgers
-from sigma_assets.analytics.valuation.options import black_scholes_price
+from sigma_assets.analytics.valuation.options import black_scholes
 from sigma_assets.base.conventions import (
     STYLE_FACTORS,
     CorrelationModel,
@@ -167,7 +167,7 @@ def test_position_values(sold_book):
 
 
 def test_option_values():
-    call, put = black_scholes_price(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
+    (call, put), _ = black_scholes(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
 
     expected = example("option_results")["value"]
     np.testing.assert_allclose([call, put], expected, atol=0.005)
@@ -296,5 +296,7 @@ def test_performance():
 
     days = np.array(["2008-01-01", "2008-03-01", "2008-10-30", "2009-02-15", "2009-04-01"], dtype="datetime64[D]")
     flows = np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0])
-    found["money_weighted_return"] = money_weighted_return(flows, days[:4], np.array([2_750.0]), days[4:])[0]
+    found["money_weighted_return"] = money_weighted_returns([Cash(flows, days[:4], np.array([2_750.0]), days[4:])])[0][
+        0
+    ]
     assert_results("performance_results", found)

@@ -19,7 +19,6 @@ from sigma_assets.analytics.risk.stress.tables import sorted_positions, stress_t
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.metrics import symbol_metrics
 from sigma_assets.analytics.valuation.ledger import ledgers
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import (
     CorrelationModel,
     FactorModel,
@@ -29,7 +28,15 @@ from sigma_assets.base.conventions import (
     VolatilityModel,
 )
 from sigma_assets.base.frames import PriceHistory
-from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
+from sigma_assets_tests.analytics.books import (
+    Book,
+    assert_same_bits,
+    book,
+    lot,
+    option,
+    portfolio_snapshots,
+    position_values,
+)
 from sigma_assets_tests.analytics.histories import random_history, tail
 from sigma_assets_tests.analytics.risk.stress.moves import moves_in
 

@@ -6,7 +6,7 @@ from statsmodels.datasets import longley
 from statsmodels.regression.tests.results.results_regression import Longley
 
 from sigma_assets.analytics.factors.least_squares import centre, factor_design, fit
-from sigma_assets.analytics.valuation.options import black_scholes_delta, black_scholes_price
+from sigma_assets.analytics.valuation.options import black_scholes
 from sigma_assets_tests.analytics import books
 
 HAUG = [
@@ -23,6 +23,14 @@ HAUG = [
     (False, 100.0, 110.0, 0.10, 0.10, 0.10, 0.15, 0.0408),
     (True, 40.0, 42.0, 0.08, 0.04, 0.75, 0.35, 5.0975),
 ]
+
+
+def black_scholes_price(*terms: object, **options: object) -> np.ndarray:
+    return black_scholes(*terms, **options)[0]
+
+
+def black_scholes_delta(*terms: object, **options: object) -> np.ndarray:
+    return black_scholes(*terms, **options)[1]
 
 
 def test_least_squares_gives_the_certified_longley_values():

@@ -8,11 +8,11 @@ import pytest
 
 from sigma_assets.analytics.factors.exposures import betas
 from sigma_assets.analytics.risk.volatility import volatility
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
 from sigma_assets.base.frames import PriceHistory
 from sigma_assets.holdings.reader import read_holdings
+from sigma_assets_tests.analytics.books import portfolio_snapshots, position_values
 
 TODAY = date(2024, 12, 31)
 SESSIONS = nyse_calendar().between(date(2023, 6, 1), date(2024, 12, 31))

@@ -33,7 +33,9 @@ def _two_hundred() -> str:
     """Return 200 lots; sixty of them are worth about 100,000 USD each, more than the heat map has room for."""
     symbols = [f"SIM{number:04d}" for number in range(1, 201)]
     source = SimulatedProvider(nyse_calendar(), LAST)
-    large = [_lots(symbol, quantity=round(100_000 / source.close(symbol, LAST))) for symbol in symbols[:60]]
+    bars = source.daily_bars({symbol: [LAST] for symbol in symbols[:60]})
+    closes = {row.symbol: row.close for batch in bars for row in batch.rows.itertuples()}
+    large = [_lots(symbol, quantity=round(100_000 / closes[symbol])) for symbol in symbols[:60]]
     return HEADER + "".join(text.removeprefix(HEADER) for text in (*large, _lots(*symbols[60:], quantity=10)))
 
 

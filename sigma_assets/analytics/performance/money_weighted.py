@@ -35,21 +35,16 @@ class Cash(NamedTuple):
     sessions: SessionArray
 
 
-def money_weighted_return(
-    amounts: FloatArray, days: SessionArray, equity: FloatArray, sessions: SessionArray
-) -> FloatArray:
-    """Return XIRR of the flows up to each session and the equity of that session.
+def money_weighted_returns(portfolios: Sequence[Cash]) -> list[FloatArray]:
+    """Return XIRR of the flows up to each session and the equity of that session, of each portfolio.
 
     The rate r that solves sum of amount_i (1 + r)^((d - day_i) / 365) = equity_d. Flows of both signs can have several
-    such rates: the one nearest to 0 is taken, in terms of log(1 + r).
-
-    Parameters
-    ----------
-    amounts, days, equity, sessions : as in `Cash`.
+    such rates: the one nearest to 0 is taken, in terms of log(1 + r). Portfolios with equally many flows are solved
+    together; a session's return does not depend on what is solved beside it.
 
     Returns
     -------
-    float array of shape (n_sessions,), per year
+    float arrays of shape (n_sessions,), per year
         NaN on the first day, and where no rate solves it: without a change of sign, where equity is not positive. NaN,
         too, where the rate is too large for a number: sevenfold in a day.
 
@@ -57,16 +52,8 @@ def money_weighted_return(
     --------
     >>> days = np.array(["2008-01-01", "2008-03-01", "2008-10-30", "2009-02-15", "2009-04-01"], dtype="datetime64[D]")
     >>> amounts = np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0])
-    >>> money_weighted_return(amounts, days[:4], np.array([2_750.0]), days[4:]).round(7).tolist()
+    >>> money_weighted_returns([Cash(amounts, days[:4], np.array([2_750.0]), days[4:])])[0].round(7).tolist()
     [0.3733625]
-    """
-    return money_weighted_returns([Cash(amounts, days, equity, sessions)])[0]
-
-
-def money_weighted_returns(portfolios: Sequence[Cash]) -> list[FloatArray]:
-    """Return the money-weighted return of each portfolio; those with equally many flows are solved together.
-
-    A session's return does not depend on what is solved beside it.
     """
     found: list[FloatArray] = [np.empty(0)] * len(portfolios)
     for n_flows in {len(cash.amounts) for cash in portfolios}:

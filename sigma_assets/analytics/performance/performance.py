@@ -7,13 +7,8 @@ import numpy as np
 import pandas as pd
 
 from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_returns
-from sigma_assets.analytics.performance.ratios import (
-    against_benchmark,
-    deepest_fall,
-    deviation,
-    sharpe,
-    sortino,
-)
+from sigma_assets.analytics.performance.ratios import against_benchmark, deepest_fall, sharpe, sortino
+from sigma_assets.analytics.series.moments import deviation
 from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.series.windows import RowArray, rows_of, together
@@ -21,7 +16,7 @@ from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import daily_returns, ends_index
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR, PerformanceModel
 from sigma_assets.base.formulas import Formula, Formulas
-from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
+from sigma_assets.base.frames import FloatArray, PriceHistory
 
 CALENDAR_PERIODS = ("mtd", "qtd", "ytd", "1y")
 PERIODS = (*(f"return_{period}" for period in CALENDAR_PERIODS), "return_since_inception", "annualized_return")
@@ -81,10 +76,10 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
         inception, whose return counts from entry prices. Where equity was not positive, or a session lost all of it, the
         index ends: every return that spans such a session is NaN, and the fall is -1.
     """
-    benchmark = _benchmark_returns(history, model.benchmark)
+    benchmark = total_returns(history.of([model.benchmark]))[:, 0]
     blocks: list[dict[str, np.ndarray]] = []
     cash: list[Cash] = []
-    paths = (_path(ledger, benchmark, history.sessions, model) for ledger in ledgers if len(ledger.wanted))
+    paths = (_path(ledger, benchmark, history, model) for ledger in ledgers if len(ledger.wanted))
     for some in together(paths, lambda path: len(path.returns), _ENOUGH):
         own = {name: np.concatenate([path.columns[name] for path in some]) for name in some[0].columns}
         blocks.append(own | _ratios(some, model))
@@ -95,15 +90,12 @@ def performance(ledgers: Iterable[Ledger], history: PriceHistory, model: Perform
     return rows_of(parts | {"money_weighted_return": rates}, names, texts=("portfolio_id", "benchmark"))
 
 
-def _path(ledger: Ledger, benchmark: FloatArray, calendar: SessionArray, model: PerformanceModel) -> _Path:
+def _path(ledger: Ledger, benchmark: FloatArray, history: PriceHistory, model: PerformanceModel) -> _Path:
     daily = daily_returns(ledger)
     is_over = ends_index(ledger, daily)
     known = np.where(is_over, np.nan, daily)
     of_benchmark = np.full(len(ledger.sessions), np.nan)
-    place = np.searchsorted(calendar, ledger.sessions)
-    is_there = (place < len(calendar)) & (calendar[np.minimum(place, len(calendar) - 1)] == ledger.sessions)
-    of_benchmark[is_there] = benchmark[place[is_there]]
-    of_benchmark[0] = np.nan
+    of_benchmark[1:] = benchmark[history.rows(ledger.sessions[1:])]
     n_rows = len(ledger.wanted)
     columns = {
         "portfolio_id": np.full(n_rows, ledger.portfolio_id, dtype=object),
@@ -179,12 +171,6 @@ def _windows(values: FloatArray, length: int, rows: RowArray) -> FloatArray:
     """Return the `length` values that end at each of some sessions; NaN before the first."""
     padded = np.concatenate([np.full(length - 1, np.nan), values])
     return padded[rows[:, None] + np.arange(length)]
-
-
-def _benchmark_returns(history: PriceHistory, symbol: str) -> FloatArray:
-    if symbol not in history.symbols:
-        return np.full(len(history.sessions), np.nan)
-    return total_returns(history.of([symbol]))[:, 0]
 
 
 _OVER = "equity was not > 0 on a session of the period, or one lost all of it, or the portfolio is younger"

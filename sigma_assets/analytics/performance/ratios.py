@@ -6,26 +6,12 @@ Formulas and their yearly scale are those of empyrical: means x 252, deviations 
 
 import numpy as np
 
+from sigma_assets.analytics.series.moments import deviation, mean
 from sigma_assets.base.conventions import SESSIONS_PER_YEAR
 from sigma_assets.base.frames import FloatArray
 
 NO_MOVEMENT = 1e-12
 """Daily returns whose deviation is below this do not vary but for rounding."""
-
-
-def mean(returns: FloatArray) -> FloatArray:
-    """Return the mean of the known returns of each row of shape (n_rows, window)."""
-    known = np.isfinite(returns)
-    count = known.sum(axis=1)
-    return np.where(count > 0, np.where(known, returns, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
-
-
-def deviation(returns: FloatArray) -> FloatArray:
-    """Return the sample standard deviation of each row; NaN with fewer than two returns."""
-    known = np.isfinite(returns)
-    count = known.sum(axis=1)
-    centred = np.where(known, returns - mean(returns)[:, None], 0.0)
-    return np.where(count > 1, np.sqrt((centred * centred).sum(axis=1) / np.maximum(count - 1, 1)), np.nan)
 
 
 def covariance(left: FloatArray, right: FloatArray) -> FloatArray:

@@ -1,7 +1,6 @@
 """Where a portfolio's risk comes from, and how bad a day can be (SPEC 4.10)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,9 @@ import pandas as pd
 from sigma_assets.analytics.risk.backtest import backtest, chi_squared_p, christoffersen_ratio, kupiec_ratio, zone
 from sigma_assets.analytics.risk.held_book import HeldBook, ReturnWindows, exceptions, held_book
 from sigma_assets.analytics.risk.held_rows import HeldRows, held_returns, held_rows
-from sigma_assets.analytics.risk.joint_regression import FactorDesign, JointFit, factor_design, joint_fit
+from sigma_assets.analytics.risk.joint_regression import JointFit, factor_design, joint_fit
 from sigma_assets.analytics.risk.tails import PER_MILLE, expected_shortfall, normal_value_at_risk, tail, value_at_risk
+from sigma_assets.analytics.series.moments import deviation, mean
 from sigma_assets.analytics.series.windows import MIN_SHARE_OF_WINDOW, RowArray, rows_of, together
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.base.conventions import RISK_FACTORS, SESSIONS_PER_YEAR, SPREAD_FACTORS, FactorModel, RiskModel
@@ -29,32 +29,7 @@ POSITION_NUMBERS = ("weight", "volatility_contribution", "share", "es_contributi
 FACTOR_NUMBERS = ("beta", "std_error", "variance_share")
 
 _Numbers = dict[str, FloatArray]
-
-
-@dataclass(frozen=True)
-class FactorWindows:
-    """Returns of the factors over the windows of a history, and the regressions on them that portfolios share."""
-
-    returns: FloatArray  # (n_factors, n_sessions, length), NaN where unknown
-    min_observations: int
-
-    @classmethod
-    def of(cls, windows: ReturnWindows, factors: FactorModel, model: RiskModel) -> "FactorWindows":
-        """Return the windows of the market, rates and the four spreads."""
-
-        def of_symbol(symbol: str) -> FloatArray:
-            place = windows.places(np.array([symbol], dtype=object))[0]
-            own = (place, slice(None), slice(-model.factor_window, None))
-            return np.where(windows.known[own], windows.filled[own], np.nan)
-
-        spreads = [
-            of_symbol(leg) - of_symbol(other) for leg, other in (factors.spreads[name] for name in SPREAD_FACTORS)
-        ]
-        return cls(np.stack([of_symbol(factors.market), of_symbol(factors.rates), *spreads]), model.factor_min)
-
-    def design(self, rows: RowArray, known: np.ndarray, chosen: slice) -> FactorDesign:
-        """Return the regression on some factors at sessions, where the portfolio has returns."""
-        return factor_design(self.returns[chosen, rows], known, min_observations=self.min_observations)
+_Columns = dict[str, np.ndarray]
 
 
 def risk(
@@ -85,12 +60,17 @@ def risk(
         A session wanted is not in `history`.
     """
     windows = ReturnWindows.of(history, model.longest_window)
-    of_factors = FactorWindows.of(windows, factors, model)
-    tables = _Tables()
+    of_factors = _factor_windows(windows, factors, model)
     books = (held_book(ledger, model.backtest_window) for ledger in ledgers if len(ledger.wanted))
-    for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH):
-        _add_books(tables, some, windows, of_factors, model)
-    return tables.frames()
+    blocks = [
+        _of_books(some, windows, of_factors, model)
+        for some in together(books, lambda book: int(book.is_held[book.wanted].sum()), _ENOUGH)
+    ]
+    return (
+        _frame([block[0] for block in blocks], (), (*PORTFOLIO_NUMBERS, "zone")),
+        _frame([block[1] for block in blocks], ("symbol",), POSITION_NUMBERS),
+        _frame([block[2] for block in blocks], ("factor",), FACTOR_NUMBERS),
+    )
 
 
 def volatility_contributions(
@@ -125,26 +105,10 @@ def volatility_contributions(
     return weight * covariance / (freedom * moved)[row] * np.sqrt(SESSIONS_PER_YEAR), volatility
 
 
-class _Tables:
-    """Columns of the three tables, block after block."""
-
-    def __init__(self) -> None:
-        self.portfolio: list[dict[str, np.ndarray]] = []
-        self.position: list[dict[str, np.ndarray]] = []
-        self.factor: list[dict[str, np.ndarray]] = []
-
-    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Return the tables as frames, with the same column types whether or not there are rows."""
-        return (
-            _frame(self.portfolio, (), (*PORTFOLIO_NUMBERS, "zone")),
-            _frame(self.position, ("symbol",), POSITION_NUMBERS),
-            _frame(self.factor, ("factor",), FACTOR_NUMBERS),
-        )
-
-
-def _add_books(
-    tables: _Tables, books: list[HeldBook], windows: ReturnWindows, factors: FactorWindows, model: RiskModel
-) -> None:
+def _of_books(
+    books: list[HeldBook], windows: ReturnWindows, factors: FloatArray, model: RiskModel
+) -> tuple[_Columns, _Columns, _Columns]:
+    """Return the columns of the three tables, of some portfolios."""
     held = held_rows(books, windows)
     returns, coverage = held_returns(held, min_coverage=model.min_coverage)
     of_var, recent = returns[:, -model.var_window :], returns[:, -model.volatility_window :]
@@ -158,7 +122,7 @@ def _add_books(
     is_long_enough &= np.isfinite(recent).sum(axis=1) >= MIN_SHARE_OF_WINDOW * model.volatility_window
     numbers["realized_63d"] = np.where(is_long_enough, volatility, np.nan)
     numbers["coverage"] = coverage[:, -model.volatility_window :].mean(axis=1)
-    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], held.place, factors)
+    joint, market_alone = _factor_fits(returns[:, -model.factor_window :], factors[:, held.place], model)
     # Without the market nearly everything would be called specific.
     is_fitted = np.isfinite(joint.r_squared) & np.isfinite(market_alone.r_squared)
     numbers |= {
@@ -168,7 +132,8 @@ def _add_books(
     }
     is_row = np.isfinite(numbers["realized_63d"]) | np.isfinite(numbers["var_95"])
     keys = {"portfolio_id": held.portfolio_id, "session": held.session}
-    tables.portfolio.append(_block({**keys, **numbers, "zone": _zone(numbers)}, np.flatnonzero(is_row)))
+    zones = zone(numbers["exceptions"].astype(np.int64), numbers["backtest_sessions"].astype(np.int64))
+    by_portfolio = _block({**keys, **numbers, "zone": zones}, np.flatnonzero(is_row))
 
     has_part = is_long_enough[held.row] & held.known[:, -model.volatility_window :].any(axis=1)
     of_positions = {
@@ -182,18 +147,17 @@ def _add_books(
     has_number = np.isfinite(of_positions["volatility_contribution"]) | np.isfinite(of_positions["es_contribution"])
     has_number &= held.known[:, -model.var_window :].any(axis=1)
     of_symbols = {name: values[held.row] for name, values in keys.items()} | {"symbol": held.symbol}
-    tables.position.append(_block({**of_symbols, **of_positions}, np.flatnonzero(has_number)))
+    by_position = _block({**of_symbols, **of_positions}, np.flatnonzero(has_number))
 
     is_factor = np.isfinite(joint.beta) & is_row & is_fitted
     row, factor = np.nonzero(is_factor.T)
     of_factors = {"beta": joint.beta, "std_error": joint.std_error, "variance_share": joint.variance_share}
-    tables.factor.append(
-        {
-            **_block(keys, row),
-            "factor": np.array(RISK_FACTORS, dtype=object)[factor],
-            **{name: values[factor, row] for name, values in of_factors.items()},
-        }
-    )
+    by_factor = {
+        **_block(keys, row),
+        "factor": np.array(RISK_FACTORS, dtype=object)[factor],
+        **{name: values[factor, row] for name, values in of_factors.items()},
+    }
+    return by_portfolio, by_position, by_factor
 
 
 def _shortfall_contributions(held: HeldRows, returns: FloatArray, numbers: _Numbers) -> FloatArray:
@@ -206,12 +170,7 @@ def _shortfall_contributions(held: HeldRows, returns: FloatArray, numbers: _Numb
 
 def _tail_numbers(returns: FloatArray, model: RiskModel) -> _Numbers:
     var = {level: value_at_risk(returns, level, min_observations=model.var_min) for level in PER_MILLE}
-    known = np.isfinite(returns)
-    count = known.sum(axis=1)
-    filled = np.where(known, returns, 0.0)
-    mean = filled.sum(axis=1) / np.maximum(count, 1)
-    deviation = np.where(known, filled - mean[:, None], 0.0)
-    spread = np.sqrt((deviation * deviation).sum(axis=1) / np.maximum(count - 1, 1))
+    count = np.isfinite(returns).sum(axis=1)
     enough = count >= model.var_min
     return {
         "var_95": var["95"],
@@ -219,7 +178,7 @@ def _tail_numbers(returns: FloatArray, model: RiskModel) -> _Numbers:
         "es_95": expected_shortfall(returns, tail(returns, var["95"])),
         "es_975": expected_shortfall(returns, tail(returns, var["975"])),
         "es_99": expected_shortfall(returns, tail(returns, var["99"])),
-        "var_99_normal": np.where(enough, normal_value_at_risk(mean, spread, 0.99), np.nan),
+        "var_99_normal": np.where(enough, normal_value_at_risk(mean(returns), deviation(returns), 0.99), np.nan),
         "observations": np.where(enough, count, np.nan),
     }
 
@@ -242,25 +201,32 @@ def _backtest_numbers(books: list[HeldBook], windows: ReturnWindows, model: Risk
     }
 
 
-def _zone(numbers: _Numbers) -> np.ndarray:
-    return zone(numbers["exceptions"].astype(np.int64), numbers["backtest_sessions"].astype(np.int64))
+def _factor_windows(windows: ReturnWindows, factors: FactorModel, model: RiskModel) -> FloatArray:
+    """Return the returns of the market, rates and the four spreads over the windows of a history, NaN where unknown: of
+    shape (n_factors, n_sessions, length)."""
+
+    def of_symbol(symbol: str) -> FloatArray:
+        place = windows.places(np.array([symbol], dtype=object))[0]
+        own = (place, slice(None), slice(-model.factor_window, None))
+        return np.where(windows.known[own], windows.filled[own], np.nan)
+
+    spreads = [of_symbol(leg) - of_symbol(other) for leg, other in (factors.spreads[name] for name in SPREAD_FACTORS)]
+    return np.stack([of_symbol(factors.market), of_symbol(factors.rates), *spreads])
 
 
-def _factor_fits(returns: FloatArray, rows: RowArray, factors: FactorWindows) -> tuple[JointFit, JointFit]:
-    """Return the joint regression and the one on the market alone."""
+def _factor_fits(returns: FloatArray, factors: FloatArray, model: RiskModel) -> tuple[JointFit, JointFit]:
+    """Return the joint regression and the one on the market alone, of the sessions on which the portfolio has returns."""
     known = np.isfinite(returns)
     filled = np.where(known, returns, 0.0)
-    return (
-        joint_fit(factors.design(rows, known, slice(None)), filled),
-        joint_fit(factors.design(rows, known, slice(0, 1)), filled),
-    )
+    joint, alone = (factor_design(some, known, min_observations=model.factor_min) for some in (factors, factors[:1]))
+    return joint_fit(joint, filled), joint_fit(alone, filled)
 
 
-def _block(columns: dict[str, np.ndarray], chosen: RowArray) -> dict[str, np.ndarray]:
+def _block(columns: _Columns, chosen: RowArray) -> _Columns:
     return {name: values[chosen] for name, values in columns.items()}
 
 
-def _frame(blocks: list[dict[str, np.ndarray]], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+def _frame(blocks: list[_Columns], names: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     columns = ("portfolio_id", "session", *names, *numbers)
     parts = {column: [block[column] for block in blocks] for column in columns}
     return rows_of(parts, columns, texts=("portfolio_id", *names, "zone"))

@@ -219,11 +219,10 @@ def _marks(
 
 
 def _flow_columns(flows: pd.DataFrame) -> Columns:
-    is_external = (flows["kind"] == "external").to_numpy() if "kind" in flows else np.ones(len(flows), dtype=bool)
     return {
         "flow_date": days_of(flows, "flow_date"),
         "amount_usd": flows["amount_usd"].to_numpy(dtype=float),
-        "is_external": is_external,
+        "is_external": (flows["kind"] == "external").to_numpy(),
     }
 
 

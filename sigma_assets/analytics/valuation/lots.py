@@ -54,7 +54,6 @@ def prepared_lots(lots: pd.DataFrame, prices: PriceHistory) -> Columns:
         A lot has an exit date without an exit price, or an option lacks a term of its contract.
     """
     _check(lots)
-    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
     columns = {name: lots[name].to_numpy(dtype=object) for name in _TEXT}
     columns |= {name: lots[name].to_numpy(dtype=float) for name in _NUMBERS}
     columns |= {name: days_of(lots, name) for name in _DATES}

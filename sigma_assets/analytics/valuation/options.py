@@ -22,7 +22,7 @@ LEAST_STRIKE = 0.01
 """What a strike is not reduced below, USD."""
 
 
-def black_scholes_price(
+def black_scholes(
     spot: npt.ArrayLike,
     strike: npt.ArrayLike,
     years: npt.ArrayLike,
@@ -30,8 +30,8 @@ def black_scholes_price(
     *,
     is_call: npt.ArrayLike,
     risk_free_rate: float,
-) -> FloatArray:
-    """Return the Black-Scholes value of options.
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Black-Scholes value of options, and its change per USD of the underlying.
 
     Parameters
     ----------
@@ -43,9 +43,11 @@ def black_scholes_price(
 
     Returns
     -------
-    float array
+    price : float array
         USD per share of the underlying. NaN where an argument is NaN. With zero volatility or zero time the discounted
         intrinsic value, which is the limit of the formula.
+    delta : float array
+        0 to 1 for calls, -1 to 0 for puts; with zero volatility or zero time 0 or +-1, and +-0.5 just at the money.
 
     Raises
     ------
@@ -54,36 +56,24 @@ def black_scholes_price(
 
     Examples
     --------
-    >>> black_scholes_price(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1).round(2).tolist()
-    [4.76, 0.81]
+    >>> price, delta = black_scholes(42, 40, 0.5, 0.2, is_call=[True, False], risk_free_rate=0.1)
+    >>> price.round(2).tolist(), delta.round(2).tolist()
+    ([4.76, 0.81], [0.78, -0.22])
     """
-    spot, discounted, deviation = _discounted(spot, strike, years, volatility, risk_free_rate)
+    time, sigma = np.asarray(years, dtype=float), np.asarray(volatility, dtype=float)
+    if (time < 0).any() or (sigma < 0).any():
+        raise ValueError(
+            f"Black-Scholes needs years >= 0 and volatility >= 0; found {np.nanmin(time)} and {np.nanmin(sigma)}."
+            " An option past its expiration is worth its intrinsic value"
+        )
+    spot, deviation = np.asarray(spot, dtype=float), sigma * np.sqrt(time)
+    discounted = np.asarray(strike, dtype=float) * np.exp(-risk_free_rate * time)
     sign = np.where(is_call, 1.0, -1.0)
     d1 = _d1(spot, discounted, deviation)
-    price = sign * (spot * _normal_cdf(sign * d1) - discounted * _normal_cdf(sign * (d1 - deviation)))
+    likely = _normal_cdf(sign * d1)
+    price = sign * (spot * likely - discounted * _normal_cdf(sign * (d1 - deviation)))
     # No option is worth less than this; rounding far in or out of the money must not say otherwise.
-    return np.maximum(price, intrinsic_value(spot, discounted, is_call=is_call))
-
-
-def black_scholes_delta(
-    spot: npt.ArrayLike,
-    strike: npt.ArrayLike,
-    years: npt.ArrayLike,
-    volatility: npt.ArrayLike,
-    *,
-    is_call: npt.ArrayLike,
-    risk_free_rate: float,
-) -> FloatArray:
-    """Return the change of an option's Black-Scholes value per USD of the underlying; arguments as for the price.
-
-    Returns
-    -------
-    float array
-        0 to 1 for calls, -1 to 0 for puts; with zero volatility or zero time 0 or +-1, and +-0.5 just at the money.
-    """
-    spot, discounted, deviation = _discounted(spot, strike, years, volatility, risk_free_rate)
-    sign = np.where(is_call, 1.0, -1.0)
-    return sign * _normal_cdf(sign * _d1(spot, discounted, deviation))
+    return np.maximum(price, intrinsic_value(spot, discounted, is_call=is_call)), sign * likely
 
 
 def intrinsic_value(spot: npt.ArrayLike, strike: npt.ArrayLike, *, is_call: npt.ArrayLike) -> FloatArray:
@@ -211,8 +201,9 @@ def option_marks(
     years = (lots["expiration_date"][:, None] - days).astype(np.int64)[is_known] / DAYS_PER_YEAR
     terms = (spot[is_known], strike[is_known], years, sigma[is_known])
     model, delta = np.full(spot.shape, np.nan), np.full(spot.shape, np.nan)
-    model[is_known] = black_scholes_price(*terms, is_call=lots["is_call"][lot], risk_free_rate=risk_free_rate)
-    delta[is_known] = black_scholes_delta(*terms, is_call=lots["is_call"][lot], risk_free_rate=risk_free_rate)
+    model[is_known], delta[is_known] = black_scholes(
+        *terms, is_call=lots["is_call"][lot], risk_free_rate=risk_free_rate
+    )
 
     is_entry_price = np.isnan(quote)
     source = np.where(is_entry_price, lots["entry_date"][:, None], quote_session)
@@ -236,21 +227,6 @@ def option_marks(
         delta_value=delta * spot,
         exit_price=exit_price,
     )
-
-
-def _discounted(
-    spot: npt.ArrayLike, strike: npt.ArrayLike, years: npt.ArrayLike, volatility: npt.ArrayLike, risk_free_rate: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return spot, present value of the strike, and the standard deviation of the log price at expiration."""
-    time = np.asarray(years, dtype=float)
-    sigma = np.asarray(volatility, dtype=float)
-    if (time < 0).any() or (sigma < 0).any():
-        raise ValueError(
-            f"Black-Scholes needs years >= 0 and volatility >= 0; found {np.nanmin(time)} and {np.nanmin(sigma)}."
-            " An option past its expiration is worth its intrinsic value"
-        )
-    discounted = np.asarray(strike, dtype=float) * np.exp(-risk_free_rate * time)
-    return np.asarray(spot, dtype=float), discounted, sigma * np.sqrt(time)
 
 
 def _d1(spot: FloatArray, discounted: FloatArray, deviation: FloatArray) -> FloatArray:

@@ -30,72 +30,6 @@ Watched = Callable[[Iterable[Ledger]], Iterator[Ledger]]
 """Passes ledgers on, and may say so."""
 
 
-def position_values(
-    portfolios: pd.DataFrame,
-    lots: pd.DataFrame,
-    flows: pd.DataFrame,
-    history: PriceHistory,
-    sessions: SessionArray,
-    *,
-    options: OptionModel,
-) -> pd.DataFrame:
-    """Return the value of each open lot.
-
-    Parameters
-    ----------
-    portfolios, lots, flows : DataFrames with the columns of the tables portfolios, lots and cash_flows
-        Dates as datetime64; rows of lots and flows of other portfolios are left aside; the order of rows is of no
-        consequence.
-    history : PriceHistory
-        From 64 sessions before the earliest entry or inception to the last of `sessions`, of all symbols and
-        underlyings. Symbols without any price may be missing. A split comes in a row with a close.
-    sessions : datetime64[D] array
-        Sessions wanted, any subset of the history's. Numbers do not depend on which are asked for together.
-
-    Returns
-    -------
-    DataFrame with the columns of the table position_values, sorted by portfolio_id, session, lot_id
-        Only sessions from the first one on or after inception. NaN, NaT for null: `weight` and `risk_weight` where
-        equity is not > 0; `price_session` where the entry price is used; `risk_symbol` and `risk_value` of private lots
-        and of options whose delta is unknown; of cash equivalents `risk_symbol` alone, their `risk_value` is known: 0.
-        `daily_pnl` includes dividends and, for a lot entered since the previous
-        session, starts from its cost; so with the P&L of lots closed on the session it adds up to the portfolio's.
-
-    Raises
-    ------
-    HoldingsError
-        A lot has an exit date without an exit price, or an option lacks a term of its contract.
-    ValueError
-        The price history starts too late for these lots.
-    KeyError
-        A session is not in the price history.
-    """
-    inputs = portfolios, lots, flows, history, sessions
-    return valuation(*inputs, options=options, tables=["position_values"])["position_values"]
-
-
-def portfolio_snapshots(
-    portfolios: pd.DataFrame,
-    lots: pd.DataFrame,
-    flows: pd.DataFrame,
-    history: PriceHistory,
-    sessions: SessionArray,
-    *,
-    options: OptionModel,
-) -> pd.DataFrame:
-    """Return equity, P&L, exposure and concentration of each portfolio; arguments and errors of `position_values`.
-
-    Returns
-    -------
-    DataFrame with the columns of the table portfolio_snapshots, sorted by portfolio_id, session
-        One row for each session from the first one on or after inception, without positions too. NaN for null:
-        `daily_return` where the previous equity is not > 0, and from then on `time_weighted_return` and `max_drawdown`,
-        whose index is unknown; `leverage` where equity is not > 0; concentration where nothing is held.
-    """
-    inputs = portfolios, lots, flows, history, sessions
-    return valuation(*inputs, options=options, tables=["portfolio_snapshots"])["portfolio_snapshots"]
-
-
 def valuation(
     portfolios: pd.DataFrame,
     lots: pd.DataFrame,
@@ -107,9 +41,43 @@ def valuation(
     tables: Collection[str],
     watched: Watched = iter,
 ) -> dict[str, pd.DataFrame]:
-    """Return `portfolio_snapshots`, `position_values`, or both from one pass over the ledgers; arguments as for each.
+    """Return `position_values`, the value of each open lot, `portfolio_snapshots`, equity, P&L, exposure and concentration
+    of each portfolio, or both from one pass over the ledgers.
 
-    `watched` yields the ledgers that it is given, one after the other or their sessions in parts.
+    Parameters
+    ----------
+    portfolios, lots, flows : DataFrames with the columns of the tables portfolios, lots and cash_flows
+        Dates as datetime64; rows of lots and flows of other portfolios are left aside; the order of rows is of no
+        consequence.
+    history : PriceHistory
+        From 64 sessions before the earliest entry or inception to the last of `sessions`, of all symbols and
+        underlyings. Symbols without any price may be missing. A split comes in a row with a close.
+    sessions : datetime64[D] array
+        Sessions wanted, any subset of the history's. Numbers do not depend on which are asked for together.
+    tables : which of the two.
+    watched : yields the ledgers that it is given, one after the other or their sessions in parts.
+
+    Returns
+    -------
+    position_values : DataFrame with the columns of the table, sorted by portfolio_id, session, lot_id
+        Only sessions from the first one on or after inception. NaN, NaT for null: `weight` and `risk_weight` where
+        equity is not > 0; `price_session` where the entry price is used; `risk_symbol` and `risk_value` of private lots
+        and of options whose delta is unknown; of cash equivalents `risk_symbol` alone, their `risk_value` is known: 0.
+        `daily_pnl` includes dividends and, for a lot entered since the previous
+        session, starts from its cost; so with the P&L of lots closed on the session it adds up to the portfolio's.
+    portfolio_snapshots : DataFrame with the columns of the table, sorted by portfolio_id, session
+        One row for each session from the first one on or after inception, without positions too. NaN for null:
+        `daily_return` where the previous equity is not > 0, and from then on `time_weighted_return` and `max_drawdown`,
+        whose index is unknown; `leverage` where equity is not > 0; concentration where nothing is held.
+
+    Raises
+    ------
+    HoldingsError
+        A lot has an exit date without an exit price, or an option lacks a term of its contract.
+    ValueError
+        The price history starts too late for these lots.
+    KeyError
+        A session is not in the price history.
     """
     blocks: dict[str, list[Columns]] = {table: [] for table in tables}
     for ledger in watched(ledgers(portfolios, lots, flows, history, sessions, options=options)):

@@ -81,7 +81,7 @@ def _touched(tables: Tables, scope: Scope) -> Needs:
         path = scope.sessions
     if len(path):
         following = Scope(scope.sessions[scope.sessions >= path[0]], scope.portfolio_ids)
-        now = tables.computed_values(following)
+        now = tables.valued(following, ("portfolio_snapshots", "position_values"))
         stored = {table: tables.rows(table, following) for table in now}
         differs, moved = differing_sessions(now["portfolio_snapshots"], stored["portfolio_snapshots"])
         _add(touched, ("price_coverage", "portfolio_snapshots"), differs)

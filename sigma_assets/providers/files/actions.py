@@ -1,12 +1,14 @@
 """Splits and dividends in price files: those of a day without a close, and those that adjusted closes tell of."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from sigma_assets.base.errors import PriceFileError, listing
 from sigma_assets.base.frames import FloatArray
 from sigma_assets.providers.actions import Action
-from sigma_assets.providers.files.reading import ADJUSTED, Origin
+from sigma_assets.providers.files.reading import ADJUSTED, places
 
 AGREES_WITHIN = 0.002
 """Relative: vendors adjust for a dividend by the close before it or by the one after, and round."""
@@ -14,7 +16,7 @@ ROUNDED_WITHIN = 0.011
 """USD, of two adjusted closes in cents."""
 
 
-def as_traded(rows: pd.DataFrame, origin: Origin) -> pd.DataFrame:
+def as_traded(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Check closes, splits and dividends against adjusted closes; return prices as traded.
 
     Adjusted closes move by the total return. Where a symbol's closes do so only if its splits are left out, they are
@@ -41,7 +43,7 @@ def as_traded(rows: pd.DataFrame, origin: Origin) -> pd.DataFrame:
     unlike = {with_splits: set(names[mask]) for with_splits, mask in differs.items()}
     bad = differs[True] & np.isin(names, list(unlike[True] & unlike[False]))
     if bad.any():
-        raise PriceFileError(_listing(earlier[bad], later[bad], origin))
+        raise PriceFileError(_listing(earlier[bad], later[bad], path))
     return _multiplied_back(rows, unlike[True]).drop(columns=[ADJUSTED])
 
 
@@ -102,14 +104,14 @@ def _multiplied_back(rows: pd.DataFrame, symbols: set[str]) -> pd.DataFrame:
     return rows
 
 
-def _listing(earlier: pd.DataFrame, later: pd.DataFrame, origin: Origin) -> str:
-    places = origin.places(set(later["row"]))
+def _listing(earlier: pd.DataFrame, later: pd.DataFrame, path: Path) -> str:
+    place_of = places(path, set(later["row"]))
     told = []
     for before, row in zip(earlier.itertuples(), later.itertuples(), strict=True):
         total = row.split_factor * (row.close + row.dividend) / before.close - 1.0
         adjusted = getattr(row, ADJUSTED) / getattr(before, ADJUSTED) - 1.0
         told.append(
-            f"{places[row.row]}: column adj_close: {row.symbol} moves by {adjusted:.2%} since {before.session:%Y-%m-%d},"
+            f"{place_of[row.row]}: column adj_close: {row.symbol} moves by {adjusted:.2%} since {before.session:%Y-%m-%d},"
             f" close, split and dividend by {total:.2%}; expected the same: a split or a dividend is missing or wrong."
             " Correct it, or leave the column out with `ignore=Adj Close`"
         )

@@ -20,7 +20,7 @@ from sigma_assets.providers.actions import CARRIED
 from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, RECENT_SESSIONS, Bars, Reason, Unserved
 from sigma_assets.providers.files.actions import as_traded, carry_actions
-from sigma_assets.providers.files.reading import SUFFIXES, Origin, read_raw_prices
+from sigma_assets.providers.files.reading import SUFFIXES, read_raw_prices
 from sigma_assets.providers.files.rows import checked_rows, merged_rows
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class FilesProvider:
     ignore: tuple[str, ...] = ()
     complete_share: float = COMPLETE_SHARE
     name: str = "files"
-    _parts: dict[Path, tuple[_Stamp, Origin, pd.DataFrame]] = field(default_factory=dict, init=False, repr=False)
+    _parts: dict[Path, tuple[_Stamp, pd.DataFrame]] = field(default_factory=dict, init=False, repr=False)
     _prices: _Prices | None = field(default=None, init=False, repr=False)
 
     def last_session(self) -> date:
@@ -174,9 +174,8 @@ class FilesProvider:
                     parts[file] = self._parts[file]
                 else:
                     raw = read_raw_prices(file, self.ignore)
-                    rows = as_traded(checked_rows(raw, self._sessions_so_far()), raw.origin)
-                    parts[file] = (stamp, raw.origin, rows)
-            merged = merged_rows([(origin, rows) for _, origin, rows in parts.values()])
+                    parts[file] = (stamp, as_traded(checked_rows(raw, self._sessions_so_far()), file))
+            merged = merged_rows([(file, rows) for file, (_, rows) in parts.items()])
             self._prices = self._indexed(merged)
             self._parts = parts
             logger.info("read %d price rows from %d files in %s", len(self._prices.rows), len(parts), self.path)

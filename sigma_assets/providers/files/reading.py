@@ -43,32 +43,10 @@ _UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where rows come from.
-
-    Attributes
-    ----------
-    path : the file.
-    skipped : records of a CSV that held nothing but blanks, ascending; they are no rows.
-    """
-
-    path: Path
-    skipped: tuple[int, ...] = ()
-
-    def places(self, rows: Collection[int]) -> Mapping[int, str]:
-        """Return where rows stand: file and physical line of a CSV, or row of a Parquet file counted from 1."""
-        if _is_parquet(self.path):
-            return {row: f"{self.path}:row {row + 1}" for row in rows}
-        records = {row: _record_of(row, self.skipped) for row in rows}
-        lines = _record_lines(_content(self.path), set(records.values()))
-        return {row: f"{self.path}:{lines.get(record, f'record {record}')}" for row, record in records.items()}
-
-
-@dataclass(frozen=True)
 class RawPrices:
     """The columns of a price file that are ours, under their lower-case names, cells as they are in the file."""
 
-    origin: Origin
+    path: Path
     table: pa.Table
 
 
@@ -88,6 +66,14 @@ def read_raw_prices(path: Path, ignore: Collection[str] = ()) -> RawPrices:
     return _read_parquet(path, ignore) if _is_parquet(path) else _read_csv(path, ignore)
 
 
+def places(path: Path, rows: Collection[int]) -> Mapping[int, str]:
+    """Return where rows stand: file and physical line of a CSV, or row of a Parquet file counted from 1."""
+    if _is_parquet(path):
+        return {row: f"{path}:row {row + 1}" for row in rows}
+    lines = _record_lines(_content(path), blanks=False)
+    return {row: f"{path}:{_line(lines, row + 2)}" for row in rows}
+
+
 def _is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(".parquet")
 
@@ -99,7 +85,7 @@ def _read_parquet(path: Path, ignore: Collection[str]) -> RawPrices:
         table = file.read(columns=list(ours))
     except (OSError, pa.ArrowException) as error:
         raise PriceFileError(f"{path}: cannot be read ({error}); expected a complete Parquet file") from error
-    return RawPrices(Origin(path), table.rename_columns([ours[name] for name in table.column_names]))
+    return RawPrices(path, table.rename_columns([ours[name] for name in table.column_names]))
 
 
 def _read_csv(path: Path, ignore: Collection[str]) -> RawPrices:
@@ -119,13 +105,10 @@ def _read_csv(path: Path, ignore: Collection[str]) -> RawPrices:
         raise PriceFileError(f"{path}: the header cannot be read ({error}), expected {_HEADER}") from error
     ours = _our_columns(path, header, ignore)
     bad: list[tuple[int, int]] = []
-    skipped: list[int] = []
 
     def other_length(row: pyarrow.csv.InvalidRow) -> str:
         if row.text.strip():
             bad.append((row.number, row.actual_columns))
-        else:
-            skipped.append(row.number)
         return "skip"
 
     try:
@@ -142,13 +125,12 @@ def _read_csv(path: Path, ignore: Collection[str]) -> RawPrices:
     except pa.ArrowException as error:
         raise PriceFileError(f"{path}: cannot be read ({error}), expected comma-separated columns") from error
     if bad:
-        lines = _record_lines(content, {record for record, _ in bad})
+        lines = _record_lines(content)
         expected = f"expected {len(header)} as in the header"
-        told = [
-            f"{path}:{lines.get(record, f'record {record}')}: {fields} fields, {expected}" for record, fields in bad
-        ]
-        raise PriceFileError(listing(told))
-    return RawPrices(Origin(path, tuple(skipped)), table.rename_columns([ours[name] for name in table.column_names]))
+        raise PriceFileError(
+            listing([f"{path}:{_line(lines, record)}: {fields} fields, {expected}" for record, fields in bad])
+        )
+    return RawPrices(path, table.rename_columns([ours[name] for name in table.column_names]))
 
 
 def _content(path: Path) -> bytes:
@@ -206,27 +188,26 @@ def _plain(name: str) -> str:
     return "".join(sign for sign in name.casefold() if sign.isalnum() or sign in _UNITS) or _UNNAMED
 
 
-def _record_of(row: int, skipped: tuple[int, ...]) -> int:
-    """Return the record of a row; record 1 is the header."""
-    record = row + 2
-    for each in skipped:
-        if each <= record:
-            record += 1
-    return record
+def _record_lines(content: bytes, *, blanks: bool = True) -> list[int]:
+    """Return the physical line in which each record starts, the header's first, as far as the file can be followed.
 
-
-def _record_lines(content: bytes, records: set[int]) -> dict[int, str]:
-    """Return the physical line in which each of these records starts, as far as the file can be followed."""
+    Parameters
+    ----------
+    blanks : count records that hold nothing but blanks, too; they are no rows.
+    """
     reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    lines: dict[int, str] = {}
-    record, line = 0, 1
+    lines: list[int] = []
+    line = 1
     try:
         for cells in reader:
-            if cells:
-                record += 1
-                if record in records:
-                    lines[record] = str(line)
+            if cells and (blanks or len(cells) > 1 or cells[0].strip()):
+                lines.append(line)
             line = reader.line_num + 1
     except csv.Error:
-        return lines  # callers name the record where there is no line
+        return lines
     return lines
+
+
+def _line(lines: list[int], record: int) -> str:
+    """Return where a record stands; record 1 is the header."""
+    return str(lines[record - 1]) if record <= len(lines) else f"record {record}"

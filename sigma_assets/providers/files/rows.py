@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from sigma_assets.base.conventions import LEAST_PRICE, MOST_PRICE
 from sigma_assets.base.errors import LISTED, PriceFileError, listing, shown
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.providers.base import BAR_COLUMNS
-from sigma_assets.providers.files.reading import ADJUSTED, Origin, RawPrices
+from sigma_assets.providers.files.reading import ADJUSTED, RawPrices, places
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -75,9 +76,7 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
     try:
         session, bad_session = _sessions(_days(raw), sessions)
     except OverflowError as error:
-        raise PriceFileError(
-            f"{raw.origin.path}: column date has a moment beyond the year 9999, expected sessions"
-        ) from error
+        raise PriceFileError(f"{raw.path}: column date has a moment beyond the year 9999, expected sessions") from error
     bad = [bad_session, bad_symbol]
     columns: dict[str, FloatArray] = {}
     for name, rule in _RULES.items():
@@ -95,7 +94,7 @@ def checked_rows(raw: RawPrices, sessions: SessionArray) -> pd.DataFrame:
     return pd.DataFrame({"symbol": symbol, "session": session, **columns, "row": np.arange(raw.table.num_rows)})
 
 
-def merged_rows(parts: Sequence[tuple[Origin, pd.DataFrame]]) -> pd.DataFrame:
+def merged_rows(parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
     """Return the rows of all files, sorted by symbol and session; a row that repeats another is there once.
 
     Raises
@@ -110,7 +109,7 @@ def merged_rows(parts: Sequence[tuple[Origin, pd.DataFrame]]) -> pd.DataFrame:
     same_key = _repeats(rows, ["symbol", "session"])
     differs = same_key & ~_repeats(rows, list(BAR_COLUMNS))
     if differs.any():
-        raise PriceFileError(_conflicts([origin for origin, _ in parts], rows, np.flatnonzero(differs)))
+        raise PriceFileError(_conflicts([path for path, _ in parts], rows, np.flatnonzero(differs)))
     return rows.loc[~same_key, list(BAR_COLUMNS)].reset_index(drop=True)
 
 
@@ -124,14 +123,14 @@ def _column(raw: RawPrices, name: str, kind: pa.DataType | None = None) -> pa.Ar
             raise pa.ArrowInvalid("true and false are no numbers")
         return cells.cast(kind, safe=pa.types.is_string(kind))  # safe: bytes that are no text are refused
     except pa.ArrowException as error:
-        raise PriceFileError(f"{raw.origin.path}: column {name} has type {cells.type}, expected {kind}") from error
+        raise PriceFileError(f"{raw.path}: column {name} has type {cells.type}, expected {kind}") from error
 
 
 def _days(raw: RawPrices) -> pa.Array:
     """Return the column of days: text, dates or moments."""
     cells = _column(raw, "date")
     if pa.types.is_nested(cells.type):
-        raise PriceFileError(f"{raw.origin.path}: column date has type {cells.type}, expected dates or text")
+        raise PriceFileError(f"{raw.path}: column date has type {cells.type}, expected dates or text")
     return cells
 
 
@@ -206,22 +205,22 @@ def _repeats(rows: pd.DataFrame, columns: list[str]) -> BoolArray:
 def _listing(raw: RawPrices, bad: list[_Bad]) -> str:
     """Return the bad cells in the order of the file, as many as an error prints, and the count of the rest."""
     first = sorted((int(row), each.column, each.expected) for each in bad for row in each.rows[:LISTED])[:LISTED]
-    places = raw.origin.places({row for row, _, _ in first})
+    place_of = places(raw.path, {row for row, _, _ in first})
     told = []
     for row, column, expected in first:
         value = raw.table[column][row].as_py()
         found = "nothing" if value is None or value == "" else shown(str(value))
-        told.append(f"{places[row]}: column {column}: found {found}, expected {expected}")
+        told.append(f"{place_of[row]}: column {column}: found {found}, expected {expected}")
     return listing(told, sum(len(each.rows) for each in bad))
 
 
-def _conflicts(origins: Sequence[Origin], rows: pd.DataFrame, positions: npt.NDArray[np.intp]) -> str:
+def _conflicts(paths: Sequence[Path], rows: pd.DataFrame, positions: npt.NDArray[np.intp]) -> str:
     """Return the places of rows that contradict the row before."""
     listed = positions[:LISTED]
     shown_rows = rows.iloc[np.union1d(listed, listed - 1)]
-    places = {
-        number: origin.places(set(shown_rows.loc[shown_rows["file"] == number, "row"]))
-        for number, origin in enumerate(origins)
+    place_of = {
+        number: places(path, set(shown_rows.loc[shown_rows["file"] == number, "row"]))
+        for number, path in enumerate(paths)
         if (shown_rows["file"] == number).any()
     }
     told = []
@@ -230,8 +229,8 @@ def _conflicts(origins: Sequence[Origin], rows: pd.DataFrame, positions: npt.NDA
         unlike = [name for name in _FLOAT_COLUMNS if str(first[name]) != str(second[name])]
         values = ", ".join(f"{name} {first[name]} and {second[name]}" for name in unlike)
         told.append(
-            f"{places[second['file']][second['row']]}: column {unlike[0]}: found {second['symbol']} on"
+            f"{place_of[second['file']][second['row']]}: column {unlike[0]}: found {second['symbol']} on"
             f" {second['session']:%Y-%m-%d} a second time ({values}), expected one row per symbol and date,"
-            f" or the same as in {places[first['file']][first['row']]}"
+            f" or the same as in {place_of[first['file']][first['row']]}"
         )
     return listing(told, len(positions))

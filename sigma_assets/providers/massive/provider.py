@@ -10,7 +10,7 @@ from sigma_assets.base.errors import ProviderUnavailableError, SettingsError
 from sigma_assets.providers.actions import Action, look_back_start
 from sigma_assets.providers.bars import Absence, Quote, SymbolLedger, by_symbol, make_bars, unserved_all
 from sigma_assets.providers.base import Bars
-from sigma_assets.providers.http import Caller, Failures, Meter, Reserve
+from sigma_assets.providers.http import Caller, Failures, Meter, Pace
 from sigma_assets.providers.massive.actions import actions_by_symbol
 from sigma_assets.providers.massive.api import BeforeEndOfDayError, MassiveApi, session_of
 from sigma_assets.providers.massive.plan import fewest_calls
@@ -18,8 +18,6 @@ from sigma_assets.providers.massive.quotes import MassiveQuotes, not_offered, to
 
 logger = logging.getLogger(__name__)
 
-BASE_URL = "https://api.massive.com"
-FREE_CALLS_PER_MINUTE = 5
 LATEST_PROBE = "SPY"
 """Trades every session: its last bar is the last session that the source has."""
 
@@ -32,10 +30,9 @@ class MassiveProvider:
     api_key : the key; never shown.
     calendar : NYSE sessions.
     current_session : last session that is over; nothing later is asked for, and next-try days count from it.
-    calls_per_minute : 5 is the free plan; None = no limit (paid plans).
+    pace : of calls; see `Caller`.
     base_url, timeout_seconds, attempts : of the service.
-    reserve : shares the pace with other processes; see `Caller`.
-    clock, sleep : for tests.
+    sleep : for tests.
     """
 
     name = "massive"
@@ -46,21 +43,17 @@ class MassiveProvider:
         calendar: TradingCalendar,
         current_session: date,
         *,
-        calls_per_minute: int | None = FREE_CALLS_PER_MINUTE,
-        base_url: str = BASE_URL,
+        pace: Pace | None,
+        base_url: str,
         timeout_seconds: float = 30.0,
         attempts: int = 5,
-        reserve: Reserve | None = None,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not api_key:
             raise SettingsError("price source massive needs a key: set MASSIVE_API_KEY (https://massive.com/dashboard)")
         self._calendar = calendar
         self._as_of = current_session
-        self._caller = Caller(
-            self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
-        )  # fmt: skip
+        self._caller = Caller(self.name, pace=pace, attempts=attempts, sleep=sleep)
         self._api = MassiveApi(api_key, self._caller, base_url=base_url, timeout_seconds=timeout_seconds)
         self._quotes = MassiveQuotes(self._api, calendar, current_session)
 

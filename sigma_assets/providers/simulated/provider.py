@@ -1,14 +1,15 @@
 """A made-up market for demos and tests: no key, no network, and every true coefficient is known."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from sigma_assets.base.calendar import TradingCalendar, as_dates
-from sigma_assets.base.errors import ProviderError, SettingsError
+from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.providers.asked import asked_sessions
 from sigma_assets.providers.base import BAR_COLUMNS, Bars, Reason, Unserved, later
@@ -32,17 +33,16 @@ class SimulatedProvider:
 
     Parameters
     ----------
-    last : last session with data, or a function that returns it, for a market that goes on from day to day.
+    last : last session with data.
     seed : another seed is another market.
     extra_symbols : how many extra stocks `symbols` lists; all are served in any case.
     """
 
     calendar: TradingCalendar
-    last: date | Callable[[], date]
+    last: date
     seed: int = 0
     extra_symbols: int = 0
     name: str = "simulated"
-    _market: Market | None = field(default=None, init=False, repr=False)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class SimulatedProvider:
 
     def last_session(self) -> date:
         """Return the last session with data."""
-        last = self.calendar.on_or_before(self.last() if callable(self.last) else self.last)
+        last = self.calendar.on_or_before(self.last)
         if last < ORIGIN:
             raise SettingsError(f"the simulated market starts on {ORIGIN}; its last session cannot be {last}")
         return last
@@ -64,22 +64,8 @@ class SimulatedProvider:
         for start in range(0, len(symbols), BATCH):
             yield self._batch({symbol: wanted[symbol] for symbol in symbols[start : start + BATCH]}, last)
 
-    def close(self, symbol: str, session: date) -> float:
-        """Return one close, as traded, USD.
-
-        Raises
-        ------
-        ProviderError
-            The symbol has no bar on this session.
-        """
-        (bars,) = self.daily_bars({symbol: [session]})
-        if bars.rows.empty:
-            reason = bars.unserved[0]
-            raise ProviderError(f"no simulated close of {symbol} on {session}: {reason.reason}, {reason.detail}")
-        return float(bars.rows["close"].iloc[0])
-
     def _batch(self, wanted: Mapping[str, Sequence[date]], last: date) -> Bars:
-        market = self._market_to(last)
+        market = self._market
         columns: dict[str, list[np.ndarray]] = {name: [] for name in ("session", *_FLOAT_COLUMNS)}
         served: list[str] = []
         unserved: list[Unserved] = []
@@ -124,11 +110,9 @@ class SimulatedProvider:
             return extra_stock(symbol, stream(self.seed, f"{symbol} facts"))
         return INSTRUMENTS.get(symbol)
 
-    def _market_to(self, last: date) -> Market:
-        """Return the market up to a session; kept until another last session is asked for."""
-        if self._market is None or self._market.sessions[-1] != np.datetime64(last):
-            self._market = Market(self.seed, self.calendar.between(ORIGIN, last))
-        return self._market
+    @cached_property
+    def _market(self) -> Market:
+        return Market(self.seed, self.calendar.between(ORIGIN, self.last_session()))
 
 
 def _served(

@@ -12,13 +12,11 @@ from sigma_assets.base.errors import ProviderUnavailableError
 from sigma_assets.providers.actions import look_back_start
 from sigma_assets.providers.bars import Absence, SymbolLedger, by_symbol, make_bars, missing
 from sigma_assets.providers.base import Bars, later
-from sigma_assets.providers.http import Caller, Failures, Reserve
+from sigma_assets.providers.http import Caller, Failures, Pace
 from sigma_assets.providers.yahoo.history import YahooHistory, fetch, import_yfinance
 
 logger = logging.getLogger(__name__)
 
-CALLS_PER_MINUTE = 60
-"""Yahoo publishes no limit; a symbol a second is what a patient person could do."""
 PERIODS = {"1mo": 28, "3mo": 88, "6mo": 180, "1y": 364, "2y": 729, "5y": 1825, "10y": 3651}
 """Periods that Yahoo offers, with the days that each covers for certain."""
 LATEST_PROBE = "SPY"
@@ -33,12 +31,11 @@ class YahooProvider:
     ----------
     calendar : NYSE sessions.
     current_session : last session that is over; nothing later is taken, and next-try days count from it.
-    calls_per_minute : limit of symbols per minute; None = no limit.
+    pace : of calls, one for each symbol; see `Caller`. Yahoo publishes no limit.
     timeout_seconds, attempts : of one call.
     session : HTTP session for yfinance; None = its own. For tests.
     today : the day on which Yahoo's periods end.
-    reserve : shares the pace with other processes; see `Caller`.
-    clock, sleep : for tests.
+    sleep : for tests.
     """
 
     name = "yahoo"
@@ -48,13 +45,11 @@ class YahooProvider:
         calendar: TradingCalendar,
         current_session: date,
         *,
-        calls_per_minute: int | None = CALLS_PER_MINUTE,
+        pace: Pace | None,
         timeout_seconds: float = 30.0,
         attempts: int = 4,
         session: Any = None,
         today: Callable[[], date] = today,
-        reserve: Reserve | None = None,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         import_yfinance()
@@ -63,9 +58,7 @@ class YahooProvider:
         self._timeout_seconds = timeout_seconds
         self._session = session
         self._today = today
-        self._caller = Caller(
-            self.name, calls_per_minute=calls_per_minute, reserve=reserve, attempts=attempts, clock=clock, sleep=sleep
-        )  # fmt: skip
+        self._caller = Caller(self.name, pace=pace, attempts=attempts, sleep=sleep)
 
     def last_session(self) -> date:
         """Return the last session with a close; mutual funds follow in the evening or the next day."""

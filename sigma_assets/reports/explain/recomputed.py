@@ -68,7 +68,7 @@ def recomputed(tables: RecordingTables, table: str, scope: Scope, symbol: str | 
     symbol : of tables of symbols, which one.
     """
     if table in ("portfolio_snapshots", "position_values"):
-        return calculations.valued(tables, scope, [table])[table]
+        return tables.valued(scope, [table])[table]
     if table in COVERAGE:
         return coverage_rows(tables, COVERAGE[table], scope)
     if table in SYMBOLS:

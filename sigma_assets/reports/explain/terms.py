@@ -11,7 +11,6 @@ from sigma_assets.analytics.series.periods import reference_days
 from sigma_assets.analytics.valuation.ledger import Ledger
 from sigma_assets.analytics.valuation.snapshots import size_by_symbol
 from sigma_assets.analytics.valuation.values import is_cash_equivalent
-from sigma_assets.assets import calculations
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.formulas import SINCE, Formula
 from sigma_assets.prices.tables import splits_of
@@ -81,7 +80,7 @@ class Terms:
     @cached_property
     def _snapshot(self) -> Row:
         stored = self.tables.rows("portfolio_snapshots", self.scope)
-        return _first(stored if len(stored) else calculations.valued(self.tables, self.scope, ["portfolio_snapshots"])
+        return _first(stored if len(stored) else self.tables.valued(self.scope, ["portfolio_snapshots"])
                       ["portfolio_snapshots"])  # fmt: skip
 
     @cached_property
@@ -145,7 +144,7 @@ class Terms:
         rows = pd.DataFrame()
         if place > 0:
             scope = Scope(ledger.sessions[place - 1 : place], self.scope.portfolio_ids)
-            rows = calculations.valued(self.tables, scope, [self.table])[self.table]
+            rows = self.tables.valued(scope, [self.table])[self.table]
         if self.table == "position_values":
             rows = _where(rows, lot_id=self.row["lot_id"]) if len(rows) else rows
             return _first(rows) if len(rows) else {"market_value": self.row["cost_basis"]}

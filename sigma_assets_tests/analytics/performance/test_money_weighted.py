@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_return, money_weighted_returns
+from sigma_assets.analytics.performance.money_weighted import Cash, money_weighted_returns
+
+
+def money_weighted_return(*of_one: np.ndarray) -> np.ndarray:
+    return money_weighted_returns([Cash(*of_one)])[0]
 
 
 def days(*texts: str) -> np.ndarray:

@@ -10,11 +10,10 @@ import pytest
 
 from sigma_assets.analytics.performance.performance import FORMULAS, performance
 from sigma_assets.analytics.valuation.ledger import ledgers
-from sigma_assets.analytics.valuation.values import portfolio_snapshots
 from sigma_assets.base.calendar import nyse_calendar
 from sigma_assets.base.conventions import OptionModel, PerformanceModel
 from sigma_assets.base.frames import PriceHistory
-from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, price_history
+from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, portfolio_snapshots, price_history
 from sigma_assets_tests.analytics.risk.worlds import world
 
 MODEL = PerformanceModel(risk_free_rate=0.02)

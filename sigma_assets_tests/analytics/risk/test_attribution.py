@@ -15,9 +15,8 @@ from sigma_assets.analytics.risk.tails import value_at_risk
 from sigma_assets.analytics.risk.volatility import volatility
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.analytics.valuation.ledger import ledgers
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import OptionModel, VolatilityModel
-from sigma_assets_tests.analytics.books import assert_same_bits, book, lot
+from sigma_assets_tests.analytics.books import assert_same_bits, book, lot, portfolio_snapshots, position_values
 from sigma_assets_tests.analytics.histories import history_of_returns
 from sigma_assets_tests.analytics.histories import tail as later_part
 from sigma_assets_tests.analytics.risk.worlds import FACTORS, MODEL, risk_of, whole_history, world

@@ -7,12 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma_assets.analytics.valuation.options import black_scholes_delta, black_scholes_price, intrinsic_value
+from sigma_assets.analytics.valuation.options import black_scholes, intrinsic_value
 
 spots = st.floats(1.0, 1_000.0)
 years = st.floats(0.0, 5.0)
 volatilities = st.floats(0.0, 3.0)
 rates = st.floats(-0.05, 0.2)
+
+
+def black_scholes_price(*terms: object, **options: object) -> np.ndarray:
+    return black_scholes(*terms, **options)[0]
+
+
+def black_scholes_delta(*terms: object, **options: object) -> np.ndarray:
+    return black_scholes(*terms, **options)[1]
 
 
 def test_price_of_hull_example_15_6():

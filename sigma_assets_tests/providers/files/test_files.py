@@ -52,7 +52,7 @@ def test_rows_are_bars_as_traded_with_nulls_and_defaults_where_cells_are_empty(t
     assert bars.rows["symbol"].dtype == "str"
     expected = [[100, np.nan, np.nan, 101.5, np.nan, 2, 0.25], [np.nan, np.nan, np.nan, 99, np.nan, 1, 0]]
     np.testing.assert_array_equal(bars.rows[list(BAR_COLUMNS[2:])].to_numpy(float), expected)
-    assert (bars.source, bars.unserved, bars.requests) == ("files", (), 0)
+    assert (bars.source, bars.unserved, bars.cost.requests) == ("files", (), 0)
 
 
 def test_a_folder_of_csv_gz_and_parquet_files_is_one_source(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sigma_assets.base.calendar import nyse_calendar, today
 from sigma_assets.base.errors import PriceFileError, SettingsError
 from sigma_assets.providers.files.provider import FilesProvider
-from sigma_assets.providers.registry import Surroundings, make_provider
+from sigma_assets_tests.providers.sources import source_of
 
 CALENDAR = nyse_calendar()
 CURRENT = date(2024, 1, 31)
@@ -67,15 +67,14 @@ def test_a_column_in_another_unit_is_unknown_and_can_be_left_out(tmp_path, name)
 
 def test_the_columns_to_leave_out_stand_behind_the_path(tmp_path):
     written(tmp_path, ",date,symbol,close,rating", f"0,{DAYS[0]},AAA,10,A")
-    around = Surroundings(CALENDAR, CURRENT)
 
-    provider = make_provider(f"files:{tmp_path}?ignore=unnamed,Rating", around)
+    provider = source_of(f"files:{tmp_path}?ignore=unnamed,Rating", CURRENT)
 
     assert provider.last_session() == DAYS[0]
     with pytest.raises(SettingsError, match="no path"):
-        make_provider("files:", around)
+        source_of("files:")
     with pytest.raises(SettingsError, match="expected files:PATH"):
-        make_provider("files:?ignore=a", around)
+        source_of("files:?ignore=a")
 
 
 def test_an_action_without_a_close_takes_effect_at_the_next_close(tmp_path):

@@ -160,11 +160,11 @@ class FakeMassive:
 
 def provider_at(server: Loopback, clock: FakeClock, **options: Any) -> MassiveProvider:
     """Return the provider under test, pointed at the server."""
-    options = {"calls_per_minute": None, "timeout_seconds": 5.0} | options
+    options = {"pace": None, "timeout_seconds": 5.0} | options
     current: date = options.pop("current_session", TODAY)
     key: str = options.pop("api_key", KEY)
     sleep: Callable[[float], None] = clock.sleep
-    return MassiveProvider(key, CALENDAR, current, base_url=server.url, clock=clock, sleep=sleep, **options)
+    return MassiveProvider(key, CALENDAR, current, base_url=server.url, sleep=sleep, **options)
 
 
 def _day(record: dict[str, Any]) -> date:

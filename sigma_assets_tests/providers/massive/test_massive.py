@@ -1,13 +1,16 @@
 """Massive serves as-traded closes with splits and dividends, in the fewest calls."""
 
 import logging
+import shutil
 from datetime import date, timedelta
 
 import pandas as pd
 import pytest
 
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.prices.source_state import reserve_call
 from sigma_assets.providers.massive.provider import MassiveProvider
+from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.providers.massive.fake_massive import (
     CALENDAR,
     KEY,
@@ -18,6 +21,7 @@ from sigma_assets_tests.providers.massive.fake_massive import (
     sessions_between,
     split,
 )
+from sigma_assets_tests.templates import migrated_sqlite
 
 WEEK = sessions_between("2025-03-10", "2025-03-14")
 
@@ -45,7 +49,7 @@ def test_a_long_history_of_few_symbols_takes_one_call_each_and_two_for_actions(m
     assert gaps(batches) == {}
     assert len(massive.paths("/v2/aggs/ticker")) == 2
     assert len(massive.requests) == 4
-    assert sum(batch.requests for batch in batches) == 4
+    assert sum(batch.cost.requests for batch in batches) == 4
 
 
 def test_one_session_of_many_symbols_takes_one_call_for_the_whole_market(massive, market, clock):
@@ -227,18 +231,23 @@ def test_the_run_log_has_a_line_for_each_symbol(massive, market, clock, caplog):
     assert any(record.getMessage().startswith("AAA: 5 sessions in ") for record in caplog.records)
 
 
-def test_the_free_plan_is_paced_to_five_calls_in_any_minute(massive, market, clock):
+def test_the_free_plan_is_paced_to_five_calls_in_any_minute(massive, market, clock, tmp_path):
+    shutil.copy(migrated_sqlite(), tmp_path / "sigma.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/sigma.sqlite")
     sessions = sessions_between("2025-01-02", "2025-03-14")
     symbols = [f"S{number}" for number in range(10)]
     for symbol in symbols:
         market.prices(symbol, dict.fromkeys(sessions, 10.0))
 
-    provider = provider_at(massive, clock, calls_per_minute=5)
+    def pace(now: float) -> float:
+        return now + reserve_call(database, "massive", 5, clock()) - clock()
+
+    provider = provider_at(massive, clock, pace=pace)
     batches = list(provider.daily_bars(dict.fromkeys(symbols, sessions)))
 
     assert len(massive.requests) == 12
     assert clock.sleeps == [60.0, 60.0]
-    assert sum(batch.waited_seconds for batch in batches) == 120.0
+    assert sum(batch.cost.waited_seconds for batch in batches) == 120.0
 
 
 def test_the_last_session_is_the_last_bar_of_a_symbol_that_always_trades(massive, market, clock):
@@ -256,11 +265,11 @@ def test_on_the_free_plan_the_last_session_is_the_day_before(massive, market, cl
 
 def test_without_a_key_the_setting_is_named():
     with pytest.raises(SettingsError, match="MASSIVE_API_KEY"):
-        MassiveProvider("", CALENDAR, TODAY)
+        MassiveProvider("", CALENDAR, TODAY, pace=None, base_url="http://127.0.0.1:1")
 
 
 def test_the_key_is_in_no_representation():
-    provider = MassiveProvider(KEY, CALENDAR, TODAY)
+    provider = MassiveProvider(KEY, CALENDAR, TODAY, pace=None, base_url="http://127.0.0.1:1")
 
     assert KEY not in repr(provider)
     assert KEY not in str(vars(provider))

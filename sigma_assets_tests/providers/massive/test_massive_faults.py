@@ -53,8 +53,8 @@ def test_a_fault_that_passes_is_retried_and_everything_arrives(massive, market, 
     batches = load(massive, clock)
 
     assert closes(batches, "AAA") == dict(zip(WEEK, (1.0, 2.0, 3.0, 4.0, 5.0), strict=True))
-    assert [batch.retries for batch in batches] == [1]
-    assert batches[0].waited_seconds == sum(clock.sleeps) > 0
+    assert [batch.cost.retries for batch in batches] == [1]
+    assert batches[0].cost.waited_seconds == sum(clock.sleeps) > 0
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
@@ -110,7 +110,7 @@ def test_a_silent_server_is_given_up_on(massive, market, clock, aaa):
 
 def test_an_unreachable_server_is_named(clock, massive):
     provider = provider_at(massive, clock, attempts=2)
-    provider._api._client.BASE = "http://127.0.0.1:1"
+    provider._api._base_url = "http://127.0.0.1:1"
 
     with pytest.raises(ProviderUnavailableError, match="NewConnectionError"):
         list(provider.daily_bars({"AAA": WEEK}))

@@ -46,7 +46,7 @@ def truth_of(market: SimulatedProvider, symbol: str, model: FactorModel | None =
     instrument = market._instrument(symbol)
     if instrument is None:
         raise KeyError(symbol)
-    history = market._market_to(market.last_session())
+    history = market._market
     factors = history.path(instrument).split_factor
     splits = np.flatnonzero(factors != 1.0)
     return Truth(

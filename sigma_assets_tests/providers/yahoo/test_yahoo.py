@@ -43,10 +43,10 @@ def yahoo(market) -> Iterator[Loopback]:
 
 def provider_at(server: Loopback, clock: FakeClock, market: FakeYahoo, **options) -> YahooProvider:
     """Return the provider under test, pointed at the server."""
-    options = {"timeout_seconds": 5.0, "calls_per_minute": None} | options
+    options = {"timeout_seconds": 5.0, "pace": None} | options
     return YahooProvider(
         CALENDAR, market.now, session=loopback_session(server), today=lambda: market.now,
-        clock=clock, sleep=clock.sleep, **options,
+        sleep=clock.sleep, **options,
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_each_symbol_takes_one_chart_call_whatever_its_sessions(yahoo, market, c
 
     assert closes(batches, "BBB") == {session: 10.0 + at for at, session in enumerate(sessions)}
     assert yahoo.paths(CHART) == [f"{CHART}AAA", f"{CHART}BBB"]
-    assert [batch.requests for batch in batches] == [1, 1]
+    assert [batch.cost.requests for batch in batches] == [1, 1]
 
 
 def test_prices_volume_and_cash_are_un_adjusted_with_the_later_splits(yahoo, market, clock):
@@ -293,7 +293,7 @@ def test_a_fault_that_passes_is_retried_and_everything_arrives(yahoo, market, cl
     batches = load(yahoo, clock, market, {"AAA": WEEK})
 
     assert closes(batches, "AAA") == dict.fromkeys(WEEK, 10.0)
-    assert 1 <= batches[0].retries <= 2
+    assert 1 <= batches[0].cost.retries <= 2
 
 
 def test_what_came_before_a_failure_is_kept(yahoo, market, clock):

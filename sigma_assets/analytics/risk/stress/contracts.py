@@ -9,7 +9,7 @@ import pandas as pd
 from sigma_assets.analytics.valuation.options import (
     DAYS_PER_YEAR,
     LEAST_STRIKE,
-    black_scholes_price,
+    black_scholes,
     realized_volatility,
     strike_reductions,
 )
@@ -24,7 +24,7 @@ class Contracts:
     Attributes
     ----------
     rows : int array of shape (n_contracts,); their rows among the positions.
-    per_price : signed shares of the underlying; the others as `black_scholes_price` takes them.
+    per_price : signed shares of the underlying; the others as `black_scholes` takes them.
     """
 
     rows: npt.NDArray[np.intp]
@@ -50,7 +50,7 @@ class Contracts:
         return self.per_price[:, None] * (self._value(spot) - self._value(self.spot[:, None]))
 
     def _value(self, spot: FloatArray) -> FloatArray:
-        return black_scholes_price(
+        value, _ = black_scholes(
             spot,
             self.strike[:, None],
             self.years[:, None],
@@ -58,6 +58,7 @@ class Contracts:
             is_call=self.is_call[:, None],
             risk_free_rate=self.risk_free_rate,
         )
+        return value
 
 
 def contracts(
@@ -78,7 +79,6 @@ def contracts(
     since_entry : prices of the underlyings from the first entry of an option lot to the last position.
     """
     held = positions[(positions["investment_class"] == "OPTIONS") & positions["risk_symbol"].notna()]
-    lots = lots if "multiplier" in lots else lots.assign(multiplier=np.nan)
     terms = held[["session", "lot_id", "quantity"]].merge(
         lots[["lot_id", "quantity", "entry_date", "multiplier", *OPTION_TERMS]],
         on="lot_id",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sigma_assets.analytics.risk.stress.scenarios import Shock
+from sigma_assets.analytics.series.moments import variance
 from sigma_assets.analytics.series.returns import total_returns
 from sigma_assets.base.conventions import FactorModel
 from sigma_assets.base.frames import FloatArray, PriceHistory, SessionArray
@@ -42,17 +43,10 @@ def shock_moves(
 
 def _deviation(factor: str, history: PriceHistory, sessions: SessionArray, factors: FactorModel) -> FloatArray:
     legs = {"market": (factors.market,), "rates": (factors.rates,)}.get(factor) or factors.spreads[factor]
-    if any(leg not in history.symbols for leg in legs):
-        return np.full(len(sessions), np.nan)
-    returns = total_returns(history)
-    series = returns[:, history.column(legs[0])].copy()
-    for leg in legs[1:]:
-        series -= returns[:, history.column(leg)]
+    series, *others = (total_returns(history.of([leg]))[:, 0] for leg in legs)
+    for other in others:
+        series -= other
     padded = np.pad(series, (DEVIATION_WINDOW - 1, 0), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, DEVIATION_WINDOW)[history.rows(sessions)]
-    known = np.isfinite(windows)
-    count = known.sum(axis=1)
-    counted = np.where(count >= DEVIATION_MIN, count, np.nan)
-    mean = np.where(known, windows, 0.0).sum(axis=1) / counted
-    squares = np.where(known, (windows - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    return np.sqrt(squares / (counted - 1.0) * MOVE_WINDOW)
+    is_known = np.isfinite(windows).sum(axis=1) >= DEVIATION_MIN
+    return np.where(is_known, np.sqrt(variance(windows) * MOVE_WINDOW), np.nan)

@@ -12,10 +12,17 @@ from sigma_assets.analytics.risk.stress.contracts import contracts
 from sigma_assets.analytics.risk.stress.scenarios import Replay, Scenarios, Shock
 from sigma_assets.analytics.risk.stress.shocks import shock_moves
 from sigma_assets.analytics.risk.stress.tables import BETAS, stress_tests, tidy_positions
-from sigma_assets.analytics.valuation.values import portfolio_snapshots, position_values
 from sigma_assets.base.conventions import FactorModel, OptionModel
 from sigma_assets.base.frames import PriceHistory
-from sigma_assets_tests.analytics.books import Book, assert_same_bits, book, lot, option
+from sigma_assets_tests.analytics.books import (
+    Book,
+    assert_same_bits,
+    book,
+    lot,
+    option,
+    portfolio_snapshots,
+    position_values,
+)
 from sigma_assets_tests.analytics.histories import history_of, random_history
 from sigma_assets_tests.analytics.risk.stress.moves import DURATION, moves_in
 

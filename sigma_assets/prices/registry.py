@@ -2,53 +2,36 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from sigma_assets.base.calendar import TradingCalendar
-from sigma_assets.base.conventions import COMPLETE_SHARE
 from sigma_assets.base.errors import SettingsError
+from sigma_assets.prices.source_state import reserve_call
 from sigma_assets.providers.base import PriceProvider
-from sigma_assets.providers.http import Reserve
+from sigma_assets.providers.http import Pace
+from sigma_assets.settings import Settings
+from sigma_assets.storage.connection.database import Database
+
+OpenDatabase = Callable[[], Database]
+"""Opens the database at first use: it shares the pace of calls with other processes."""
+Factory = Callable[[str, Settings, date, OpenDatabase], PriceProvider]
+"""Makes a source from what stands behind the colon of its spec, as of a session."""
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What a source may need besides its own words in SIGMA_PRICES.
+def make_provider(settings: Settings, current_session: date, database: OpenDatabase) -> PriceProvider:
+    """Return the price source that SIGMA_PRICES names; several, comma-separated, are asked in order, symbol by symbol.
 
-    Attributes
+    Parameters
     ----------
-    calendar : the exchange's sessions.
     current_session : the last one that is over; a source is made anew for the next one.
-    massive_api_key, massive_calls_per_minute, massive_url, yahoo_calls_per_minute, complete_share : the settings of
-        these names.
-    reserve : shares the pace of calls with other processes.
-    """
-
-    calendar: TradingCalendar
-    current_session: date
-    massive_api_key: str = ""
-    massive_calls_per_minute: int = 5
-    massive_url: str = ""
-    yahoo_calls_per_minute: int = 60
-    complete_share: float = COMPLETE_SHARE
-    reserve: Reserve | None = None
-
-
-Factory = Callable[[str, Surroundings], PriceProvider]
-"""Makes a source from what stands behind the colon of its spec."""
-
-
-def make_provider(spec: str, around: Surroundings) -> PriceProvider:
-    """Return the price source that a spec names; several, comma-separated, are asked in order, symbol by symbol.
 
     Raises
     ------
     SettingsError
         There is no such source, or its options cannot be used.
     """
-    parts = [part.strip() for part in re.split(rf",(?=\s*(?:{'|'.join(FACTORIES)})\b)", spec)]
+    parts = [part.strip() for part in re.split(rf",(?=\s*(?:{'|'.join(FACTORIES)})\b)", settings.prices)]
     sources = []
     for part in parts:
         name, _, options = part.partition(":")
@@ -56,7 +39,7 @@ def make_provider(spec: str, around: Surroundings) -> PriceProvider:
             raise SettingsError(
                 f"SIGMA_PRICES: unknown price source {part!r}; expected one of: {', '.join(USAGE.values())}"
             )
-        sources.append(FACTORIES[name](options.strip(), around))
+        sources.append(FACTORIES[name](options.strip(), settings, current_session, database))
     if len(sources) == 1:
         return sources[0]
     from sigma_assets.providers.routing import RoutedProvider
@@ -69,7 +52,7 @@ def source_identity(spec: str) -> str:
     return re.sub(r"(?<=[:,])\s*last=[^,]*,?", "", spec).rstrip(":,") if spec.startswith("simulated") else spec
 
 
-def _simulated(options: str, around: Surroundings) -> PriceProvider:
+def _simulated(options: str, settings: Settings, current_session: date, database: OpenDatabase) -> PriceProvider:
     from sigma_assets.providers.simulated.provider import SimulatedProvider
 
     given = {}
@@ -80,12 +63,12 @@ def _simulated(options: str, around: Surroundings) -> PriceProvider:
                 f"SIGMA_PRICES: simulated market: found {option!r}, expected {USAGE['simulated']}, each at most once"
             )
         given[key] = value
-    last = _session_option(given["last"], around.calendar) if "last" in given else around.current_session
+    last = _session_option(given["last"], settings.calendar) if "last" in given else current_session
     seed, symbols = (_count_option(key, given.get(key, "0")) for key in ("seed", "symbols"))
-    return SimulatedProvider(around.calendar, last, seed=seed, extra_symbols=symbols)
+    return SimulatedProvider(settings.calendar, last, seed=seed, extra_symbols=symbols)
 
 
-def _files(options: str, around: Surroundings) -> PriceProvider:
+def _files(options: str, settings: Settings, current_session: date, database: OpenDatabase) -> PriceProvider:
     from sigma_assets.providers.files.provider import FilesProvider
 
     if not options:
@@ -94,35 +77,34 @@ def _files(options: str, around: Surroundings) -> PriceProvider:
     ignore = tuple(filter(None, (name.strip() for name in ignored.split(","))))
     if not path or (bool(ignored) != bool(ignore)):
         raise SettingsError(f"SIGMA_PRICES: price files: found {options!r}, expected {USAGE['files']}")
-    return FilesProvider(
-        Path(path).expanduser(), around.calendar, around.current_session, ignore, around.complete_share
-    )
+    return FilesProvider(Path(path).expanduser(), settings.calendar, current_session, ignore, settings.complete_share)
 
 
-def _massive(options: str, around: Surroundings) -> PriceProvider:
+def _massive(options: str, settings: Settings, current_session: date, database: OpenDatabase) -> PriceProvider:
     from sigma_assets.providers.massive.provider import MassiveProvider
 
     _no_options("massive", options)
     return MassiveProvider(
-        around.massive_api_key,
-        around.calendar,
-        around.current_session,
-        calls_per_minute=around.massive_calls_per_minute,
-        reserve=around.reserve,
-        base_url=around.massive_url,
+        settings.massive_api_key,
+        settings.calendar,
+        current_session,
+        pace=_pace("massive", settings.massive_calls_per_minute, database),
+        base_url=settings.massive_url,
     )
 
 
-def _yahoo(options: str, around: Surroundings) -> PriceProvider:
+def _yahoo(options: str, settings: Settings, current_session: date, database: OpenDatabase) -> PriceProvider:
     from sigma_assets.providers.yahoo.provider import YahooProvider
 
     _no_options("yahoo", options)
     return YahooProvider(
-        around.calendar,
-        around.current_session,
-        calls_per_minute=around.yahoo_calls_per_minute,
-        reserve=around.reserve,
+        settings.calendar, current_session, pace=_pace("yahoo", settings.yahoo_calls_per_minute, database)
     )
+
+
+def _pace(source: str, calls_per_minute: int, database: OpenDatabase) -> Pace | None:
+    """Return the pace that all processes of this database share; None = no limit."""
+    return (lambda now: reserve_call(database(), source, calls_per_minute, now)) if calls_per_minute else None
 
 
 def _no_options(name: str, options: str) -> None:
