@@ -40,7 +40,6 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         "bars": {key: charts.bars(table.measures) for key, table in named.items() if table.measures},
         "small_lines": charts.small_lines(named["exposures"].lines),
         "headline": figures.headline(report),
-        "headline_sources": figures.HEADLINE,
         "figures": figures.figures(report),
         "zone_words": figures.zone_words(report),
         "ranges": charts.equity_ranges(report),
