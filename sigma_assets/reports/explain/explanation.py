@@ -172,7 +172,7 @@ class _Row:
         value, new = _number(row[column]), _number(again.get(column))
         symbols = [row[each] for each in ("symbol", "other_symbol", "risk_symbol") if isinstance(row.get(each), str)]
         found = inputs_of(self.tables, table, self.scope, symbols or None, row.get("lot_id"))
-        is_equal = None if self.fresh is None else bool(again) and _same_bits(value, new)
+        is_equal = None if self.fresh is None else bool(again) and value == new
         terms = Terms(self.tables, self.scope, table, row)
         return Explanation(
             portfolio_id=portfolio_id,
@@ -217,7 +217,7 @@ def total_of(parts: Sequence[Explanation]) -> Explanation:
         value=value,
         unknown=f"lot {unknown[0].key['lot_id']}: {unknown[0].unknown}" if unknown else None,
         recomputed=again,
-        is_equal=not wrong and _same_bits(value, again),
+        is_equal=not wrong and value == again,
         verdict=f"lot {wrong[0].key['lot_id']}: {wrong[0].verdict}" if wrong else first.verdict,
         inputs=[*lots, *rest][:MOST],
         inputs_left_out=max(len(lots) + len(rest) - MOST, 0) + sum(part.inputs_left_out for part in parts),
@@ -274,10 +274,6 @@ def _number(value: Any) -> Number:
     if value is None or pd.isna(value):
         return None
     return int(value) if isinstance(value, (int, np.integer)) else float(value)
-
-
-def _same_bits(value: Number, new: Number) -> bool:
-    return (value is None and new is None) or (value is not None and new is not None and value == new)
 
 
 def _verdict(
