@@ -55,10 +55,10 @@ def explain_router(
         queries.portfolio(portfolio_id)  # there must be one
         key = ("explain", portfolio_id, table, column, query.which(), form)
         arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
-        found = queries.cache.get(key, lambda: _or_error(form, arguments), queries.version)
-        if isinstance(found, ExplainError):
-            raise HTTPException(404, str(found)[:2000])
-        return found
+        try:
+            return queries.cache.get(key, lambda: _rendered(explain(*arguments), form), queries.version)
+        except ExplainError as error:
+            raise HTTPException(404, str(error)[:2000]) from error
 
     @router.get(
         "/api/v1/portfolios/{portfolio_id}/explain/{table}/{column}",
@@ -92,12 +92,7 @@ def explain_router(
     return router
 
 
-def _or_error(form: str, arguments: tuple[Any, ...]) -> Answer | ExplainError:
-    """Return the explanation, or why there is none: that is an answer, not a failure of the database."""
-    try:
-        found = explain(*arguments)
-    except ExplainError as error:
-        return error
+def _rendered(found: Explanation, form: str) -> Answer:
     if form == "html":
         return Answer(explanation_page(found).encode(), "text/html; charset=utf-8")
     return Answer(json.dumps(found.as_dict(), allow_nan=False).encode())
