@@ -8,11 +8,10 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.params import Depends
 from pydantic import Field
 
-from sigma_assets.base.errors import ExplainError
+from sigma_assets.base.errors import ExplainError, PortfolioNotFoundError
 from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
-from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol
@@ -86,7 +85,7 @@ def explain_router(
         try:
             answer = explained(portfolio_id, table, column, query, "html")
             return answer.response(request, **{"Cache-Control": "private, no-cache"})
-        except (HTTPException, UnknownPortfolioError):
+        except (HTTPException, PortfolioNotFoundError):
             return Response(shell.body, status_code=404, media_type="text/html")
 
     return router

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.params import Depends
 
+from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
-from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, StrictQuery
 from sigma_assets.web.pages import FILES, READ
@@ -55,7 +55,7 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
             return FILES["report.html"].response(request)
         try:
             answer = rendered(portfolio_id, "html")
-        except UnknownPortfolioError:
+        except PortfolioNotFoundError:
             return Response(FILES["report.html"].body, status_code=404, media_type="text/html")
         return answer.response(request, **{"Cache-Control": "private, no-cache"})
 
