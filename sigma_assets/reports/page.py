@@ -20,6 +20,8 @@ from sigma_assets.reports.words.tables import tables
 TEMPLATES = "templates"
 STYLE = "report.css"
 SCRIPT = "report-page.js"
+EQUITY_STYLES = ("day", "equity", "benchmark", "drawdown", "benchmark")
+"""Which line of the chart each column of its table belongs to."""
 MOST_WARNINGS = 6
 """Warnings that the page shows at once; the others unfold."""
 
@@ -34,7 +36,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
     """
     readings = histories.readings(report)
     named = {table.key: table for table in tables(report)}
-    benchmark = report.benchmark
+    equity_table = histories.equity(report, readings)
     parts: dict[str, Any] = {
         "tables": named,
         "bars": {key: charts.bars(table.measures) for key, table in named.items() if table.measures},
@@ -44,14 +46,8 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         "zone_words": figures.zone_words(report),
         "ranges": charts.equity_ranges(report),
         "readings": readings,
-        "equity_names": [
-            ("Session", "day"),
-            ("Equity, USD", "equity"),
-            (f"{benchmark}, USD", "benchmark"),
-            ("Drawdown", "drawdown"),
-            (f"{benchmark} drawdown", "benchmark"),
-        ],
-        "equity_table": histories.equity(report, readings),
+        "equity_names": zip(equity_table.columns, EQUITY_STYLES, strict=True),
+        "equity_table": equity_table,
         "volatility": charts.volatility_chart(report.volatility_history),
         "volatility_readings": histories.volatility_readings(report),
         "volatility_names": [

@@ -9,9 +9,9 @@ from fastapi.params import Depends
 from pydantic import Field
 
 from sigma_assets.base.errors import ExplainError, PortfolioNotFoundError
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
+from sigma_assets.reports.words.table import Which
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol

@@ -15,7 +15,7 @@ from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
-from sigma_assets.reports.explain.chosen import Which, chosen_rows, keys_of
+from sigma_assets.reports.explain.chosen import chosen_rows, keys_of
 from sigma_assets.reports.explain.derived import DERIVED, VERDICT, Derived, derived
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, resolved
 from sigma_assets.reports.explain.inputs import MOST, Input, inputs_of
@@ -23,6 +23,7 @@ from sigma_assets.reports.explain.recomputed import RecordingTables, recomputed
 from sigma_assets.reports.explain.terms import Terms, shown
 from sigma_assets.reports.explain.written import Written, written_by
 from sigma_assets.reports.numbers import known_symbols, said_of_strangers, table_of
+from sigma_assets.reports.words.table import Which
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database

@@ -10,7 +10,7 @@ from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.reports.forms import UNKNOWN, factor_name, percent, ratio, usd, word
 from sigma_assets.reports.histories import month_ends
 from sigma_assets.reports.portfolio import Month, PortfolioReport
-from sigma_assets.reports.words.table import NOTHING_HELD, Column, Source, TextTable, nothing, stored, text_table
+from sigma_assets.reports.words.table import NOTHING_HELD, Column, Source, TextTable, Which, nothing, stored, text_table
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_ROWS = 260
@@ -58,7 +58,7 @@ def months(report: PortfolioReport) -> TextTable:
         Column(
             "Total",
             lambda year: _hundredth(_last(year).return_ytd),
-            lambda year: Source("performance", "return_ytd", session=_last(year).session),
+            lambda year: Source("performance", "return_ytd", Which(_last(year).session)),
         ),
     )
     note = "Time-weighted, of the days there are: the first and the last month may be shorter."
@@ -79,7 +79,7 @@ def _month(name: str, number: int) -> Column:
     """Return the returns of one month of each year."""
 
     def source(year: Mapping[int, Month]) -> Source | None:
-        return Source("performance", "return_mtd", session=year[number].session) if number in year else None
+        return Source("performance", "return_mtd", Which(year[number].session)) if number in year else None
 
     return Column(name, lambda year: _hundredth(year[number].return_mtd if number in year else None), source)
 
@@ -133,7 +133,7 @@ def _exposure_before(report: PortfolioReport, name: str, days: int) -> Column:
 
     def source(row: Mapping[str, Any]) -> Source | None:
         return (
-            Source("factor_exposures", "exposure", factor=row["factor"], session=before["session"]) if before else None
+            Source("factor_exposures", "exposure", Which(before["session"], factor=row["factor"])) if before else None
         )
 
     return Column(name, lambda row: ratio(before.get(f"{row['factor']}_exposure")), source)
@@ -166,7 +166,7 @@ def correlations(report: PortfolioReport) -> TextTable:
     if found.included > len(rows):
         note += f" The {len(rows)} largest of {found.included}; all: `sigma-assets export correlations_by_pair`."
     sources = tuple(
-        (None, *(Source("correlations_by_pair", "correlation", symbol=symbol, other=other) if other != symbol else None
+        (None, *(Source("correlations_by_pair", "correlation", Which(symbols=(symbol, other))) if other != symbol else None
                  for other in found.symbols))
         for symbol in found.symbols
     )  # fmt: skip

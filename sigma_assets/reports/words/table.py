@@ -12,26 +12,32 @@ Form = Callable[[Any], str]
 NOTHING_HELD = "Nothing is held on this session."
 
 
-class Source(NamedTuple):
-    """The number that a text shows, as `explain` names it; of a symbol in several lots, their sum.
+class Which(NamedTuple):
+    """Which row of a table: what is not given must not be needed to tell one row from the others.
 
     Attributes
     ----------
-    other : second symbol of a pair.
-    session : None = that of the report.
+    session : None = that of the report; `explain` takes the last that is stored.
+    symbols : one; of a pair, two.
+    scheme, class_name : of an allocation, as `classify` has read them.
     """
 
-    table: str
-    column: str
-    symbol: str | None = None
+    session: date | None = None
+    symbols: tuple[str, ...] = ()
     factor: str | None = None
     scenario: str | None = None
     lot: str | None = None
     cluster: int | None = None
-    other: str | None = None
-    session: date | None = None
     scheme: str | None = None
     class_name: str | None = None
+
+
+class Source(NamedTuple):
+    """The number that a text shows, as `explain` names it; of a symbol in several lots, their sum."""
+
+    table: str
+    column: str
+    which: Which = Which()
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,12 @@ def stored(table: str, name: str, form: Form, column: str, **key: str) -> Column
 
     Parameters
     ----------
-    key : field of `Source` -> column; together they tell a row from the others.
+    key : field of `Which` -> column; together they tell a row from the others.
     """
     return Column(
         name,
         lambda row: form(row[column]),
-        lambda row: Source(table, column, **{field: row[part] for field, part in key.items()}),
+        lambda row: Source(table, column, Which(**{field: row[part] for field, part in key.items()})),
     )
 
 

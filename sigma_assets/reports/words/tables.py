@@ -19,7 +19,17 @@ from sigma_assets.reports.forms import (
 from sigma_assets.reports.portfolio import Holding, PortfolioReport
 from sigma_assets.reports.words.figures import returns
 from sigma_assets.reports.words.histories import exposures, months
-from sigma_assets.reports.words.table import NOTHING_HELD, Column, Form, Source, TextTable, nothing, stored, text_table
+from sigma_assets.reports.words.table import (
+    NOTHING_HELD,
+    Column,
+    Form,
+    Source,
+    TextTable,
+    Which,
+    nothing,
+    stored,
+    text_table,
+)
 
 
 def tables(report: PortfolioReport) -> list[TextTable]:
@@ -66,8 +76,8 @@ def _of_lots(name: str, form: Form, field: str, column: str = "", table: str = "
     """Return a number of holdings: that of a holding's only lot, or of all its lots."""
 
     def source(holding: Holding) -> Source:
-        symbol = None if holding.lot_id else holding.symbol
-        return Source(table, column or field, symbol=symbol, lot=holding.lot_id)
+        which = Which(lot=holding.lot_id) if holding.lot_id else Which(symbols=(holding.symbol,))
+        return Source(table, column or field, which)
 
     return Column(name, lambda holding: form(getattr(holding, field)), source)
 
@@ -76,7 +86,8 @@ def _of_risk(name: str, form: Form, field: str, column: str) -> Column:
     """Return a number of the risk of holdings; of one that shares it with an option, its part of that."""
 
     def source(holding: Holding) -> Source:
-        return Source("risk_by_position" if holding.has_own_risk else "holdings", column, symbol=holding.symbol)
+        table = "risk_by_position" if holding.has_own_risk else "holdings"
+        return Source(table, column, Which(symbols=(holding.symbol,)))
 
     return Column(name, lambda holding: form(getattr(holding, field)), source)
 
