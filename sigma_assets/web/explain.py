@@ -2,20 +2,21 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.params import Depends
 from pydantic import Field
 
-from sigma_assets.base.errors import ExplainError, PortfolioNotFoundError
+from sigma_assets.base.errors import ExplainError
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
 from sigma_assets.reports.words.table import Which
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol
-from sigma_assets.web.pages import FILES, READ
+from sigma_assets.web.pages import READ, page_or_shell
 from sigma_assets.web.queries import Queries
 from sigma_assets.web.reports import PortfolioId
 
@@ -75,18 +76,9 @@ def explain_router(
     def page(
         request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
     ) -> Response:
-        """Return the page of an explanation; without data where a token is needed, or where there is none to explain.
-
-        Its script then asks the API, with the token, and says what that answers.
-        """
-        shell = FILES["explain.html"]
-        if guards:
-            return shell.response(request)
-        try:
-            answer = explained(portfolio_id, table, column, query, "html")
-            return answer.response(request, **{"Cache-Control": "private, no-cache"})
-        except (HTTPException, PortfolioNotFoundError):
-            return Response(shell.body, status_code=404, media_type="text/html")
+        """Return the page of an explanation."""
+        made = partial(explained, portfolio_id, table, column, query, "html")
+        return page_or_shell(request, "explain.html", made, is_guarded=bool(guards))
 
     return router
 
