@@ -5,7 +5,7 @@ Longer than other files because it is that one table.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from functools import lru_cache
@@ -18,7 +18,6 @@ import numpy as np
 from sigma_assets.analytics.risk.stress.scenarios import Scenarios, parse_scenarios, standard_scenarios
 from sigma_assets.base import setting_values as read
 from sigma_assets.base.calendar import TradingCalendar, nyse_calendar, today
-from sigma_assets.base.contracts import read_symbol
 from sigma_assets.base.conventions import COMPLETE_SHARE, CorrelationModel, FactorModel, OptionModel, PerformanceModel
 from sigma_assets.base.errors import SettingsError
 from sigma_assets.base.frames import SessionArray
@@ -30,187 +29,136 @@ YEARS_OF_HISTORY = 3
 NEARLY = 0.9
 """Variables this alike are taken for a typing error: one or two letters of a long name."""
 _PACE = read.whole_number(0, 100_000)
-_WINDOW, _OBSERVATIONS = read.whole_number(10, 2_520), read.whole_number(10, 2_520)
+_RETURNS = read.whole_number(10, 2_520)
 """A fit of six factors to fewer than ten returns has no degrees of freedom left to speak of; 2,520 are ten years."""
 _WEB_ADDRESS = read.address("http", "https")
 
 
-def _symbol(text: str) -> str:
-    """Read a symbol in any of the notations that holdings may have: BRK-B is BRK.B."""
-    found = read_symbol(text)
-    if found is None or found.contract is not None or not read.SYMBOL.fullmatch(found.symbol.removeprefix("^")):
-        raise ValueError("expected the symbol of a stock, fund or index, such as SPY")
-    return found.symbol
-
-
-def _etfs(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((role, _symbol(symbol)) for role, symbol in read.etfs(text))
-
-
-def _setting(env: str, default: Any, doc: str, reader: read.Reader = str, *, secret: bool = False) -> Any:
-    metadata = {"env": env, "doc": doc, "read": reader, "secret": secret}
+def _setting(
+    default: Any, doc: str, reader: read.Reader = str, *, secret: bool = False, variable: str | None = None
+) -> Any:
+    metadata = {"doc": doc, "read": reader, "secret": secret, "variable": variable}
     return field(default=default, repr=not secret, metadata=metadata)
+
+
+def _variable(item: Field) -> str:
+    return item.metadata["variable"] or f"SIGMA_{item.name.upper()}"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user can set, by environment variable; values are checked when the process starts."""
+    """What a user can set; values are checked when the process starts.
+
+    The environment variable of a setting is SIGMA_ and its name in capitals, unless it names another one.
+    """
 
     home: Path = _setting(
-        "DAGSTER_HOME", Path(".dagster"), "folder of Dagster's storage and of the embedded database", read.folder
+        Path(".dagster"),
+        "folder of Dagster's storage and of the embedded database",
+        read.folder,
+        variable="DAGSTER_HOME",
     )
     database_url: str = _setting(
-        "SIGMA_DATABASE_URL",
         "",
         "database: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DB`; empty = sigma.sqlite in DAGSTER_HOME",
         secret=True,
     )
-    prices: str = _setting("SIGMA_PRICES", "simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
+    prices: str = _setting("simulated", "price sources in order: simulated, files:PATH, massive, yahoo")
     complete_share: float = _setting(
-        "SIGMA_COMPLETE_SHARE",
         COMPLETE_SHARE,
         "share of the recently priced symbols that must have a price before a session counts as available",
         read.number(0, 1),
     )
-    cutoff: time = _setting(
-        "SIGMA_CUTOFF", time(16, 30), "New York time from which today's closes are expected", read.cutoff
-    )
+    cutoff: time = _setting(time(16, 30), "New York time from which today's closes are expected", read.cutoff)
     first_session: date | None = _setting(
-        "SIGMA_FIRST_SESSION",
         None,
         "first session to compute, including lots bought earlier; default: the first of the year three years ago",
         read.first_session,
     )
     extra_closures: tuple[date, ...] = _setting(
-        "SIGMA_EXTRA_CLOSURES",
-        (),
-        "comma-separated dates of NYSE closures that the calendar does not know",
-        read.days,
+        (), "comma-separated dates of NYSE closures that the calendar does not know", read.days
     )
     factor_etfs: tuple[tuple[str, str], ...] = _setting(
-        "SIGMA_FACTOR_ETFS",
         (),
         "other ETFs for market, rates and the six styles: `market=VTI,rates=IEF`; defaults: see docs/methodology.md",
-        _etfs,
+        read.etfs,
     )
-    factor_window: int = _setting(
-        "SIGMA_FACTOR_WINDOW", 90, "returns in the market, rates and style regressions", _WINDOW
-    )
-    factor_min_observations: int = _setting(
-        "SIGMA_FACTOR_MIN_OBSERVATIONS", 30, "minimum number of returns in these regressions", _OBSERVATIONS
-    )
-    spread_window: int = _setting("SIGMA_SPREAD_WINDOW", 180, "returns in the spread regressions", _WINDOW)
-    spread_min_observations: int = _setting(
-        "SIGMA_SPREAD_MIN_OBSERVATIONS", 60, "minimum number of returns in the spread regressions", _OBSERVATIONS
-    )
-    ridge_alpha: float = _setting(
-        "SIGMA_RIDGE_ALPHA", 1.0, "ridge penalty of the style regression", read.number(0, 1e6)
-    )
+    factor_window: int = _setting(90, "returns in the market, rates and style regressions", _RETURNS)
+    factor_min_observations: int = _setting(30, "minimum number of returns in these regressions", _RETURNS)
+    spread_window: int = _setting(180, "returns in the spread regressions", _RETURNS)
+    spread_min_observations: int = _setting(60, "minimum number of returns in the spread regressions", _RETURNS)
+    ridge_alpha: float = _setting(1.0, "ridge penalty of the style regression", read.number(0, 1e6))
     correlation_min_weight: float = _setting(
-        "SIGMA_CORRELATION_MIN_WEIGHT",
-        0.01,
-        "minimum share of gross exposure to enter the correlation matrix",
-        read.number(0, 1),
+        0.01, "minimum share of gross exposure to enter the correlation matrix", read.number(0, 1)
     )
     correlation_min_value_usd: float = _setting(
-        "SIGMA_CORRELATION_MIN_VALUE_USD",
-        10_000.0,
-        "minimum market value to enter the correlation matrix, USD",
-        read.number(0, 1e12),
+        10_000.0, "minimum market value to enter the correlation matrix, USD", read.number(0, 1e12)
     )
     risk_free_rate: float = _setting(
-        "SIGMA_RISK_FREE_RATE",
         0.0,
         "risk-free rate per year for Sharpe and Sortino ratios, alpha and Black-Scholes values (0.04 = 4 %)",
         read.number(-0.2, 1),
     )
     rates_duration: float = _setting(
-        "SIGMA_RATES_DURATION",
         16.5,
         "duration of the rates ETF in years: the percentage that it loses when yields rise by one percentage point",
         read.number(0.1, 50),
     )
-    benchmark: str = _setting("SIGMA_BENCHMARK", "SPY", "benchmark symbol for performance", _symbol)
+    benchmark: str = _setting("SPY", "benchmark symbol for performance", read.symbol)
     scenario_file: str = _setting(
-        "SIGMA_SCENARIOS", "", "YAML file of stress scenarios; empty = the scenarios in the package"
+        "", "YAML file of stress scenarios; empty = the scenarios in the package", variable="SIGMA_SCENARIOS"
     )
     suspicious_move: float = _setting(
-        "SIGMA_SUSPICIOUS_MOVE",
         0.5,
         "daily move above which a price is flagged unless a split or dividend explains it (0.5 = 50 %)",
         read.number(0.01, 10),
     )
-    max_runtime_seconds: int = _setting(
-        "SIGMA_MAX_RUNTIME_SECONDS", 1800, "time limit of a run, seconds", read.whole_number(1, 604_800)
-    )
+    max_runtime_seconds: int = _setting(1800, "time limit of a run, seconds", read.whole_number(1, 604_800))
     run_workers: int | None = _setting(
-        "SIGMA_RUN_WORKERS",
         None,
         "run workers that a night is divided among, on all hosts together; default: 2, with SQLite 1",
         read.whole_number(1, 1_000),
     )
     database_patience_seconds: int = _setting(
-        "SIGMA_DATABASE_PATIENCE_SECONDS",
-        75,
-        "how long a run waits for an unreachable PostgreSQL server, seconds",
-        read.whole_number(1, 86_400),
+        75, "how long a run waits for an unreachable PostgreSQL server, seconds", read.whole_number(1, 86_400)
     )
-    massive_api_key: str = _setting("MASSIVE_API_KEY", "", "API key of the source massive", read.token, secret=True)
+    massive_api_key: str = _setting(
+        "", "API key of the source massive", read.token, secret=True, variable="MASSIVE_API_KEY"
+    )
     massive_calls_per_minute: int = _setting(
-        "SIGMA_MASSIVE_CALLS_PER_MINUTE",
-        5,
-        "calls per minute to the source massive: 5 on the free plan, 0 = unlimited (paid plans)",
-        _PACE,
+        5, "calls per minute to the source massive: 5 on the free plan, 0 = unlimited (paid plans)", _PACE
     )
-    massive_url: str = _setting(
-        "SIGMA_MASSIVE_URL", "https://api.massive.com", "address of the source massive", _WEB_ADDRESS
-    )
-    yahoo_calls_per_minute: int = _setting(
-        "SIGMA_YAHOO_CALLS_PER_MINUTE", 60, "calls per minute to the source yahoo; 0 = unlimited", _PACE
-    )
+    massive_url: str = _setting("https://api.massive.com", "address of the source massive", _WEB_ADDRESS)
+    yahoo_calls_per_minute: int = _setting(60, "calls per minute to the source yahoo; 0 = unlimited", _PACE)
     dagster_url: str = _setting(
-        "SIGMA_DAGSTER_URL",
-        "http://127.0.0.1:3000",
-        "address of the Dagster webserver, for links and run requests",
-        _WEB_ADDRESS,
+        "http://127.0.0.1:3000", "address of the Dagster webserver, for links and run requests", _WEB_ADDRESS
     )
     dagster_request_url: str = _setting(
-        "SIGMA_DAGSTER_REQUEST_URL",
         "",
         "address of the Dagster webserver for run requests alone, as in containers; empty = SIGMA_DAGSTER_URL",
         _WEB_ADDRESS,
     )
     keep_days: int = _setting(
-        "SIGMA_KEEP_DAYS",
         400,
         "days for which `db prune` keeps superseded runs, and what was computed for removed portfolios",
         read.whole_number(7, 36_500),
     )
-    status_host: str = _setting("SIGMA_STATUS_HOST", "127.0.0.1", "address that the status server binds to", read.host)
-    status_port: int = _setting(
-        "SIGMA_STATUS_PORT", 3001, "port of the status server", read.whole_number(1, read.MAX_PORT)
-    )
+    status_host: str = _setting("127.0.0.1", "address that the status server binds to", read.host)
+    status_port: int = _setting(3001, "port of the status server", read.whole_number(1, read.MAX_PORT))
     status_processes: int = _setting(
-        "SIGMA_STATUS_PROCESSES",
         1,
         "processes of the status server, which share its port: more serve more readers at once",
         read.whole_number(1, 64),
     )
-    status_token: str = _setting(
-        "SIGMA_STATUS_TOKEN", "", "bearer token that the status server requires", read.token, secret=True
-    )
+    status_token: str = _setting("", "bearer token that the status server requires", read.token, secret=True)
     allowed_hosts: tuple[str, ...] = _setting(
-        "SIGMA_ALLOWED_HOSTS",
         (),
         "comma-separated host names of the status server and Dagster, besides localhost and IP addresses",
         read.hosts,
     )
-    alert_webhook: str = _setting(
-        "SIGMA_ALERT_WEBHOOK", "", "URL to which run failures are posted as JSON", _WEB_ADDRESS, secret=True
-    )
-    alert_email: str = _setting("SIGMA_ALERT_EMAIL", "", "e-mail address to which run failures are sent", read.mailbox)
+    alert_webhook: str = _setting("", "URL to which run failures are posted as JSON", _WEB_ADDRESS, secret=True)
+    alert_email: str = _setting("", "e-mail address to which run failures are sent", read.mailbox)
     smtp_url: str = _setting(
-        "SIGMA_SMTP_URL",
         "smtp://127.0.0.1:25",
         "mail server: smtp://USER:PASSWORD@HOST:PORT (STARTTLS), or smtps:// (TLS from the start, port 465)",
         read.address("smtp", "smtps"),
@@ -324,7 +272,7 @@ class Settings:
         for item in fields(self):
             value = getattr(self, item.name)
             text = HIDDEN if item.metadata["secret"] and value != item.default else masked(_text(value))
-            rows.append((item.metadata["env"], text, item.metadata["doc"]))
+            rows.append((_variable(item), text, item.metadata["doc"]))
         return rows
 
 
@@ -344,13 +292,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     values, problems = {}, _misspelled(environment)
     for item in fields(Settings):
-        text = environment.get(item.metadata["env"], "").strip()
+        text = environment.get(_variable(item), "").strip()
         if text:
             try:
                 values[item.name] = item.metadata["read"](text)
             except ValueError as error:
                 shown = HIDDEN if item.metadata["secret"] else masked(repr(text))
-                problems.append(f"{item.metadata['env']}={shown}: {error}")
+                problems.append(f"{_variable(item)}={shown}: {error}")
     problems += [] if problems else _contradictions(Settings(**values))
     if problems:
         raise SettingsError("settings cannot be used:\n  " + "\n  ".join(problems))
@@ -359,7 +307,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def _misspelled(environment: Mapping[str, str]) -> list[str]:
     """Return variables that are nearly settings: a typing error must not leave a default in force unseen."""
-    known = [item.metadata["env"] for item in fields(Settings)]
+    known = [_variable(item) for item in fields(Settings)]
     problems = []
     for variable in sorted(set(environment) - set(known)):
         if variable.startswith("SIGMA_") and (close := get_close_matches(variable, known, n=1, cutoff=NEARLY)):

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -71,7 +71,7 @@ class TradingCalendar:
         day = new_york.date()
         if self.is_session(day) and new_york.time() >= cutoff:
             return day
-        return self._at(int(np.searchsorted(self.sessions, np.datetime64(day), side="left")) - 1, day)
+        return self.on_or_before(day - timedelta(days=1))
 
     def _at(self, position: int, day: date) -> date:
         if not 0 <= position < len(self.sessions):

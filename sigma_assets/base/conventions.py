@@ -107,8 +107,7 @@ class FactorModel:
     @property
     def etfs(self) -> tuple[str, ...]:
         """Every ETF that the model regresses on, sorted."""
-        spread_legs = [leg for pair in self.spreads.values() for leg in pair]
-        return tuple(sorted({self.market, self.rates, *self.styles.values(), *spread_legs}))
+        return tuple(sorted({self.market, self.rates, *self.styles.values()}))
 
     @property
     def longest_window(self) -> int:

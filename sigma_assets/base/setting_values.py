@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sigma_assets.base.calendar import FIRST_DAY, NEW_YORK
+from sigma_assets.base.calendar import FIRST_DAY, today
+from sigma_assets.base.contracts import read_symbol
 from sigma_assets.base.conventions import FactorModel
 
 Reader = Callable[[str], Any]
@@ -17,7 +18,7 @@ FIRST_CLOSE, LAST_MINUTE = time(13, 0), time(23, 59)
 """The NYSE closes at 13:00 on its short days: before, no close of the day is there."""
 _HOST = re.compile(r"\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:]*\]?|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _MAILBOX = re.compile(r"[^\s@,;<>\"]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
 
 
 def number(least: float, most: float) -> Reader:
@@ -109,8 +110,8 @@ def days(text: str) -> tuple[date, ...]:
 
 def first_session(text: str) -> date:
     """Read the start of the date dimension: from the start of the calendar to today."""
-    value, today = day(text), datetime.now(UTC).astimezone(NEW_YORK).date()
-    if not FIRST_DAY <= value <= today:
+    value = day(text)
+    if not FIRST_DAY <= value <= today():
         raise ValueError(f"expected a date from {FIRST_DAY}, where the NYSE calendar of this version starts, to today")
     return value
 
@@ -126,17 +127,25 @@ def cutoff(text: str) -> time:
     return value
 
 
+def symbol(text: str) -> str:
+    """Read a symbol in any of the notations that holdings may have: BRK-B is BRK.B."""
+    found = read_symbol(text)
+    if found is None or found.contract is not None or not _SYMBOL.fullmatch(found.symbol.removeprefix("^")):
+        raise ValueError("expected the symbol of a stock, fund or index, such as SPY")
+    return found.symbol
+
+
 def etfs(text: str) -> tuple[tuple[str, str], ...]:
     """Read ETFs by role."""
     roles = ("market", "rates", *FactorModel().styles)
     chosen: dict[str, str] = {}
     for part in text.split(","):
-        role, separator, symbol = (piece.strip() for piece in part.partition("="))
-        if not separator or role not in roles or not SYMBOL.fullmatch(symbol.upper()):
+        role, separator, named = (piece.strip() for piece in part.partition("="))
+        if not separator or role not in roles or not _SYMBOL.fullmatch(named.upper()):
             raise ValueError(f"expected ROLE=SYMBOL with a role of {', '.join(roles)}; found {part.strip()!r}")
         if role in chosen:
             raise ValueError(f"expected each role once; found {role} twice")
-        chosen[role] = symbol.upper()
+        chosen[role] = symbol(named)
     return tuple(chosen.items())
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from sigma_assets.analytics.valuation.allocation import allocation
 from sigma_assets.base.conventions import KIND_SCHEME
+from sigma_assets.reports.numbers import plain_rows
 from sigma_assets.reports.portfolio import Row
 from sigma_assets.storage.schema import classifications
 
@@ -32,8 +33,7 @@ def allocation_of(
     found = allocation(rows, classes_of(connection, rows), OF_LOTS)
     found["is_scheme"] = found["scheme"] != KIND_SCHEME
     ordered = found.sort_values(["is_scheme", "scheme", "gross_exposure"], ascending=[True, True, False], kind="stable")
-    plain = ordered[list(COLUMNS)].astype(object).where(ordered[list(COLUMNS)].notna(), None)
-    return tuple({str(name): value for name, value in row.items()} for row in plain.to_dict("records"))
+    return tuple(plain_rows(ordered[list(COLUMNS)]))
 
 
 def classes_of(connection: sa.Connection, positions: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The history in a report: the portfolio's sessions beside its benchmark, ends of months, evenly spaced sessions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from math import ceil
@@ -19,28 +18,17 @@ MOST_SESSIONS = 260
 """Sessions of a history besides that of equity: a year of them, or evenly spaced ones of a longer time."""
 
 
-@dataclass(frozen=True)
-class Benchmarked:
-    """A portfolio's sessions beside its benchmark."""
-
-    points: tuple[Point, ...] = ()
-    benchmark_returns: Row = field(default_factory=dict)
-
-    @property
-    def sessions(self) -> list[date]:
-        """The portfolio's sessions, ascending."""
-        return [point.session for point in self.points]
-
-
-def benchmarked(database: Database, calendar: TradingCalendar, benchmark: str, rows: Sequence[Any]) -> Benchmarked:
-    """Return sessions beside the benchmark.
+def benchmarked(
+    database: Database, calendar: TradingCalendar, benchmark: str, rows: Sequence[Any]
+) -> tuple[tuple[Point, ...], Row]:
+    """Return a portfolio's sessions beside its benchmark, and that one's returns.
 
     Parameters
     ----------
     rows : session, equity, cumulative_capital_flow (USD), drawdown; ascending.
     """
     if not rows:
-        return Benchmarked()
+        return (), {}
     history = price_history(database, [benchmark], rows[0].session, rows[-1].session, calendar)
     places = history.rows(np.array([row.session for row in rows], dtype="datetime64[D]"))
     flows = np.zeros(len(history.sessions))
@@ -53,7 +41,7 @@ def benchmarked(database: Database, calendar: TradingCalendar, benchmark: str, r
         for row, value, fall in zip(rows, _known(beside.value[places]), _known(beside.drawdown[places]), strict=True)
     )
     returns = dict(zip(beside.returns, _known(np.array([*beside.returns.values()])), strict=True))
-    return Benchmarked(tuple(points), {**returns})
+    return tuple(points), {**returns}
 
 
 def month_ends(sessions: Sequence[date]) -> list[date]:

@@ -119,10 +119,9 @@ def tidy_blocks(
     calendar = settings.calendar.sessions
     begin, end = stored or (calendar[0].item(), calendar[0].item())
     begin, end = max(first or begin, begin), min(last or end, end)
-    sessions = settings.calendar.between(begin, end) if begin <= end else calendar[:0]
+    sessions = settings.calendar.between(begin, end)
     if not stored or not len(sessions):
-        day = begin if begin <= end else end
-        yield tidy_rows(database, settings, name, [portfolio_id], day, day, symbols).iloc[:0]
+        yield tidy_rows(database, settings, name, [portfolio_id], end, end, symbols).iloc[:0]
         return
     place, count = 0, min(block_rows, MOST_SESSIONS) if table.name in ONE_ROW else 1
     while place < len(sessions):

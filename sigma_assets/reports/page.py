@@ -20,6 +20,8 @@ from sigma_assets.reports.words.tables import tables
 TEMPLATES = "templates"
 STYLE = "report.css"
 SCRIPT = "report-page.js"
+EQUITY_STYLES = ("day", "equity", "benchmark", "drawdown", "benchmark")
+"""Which line of the chart each column of its table belongs to."""
 MOST_WARNINGS = 6
 """Warnings that the page shows at once; the others unfold."""
 
@@ -34,25 +36,18 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
     """
     readings = histories.readings(report)
     named = {table.key: table for table in tables(report)}
-    benchmark = report.benchmark
+    equity_table = histories.equity(report, readings)
     parts: dict[str, Any] = {
         "tables": named,
         "bars": {key: charts.bars(table.measures) for key, table in named.items() if table.measures},
         "small_lines": charts.small_lines(named["exposures"].lines),
         "headline": figures.headline(report),
-        "headline_sources": figures.HEADLINE,
         "figures": figures.figures(report),
         "zone_words": figures.zone_words(report),
         "ranges": charts.equity_ranges(report),
         "readings": readings,
-        "equity_names": [
-            ("Session", "day"),
-            ("Equity, USD", "equity"),
-            (f"{benchmark}, USD", "benchmark"),
-            ("Drawdown", "drawdown"),
-            (f"{benchmark} drawdown", "benchmark"),
-        ],
-        "equity_table": histories.equity(report, readings),
+        "equity_names": zip(equity_table.columns, EQUITY_STYLES, strict=True),
+        "equity_table": equity_table,
         "volatility": charts.volatility_chart(report.volatility_history),
         "volatility_readings": histories.volatility_readings(report),
         "volatility_names": [
@@ -69,7 +64,7 @@ def report_page(report: PortfolioReport, *, is_alone: bool) -> str:
         "most_warnings": MOST_WARNINGS,
     }
     if is_alone:
-        parts |= {"style": Markup(style()), "script": Markup(script()), "policy": policy()}
+        parts |= {"style": Markup(page_file(STYLE)), "script": Markup(page_file(SCRIPT)), "policy": policy()}
 
     parts["explained"] = partial(_explained, None if is_alone else report)
     return environment().get_template("report.html").render(report=report, is_alone=is_alone, **parts)
@@ -83,26 +78,18 @@ def _explained(report: PortfolioReport | None, source: Source | None, text: str)
 
 
 @cache
-def style() -> str:
-    """Return the style sheet of the page."""
-    return _file(STYLE)
-
-
-@cache
-def script() -> str:
-    """Return the script of the page."""
-    return _file(SCRIPT)
+def page_file(name: str) -> str:
+    """Return the style sheet or the script of the page."""
+    return files("sigma_assets.reports").joinpath(TEMPLATES, name).read_text(encoding="utf-8")
 
 
 @cache
 def policy() -> str:
     """Return the policy of a page in a file: its own style and script, and no request of any kind."""
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style(), script())]
+    digests = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in map(page_file, (STYLE, SCRIPT))
+    ]
     return (
         f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}';"
         " base-uri 'none'; form-action 'none'"
     )
-
-
-def _file(name: str) -> str:
-    return files("sigma_assets.reports").joinpath(TEMPLATES, name).read_text(encoding="utf-8")

@@ -15,8 +15,8 @@ from sigma_assets.reports.gaps.general import carried_prices, general_gaps, not_
 from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
 from sigma_assets.reports.gaps.kinds import Gap
 from sigma_assets.reports.heat_map import heat_map_of
-from sigma_assets.reports.histories import MOST_SESSIONS, Benchmarked, benchmarked, evenly_spaced, month_ends
-from sigma_assets.reports.portfolio import Exposure, Holding, Month, PortfolioReport, Row
+from sigma_assets.reports.histories import MOST_SESSIONS, benchmarked, evenly_spaced, month_ends
+from sigma_assets.reports.portfolio import Exposure, Holding, Month, Point, PortfolioReport, Row
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import (
@@ -106,8 +106,9 @@ class _Reader:
         exposures = self._row(factor_exposures_by_portfolio, session)
         of_performance = self._row(performance, session)
         benchmark = str(of_performance.get("benchmark") or self.settings.benchmark)
-        history = self._history(session, benchmark)
-        spaced = evenly_spaced(history.sessions, MOST_SESSIONS)
+        points, benchmark_returns = self._history(session, benchmark)
+        sessions = [point.session for point in points]
+        spaced = evenly_spaced(sessions, MOST_SESSIONS)
         holdings = self._holdings(positions, session)
         clusters = self._rows(correlations_by_cluster, session)
         correlations = self._row(correlations_by_portfolio, session)
@@ -137,9 +138,9 @@ class _Reader:
             risk=self._row(risk_by_portfolio, session),
             correlations=correlations,
             benchmark=benchmark,
-            benchmark_returns=history.benchmark_returns,
-            series=history.points,
-            months=self._months(history.sessions),
+            benchmark_returns=benchmark_returns,
+            series=points,
+            months=self._months(sessions),
             volatility_history=self._on(
                 volatility_by_portfolio, spaced, ("realized_21d", "realized_63d", "expected_21d")
             ),
@@ -180,9 +181,9 @@ class _Reader:
     def _row(self, table: sa.Table, session: date | None) -> Row:
         return next(iter(self._rows(table, session)), {})
 
-    def _history(self, session: date | None, benchmark: str) -> Benchmarked:
+    def _history(self, session: date | None, benchmark: str) -> tuple[tuple[Point, ...], Row]:
         if session is None:
-            return Benchmarked()
+            return (), {}
         table, falls = portfolio_snapshots.c, performance.c
         both = sa.and_(table.portfolio_id == falls.portfolio_id, table.session == falls.session)
         query = (

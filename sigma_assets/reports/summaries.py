@@ -16,12 +16,14 @@ class Summary:
 
     Attributes
     ----------
+    sessions : how many have a snapshot.
     equity, daily_pnl : USD.
     daily_return, return_ytd : fractions, time-weighted.
     volatility : realised over 63 sessions, per year.
     var_99 : loss of one day that one session in a hundred exceeds, share of equity.
     """
 
+    sessions: int
     session: date
     equity: float
     daily_pnl: float
@@ -34,7 +36,9 @@ class Summary:
 def summaries(database: Database, portfolio_ids: Sequence[str]) -> dict[str, Summary]:
     """Return the summary of each portfolio that has a session."""
     table = portfolio_snapshots.c
-    newest = sa.select(table.portfolio_id, sa.func.max(table.session).label("session"))
+    newest = sa.select(
+        table.portfolio_id, sa.func.count().label("sessions"), sa.func.max(table.session).label("session")
+    )
     last = newest.where(table.portfolio_id.in_(portfolio_ids)).group_by(table.portfolio_id).subquery()
 
     def on_last(other: sa.Table) -> sa.ColumnElement[bool]:
@@ -43,6 +47,7 @@ def summaries(database: Database, portfolio_ids: Sequence[str]) -> dict[str, Sum
     query = (
         sa.select(
             table.portfolio_id,
+            last.c.sessions,
             table.session,
             table.equity,
             table.daily_pnl,

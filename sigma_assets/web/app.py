@@ -15,12 +15,13 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.settings import Settings, read_settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.web import pages
 from sigma_assets.web.access.connections import ImpatientConnection
 from sigma_assets.web.access.hosts import MAX_HEADER_BYTES, Doorkeeper
-from sigma_assets.web.access.security import SecurityHeaders, UnknownPortfolioError, token_check
+from sigma_assets.web.access.security import SecurityHeaders, token_check
 from sigma_assets.web.api import api_router
 from sigma_assets.web.cache import CACHE_SECONDS, UNAVAILABLE
 from sigma_assets.web.models import NotFound
@@ -77,7 +78,7 @@ def create_app(
     app.include_router(pages.router)
     app.add_middleware(Doorkeeper, names={settings.status_host, *settings.allowed_hosts})
     app.add_middleware(SecurityHeaders)
-    app.add_exception_handler(UnknownPortfolioError, _unknown_portfolio)
+    app.add_exception_handler(PortfolioNotFoundError, _unknown_portfolio)
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, _unavailable)
@@ -126,9 +127,10 @@ def _own_instance() -> dg.DagsterInstance:
     return instance
 
 
-async def _unknown_portfolio(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, UnknownPortfolioError)
-    answer = NotFound(portfolio_id=error.portfolio_id, detail="no portfolio has this id; `/` lists them")
+async def _unknown_portfolio(request: Request, _: Exception) -> JSONResponse:
+    """Say so, whether there is none or the token opens another one: its owner must not learn which of the two."""
+    asked = request.path_params["portfolio_id"]
+    answer = NotFound(portfolio_id=asked, detail="no portfolio has this id; `/` lists them")
     return JSONResponse(answer.model_dump(mode="json"), status_code=404)
 
 

@@ -65,7 +65,7 @@ class _Kept:
 
     Attributes
     ----------
-    version : what it is right for; None where nobody knows.
+    version : what it is right for; None where nobody knows, as of an error.
     """
 
     moment: float = float("-inf")
@@ -200,9 +200,8 @@ class ShortCache:
     def _renew(self, slot: _Slot, begun: float, look: _Look) -> None:
         try:
             now = look.version()
-            last = slot.kept
-            if last.error is None and last.version is not None and now == last.version:
-                slot.kept = replace(last, moment=begun)
+            if now == slot.kept.version:
+                slot.kept = replace(slot.kept, moment=begun)
                 return
             self._making.version, self._making.is_current = now, True
             self._read(slot, begun, now, look)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -9,14 +10,13 @@ from fastapi.params import Depends
 from pydantic import Field
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explanation_page
-from sigma_assets.web.access.security import UnknownPortfolioError
+from sigma_assets.reports.words.table import Which
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, Problem, StrictQuery
 from sigma_assets.web.numbers.router import Day, Symbol
-from sigma_assets.web.pages import FILES, READ
+from sigma_assets.web.pages import READ, page_or_shell
 from sigma_assets.web.queries import Queries
 from sigma_assets.web.reports import PortfolioId
 
@@ -55,10 +55,10 @@ def explain_router(
         queries.portfolio(portfolio_id)  # there must be one
         key = ("explain", portfolio_id, table, column, query.which(), form)
         arguments = queries.database, queries.settings, queries.instance, portfolio_id, table, column, query.which()
-        found = queries.cache.get(key, lambda: _or_error(form, arguments), queries.version)
-        if isinstance(found, ExplainError):
-            raise HTTPException(404, str(found)[:2000])
-        return found
+        try:
+            return queries.cache.get(key, lambda: _rendered(explain(*arguments), form), queries.version)
+        except ExplainError as error:
+            raise HTTPException(404, str(error)[:2000]) from error
 
     @router.get(
         "/api/v1/portfolios/{portfolio_id}/explain/{table}/{column}",
@@ -76,28 +76,14 @@ def explain_router(
     def page(
         request: Request, portfolio_id: PortfolioId, table: Name, column: Name, query: Annotated[_ExplainQuery, Query()]
     ) -> Response:
-        """Return the page of an explanation; without data where a token is needed, or where there is none to explain.
-
-        Its script then asks the API, with the token, and says what that answers.
-        """
-        shell = FILES["explain.html"]
-        if guards:
-            return shell.response(request)
-        try:
-            answer = explained(portfolio_id, table, column, query, "html")
-            return answer.response(request, **{"Cache-Control": "private, no-cache"})
-        except (HTTPException, UnknownPortfolioError):
-            return Response(shell.body, status_code=404, media_type="text/html")
+        """Return the page of an explanation."""
+        made = partial(explained, portfolio_id, table, column, query, "html")
+        return page_or_shell(request, "explain.html", made, is_guarded=bool(guards))
 
     return router
 
 
-def _or_error(form: str, arguments: tuple[Any, ...]) -> Answer | ExplainError:
-    """Return the explanation, or why there is none: that is an answer, not a failure of the database."""
-    try:
-        found = explain(*arguments)
-    except ExplainError as error:
-        return error
+def _rendered(found: Explanation, form: str) -> Answer:
     if form == "html":
         return Answer(explanation_page(found).encode(), "text/html; charset=utf-8")
     return Answer(json.dumps(found.as_dict(), allow_nan=False).encode())

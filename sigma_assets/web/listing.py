@@ -1,7 +1,6 @@
 """The list of portfolios: where each stands against the last session that prices are there for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -9,7 +8,6 @@ import dagster as dg
 import numpy as np
 import sqlalchemy as sa
 
-from sigma_assets.base.frames import SessionArray
 from sigma_assets.reports.gaps.holdings import Holdings
 from sigma_assets.reports.summaries import Summary, summaries
 from sigma_assets.runs.covers import RunCover, covers_of, runs
@@ -17,8 +15,9 @@ from sigma_assets.runs.fold.facts import PortfolioFacts
 from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.tags import PORTFOLIO, partition_key
+from sigma_assets.settings import Settings
 from sigma_assets.storage.roster import Roster
-from sigma_assets.storage.schema import market_prices, portfolio_snapshots, portfolios
+from sigma_assets.storage.schema import market_prices, portfolios
 from sigma_assets.web.models import PortfolioLine, PortfolioList
 from sigma_assets.web.queries import Queries
 
@@ -26,12 +25,6 @@ RECENT_RUNS = 200
 """Runs in which the newest run of a portfolio is looked for."""
 
 State = Literal["pending", "running", "current", "behind", "failed"]
-
-
-@dataclass(frozen=True)
-class _Snapshots:
-    count: int
-    last: date
 
 
 def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
@@ -44,18 +37,18 @@ def list_portfolios(queries: Queries, offset: int, limit: int) -> PortfolioList:
         chosen = sa.select(portfolios).where(active).order_by(portfolios.c.created_at, portfolios.c.portfolio_id)
         rows = connection.execute(chosen.offset(offset).limit(limit)).all()
         target = connection.execute(sa.select(sa.func.max(market_prices.c.session))).scalar_one()
-        there = _snapshots(connection, [row.portfolio_id for row in rows])
-    lacking = _lacking(queries.instance, roster, there)
     ids = [row.portfolio_id for row in rows]
+    known = summaries(queries.database, ids)
+    lacking = _lacking(queries.instance, roster, known)
     newest |= _older_runs(queries.instance, roster, set(ids) - set(newest))
     lost = queries.lost(ids)
     holdings = queries.holdings(ids, lacking, lost)
-    known = summaries(queries.database, ids)
-    lines = [
-        _line(queries, queries.facts_of(row), target, there, lacking, lost, newest, holdings[key], known.get(key))
-        for row in rows
-        for key in [row.portfolio_id]
-    ]
+    lines = []
+    for row in rows:
+        key = row.portfolio_id
+        reaches = max(lost[key][-1].item(), target or date.min) if key in lost else target
+        missing = _missing(queries, queries.facts_of(row), reaches, known.get(key), lacking.get(key, ()), holdings[key])
+        lines.append(_line(queries.settings, row, known.get(key), missing, newest.get(key), holdings[key]))
     return PortfolioList(
         current_session=queries.settings.current_session(),
         target_session=target,
@@ -96,16 +89,9 @@ def _first_of_each(covers: Iterable[RunCover]) -> dict[str, RunCover]:
     return first
 
 
-def _snapshots(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Snapshots]:
-    table = portfolio_snapshots.c
-    query = sa.select(table.portfolio_id, sa.func.count(), sa.func.max(table.session))
-    rows = connection.execute(query.where(table.portfolio_id.in_(ids)).group_by(table.portfolio_id))
-    return {portfolio_id: _Snapshots(count, last) for portfolio_id, count, last in rows}
-
-
-def _lacking(instance: dg.DagsterInstance, roster: Roster, there: Mapping[str, _Snapshots]) -> dict[str, list[str]]:
+def _lacking(instance: dg.DagsterInstance, roster: Roster, known: Mapping[str, Summary]) -> dict[str, list[str]]:
     """Return the assets that are not materialised on the last session that a portfolio has a snapshot of."""
-    keys = {partition_key(snapshots.last, roster.name_of[key]): key for key, snapshots in there.items()}
+    keys = {partition_key(summary.session, roster.name_of[key]): key for key, summary in known.items()}
     lacking: dict[str, list[str]] = {}
     for asset in BY_ASSET if keys else ():
         found = newest_events(instance, asset, keys)
@@ -115,27 +101,13 @@ def _lacking(instance: dg.DagsterInstance, roster: Roster, there: Mapping[str, _
 
 
 def _line(
-    queries: Queries,
-    portfolio: PortfolioFacts,
-    target: date | None,
-    there: Mapping[str, _Snapshots],
-    lacking: Mapping[str, Sequence[str]],
-    lost: Mapping[str, SessionArray],
-    newest: Mapping[str, RunCover],
-    holdings: Holdings,
-    summary: Summary | None,
+    settings: Settings, row: sa.Row, summary: Summary | None, missing: str, run: RunCover | None, holdings: Holdings
 ) -> PortfolioLine:
-    snapshots = there.get(portfolio.portfolio_id)
-    assets = lacking.get(portfolio.portfolio_id, ())
-    gone = lost.get(portfolio.portfolio_id)
-    reaches = target if gone is None else max(gone[-1].item(), target or date.min)
-    missing = _missing(queries, portfolio, reaches, snapshots, assets, holdings)
-    run = newest.get(portfolio.portfolio_id)
     return PortfolioLine(
-        portfolio_id=portfolio.portfolio_id,
-        name=portfolio.name,
-        state=_state(run, snapshots, missing),
-        last_session=snapshots.last if snapshots else None,
+        portfolio_id=row.portfolio_id,
+        name=row.name,
+        state=_state(run, summary, missing),
+        last_session=summary.session if summary else None,
         equity=summary.equity if summary else None,
         daily_pnl=summary.daily_pnl if summary else None,
         daily_return=summary.daily_return if summary else None,
@@ -148,7 +120,7 @@ def _line(
         price_source=holdings.price_source,
         newest_price=holdings.newest_price,
         run_id=run.run_id if run else None,
-        run_url=queries.settings.run_url(run.run_id) if run else None,
+        run_url=settings.run_url(run.run_id) if run else None,
     )
 
 
@@ -156,7 +128,7 @@ def _missing(
     queries: Queries,
     portfolio: PortfolioFacts,
     target: date | None,
-    snapshots: _Snapshots | None,
+    summary: Summary | None,
     assets: Sequence[str],
     holdings: Holdings,
 ) -> str:
@@ -164,15 +136,15 @@ def _missing(
         stop = int(np.searchsorted(queries.sessions, np.datetime64(last), side="right"))
         return max(stop - portfolio.first, 0)
 
-    if snapshots is None:
+    if summary is None:
         begins = queries.session(portfolio.first)
         is_due = begins <= queries.settings.current_session()
         return "everything" if is_due else f"nothing yet: it begins after the close of {begins}"
-    late = due(target) - due(snapshots.last) if target else 0
-    holes = due(snapshots.last) - snapshots.count
+    late = due(target) - due(summary.session) if target else 0
+    holes = due(summary.session) - summary.sessions
     parts = [
-        f"{', '.join(assets)} on {snapshots.last}" if assets else "",
-        f"{_sessions(late)} after {snapshots.last}" if late > 0 else "",
+        f"{', '.join(assets)} on {summary.session}" if assets else "",
+        f"{_sessions(late)} after {summary.session}" if late > 0 else "",
         f"{_sessions(holes, 'earlier ')}" if holes > 0 else "",
         f"changed holdings from {holdings.changed_from} on" if holdings.changed_from else "",
         "a look at corrected prices" if holdings.is_behind_prices else "",
@@ -184,11 +156,11 @@ def _sessions(count: int, kind: str = "") -> str:
     return f"{count:,} {kind}session{'' if count == 1 else 's'}"
 
 
-def _state(run: RunCover | None, snapshots: _Snapshots | None, missing: str) -> State:
+def _state(run: RunCover | None, summary: Summary | None, missing: str) -> State:
     if run is not None and run.in_flight:
         return "running"
     if not missing:
         return "current"
     if run is not None and run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
         return "failed"
-    return "behind" if snapshots or run else "pending"
+    return "behind" if summary or run else "pending"

@@ -1,10 +1,12 @@
 """The pages: a fixed set of files that we serve ourselves. They hold no data; scripts fetch it from the API."""
 
+from collections.abc import Callable
 from importlib.resources import files
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from sigma_assets.reports.page import SCRIPT, STYLE, script, style
+from sigma_assets.base.errors import PortfolioNotFoundError
+from sigma_assets.reports.page import SCRIPT, STYLE, page_file
 from sigma_assets.reports.rendering import environment
 from sigma_assets.web.cache import Answer
 
@@ -32,13 +34,27 @@ FILES = {
         for entry in files("sigma_assets.web").joinpath("static").iterdir()
         if entry.name.rpartition(".")[2] in TYPES
     },
-    STYLE: _file(STYLE, style().encode()),
-    SCRIPT: _file(SCRIPT, script().encode()),
+    STYLE: _file(STYLE, page_file(STYLE).encode()),
+    SCRIPT: _file(SCRIPT, page_file(SCRIPT).encode()),
     "index.html": _page("index.html"),
     "onboarding.html": _page("onboarding.html"),
     "report.html": _page("fetched.html", title="Portfolio", script="report", command="report ID --html FILE"),
     "explain.html": _page("fetched.html", title="Explanation", script="explain", command="explain ID TABLE.COLUMN"),
 }
+
+
+def page_or_shell(request: Request, name: str, make: Callable[[], Answer], *, is_guarded: bool) -> Response:
+    """Return a page with data; without, where a token is needed for them, or where there are none.
+
+    Its script then asks the API, with the token, and says what that answers.
+    """
+    shell = FILES[name]
+    if is_guarded:
+        return shell.response(request)
+    try:
+        return make().response(request, **{"Cache-Control": "private, no-cache"})
+    except (HTTPException, PortfolioNotFoundError):
+        return Response(shell.body, status_code=404, media_type="text/html")
 
 
 @router.api_route("/", methods=READ)

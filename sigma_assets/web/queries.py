@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from sigma_assets.automation.reasons.methods import OlderNumbers
+from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.base.frames import SessionArray
 from sigma_assets.instance.changes import DagsterChanges
 from sigma_assets.reports.gaps.holdings import Holdings, holdings_of
@@ -23,7 +24,6 @@ from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.portfolios import newest_snapshots
 from sigma_assets.storage.roster import Roster, read_roster
 from sigma_assets.storage.schema import portfolio_snapshots, portfolios
-from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import CACHE_SECONDS, ShortCache
 
 AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -64,14 +64,14 @@ class Queries:
 
         Raises
         ------
-        UnknownPortfolioError
+        PortfolioNotFoundError
             There is none with this id.
         """
         with self.database.read() as connection:
             query = sa.select(portfolios).where(portfolios.c.portfolio_id == portfolio_id)
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise UnknownPortfolioError(portfolio_id)
+            raise PortfolioNotFoundError(f"no portfolio has the id {portfolio_id}")
         return self.facts_of(row)
 
     def facts_of(self, row: sa.Row) -> PortfolioFacts:
@@ -102,8 +102,9 @@ class Queries:
     def remarks(
         self, portfolio_ids: Sequence[str], lost: Mapping[str, SessionArray] | None = None
     ) -> dict[str, list[Gap]]:
-        """Return what to say of portfolios besides gaps: numbers of an older method, sessions that are lost."""
-        said = dict(self.older_numbers(portfolio_ids))
+        """Return what to say of portfolios besides gaps: sessions that are lost, numbers of an older method (of many
+        portfolios by their ends alone)."""
+        said = dict(self._older_numbers.gaps(self.roster(), portfolio_ids, ends_only=len(portfolio_ids) > 1))
         for key, days in (self.lost(portfolio_ids) if lost is None else lost).items():
             said[key] = [*said.get(key, ()), sessions_lost(days[0].item(), days[-1].item())]
         return said
@@ -121,10 +122,6 @@ class Queries:
             later,
             lambda ids: {key: np.datetime64(end) for key, end in newest_snapshots(self.database, ids).items()},
         )
-
-    def older_numbers(self, portfolio_ids: Sequence[str]) -> dict[str, list[Gap]]:
-        """Return what to say of portfolios whose numbers an older method computed; of many, by their ends alone."""
-        return self._older_numbers.gaps(self.roster(), portfolio_ids, ends_only=len(portfolio_ids) > 1)
 
     def progress(self, portfolio: PortfolioFacts, *, for_owner: bool = False) -> Progress:
         """Return where the onboarding of a portfolio stands; for its owner, without words that may be about others."""

@@ -9,10 +9,9 @@ from fastapi.params import Depends
 from sigma_assets.reports.page import report_page
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
-from sigma_assets.web.access.security import UnknownPortfolioError
 from sigma_assets.web.cache import Answer
 from sigma_assets.web.models import NotFound, StrictQuery
-from sigma_assets.web.pages import FILES, READ
+from sigma_assets.web.pages import READ, page_or_shell
 from sigma_assets.web.queries import Queries
 
 PortfolioId = Annotated[
@@ -50,14 +49,8 @@ def report_router(queries: Queries, guards: Sequence[Depends], responses: dict[i
 
     @router.api_route("/portfolio/{portfolio_id}", methods=READ, include_in_schema=False)
     def page(request: Request, portfolio_id: PortfolioId) -> Response:
-        """Return the page of a portfolio; without data where a token is needed."""
-        if guards:
-            return FILES["report.html"].response(request)
-        try:
-            answer = rendered(portfolio_id, "html")
-        except UnknownPortfolioError:
-            return Response(FILES["report.html"].body, status_code=404, media_type="text/html")
-        return answer.response(request, **{"Cache-Control": "private, no-cache"})
+        """Return the page of a portfolio."""
+        return page_or_shell(request, "report.html", lambda: rendered(portfolio_id, "html"), is_guarded=bool(guards))
 
     return router
 

@@ -78,7 +78,7 @@ def test_the_compose_file_hands_every_setting_through() -> None:
     environment = read(DEPLOY / "docker-compose.yml")["x-app"]["environment"]
     of_the_containers = {"DAGSTER_HOME", "SIGMA_DATABASE_URL", "SIGMA_STATUS_HOST", "SIGMA_STATUS_PORT"}
     of_the_status_server = {"SIGMA_STATUS_TOKEN"}
-    variables = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}
+    variables = {variable for variable, _, _ in Settings().shown()}
 
     assert variables - of_the_containers - of_the_status_server <= environment.keys()
     for name in environment.keys() & variables - of_the_containers:
@@ -144,7 +144,7 @@ def test_the_package_the_changelog_and_the_images_are_of_one_version() -> None:
 
 def test_no_secret_is_written_into_a_file_of_the_deployment() -> None:
     """Secrets come from the environment: every variable of compose that looks like one is taken from there."""
-    variables = {setting.metadata["env"] for setting in Settings.__dataclass_fields__.values()}
+    variables = {variable for variable, _, _ in Settings().shown()}
     for service in read(DEPLOY / "docker-compose.yml")["services"].values():
         for name, value in service["environment"].items():
             assert not name.startswith("SIGMA_") or name in variables | _ONLY_FOR_ROLES, name

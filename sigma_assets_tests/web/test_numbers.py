@@ -13,11 +13,10 @@ from markupsafe import escape
 from playwright.sync_api import expect
 
 from sigma_assets.base.tokens import portfolio_token
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.explain.page import explain_link
 from sigma_assets.reports.numbers import NAMES, json_text, table_of, tidy_blocks, tidy_rows
-from sigma_assets.reports.words.table import Source
+from sigma_assets.reports.words.table import Source, Which
 from sigma_assets.settings import Settings
 from sigma_assets.storage.schema import FAMILIES, outgoing_columns
 from sigma_assets.web.app import create_app
@@ -270,7 +269,7 @@ def test_with_a_token_the_page_of_an_explanation_holds_no_data(world, key):
 def test_the_page_is_accessible_and_keeps_to_the_policy(world, key, browser, token):
     """In a browser, on a phone: with a token the script brings the same page; a number that is not there says so."""
     settings = Settings(**vars(world.settings) | {"status_token": token})
-    link = explain_link(key, Source("position_values", "market_value", "SPY"), LAST)
+    link = explain_link(key, Source("position_values", "market_value", Which(symbols=("SPY",))), LAST)
     with served(create_app(settings, world.instance), free_port()) as base:
         site = Site(world, browser, base)
         page = site.open(f"{link}#token={token}", viewport={"width": 375, "height": 800}, color_scheme="dark")

@@ -45,8 +45,8 @@ def explain(
 
     TABLE.COLUMN as `export` names them, such as performance.beta or risk.var_99.
     """
-    from sigma_assets.reports.explain.chosen import Which
     from sigma_assets.reports.explain.explanation import explain as explained
+    from sigma_assets.reports.words.table import Which
 
     table, dot, column = number.partition(".")
     if not dot:

@@ -128,11 +128,12 @@ def sparkline(values: list[float]) -> str:
 
 
 def _box(group: Figures) -> Table:
-    title, lines = group.title, group.lines
-    shown = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1))
+    shown = Table(
+        title=group.title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 1)
+    )
     shown.add_column(no_wrap=True)
     shown.add_column(justify="right", no_wrap=True)
-    for line in lines:
-        shown.add_row(*line)
+    for label, text, _ in group.lines:
+        shown.add_row(label, text)
     shown.add_row("", "")
     return shown

@@ -16,15 +16,6 @@ ALL = "All"
 
 
 @dataclass(frozen=True)
-class Range:
-    """A chart of some last sessions; `key` is its name in the page."""
-
-    key: str
-    label: str
-    chart: LineChart
-
-
-@dataclass(frozen=True)
 class Bar:
     """A bar from the zero line, in per cent of the room there is."""
 
@@ -42,13 +33,13 @@ class SmallLine:
     zero: float
 
 
-def equity_ranges(report: PortfolioReport) -> list[Range]:
+def equity_ranges(report: PortfolioReport) -> dict[str, LineChart]:
     """Return the chart of equity and drawdown over each range that is shorter than the history, and over all of it."""
     points = report.series
     chosen = [(label, _since(points, months)) for label, months in MONTHS_BACK.items()] + [(ALL, points)]
     shown = [(label, some) for label, some in chosen if label == ALL or 1 < len(some) < len(points)]
     charts = [(label, equity_chart(some, report.benchmark)) for label, some in shown]
-    return [Range(label.lower(), label, chart) for label, chart in charts if chart is not None]
+    return {label: chart for label, chart in charts if chart is not None}
 
 
 def equity_chart(points: Sequence[Point], benchmark: str) -> LineChart | None:

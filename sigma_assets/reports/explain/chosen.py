@@ -1,36 +1,14 @@
 """Which rows of a table an explanation is about."""
 
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
+from sigma_assets.reports.words.table import Which
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.schema import TABLES as SCHEMA
-
-
-@dataclass(frozen=True)
-class Which:
-    """Which row of a table: what is not given must not be needed to tell one row from the others.
-
-    Attributes
-    ----------
-    session : by default the last that is stored.
-    symbols : one; of a pair, two.
-    scheme, class_name : of an allocation, as `classify` has read them.
-    """
-
-    session: date | None = None
-    symbols: tuple[str, ...] = ()
-    factor: str | None = None
-    scenario: str | None = None
-    lot: str | None = None
-    cluster: int | None = None
-    scheme: str | None = None
-    class_name: str | None = None
 
 
 def chosen_rows(

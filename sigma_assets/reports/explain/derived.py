@@ -12,11 +12,11 @@ from sigma_assets.analytics.valuation.allocation import allocation, lots_in_clas
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.prices.history import price_history
 from sigma_assets.reports.allocation import OF_LOTS, classes_of
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.formulas import FORMULAS
 from sigma_assets.reports.explain.inputs import Input, age
 from sigma_assets.reports.explain.recomputed import RecordingTables
 from sigma_assets.reports.explain.terms import shown, written
+from sigma_assets.reports.words.table import Which
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.storage.frames.rows import stored_range
 from sigma_assets.storage.schema import portfolio_snapshots

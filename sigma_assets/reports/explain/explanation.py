@@ -15,7 +15,7 @@ from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.base.conventions import METHOD_VERSIONS
 from sigma_assets.base.errors import ExplainError
 from sigma_assets.base.formulas import Formula
-from sigma_assets.reports.explain.chosen import Which, chosen_rows, keys_of
+from sigma_assets.reports.explain.chosen import chosen_rows, keys_of
 from sigma_assets.reports.explain.derived import DERIVED, VERDICT, Derived, derived
 from sigma_assets.reports.explain.formulas import FORMULAS, INPUTS, TABLES, resolved
 from sigma_assets.reports.explain.inputs import MOST, Input, inputs_of
@@ -23,6 +23,7 @@ from sigma_assets.reports.explain.recomputed import RecordingTables, recomputed
 from sigma_assets.reports.explain.terms import Terms, shown
 from sigma_assets.reports.explain.written import Written, written_by
 from sigma_assets.reports.numbers import known_symbols, said_of_strangers, table_of
+from sigma_assets.reports.words.table import Which
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
@@ -172,7 +173,7 @@ class _Row:
         value, new = _number(row[column]), _number(again.get(column))
         symbols = [row[each] for each in ("symbol", "other_symbol", "risk_symbol") if isinstance(row.get(each), str)]
         found = inputs_of(self.tables, table, self.scope, symbols or None, row.get("lot_id"))
-        is_equal = None if self.fresh is None else bool(again) and _same_bits(value, new)
+        is_equal = None if self.fresh is None else bool(again) and value == new
         terms = Terms(self.tables, self.scope, table, row)
         return Explanation(
             portfolio_id=portfolio_id,
@@ -217,7 +218,7 @@ def total_of(parts: Sequence[Explanation]) -> Explanation:
         value=value,
         unknown=f"lot {unknown[0].key['lot_id']}: {unknown[0].unknown}" if unknown else None,
         recomputed=again,
-        is_equal=not wrong and _same_bits(value, again),
+        is_equal=not wrong and value == again,
         verdict=f"lot {wrong[0].key['lot_id']}: {wrong[0].verdict}" if wrong else first.verdict,
         inputs=[*lots, *rest][:MOST],
         inputs_left_out=max(len(lots) + len(rest) - MOST, 0) + sum(part.inputs_left_out for part in parts),
@@ -274,10 +275,6 @@ def _number(value: Any) -> Number:
     if value is None or pd.isna(value):
         return None
     return int(value) if isinstance(value, (int, np.integer)) else float(value)
-
-
-def _same_bits(value: Number, new: Number) -> bool:
-    return (value is None and new is None) or (value is not None and new is not None and value == new)
 
 
 def _verdict(

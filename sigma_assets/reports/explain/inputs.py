@@ -9,10 +9,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from sigma_assets.base.frames import SessionArray
+from sigma_assets.reports.explain.formulas import TABLES
 from sigma_assets.reports.explain.recomputed import RecordingTables
 from sigma_assets.reports.explain.terms import written
 from sigma_assets.runs.partitions import Scope
-from sigma_assets.storage.schema import FAMILIES, market_prices
+from sigma_assets.storage.schema import market_prices
 
 MOST = 200
 """Inputs that an explanation lists; how many more there are it says."""
@@ -78,7 +79,7 @@ def inputs_of(
 
 def _etfs(tables: RecordingTables, table: str) -> set[str]:
     """Return the ETFs that a calculation uses besides what is held."""
-    asset = next(asset for asset, family in FAMILIES.items() if table in [each.name for each in family])
+    asset = TABLES[table]
     if asset == "performance":
         return {tables.settings.performance_model.benchmark}
     return set(tables.settings.factor_model.etfs) if asset in ("symbol_factors", "risk", "stress_tests") else set()

@@ -15,13 +15,13 @@ def explain_link(portfolio_id: str, source: Source, session: date) -> str:
     --------
     >>> explain_link("P1", Source("betas", "market_beta"), date(2026, 1, 8))
     '/portfolio/P1/explain/betas/market_beta?session=2026-01-08'
-    >>> explain_link("P1", Source("correlations_by_pair", "correlation", "AAPL", other="MSFT"), date(2026, 1, 8))
+    >>> explain_link("P1", Source("correlations_by_pair", "correlation", Which(symbols=("AAPL", "MSFT"))), date(2026, 1, 8))
     '/portfolio/P1/explain/correlations_by_pair/correlation?session=2026-01-08&symbol=AAPL&symbol=MSFT'
     """
+    which = source.which
     asked = {
-        "session": str(source.session or session), "symbol": [symbol for symbol in (source.symbol, source.other) if symbol],
-        "factor": source.factor, "scenario": source.scenario, "lot": source.lot, "cluster": source.cluster,
-        "scheme": source.scheme, "class": source.class_name,
+        "session": which.session or session, "symbol": which.symbols, "factor": which.factor, "scenario": which.scenario,
+        "lot": which.lot, "cluster": which.cluster, "scheme": which.scheme, "class": which.class_name,
     }  # fmt: skip
     query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
     return f"/portfolio/{quote(portfolio_id)}/explain/{quote(source.table)}/{quote(source.column)}?{query}"

@@ -1,6 +1,6 @@
 """A row computed again by the asset's own calculation, and what that calculation read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -9,10 +9,15 @@ from sigma_assets.assets.coverages import coverage_rows
 from sigma_assets.assets.run_tables import RunTables
 from sigma_assets.assets.tables import Tables
 from sigma_assets.base.frames import PriceHistory, SessionArray
+from sigma_assets.reports.explain.formulas import TABLES
 from sigma_assets.runs.partitions import Scope
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.schema import FAMILIES
+from sigma_assets.storage.schema import TABLES as SCHEMA
+
+COVERED = {"price_coverage": "market_prices", "factor_coverage": "symbol_factors", "metric_coverage": "symbol_metrics"}
+"""Asset -> the one whose rows it counts; runs over a portfolio write its symbols' rows through it."""
 
 
 class RecordingTables(RunTables):
@@ -67,26 +72,13 @@ def recomputed(tables: RecordingTables, table: str, scope: Scope, symbol: str | 
     ----------
     symbol : of tables of symbols, which one.
     """
-    if table in ("portfolio_snapshots", "position_values"):
+    asset = TABLES[table]
+    if asset in ("portfolio_snapshots", "position_values"):
         return tables.valued(scope, [table])[table]
-    if table in COVERAGE:
-        return coverage_rows(tables, COVERAGE[table], scope)
-    if table in SYMBOLS:
-        rows = SYMBOLS[table](tables, Scope(scope.sessions), [symbol or ""])
+    if asset in COVERED:
+        return coverage_rows(tables, COVERED[asset], scope)
+    calculation = getattr(calculations, asset)  # each is named after its asset
+    if "portfolio_id" not in SCHEMA[table].c:
+        rows = calculation(tables, Scope(scope.sessions), [symbol or ""])
         return rows[rows["symbol"] == symbol].reset_index(drop=True)
-    asset = next(asset for asset, family in FAMILIES.items() if table in [each.name for each in family])
-    frames = PORTFOLIOS[asset](tables, scope)
-    return frames[[each.name for each in FAMILIES[asset]].index(table)]
-
-
-COVERAGE = {"price_coverage": "market_prices", "factor_coverage": "symbol_factors", "metric_coverage": "symbol_metrics"}
-SYMBOLS = {"symbol_factors": calculations.symbol_factors, "symbol_metrics": calculations.symbol_metrics}
-PORTFOLIOS: dict[str, Callable[[Tables, Scope], Sequence[pd.DataFrame]]] = {
-    "betas": calculations.betas,
-    "factor_exposures": calculations.factor_exposures,
-    "volatility": calculations.volatility,
-    "correlations": calculations.correlations,
-    "risk": calculations.risk,
-    "stress_tests": calculations.stress_tests,
-    "performance": calculations.performance,
-}
+    return calculation(tables, scope)[[each.name for each in FAMILIES[asset]].index(table)]

@@ -15,6 +15,7 @@ from sigma_assets.assets.tables import Tables
 from sigma_assets.base.formulas import SINCE, Formula
 from sigma_assets.prices.tables import splits_of
 from sigma_assets.runs.partitions import Scope
+from sigma_assets.storage.schema import symbol_factors
 
 Row = Mapping[str, Any]
 UNKNOWN = "unknown"
@@ -92,7 +93,7 @@ class Terms:
         position = self.tables.rows("position_values", self.scope)
         position = _where(position, lot_id=self.row["lot_id"])
         if is_cash_equivalent(position).any():
-            return _Zeros()
+            return dict.fromkeys(symbol_factors.c.keys(), 0.0)  # betas of cash: known, and 0
         symbol = str(self._position.get("risk_symbol"))
         return _first(self.tables.rows("symbol_factors", Scope(self.scope.sessions), [symbol]))
 
@@ -194,19 +195,6 @@ def _by_symbol(ledger: Ledger) -> dict[str, float]:
     size = np.sort(size_by_symbol(ledger)[:, 0])[::-1]
     largest = {f"largest_{count}": float(size[:count].sum()) for count in (3, 10)}
     return {"by_symbol": float(size.sum()), "by_symbol_squared": float((size * size).sum()), **largest}
-
-
-class _Zeros(Mapping[str, Any]):
-    """Betas of cash: known, and 0."""
-
-    def __getitem__(self, name: str) -> float:
-        return 0.0
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def shown(value: Any) -> str:

@@ -6,19 +6,13 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sigma_assets.base.conventions import METHOD_VERSIONS
+from sigma_assets.reports.explain.recomputed import COVERED
 from sigma_assets.runs.newest import newest_record
 from sigma_assets.runs.tags import partition_key
 from sigma_assets.settings import Settings
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.methods import noted_methods
 from sigma_assets.storage.roster import read_roster
-
-COVERAGE_OF = {
-    "market_prices": "price_coverage",
-    "symbol_factors": "factor_coverage",
-    "symbol_metrics": "metric_coverage",
-}
-"""Runs over a portfolio write its symbols' rows through these."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +37,9 @@ def written_by(
     """Return the run that wrote an asset's rows of a session; None if Dagster knows of none."""
     name = read_roster(database).name_of.get(portfolio_id)
     keys = {asset: partition_key(session, name)}
-    if asset in COVERAGE_OF:
-        keys = {asset: partition_key(session), COVERAGE_OF[asset]: partition_key(session, name)}
+    for coverage, covered in COVERED.items():
+        if covered == asset:
+            keys = {asset: partition_key(session), coverage: partition_key(session, name)}
     found = [newest_record(instance, each, key) for each, key in keys.items()]
     records = [record for record in found if record is not None]
     if not records:

@@ -1,6 +1,6 @@
 """The figures of a report: some numbers with a label each, and the returns beside those of the benchmark."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,9 @@ from sigma_assets.reports.forms import (
     word,
 )
 from sigma_assets.reports.portfolio import PortfolioReport
-from sigma_assets.reports.words.table import Source, TextTable
+from sigma_assets.reports.words.table import Column, Form, Source, TextTable, text_table
 from sigma_assets.storage.schema import FAMILIES
 
-Form = Callable[[Any], str]
 PERIODS = {
     "return_mtd": "Month to date",
     "return_ytd": "Year to date",
@@ -38,52 +37,37 @@ class Figures:
 
     Attributes
     ----------
-    lines : (label, text) each.
-    sources : the stored number of each line; None for a word.
+    lines : label, text, and the stored number that it shows; None for a word.
     """
 
     title: str
-    lines: tuple[tuple[str, str], ...]
-    sources: tuple[Source | None, ...]
+    lines: tuple[tuple[str, str, Source | None], ...]
 
 
-def headline(report: PortfolioReport) -> tuple[tuple[str, str], ...]:
+def headline(report: PortfolioReport) -> Figures:
     """Return what an owner asks first: equity, the day, and how much it moves."""
-    day = report.snapshot.get("daily_pnl"), report.snapshot.get("daily_return")
-    return (
-        ("Equity, USD", usd(report.snapshot.get("equity"))),  # type: ignore[arg-type]
-        ("Day's P&L, USD", signed_usd(day[0])),  # type: ignore[arg-type]
-        ("Day", signed_percent(day[1])),  # type: ignore[arg-type]
-        ("Volatility, per year", percent(report.volatility.get("realized_63d"))),  # type: ignore[arg-type]
-    )
-
-
-HEADLINE = (
-    Source("portfolio_snapshots", "equity"),
-    Source("portfolio_snapshots", "daily_pnl"),
-    Source("portfolio_snapshots", "daily_return"),
-    Source("volatility", "realized_63d"),
-)
-"""The stored numbers of the headline."""
+    known = report.snapshot | report.volatility
+    return _figures("At a glance", known, _HEADLINE, "portfolio_snapshots", "volatility")
 
 
 def returns(report: PortfolioReport) -> TextTable:
     """Return the portfolio's returns beside those of the benchmark."""
-    beside = report.benchmark_returns
-    rows = tuple(
-        (label, *(signed_percent(row.get(period)) for row in (report.performance, beside)))  # type: ignore[arg-type]
-        for period, label in PERIODS.items()
+    columns = (
+        Column("Period", lambda period: PERIODS[period]),
+        _returns("Portfolio", report.performance, "performance"),
+        _returns(report.benchmark, report.benchmark_returns, "benchmark"),
     )
-    unknown = all(value is None for value in beside.values())
+    unknown = all(value is None for value in report.benchmark_returns.values())
     note = (
         f"{report.benchmark} has no prices here, so there is nothing to compare with."
         if unknown
         else f"Time-weighted. {report.benchmark}: total return, of longer periods from the close of the first session."
     )
-    columns = ("Period", "Portfolio", report.benchmark)
-    sources = tuple((None, Source("performance", period), Source("benchmark", period)) for period in PERIODS)
-    title = f"Return against {report.benchmark}"
-    return TextTable("returns", title, columns, ("Period",), rows, note, sources=sources)
+    return text_table("returns", f"Return against {report.benchmark}", columns, PERIODS, note)
+
+
+def _returns(name: str, row: Mapping[str, Any], table: str) -> Column:
+    return Column(name, lambda period: signed_percent(row.get(period)), lambda period: Source(table, period))
 
 
 def zone_words(report: PortfolioReport) -> str:
@@ -105,6 +89,12 @@ def figures(report: PortfolioReport) -> list[Figures]:
     ]
 
 
+_HEADLINE: dict[str, tuple[str, Form]] = {
+    "equity": ("Equity, USD", usd),
+    "daily_pnl": ("Day's P&L, USD", signed_usd),
+    "daily_return": ("Day", signed_percent),
+    "realized_63d": ("Volatility, per year", percent),
+}
 _EQUITY: dict[str, tuple[str, Form]] = {
     "equity": ("Equity", usd),
     "daily_pnl": ("Day's P&L", signed_usd),
@@ -167,10 +157,11 @@ _BAD_DAY: dict[str, tuple[str, Form]] = {
 
 
 def _figures(title: str, row: Mapping[str, Any], forms: Mapping[str, tuple[str, Form]], *assets: str) -> Figures:
-    lines = tuple((label, form(row.get(name))) for name, (label, form) in forms.items())
-    return Figures(
-        title, lines, tuple(_source(name, assets) if form is not word else None for name, (_, form) in forms.items())
+    lines = (
+        (label, form(row.get(name)), None if form is word else _source(name, assets))
+        for name, (label, form) in forms.items()
     )
+    return Figures(title, tuple(lines))
 
 
 def _source(column: str, assets: Sequence[str]) -> Source:

@@ -1,15 +1,16 @@
 """The tables of a report about time: sessions, months, volatility, factor exposures, and who computed the session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.reports.forms import UNKNOWN, factor_name, percent, ratio, usd, word
 from sigma_assets.reports.histories import month_ends
-from sigma_assets.reports.portfolio import PortfolioReport
-from sigma_assets.reports.words.table import NOTHING_HELD, Source, TextTable
+from sigma_assets.reports.portfolio import Month, PortfolioReport
+from sigma_assets.reports.words.table import NOTHING_HELD, Column, Source, TextTable, Which, nothing, stored, text_table
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_ROWS = 260
@@ -49,30 +50,42 @@ def readings(report: PortfolioReport) -> list[tuple[str, ...]]:
 
 def months(report: PortfolioReport) -> TextTable:
     """Return the return of each month, a row per year, newest first."""
-    rows, tints, sources = [], [], []
-    by_year = {year: list(group) for year, group in groupby(report.months, key=lambda each: each.session.year)}
-    for year, known in sorted(by_year.items(), reverse=True):
-        returns = {each.session.month: each.return_mtd for each in known}
-        of_year = known[-1].return_ytd
-        cells = [returns.get(month) for month in range(1, 13)]
-        rows.append((str(year), *(_hundredth(value) for value in (*cells, of_year))))
-        tints.append((None, *(_tint(value) for value in cells), None))
-        ends = {each.session.month: each.session for each in known}
-        cells_of = [Source("performance", "return_mtd", session=ends[m]) if m in ends else None for m in range(1, 13)]
-        sources.append((None, *cells_of, Source("performance", "return_ytd", session=known[-1].session)))
-    columns = ("Year", *MONTHS, "Total")
-    note = "Time-weighted, of the days there are: the first and the last month may be shorter." if rows else ""
-    return TextTable(
+    groups = groupby(report.months, key=lambda each: each.session.year)
+    years = [{each.session.month: each for each in group} for _, group in groups][::-1]
+    columns = (
+        Column("Year", lambda year: str(_last(year).session.year)),
+        *(_month(name, number) for number, name in enumerate(MONTHS, start=1)),
+        Column(
+            "Total",
+            lambda year: _hundredth(_last(year).return_ytd),
+            lambda year: Source("performance", "return_ytd", Which(_last(year).session)),
+        ),
+    )
+    note = "Time-weighted, of the days there are: the first and the last month may be shorter."
+    tints = tuple((None, *(_tint(year.get(month)) for month in range(1, 13)), None) for year in years)
+    return text_table(
         "months",
         "Monthly returns, %",
         columns,
-        (),
-        tuple(rows),
-        note or _none(report),
+        years,
+        note if years else nothing(report),
+        words=0,
         is_wide=True,
-        tints=tuple(tints),
-        sources=tuple(sources),
+        tints=tints,
     )
+
+
+def _month(name: str, number: int) -> Column:
+    """Return the returns of one month of each year."""
+
+    def source(year: Mapping[int, Month]) -> Source | None:
+        return Source("performance", "return_mtd", Which(year[number].session)) if number in year else None
+
+    return Column(name, lambda year: _hundredth(year[number].return_mtd if number in year else None), source)
+
+
+def _last(year: Mapping[int, Month]) -> Month:
+    return year[max(year)]
 
 
 def volatility(report: PortfolioReport) -> TextTable:
@@ -90,50 +103,40 @@ def volatility_readings(report: PortfolioReport) -> list[tuple[str, ...]]:
 
 def exposures(report: PortfolioReport) -> TextTable:
     """Return the exposures to factors, now and before."""
-    history: Sequence[dict[str, Any]] = report.exposure_history
-
-    def before(days: int) -> dict[str, Any]:
-        known = [row for row in history if report.session and row["session"] <= report.session - timedelta(days=days)]
-        return known[-1] if known else {}
-
-    ago = [before(days) for days in AGO.values()]
-
-    rows = tuple(
-        (
-            factor_name(each.factor),
-            ratio(each.exposure),
-            *(ratio(row.get(f"{each.factor}_exposure")) for row in ago),
-            usd(each.exposure_usd),
-            percent(each.coverage),
-        )
-        for each in report.factor_exposures
+    number = partial(stored, "factor_exposures", factor="factor")
+    columns = (
+        Column("Factor", lambda row: factor_name(row["factor"])),
+        number("Exposure", ratio, "exposure"),
+        *(_exposure_before(report, name, days) for name, days in AGO.items()),
+        number("USD", usd, "exposure_usd"),
+        number("Coverage", percent, "coverage"),
     )
-    lines = tuple(tuple(row[f"{factor}_exposure"] for row in history) for factor in EXPOSURE_FACTORS if rows)
-    columns = ("Factor", "Exposure", *AGO, "USD", "Coverage")
-    note = "Exposure: weight x beta, summed. Coverage: share of market value with a beta." if rows else _none(report)
-    return TextTable(
+    rows = [vars(each) for each in report.factor_exposures]
+    history: Sequence[dict[str, Any]] = report.exposure_history if len(report.exposure_history) > 1 else ()
+    note = "Exposure: weight x beta, summed. Coverage: share of market value with a beta."
+    return text_table(
         "exposures",
         "Factor exposures",
         columns,
-        ("Factor",),
         rows,
-        note,
+        note if rows else nothing(report),
         spare=tuple(AGO),
-        lines=lines if len(history) > 1 else (),
-        sources=tuple(
-            (
-                *(None, Source("factor_exposures", "exposure", factor=each.factor)),
-                *(
-                    Source("factor_exposures", "exposure", factor=each.factor, session=row.get("session"))
-                    if row
-                    else None
-                    for row in ago
-                ),
-                *(Source("factor_exposures", name, factor=each.factor) for name in ("exposure_usd", "coverage")),
-            )
-            for each in report.factor_exposures
-        ),
+        lines=tuple(tuple(day[f"{row['factor']}_exposure"] for day in history) for row in rows if history),
     )
+
+
+def _exposure_before(report: PortfolioReport, name: str, days: int) -> Column:
+    """Return the exposures of some time ago."""
+    history: Sequence[dict[str, Any]] = report.exposure_history
+    known = [row for row in history if report.session and row["session"] <= report.session - timedelta(days=days)]
+    before = known[-1] if known else {}
+
+    def source(row: Mapping[str, Any]) -> Source | None:
+        return (
+            Source("factor_exposures", "exposure", Which(before["session"], factor=row["factor"])) if before else None
+        )
+
+    return Column(name, lambda row: ratio(before.get(f"{row['factor']}_exposure")), source)
 
 
 def exposure_history(report: PortfolioReport) -> TextTable:
@@ -163,7 +166,7 @@ def correlations(report: PortfolioReport) -> TextTable:
     if found.included > len(rows):
         note += f" The {len(rows)} largest of {found.included}; all: `sigma-assets export correlations_by_pair`."
     sources = tuple(
-        (None, *(Source("correlations_by_pair", "correlation", symbol=symbol, other=other) if other != symbol else None
+        (None, *(Source("correlations_by_pair", "correlation", Which(symbols=(symbol, other))) if other != symbol else None
                  for other in found.symbols))
         for symbol in found.symbols
     )  # fmt: skip
@@ -189,23 +192,16 @@ def _listed(sessions: Sequence[date]) -> list[date]:
     return [*month_ends(sessions[:-MOST_ROWS]), *sessions[-MOST_ROWS:]]
 
 
-def _none(report: PortfolioReport) -> str:
-    return "Nothing is known; see the warnings." if report.holdings else NOTHING_HELD
-
-
 def _hundredth(value: float | None) -> str:
     return UNKNOWN if value is None else f"{100 * value:+.1f}"
 
 
 def _short(value: float | None) -> str:
-    return (
-        UNKNOWN
-        if value is None
-        else f"{100 * value:.0f}".replace("-0", "0")
-        if abs(value) < 0.005
-        else f"{100 * value:.0f}"
-    )
+    if value is None:
+        return UNKNOWN
+    return f"{0.0 if abs(value) < 0.005 else 100 * value:.0f}"
 
 
-def _tint(value: float | None) -> float | None:
-    return None if value is None else max(-1.0, min(1.0, value / STRONG_MONTH))
+def _tint(month: Month | None) -> float | None:
+    known = None if month is None else month.return_mtd
+    return None if known is None else max(-1.0, min(1.0, known / STRONG_MONTH))

@@ -1,33 +1,44 @@
 """What a table of texts is, for terminal and page alike."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from sigma_assets.reports.portfolio import PortfolioReport
+
+Form = Callable[[Any], str]
+"""How a number is written."""
 NOTHING_HELD = "Nothing is held on this session."
 NOTHING_KNOWN = "Nothing is known: cash and private holdings have no part in it, and the warnings say what else lacks."
 
 
-class Source(NamedTuple):
-    """The number that a text shows, as `explain` names it; of a symbol in several lots, their sum.
+class Which(NamedTuple):
+    """Which row of a table: what is not given must not be needed to tell one row from the others.
 
     Attributes
     ----------
-    other : second symbol of a pair.
-    session : None = that of the report.
+    session : None = that of the report; `explain` takes the last that is stored.
+    symbols : one; of a pair, two.
+    scheme, class_name : of an allocation, as `classify` has read them.
     """
 
-    table: str
-    column: str
-    symbol: str | None = None
+    session: date | None = None
+    symbols: tuple[str, ...] = ()
     factor: str | None = None
     scenario: str | None = None
     lot: str | None = None
     cluster: int | None = None
-    other: str | None = None
-    session: date | None = None
     scheme: str | None = None
     class_name: str | None = None
+
+
+class Source(NamedTuple):
+    """The number that a text shows, as `explain` names it; of a symbol in several lots, their sum."""
+
+    table: str
+    column: str
+    which: Which = Which()
 
 
 @dataclass(frozen=True)
@@ -63,3 +74,70 @@ class TextTable:
     tints: tuple[tuple[float | None, ...], ...] = ()
     is_sortable: bool = False
     sources: tuple[tuple[Source | None, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, made of the objects that its rows are about.
+
+    Attributes
+    ----------
+    text, source : what stands in a row, and the stored number behind it; None for a word or a day.
+    """
+
+    name: str
+    text: Form
+    source: Callable[[Any], Source | None] = lambda _: None
+
+
+def stored(table: str, name: str, form: Form, column: str, **key: str) -> Column:
+    """Return the column of a stored number.
+
+    Parameters
+    ----------
+    key : field of `Which` -> column; together they tell a row from the others.
+    """
+    return Column(
+        name,
+        lambda row: form(row[column]),
+        lambda row: Source(table, column, Which(**{field: row[part] for field, part in key.items()})),
+    )
+
+
+def text_table(
+    key: str,
+    title: str,
+    columns: Sequence[Column],
+    about: Iterable[Any],
+    note: str,
+    *,
+    words: int = 1,
+    measured: Callable[[Any], float | None] | None = None,
+    **options: Any,
+) -> TextTable:
+    """Return a table with a row for each of some objects.
+
+    Parameters
+    ----------
+    words : how many of the first columns hold words.
+    measured : returns the number of each object that the page draws as a bar.
+    options : what else a `TextTable` has.
+    """
+    rows = list(about)
+    names = tuple(column.name for column in columns)
+    return TextTable(
+        key,
+        title,
+        names,
+        names[:words],
+        tuple(tuple(column.text(row) for column in columns) for row in rows),
+        note,
+        measures=tuple(map(measured, rows)) if measured else (),
+        sources=tuple(tuple(column.source(row) for column in columns) for row in rows),
+        **options,
+    )
+
+
+def nothing(report: PortfolioReport) -> str:
+    """Return why a table of a report is empty."""
+    return NOTHING_KNOWN if report.holdings else NOTHING_HELD

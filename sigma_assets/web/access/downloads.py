@@ -26,9 +26,9 @@ class Downloads:
     """Places for downloads: a few at once, read by threads of their own, so that short answers never queue behind them."""
 
     def __init__(self, *, most_waiting: int = MOST_WAITING, wait_seconds: float = WAIT_SECONDS) -> None:
-        self.free = AT_ONCE
+        self.places = asyncio.Semaphore(AT_ONCE)
         self._most_waiting, self._wait_seconds = most_waiting, wait_seconds
-        self._waiting: list[asyncio.Future[None]] = []  # touched by the event loop alone
+        self._waiting = 0
         self._limiter: anyio.CapacityLimiter | None = None
 
     def response(
@@ -45,26 +45,18 @@ class Downloads:
         return _Download(self, self._chunks(parts), media_type=media_type, headers=dict(headers))
 
     async def take(self) -> str:
-        """Wait for a place; return why there is none, or an empty text once there is."""
-        if self.free > 0:
-            self.free -= 1
-            return ""
-        if len(self._waiting) >= self._most_waiting:
-            return f"{AT_ONCE} downloads are under way and {len(self._waiting)} wait for their turn"
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await asyncio.wait([turn], timeout=self._wait_seconds)
-        if turn.done():
-            return ""
-        self._waiting.remove(turn)
-        return f"{AT_ONCE} downloads are under way, and none ended within {self._wait_seconds:g} s"
-
-    def give_back(self) -> None:
-        """Hand a place to who has waited longest."""
-        if self._waiting:
-            self._waiting.pop(0).set_result(None)
-        else:
-            self.free += 1
+        """Wait for a place, behind those who wait; return why there is none, or an empty text once there is."""
+        if self.places.locked() and self._waiting >= self._most_waiting:
+            return f"{AT_ONCE} downloads are under way and {self._waiting} wait for their turn"
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self.places.acquire()
+        except TimeoutError:
+            return f"{AT_ONCE} downloads are under way, and none ended within {self._wait_seconds:g} s"
+        finally:
+            self._waiting -= 1
+        return ""
 
     async def _chunks(self, parts: Iterator[str] | Iterator[bytes]) -> AsyncIterator[bytes]:
         if self._limiter is None:
@@ -94,4 +86,4 @@ class _Download(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._downloads.give_back()
+            self._downloads.places.release()

@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sigma_assets.base.errors import SigmaError
+from sigma_assets.base.errors import PortfolioNotFoundError
 from sigma_assets.base.tokens import is_operator, opened_portfolio
 
 HEADERS = {
@@ -44,14 +44,6 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class UnknownPortfolioError(SigmaError):
-    """There is no such portfolio, or the token opens another one: its owner must not learn which of the two."""
-
-    def __init__(self, portfolio_id: str) -> None:
-        super().__init__(f"no portfolio has the id {portfolio_id}")
-        self.portfolio_id = portfolio_id
-
-
 def for_owner(request: Request) -> bool:
     """Return whether a request came with the token of its portfolio, and not with the operator's, or with none needed."""
     return getattr(request.state, "for_owner", False)
@@ -75,7 +67,7 @@ def token_check(token: str) -> Callable[..., None]:
         if asked is None:
             raise HTTPException(403, f"this token opens one portfolio: /onboarding/{opened}")
         if asked != opened:
-            raise UnknownPortfolioError(asked)
+            raise PortfolioNotFoundError(f"{asked} is not the portfolio of this token")  # whose owner learns no more
         request.state.for_owner = True
 
     return check

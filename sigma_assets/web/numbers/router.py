@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import reduce
 from itertools import chain
+from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -92,9 +94,7 @@ def numbers_router(
 ) -> APIRouter:
     """Return the route of the numbers."""
     router, downloads = APIRouter(), Downloads()
-    rows: Any = ROWS[table_of(NAMES[0])]
-    for model in list(ROWS.values())[1:]:
-        rows = rows | model
+    rows: Any = reduce(or_, ROWS.values())
     described: dict[int | str, dict[str, Any]] = {
         200: {
             "content": {

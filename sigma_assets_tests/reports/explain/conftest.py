@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sigma_assets.reports.explain import explanation
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
+from sigma_assets.reports.words.table import Which
 from sigma_assets_tests.reports.computed import LAST, computed_world, disposed
 from sigma_assets_tests.reports.explain.once import Recompute, recomputed_once
 from sigma_assets_tests.verification.world import World

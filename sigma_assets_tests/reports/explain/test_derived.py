@@ -8,12 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import ExplainError
-from sigma_assets.reports.explain.chosen import Which
 from sigma_assets.reports.explain.explanation import Explanation, explain
 from sigma_assets.reports.portfolio import PortfolioReport
 from sigma_assets.reports.reading import portfolio_report
 from sigma_assets.reports.words import figures, histories
-from sigma_assets.reports.words.table import TextTable
+from sigma_assets.reports.words.table import TextTable, Which
 from sigma_assets.reports.words.tables import tables
 from sigma_assets.storage.schema import market_prices
 from sigma_assets_tests.reports.computed import FIRST, LAST, computed_world
@@ -46,7 +45,7 @@ def test_every_number_of_the_report_leads_to_an_explanation(report):
                 assert source or is_diagonal, f"{table.key} {row[0]} {table.columns[place]}: {text} leads nowhere"
                 found += 1
     for group in figures.figures(report):
-        for (label, text), source in zip(group.lines, group.sources, strict=True):
+        for label, text, source in group.lines:
             assert source or not re.search(r"\d", text), f"{label}: {text} leads nowhere"
     assert found > 100
 
