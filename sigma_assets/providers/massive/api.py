@@ -1,18 +1,18 @@
-"""The Massive service: every request is paced, retried, and checked, and what counts as an answer is decided here.
+"""The Massive service: the official client asks, this module decides what counts as an answer.
 
-HTML, a body without results and HTTP 200 with an error status are no answers. Shapes:
-https://massive.com/docs/rest/stocks.
+The client alone turns HTML, a body without results and HTTP 200 with an error status into an empty list, and gives up
+on 429 within a second. So it is used with `raw=True`, and its connection pool is replaced by `CheckedPool`, through
+which every request goes: paced, retried, and checked. Shapes: https://massive.com/docs/rest/stocks.
 """
 
 import json
 import math
-import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import certifi
 import urllib3
 
 from sigma_assets.base.calendar import NEW_YORK
@@ -33,8 +33,6 @@ SYMBOLS_PER_CALL = 100
 """Symbols in one `ticker.any_of`: keeps the address short."""
 
 Record = dict[str, Any]
-Question = dict[str, str]
-"""Parameters of a request."""
 
 
 class BeforeEndOfDayError(ProviderError):
@@ -49,72 +47,30 @@ class NotFoundError(ProviderError):
     """The service knows nothing under this name."""
 
 
-class MassiveApi:
-    """The endpoints in use, each returning checked records."""
+@dataclass(frozen=True)
+class Answer:
+    """A checked answer, in the form that the official client expects from its pool."""
 
-    def __init__(self, api_key: str, caller: Caller, *, base_url: str, timeout_seconds: float) -> None:
-        self._api_key = api_key
+    body: Record
+    status: int = 200
+
+
+class CheckedPool:
+    """Stands where the official client keeps its urllib3 pool; raises for everything that is not a usable answer."""
+
+    def __init__(self, pool: urllib3.PoolManager, caller: Caller, api_key: str) -> None:
+        self._pool = pool
         self._caller = caller
-        self._base_url = base_url.rstrip("/")
-        trusted = ssl.create_default_context(cafile=certifi.where())
-        trusted.load_default_certs()  # those of the machine, or of SSL_CERT_FILE
-        self._pool = urllib3.PoolManager(
-            headers={"Authorization": f"Bearer {api_key}"}, timeout=timeout_seconds, retries=False, ssl_context=trusted
-        )
+        self._api_key = api_key
 
-    def history(self, ticker: str, first: date, last: date) -> list[Record]:
-        """Return the daily bars of one symbol, as traded."""
-        question = {"adjusted": "false", "sort": "asc", "limit": str(BAR_LIMIT)}
-        return list(self._pages(f"/v2/aggs/ticker/{ticker}/range/1/day/{first}/{last}", question))
+    def request(self, method: str, url: str, fields: Any = None, headers: Any = None) -> Answer:
+        """Make one request; the signature is urllib3's."""
+        what = f"{method} {urlsplit(url).path}"
+        return self._caller.call(what, lambda: self._attempt(what, method, url, fields, headers))
 
-    def market(self, session: date) -> list[Record]:
-        """Return the bars of every listed symbol on one session, as traded, over-the-counter ones included."""
-        question = {"adjusted": "false", "include_otc": "true"}
-        return _records(self._get(f"/v2/aggs/grouped/locale/us/market/stocks/{session}", question))
-
-    def splits(self, tickers: Sequence[str] | None, first: date, last: date) -> Iterator[Record]:
-        """Yield the splits of some symbols (None = of the whole market) that take effect in a range of days."""
-        return self._actions("/stocks/v1/splits", "execution_date", tickers, first, last)
-
-    def dividends(self, tickers: Sequence[str] | None, first: date, last: date) -> Iterator[Record]:
-        """Yield the cash dividends of some symbols (None = of the whole market) that go ex in a range of days."""
-        return self._actions("/stocks/v1/dividends", "ex_dividend_date", tickers, first, last)
-
-    def details(self, ticker: str) -> Record:
-        """Return the reference data of a symbol that is listed now; raises NotFoundError otherwise."""
-        return _record(self._get(f"/v3/reference/tickers/{ticker}", {}), ticker)
-
-    def delisted(self, ticker: str) -> list[Record]:
-        """Return the reference data of the instruments that once traded under this symbol."""
-        question = {"ticker": ticker, "active": "false", "market": "stocks", "limit": "100"}
-        return _records(self._get("/v3/reference/tickers", question))
-
-    def renames(self, identifier: str) -> list[tuple[date, str]]:
-        """Return since when an instrument (symbol or composite FIGI) had which symbol, oldest first."""
-        body = self._get(f"/vX/reference/tickers/{identifier}/events", {"types": "ticker_change"})
-        events = _record(body, identifier).get("events") or []
-        return sorted((date.fromisoformat(event["date"]), event["ticker_change"]["ticker"]) for event in events)
-
-    def _actions(self, path: str, day: str, tickers: Sequence[str] | None, first: date, last: date) -> Iterator[Record]:
-        for named in _portions(tickers):
-            days = {f"{day}.gte": str(first), f"{day}.lte": str(last)}
-            yield from self._pages(path, {**named, **days, "limit": str(PAGE_LIMIT), "sort": f"{day}.asc"})
-
-    def _pages(self, path: str, question: Question) -> Iterator[Record]:
-        body = self._get(path, question)
-        yield from _records(body)
-        while body.get("next_url"):
-            # only the cursor is taken: a foreign host in next_url would be sent our key
-            body = self._get(path, dict(parse_qsl(urlsplit(body["next_url"]).query)))
-            yield from _records(body)
-
-    def _get(self, path: str, question: Question) -> Record:
-        what = f"GET {path}"
-        return self._caller.call(what, lambda: self._attempt(what, self._base_url + path, question))
-
-    def _attempt(self, what: str, url: str, question: Question) -> Record:
+    def _attempt(self, what: str, method: str, url: str, fields: Any, headers: Any) -> Answer:
         try:
-            response = self._pool.request("GET", url, fields=question, redirect=False)
+            response = self._pool.request(method, url, fields=fields, headers=headers, retries=False, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise TransientError(f"{type(error).__name__}: {self._clean(str(error))}") from error
         body = _parsed(response.data)
@@ -132,10 +88,88 @@ class MassiveApi:
             raise NotFoundError(f"massive: {what}: {said}")
         if response.status != 200:
             raise ProviderError(f"massive: {what}: HTTP {response.status}: {said}")
-        return _checked(body, said)
+        return Answer(_checked(body, said))
 
     def _clean(self, text: str) -> str:
         return masked(text.replace(self._api_key, HIDDEN))
+
+
+class MassiveApi:
+    """The endpoints in use, each returning checked records."""
+
+    def __init__(self, api_key: str, caller: Caller, *, base_url: str, timeout_seconds: float) -> None:
+        from massive import RESTClient  # half a second to import
+
+        self._client = RESTClient(
+            api_key=api_key,
+            base=base_url.rstrip("/"),
+            connect_timeout=timeout_seconds,
+            read_timeout=timeout_seconds,
+            retries=0,
+        )
+        self._client.client = CheckedPool(self._client.client, caller, api_key)
+
+    def history(self, ticker: str, first: date, last: date) -> list[Record]:
+        """Return the daily bars of one symbol, as traded."""
+        return list(
+            self._pages(
+                self._client.list_aggs,
+                limit=BAR_LIMIT,
+                ticker=ticker, multiplier=1, timespan="day", from_=first, to=last, adjusted=False, sort="asc",
+            )
+        )  # fmt: skip
+
+    def market(self, session: date) -> list[Record]:
+        """Return the bars of every listed symbol on one session, as traded, over-the-counter ones included."""
+        answer = self._client.get_grouped_daily_aggs(session, adjusted=False, include_otc=True, raw=True)
+        return _records(answer.body)
+
+    def splits(self, tickers: Sequence[str] | None, first: date, last: date) -> Iterator[Record]:
+        """Yield the splits of some symbols (None = of the whole market) that take effect in a range of days."""
+        for some in _portions(tickers):
+            yield from self._pages(
+                self._client.list_stocks_splits,
+                limit=PAGE_LIMIT,
+                ticker_any_of=some, execution_date_gte=str(first), execution_date_lte=str(last),
+                sort="execution_date.asc",
+            )  # fmt: skip
+
+    def dividends(self, tickers: Sequence[str] | None, first: date, last: date) -> Iterator[Record]:
+        """Yield the cash dividends of some symbols (None = of the whole market) that go ex in a range of days."""
+        for some in _portions(tickers):
+            yield from self._pages(
+                self._client.list_stocks_dividends,
+                limit=PAGE_LIMIT,
+                ticker_any_of=some, ex_dividend_date_gte=str(first), ex_dividend_date_lte=str(last),
+                sort="ex_dividend_date.asc",
+            )  # fmt: skip
+
+    def details(self, ticker: str) -> Record:
+        """Return the reference data of a symbol that is listed now; raises NotFoundError otherwise."""
+        return _record(self._client.get_ticker_details(ticker, raw=True).body, ticker)
+
+    def delisted(self, ticker: str) -> list[Record]:
+        """Return the reference data of the instruments that once traded under this symbol."""
+        answer = self._client.list_tickers(ticker=ticker, active=False, market="stocks", limit=100, raw=True)
+        return _records(answer.body)
+
+    def renames(self, identifier: str) -> list[tuple[date, str]]:
+        """Return since when an instrument (symbol or composite FIGI) had which symbol, oldest first."""
+        answer = self._client.get_ticker_events(identifier, types="ticker_change", raw=True)
+        events = _record(answer.body, identifier).get("events") or []
+        return sorted((date.fromisoformat(event["date"]), event["ticker_change"]["ticker"]) for event in events)
+
+    def _pages(self, ask: Callable[..., Answer], *, limit: int, **question: Any) -> Iterator[Record]:
+        body = ask(**question, limit=limit, raw=True).body
+        yield from _records(body)
+        fixed = {
+            name: question[name] for name in ("ticker", "multiplier", "timespan", "from_", "to") if name in question
+        }
+        while body.get("next_url"):
+            # only the cursor is taken: a foreign host in next_url would be sent our key
+            cursor = dict(parse_qsl(urlsplit(body["next_url"]).query))
+            body = ask(**fixed, params=cursor, raw=True).body
+            yield from _records(body)
 
 
 def session_of(record: Record) -> date:
@@ -158,11 +192,10 @@ def session_of(record: Record) -> date:
     return start.date()
 
 
-def _portions(tickers: Sequence[str] | None) -> list[Question]:
+def _portions(tickers: Sequence[str] | None) -> list[str | None]:
     if tickers is None:
-        return [{}]
-    portions = (tickers[at : at + SYMBOLS_PER_CALL] for at in range(0, len(tickers), SYMBOLS_PER_CALL))
-    return [{"ticker.any_of": ",".join(some)} for some in portions]
+        return [None]
+    return [",".join(tickers[at : at + SYMBOLS_PER_CALL]) for at in range(0, len(tickers), SYMBOLS_PER_CALL)]
 
 
 def _parsed(payload: bytes) -> Record | None:

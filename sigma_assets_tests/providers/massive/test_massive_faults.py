@@ -110,7 +110,7 @@ def test_a_silent_server_is_given_up_on(massive, market, clock, aaa):
 
 def test_an_unreachable_server_is_named(clock, massive):
     provider = provider_at(massive, clock, attempts=2)
-    provider._api._base_url = "http://127.0.0.1:1"
+    provider._api._client.BASE = "http://127.0.0.1:1"
 
     with pytest.raises(ProviderUnavailableError, match="NewConnectionError"):
         list(provider.daily_bars({"AAA": WEEK}))
