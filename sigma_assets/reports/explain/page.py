@@ -15,7 +15,9 @@ def explain_link(portfolio_id: str, source: Source, session: date) -> str:
     --------
     >>> explain_link("P1", Source("betas", "market_beta"), date(2026, 1, 8))
     '/portfolio/P1/explain/betas/market_beta?session=2026-01-08'
-    >>> explain_link("P1", Source("correlations_by_pair", "correlation", Which(symbols=("AAPL", "MSFT"))), date(2026, 1, 8))
+    >>> from sigma_assets.reports.words.table import Which
+    >>> pair = Source("correlations_by_pair", "correlation", Which(symbols=("AAPL", "MSFT")))
+    >>> explain_link("P1", pair, date(2026, 1, 8))
     '/portfolio/P1/explain/correlations_by_pair/correlation?session=2026-01-08&symbol=AAPL&symbol=MSFT'
     """
     which = source.which
