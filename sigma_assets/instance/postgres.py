@@ -230,6 +230,7 @@ def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any],
 
 def _prepare(url: sa.URL, connection: Any, _: Any) -> None:
     with connection.cursor() as cursor:  # the engine's isolation level is AUTOCOMMIT: no rollback takes this back
+        cursor.execute("SET timezone TO 'UTC'")  # Dagster reads its times as UTC, but stores them in that of the session
         set_timeouts(cursor, url)
 
 

@@ -33,6 +33,8 @@ BUSY_SECONDS = 30
 
 _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg2")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
+_SAME_VALUES = "SET datestyle TO ISO; SET timezone TO 'UTC'; SET extra_float_digits TO 1; SET array_nulls TO on"
+"""Whatever the server, the database or the role prefers: without extra digits floats are rounded to 15."""
 
 Outcome = TypeVar("Outcome")
 
@@ -277,7 +279,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
     def prepare(connection: Any, _: Any) -> None:
         connection.autocommit = True  # so that a rollback does not undo the settings
         with connection.cursor() as cursor:
-            cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
+            cursor.execute(f"SET search_path TO {SCHEMA}; {_SAME_VALUES}")
             set_timeouts(cursor, url)
         connection.autocommit = False
 

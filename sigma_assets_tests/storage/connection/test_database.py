@@ -3,13 +3,16 @@
 import os
 import socket
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
 from sigma_assets_tests.postgres import PostgresServer
 
 SECRET = "hunter2secret"
@@ -139,6 +142,25 @@ def test_a_connection_that_breaks_at_the_commit_leaves_open_whether_it_counted(d
     assert "rolled back" not in str(raised.value)
 
 
+def test_values_come_back_as_they_were_stored_whatever_the_server_prefers(database: Database) -> None:
+    """Floats were rounded to 15 digits where `extra_float_digits` is 0, as in configurations from before PostgreSQL 12."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no preferences")
+    prefer(database, "extra_float_digits TO 0", "timezone TO 'Asia/Tokyo'", "datestyle TO 'German'", "array_nulls TO off")
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    with database.read() as connection:
+        query = "SELECT 0.1::float8 + 0.2::float8 AS float, DATE '2026-01-02' AS day, '2026-01-02 12:00Z'::timestamptz AS noon"
+        kinds = {"float": sa.Double(), "day": sa.Date(), "noon": sa.DateTime()}
+        by_copy = [values[0] for values in bulk.fetch(connection, query, {}, kinds).values()]
+        by_row = tuple(connection.exec_driver_sql(query).one())
+
+    assert by_row == (0.1 + 0.2, noon.date(), noon)
+    assert by_copy == [0.1 + 0.2, np.datetime64("2026-01-02"), np.datetime64("2026-01-02T12:00")]
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT '{1.5,NULL}'::float8[]").scalar_one() == [1.5, None]
+
+
 def test_interrupted_work_is_done_again_whole(database: Database) -> None:
     """A conflict that the database reports rolls the first try back; the second one counts."""
     tries: list[int] = []
@@ -155,6 +177,15 @@ def test_interrupted_work_is_done_again_whole(database: Database) -> None:
         written = connection.exec_driver_sql("SELECT portfolio_id FROM holdings_changes").scalars().all()
     assert written == [f"try {len(tries)}"]
     assert len(tries) == (2 if database.dialect == "postgresql" else 1)
+
+
+def prefer(database: Database, *settings: str) -> None:
+    """Let the server give each new connection to a database these settings."""
+    with database.begin() as connection:
+        (name,) = connection.exec_driver_sql("SELECT current_database()").one()
+        for setting in settings:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET {setting}")
+    database.dispose()
 
 
 def _flow_journal(portfolio_id: str) -> sa.TextClause:
