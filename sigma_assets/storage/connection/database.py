@@ -22,6 +22,7 @@ from sigma_assets.storage.connection.failures import (
 )
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.pooler import refuse_shared_sessions
 from sigma_assets.storage.connection.replaced import watch_file
 from sigma_assets.storage.connection.timeouts import set_timeouts, with_timeouts
 from sigma_assets.storage.schema import SCHEMA
@@ -274,6 +275,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
     defaults = {"application_name": "sigma_assets", "connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in url.query}
     engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    refuse_shared_sessions(engine, arguments, place_of(url))
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
