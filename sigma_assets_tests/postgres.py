@@ -169,6 +169,24 @@ class PostgresServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_SECONDS)
 
+    def copied(self) -> Path:
+        """Restart the temporary server; return a copy of its files, as a replica has them that hears of nothing more."""
+        self.halt()
+        replica = self._folder / "replica"
+        subprocess.run(["cp", "-a", str(self._folder / "data"), str(replica)], check=True)
+        self.start()
+        return replica
+
+    def fail_over(self, replica: Path) -> None:
+        """Lose the temporary server, and promote a replica in its place."""
+        self.halt()
+        shutil.rmtree(self._folder / "data")
+        replica.rename(self._folder / "data")
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+        with sa.create_engine(self.url, poolclass=sa.NullPool).connect() as connection:
+            connection.exec_driver_sql("SELECT pg_promote()")
+
     def stop(self) -> None:
         """End the temporary server for good."""
         if self.is_ours:

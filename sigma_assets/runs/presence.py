@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, SessionArray
+from sigma_assets.instance.changes import timeline_of
 from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.tags import partition_key
@@ -26,7 +27,7 @@ class _Seen:
 class Presence:
     """Remembers what is materialised, and asks Dagster only for what was not yet there when it looked last.
 
-    A look costs one query, and one more for each asset that is incomplete and that anybody has materialised since.
+    A look costs two queries, and one more for each asset that is incomplete and that anybody has materialised since.
 
     Parameters
     ----------
@@ -37,13 +38,14 @@ class Presence:
         self._instance = instance
         self._sessions = sessions
         self._lock = Lock()
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
 
     def look(self, name: str, first: int, stop: int) -> Mapping[str, BoolArray]:
         """Return, per asset of a phase, which sessions at [first, stop) are materialised of the partition of a name."""
+        key = name, timeline_of(self._instance)
         with self._lock:
-            seen = self._seen.setdefault(name, _Seen())
-            self._seen.move_to_end(name)
+            seen = self._seen.setdefault(key, _Seen())
+            self._seen.move_to_end(key)
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         for record in self._instance.get_asset_records([dg.AssetKey(asset) for asset in BY_ASSET]):
