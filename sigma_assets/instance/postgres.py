@@ -171,7 +171,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
         sa.event.listen(engine, "connect", partial(_prepare, engine.url))
         refuse_shared_sessions(engine, arguments, place_of(engine.url))
-        with engine.connect() as connection:  # waits: what Dagster does below does not
+        with _repeated(engine.connect, place_of(engine.url)) as connection:  # what Dagster does below does not wait
             lacking = should_autocreate_tables and not TABLES.issubset(sa.inspect(connection).get_table_names())
         super().__init__(address, lacking, inst_data)
         self.should_autocreate_tables = should_autocreate_tables

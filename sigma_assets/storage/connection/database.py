@@ -18,6 +18,7 @@ from sigma_assets.storage.connection.failures import (
     UNKNOWN,
     full_disk,
     is_away,
+    of_server,
     storage_error,
 )
 from sigma_assets.storage.connection.fence import ask_fence
@@ -150,6 +151,14 @@ class Database:
         """
         with self._named_errors():
             return persistently(self._changes.version, self.place)
+
+    def server_error(self, error: BaseException) -> StorageError | None:
+        """Return what to tell of an error that came past this class, as from Dagster's storage on the same server.
+
+        None if it is not the server that has caused it.
+        """
+        cause = of_server(error)
+        return None if cause is None else self._named(cause, "")
 
     def dispose(self) -> None:
         """Close every idle connection."""

@@ -163,6 +163,14 @@ def test_values_come_back_as_they_were_stored_whatever_the_server_prefers(databa
         assert connection.exec_driver_sql("SELECT '{1.5,NULL}'::float8[]").scalar_one() == [1.5, None]
 
 
+def test_a_statement_that_takes_too_long_says_which_limit_to_raise(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no such limit")
+
+    with pytest.raises(StorageError, match="raise statement_timeout"), database.read() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(10)")
+
+
 def test_interrupted_work_is_done_again_whole(database: Database) -> None:
     """A conflict that the database reports rolls the first try back; the second one counts."""
     tries: list[int] = []
