@@ -41,6 +41,7 @@ _NOT_PERMITTED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 _NEXT_STEPS = {
     "53100": DISK_IS_FULL,
+    "22P05": "The database is not in UTF-8: make one with ENCODING 'UTF8', and move to it",
     "42P01": "Tables are missing: run `sigma-assets db upgrade`",
     "42703": "Columns are missing: run `sigma-assets db upgrade`",
     "42501": "Grant the database user the rights it lacks",

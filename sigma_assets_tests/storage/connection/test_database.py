@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
+from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 
 SECRET = "hunter2secret"
@@ -161,6 +162,16 @@ def test_values_come_back_as_they_were_stored_whatever_the_server_prefers(databa
     assert by_copy == [0.1 + 0.2, np.datetime64("2026-01-02"), np.datetime64("2026-01-02T12:00")]
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT '{1.5,NULL}'::float8[]").scalar_one() == [1.5, None]
+
+
+def test_a_name_that_the_database_has_no_characters_for_asks_for_utf_8(postgres_server: PostgresServer) -> None:
+    name = fresh_database(postgres_server, "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database = Database(postgres_server.url.set(database=name).render_as_string(hide_password=False))
+
+    with pytest.raises(StorageError, match="ENCODING 'UTF8'"), database.read() as connection:
+        connection.exec_driver_sql("SELECT '日本株'")
+
+    drop_database(postgres_server, name)
 
 
 def test_a_statement_that_takes_too_long_says_which_limit_to_raise(database: Database) -> None:
