@@ -55,7 +55,7 @@ class PostgresServer:
         if self._user:
             shutil.chown(self._folder, self._user)
         self.url = sa.URL.create(
-            "postgresql+psycopg2", "sigma", "not-checked-by-trust", "127.0.0.1", _free_port(), "postgres"
+            "postgresql+psycopg2", "sigma", "not-checked-by-trust", "127.0.0.1", free_port(), "postgres"
         )
         self._run("initdb", "-U", "sigma", "-A", "trust", "-E", "UTF8", "--no-sync", "-D", str(self._folder / "data"))
         self._ask_for_passwords("sigma_pipeline", "sigma_status")
@@ -131,7 +131,7 @@ class PostgresServer:
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
-            [*self._as_user(), str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *options],
+            [*self.as_user(), str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *options],
             cwd=self._folder,
             stdout=log,
             stderr=log,
@@ -169,6 +169,24 @@ class PostgresServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_SECONDS)
 
+    def copied(self) -> Path:
+        """Restart the temporary server; return a copy of its files, as a replica has them that hears of nothing more."""
+        self.halt()
+        replica = self._folder / "replica"
+        subprocess.run(["cp", "-a", str(self._folder / "data"), str(replica)], check=True)
+        self.start()
+        return replica
+
+    def fail_over(self, replica: Path) -> None:
+        """Lose the temporary server, and promote a replica in its place."""
+        self.halt()
+        shutil.rmtree(self._folder / "data")
+        replica.rename(self._folder / "data")
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+        with sa.create_engine(self.url, poolclass=sa.NullPool).connect() as connection:
+            connection.exec_driver_sql("SELECT pg_promote()")
+
     def stop(self) -> None:
         """End the temporary server for good."""
         if self.is_ours:
@@ -183,12 +201,12 @@ class PostgresServer:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user(), self.tool(program), *arguments]
+        command = [*self.as_user(), self.tool(program), *arguments]
         done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout[-1000:]} {done.stderr[-1000:]}")
 
-    def _as_user(self) -> list[str]:
+    def as_user(self) -> list[str]:
         """Return what to put before a command: another user if we are root, and death with us where Linux offers it."""
         setpriv = shutil.which("setpriv")
         if setpriv is None and self._user:
@@ -234,7 +252,8 @@ def _unprivileged_user() -> str | None:
     raise NoPostgresError("PostgreSQL refuses root, and there is no user postgres or nobody to run it")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

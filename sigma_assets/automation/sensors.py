@@ -18,6 +18,7 @@ from sigma_assets.automation.reasons.symbols import note_symbol_looks, symbols_a
 from sigma_assets.automation.reconcile import HISTORY, Night, held_back, onboarding_runs, reconcile
 from sigma_assets.automation.requests import run_request
 from sigma_assets.base.calendar import NEW_YORK
+from sigma_assets.instance.changes import timeline_of
 from sigma_assets.prices.changes import inputs_written, note_price_looks, portfolios_to_look_at
 from sigma_assets.prices.source import PriceSource
 from sigma_assets.runs.covers import UNFINISHED, runs
@@ -36,16 +37,21 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 
 def index_of(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
     """Return this process's index of an instance's event log, kept from tick to tick."""
-    return _index(str(instance.run_storage.get_run_storage_id()), tables)  # type: ignore[attr-defined]
+    return _index(_storage(instance), tables)
+
+
+def _storage(instance: dg.DagsterInstance) -> tuple[str, str]:
+    """Return what is another one for another instance, and after PostgreSQL has failed over: events may be lost then."""
+    return str(instance.run_storage.get_run_storage_id()), timeline_of(instance)  # type: ignore[attr-defined]
 
 
 @cache
-def _index(storage_id: str, tables: Tables) -> Materialized:
+def _index(storage: tuple[str, str], tables: Tables) -> Materialized:
     return Materialized(tables.settings.partition_sessions)
 
 
 @cache
-def _nothing_changed(storage_id: str, tables: Tables) -> dict[str, State]:
+def _nothing_changed(storage: tuple[str, str], tables: Tables) -> dict[str, State]:
     """Return what a process keeps from tick to tick: the state in which no rows were of older holdings than today's."""
     return {}
 
@@ -136,7 +142,7 @@ def _changed(instance: dg.DagsterInstance, inputs: PlanInputs, tables: Tables, i
     To compare all rows takes half of a tick where 10,000 portfolios have a year each. Runs alone write them: while none is
     under way and none was made since, rows that were of today's holdings still are.
     """
-    kept = _nothing_changed(str(instance.run_storage.get_run_storage_id()), tables)  # type: ignore[attr-defined]
+    kept = _nothing_changed(_storage(instance), tables)
     newest = [record.storage_id for record in instance.get_run_records(limit=1)]  # first: a run made now is a newer one
     is_at_rest = not instance.get_run_ids(dg.RunsFilter(statuses=[*UNFINISHED]), limit=1)
     state = (inputs_written(tables.database), inputs.order, newest) if is_at_rest else None

@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from sigma_assets.cli.terminal.printing import errors, json_option, show, show_one
+from sigma_assets.cli.terminal.printing import after, errors, json_option, show, show_one
 from sigma_assets.cli.terminal.world import open_database, open_instance, prepare_home
 from sigma_assets.settings import settings as current_settings
 from sigma_assets.storage import migrations
@@ -96,7 +96,8 @@ def prune(days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
             return
         if not yes:
             click.confirm(f"Delete {what}, from before {record['before']}?", abort=True, err=True)
-        pruning.prune(instance, database, found, shown)
+        with after("a part may be deleted already; another `sigma-assets db prune` deletes the rest"):
+            pruning.prune(instance, database, found, shown)
     show_one(record | {"deleted": True}, as_json=as_json, sentence=f"{what} deleted")
 
 

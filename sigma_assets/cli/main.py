@@ -68,11 +68,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SigmaError as error:
             raise ExpectedError(error) from error
-        except Exception as error:  # a full or read-only disk shows as whatever met it; all else is raised as it is
+        except Exception as error:  # a full disk or a server that is away shows as whatever met it; all else is raised
             from sigma_assets.settings import settings
+            from sigma_assets.storage.connection.database import Database
             from sigma_assets.storage.connection.failures import full_disk, unusable_file
 
             named = full_disk(error) or unusable_file(error, settings().home.resolve())
+            named = named or Database(settings().database).server_error(error)
             if named is None:
                 raise
             for note in set(getattr(error, "__notes__", ())) - set(getattr(named, "__notes__", ())):

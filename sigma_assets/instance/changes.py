@@ -9,7 +9,7 @@ from collections.abc import Hashable
 import dagster as dg
 import sqlalchemy as sa
 
-from sigma_assets.storage.connection.changes import Changes
+from sigma_assets.storage.connection.changes import Changes, timeline
 from sigma_assets.storage.connection.failures import storage_error
 
 
@@ -40,3 +40,9 @@ class DagsterChanges:
         """Close what is kept open for the question."""
         for each in self._changes:
             each.close()
+
+
+def timeline_of(instance: dg.DagsterInstance) -> str:
+    """Return which course of events an instance's storage has followed: see `storage.connection.changes.timeline`."""
+    engine = getattr(instance.event_log_storage, "_engine", None)
+    return timeline(engine) if isinstance(engine, sa.Engine) else ""

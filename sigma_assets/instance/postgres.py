@@ -34,6 +34,7 @@ from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
 from sigma_assets.storage.connection.failures import DATABASE_ERRORS, storage_error
 from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.pooler import refuse_shared_sessions
 from sigma_assets.storage.connection.timeouts import set_timeouts
 
 IDLE_CONNECTIONS = 2
@@ -162,7 +163,8 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         engine = create_engine(address, isolation_level="AUTOCOMMIT", connect_args=arguments, **pool)
         sa.event.listen(engine, "do_connect", partial(_connect, engine.url))
         sa.event.listen(engine, "connect", partial(_prepare, engine.url))
-        with engine.connect() as connection:  # waits: what Dagster does below does not
+        refuse_shared_sessions(engine, arguments, place_of(engine.url))
+        with _repeated(engine.connect, place_of(engine.url)) as connection:  # what Dagster does below does not wait
             lacking = should_autocreate_tables and not TABLES.issubset(sa.inspect(connection).get_table_names())
         super().__init__(address, lacking, inst_data)
         self.should_autocreate_tables = should_autocreate_tables
@@ -223,6 +225,7 @@ def _connect(url: sa.URL, dialect: sa.Dialect, _: Any, arguments: Sequence[Any],
 
 def _prepare(url: sa.URL, connection: Any, _: Any) -> None:
     with connection.cursor() as cursor:  # the engine's isolation level is AUTOCOMMIT: no rollback takes this back
+        cursor.execute("SET timezone TO 'UTC'")  # what Dagster writes is in that of the session, and read as UTC
         set_timeouts(cursor, url)
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, SessionArray
+from sigma_assets.instance.changes import timeline_of
 from sigma_assets.runs.fold.phases import BY_ASSET
 from sigma_assets.runs.newest import newest_events
 from sigma_assets.runs.tags import partition_key
@@ -20,7 +21,7 @@ _Asked = tuple[int | None, float | None, int, int]
 class Presence:
     """Remembers what is materialised, and asks Dagster only for what was not yet there when it looked last.
 
-    A look costs one query, and one more for each asset that is incomplete and that anybody has materialised since.
+    A look costs two queries, and one more for each asset that is incomplete and that anybody has materialised since.
 
     Parameters
     ----------
@@ -30,11 +31,11 @@ class Presence:
     def __init__(self, instance: dg.DagsterInstance, sessions: SessionArray) -> None:
         self._instance = instance
         self._sessions = sessions
-        self._seen = lru_cache(REMEMBERED)(lambda name: dict[str, tuple[_Asked, BoolArray]]())
+        self._seen = lru_cache(REMEMBERED)(lambda name, timeline: dict[str, tuple[_Asked, BoolArray]]())
 
     def look(self, name: str, first: int, stop: int) -> Mapping[str, BoolArray]:
         """Return, per asset of a phase, which sessions at [first, stop) are materialised of the partition of a name."""
-        seen, nothing = self._seen(name), np.zeros(len(self._sessions), dtype=bool)
+        seen, nothing = self._seen(name, timeline_of(self._instance)), np.zeros(len(self._sessions), dtype=bool)
         for record in self._instance.get_asset_records([dg.AssetKey(asset) for asset in BY_ASSET]):
             entry = record.asset_entry
             asset = entry.asset_key.to_user_string()

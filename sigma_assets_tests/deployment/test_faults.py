@@ -89,13 +89,39 @@ def test_a_database_that_turns_read_only_fails_clean_and_what_was_missing_is_run
         with pytest.raises(Exception, match="read-only"):
             finished.deployment.run(wish)
         imported = finished.deployment.command("sigma-assets", "flow", finished.portfolio_id, "2026-01-09", "1000")
+        ran = finished.deployment.command("sigma-assets", "run", "--force", "--end", str(LAST))
     finally:
         finished.as_administrator("ALTER ROLE sigma_pipeline RESET default_transaction_read_only")
 
-    assert imported.returncode == 1
-    assert "The database is read-only: point the URL to one that can be written" in imported.stderr
+    for each in (imported, ran):
+        assert each.returncode == 1
+        assert "The database is read-only: point the URL to one that can be written" in each.stderr
+        assert "Traceback" not in each.stderr  # of `run`, which met it in Dagster's storage
     assert finished.deployment.rows() == finished.rows
     assert finished.deployment.force(finished.portfolio_id)
+
+
+def test_a_prune_that_breaks_off_says_that_a_part_may_be_gone_and_the_next_one_deletes_the_rest(
+    finished: Finished,
+) -> None:
+    """Seen with a server that restarts: a traceback, after the events of some runs were deleted."""
+    assert finished.deployment.force(finished.portfolio_id)
+    finished.as_administrator(
+        "UPDATE public.runs SET start_time = start_time - 864000, end_time = end_time - 864000",
+        "REVOKE DELETE ON public.runs FROM sigma_pipeline",
+    )
+    prune = ("sigma-assets", "db", "prune", "--older-than", "7", "--yes")
+
+    broken = finished.deployment.command(*prune)
+
+    finished.as_administrator("GRANT DELETE ON public.runs TO sigma_pipeline")
+    assert broken.returncode == 1
+    assert "Traceback" not in broken.stderr
+    assert "permission denied for table runs" in broken.stderr
+    assert "a part may be deleted already; another `sigma-assets db prune` deletes the rest" in broken.stderr
+    assert "runs and 0 rows of 0 removed portfolios deleted" in finished.deployment.command(*prune).stdout
+    assert finished.deployment.command(*prune).stdout.startswith("0 runs and 0 rows")
+    assert finished.deployment.rows() == finished.rows
 
 
 def _in_the_write(finished: Finished, fault: Fault, struck: threading.Event) -> Hook:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -143,6 +144,24 @@ def test_a_read_is_repeated_when_the_connection_breaks(storage: PooledPostgresEv
 
     assert struck
     assert record.asset_entry.asset_key == dg.AssetKey("betas")
+
+
+def test_a_run_was_made_now_whatever_the_time_zone_of_the_server(address: str) -> None:
+    """Its time was that of New York: `sigma-assets run` found its own run five hours old, and so abandoned."""
+    administrator = sa.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    name = sa.make_url(address).database
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone TO 'America/New_York'")
+    runs = SharedPostgresStorage(address).run_storage
+
+    runs.add_run(dg.DagsterRun(job_name="portfolios", run_id=RUN))
+
+    (record,) = runs.get_run_records()
+    assert abs(datetime.now(UTC) - record.create_timestamp) < timedelta(minutes=5)
+    runs.wipe()
+    runs.dispose()
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} RESET timezone")
 
 
 def test_a_server_that_refuses_is_a_clear_error_without_the_password(address: str) -> None:

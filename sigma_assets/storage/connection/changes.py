@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sigma_assets.storage.connection.replaced import Identity, check_in_place, identity
 
 BUSY_SECONDS = 30
+_TIMELINE = "CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
 
 
 class Changes:
@@ -17,7 +18,7 @@ class Changes:
 
     SQLite counts, per connection, the commits of all others (`PRAGMA data_version`), so one connection is kept for the
     question. PostgreSQL names the transactions that a statement sees (`pg_current_snapshot`): any commit on the server,
-    in whatever database, makes another name.
+    in whatever database, makes another name; a replica that lacks the last ones gives their names again (`timeline`).
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -39,7 +40,7 @@ class Changes:
         """
         if self._engine.dialect.name != "sqlite":
             with self._engine.connect() as connection:
-                return str(connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
+                return tuple(connection.exec_driver_sql(f"SELECT pg_current_snapshot()::text, {_TIMELINE}").one())
         file = self._engine.url.database
         if not file or file.startswith((":memory:", "file:")):
             return object()
@@ -63,6 +64,17 @@ class Changes:
         if self._kept is not None:
             self._kept.close()
             self._kept = None
+
+
+def timeline(engine: sa.Engine) -> str:
+    """Return which course of events a server has followed: another one after a failover, or a restore, of PostgreSQL.
+
+    Such a server may lack the last transactions, and number others like them. Always the same on SQLite.
+    """
+    if engine.dialect.name == "sqlite":
+        return ""
+    with engine.connect() as connection:
+        return str(connection.exec_driver_sql(f"SELECT {_TIMELINE}").scalar_one())
 
 
 def _opened(file: str) -> sqlite3.Connection:

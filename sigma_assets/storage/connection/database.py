@@ -18,10 +18,12 @@ from sigma_assets.storage.connection.failures import (
     UNKNOWN,
     full_disk,
     is_away,
+    of_server,
     storage_error,
 )
 from sigma_assets.storage.connection.fence import ask_fence
 from sigma_assets.storage.connection.patience import persistently
+from sigma_assets.storage.connection.pooler import refuse_shared_sessions
 from sigma_assets.storage.connection.replaced import watch_file
 from sigma_assets.storage.connection.timeouts import set_timeouts, with_timeouts
 from sigma_assets.storage.schema import SCHEMA
@@ -33,6 +35,8 @@ BUSY_SECONDS = 30
 
 _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg2")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
+_SAME_VALUES = "SET datestyle TO ISO; SET timezone TO 'UTC'; SET extra_float_digits TO 1; SET array_nulls TO on"
+"""Whatever the server, the database or the role prefers: without extra digits floats are rounded to 15."""
 
 Outcome = TypeVar("Outcome")
 
@@ -147,6 +151,14 @@ class Database:
         """
         with self._named_errors():
             return persistently(self._changes.version, self.place)
+
+    def server_error(self, error: BaseException) -> StorageError | None:
+        """Return what to tell of an error that came past this class, as from Dagster's storage on the same server.
+
+        None if it is not the server that has caused it.
+        """
+        cause = of_server(error)
+        return None if cause is None else self._named(cause, "")
 
     def dispose(self) -> None:
         """Close every idle connection."""
@@ -272,12 +284,13 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
     defaults = {"application_name": "sigma_assets", "connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in url.query}
     engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    refuse_shared_sessions(engine, arguments, place_of(url))
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.autocommit = True  # so that a rollback does not undo the settings
         with connection.cursor() as cursor:
-            cursor.execute(f"SET search_path TO {SCHEMA}; SET datestyle TO ISO; SET timezone TO 'UTC'")
+            cursor.execute(f"SET search_path TO {SCHEMA}; {_SAME_VALUES}")
             set_timeouts(cursor, url)
         connection.autocommit = False
 

@@ -41,10 +41,12 @@ _NOT_PERMITTED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 _NEXT_STEPS = {
     "53100": DISK_IS_FULL,
+    "22P05": "The database is not in UTF-8: make one with ENCODING 'UTF8', and move to it",
     "42P01": "Tables are missing: run `sigma-assets db upgrade`",
     "42703": "Columns are missing: run `sigma-assets db upgrade`",
     "42501": "Grant the database user the rights it lacks",
     "25006": "The database is read-only: point the URL to one that can be written",
+    "57014": "It took longer than the server allows, or somebody stopped it: raise statement_timeout, or run again",
     "55P03": "Others use the tables: end what reads or writes them (runs, servers, an open psql), and run again",
     "sqlite:BUSY": "Another process has been writing for too long: wait for it or end it, and run again",
     "sqlite:LOCKED": "Another process has been writing for too long: wait for it or end it, and run again",
@@ -143,6 +145,11 @@ def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
                 " writable for this user"
             )
     return None
+
+
+def of_server(error: BaseException) -> psycopg2.Error | None:
+    """Return the error of PostgreSQL that has caused another one; None of any other."""
+    return next((cause for cause in _causes(error) if isinstance(cause, psycopg2.Error)), None)
 
 
 def error_of_dagsters_file(error: BaseException, place: str) -> StorageError:

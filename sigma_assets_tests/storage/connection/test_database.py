@@ -3,13 +3,17 @@
 import os
 import socket
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.storage.connection.database import Database
+from sigma_assets.storage.frames import bulk
+from sigma_assets_tests.conftest import drop_database, fresh_database
 from sigma_assets_tests.postgres import PostgresServer
 
 SECRET = "hunter2secret"
@@ -139,6 +143,45 @@ def test_a_connection_that_breaks_at_the_commit_leaves_open_whether_it_counted(d
     assert "rolled back" not in str(raised.value)
 
 
+def test_values_come_back_as_they_were_stored_whatever_the_server_prefers(database: Database) -> None:
+    """Floats were rounded to 15 digits where `extra_float_digits` is 0, as in configurations from before PostgreSQL 12."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no preferences")
+    prefer(
+        database, "extra_float_digits TO 0", "timezone TO 'Asia/Tokyo'", "datestyle TO 'German'", "array_nulls TO off"
+    )
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    with database.read() as connection:
+        query = "SELECT 0.1::float8 + 0.2::float8, DATE '2026-01-02', '2026-01-02 12:00Z'::timestamptz"
+        kinds = {"float": sa.Double(), "day": sa.Date(), "noon": sa.DateTime()}
+        by_copy = [values[0] for values in bulk.fetch(connection, query, {}, kinds).values()]
+        by_row = tuple(connection.exec_driver_sql(query).one())
+
+    assert by_row == (0.1 + 0.2, noon.date(), noon)
+    assert by_copy == [0.1 + 0.2, np.datetime64("2026-01-02"), np.datetime64("2026-01-02T12:00")]
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT '{1.5,NULL}'::float8[]").scalar_one() == [1.5, None]
+
+
+def test_a_name_that_the_database_has_no_characters_for_asks_for_utf_8(postgres_server: PostgresServer) -> None:
+    name = fresh_database(postgres_server, "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database = Database(postgres_server.url.set(database=name).render_as_string(hide_password=False))
+
+    with pytest.raises(StorageError, match="ENCODING 'UTF8'"), database.read() as connection:
+        connection.exec_driver_sql("SELECT '日本株'")
+
+    drop_database(postgres_server, name)
+
+
+def test_a_statement_that_takes_too_long_says_which_limit_to_raise(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no such limit")
+
+    with pytest.raises(StorageError, match="raise statement_timeout"), database.read() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(10)")
+
+
 def test_interrupted_work_is_done_again_whole(database: Database) -> None:
     """A conflict that the database reports rolls the first try back; the second one counts."""
     tries: list[int] = []
@@ -155,6 +198,15 @@ def test_interrupted_work_is_done_again_whole(database: Database) -> None:
         written = connection.exec_driver_sql("SELECT portfolio_id FROM holdings_changes").scalars().all()
     assert written == [f"try {len(tries)}"]
     assert len(tries) == (2 if database.dialect == "postgresql" else 1)
+
+
+def prefer(database: Database, *settings: str) -> None:
+    """Let the server give each new connection to a database these settings."""
+    with database.begin() as connection:
+        (name,) = connection.exec_driver_sql("SELECT current_database()").one()
+        for setting in settings:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET {setting}")
+    database.dispose()
 
 
 def _flow_journal(portfolio_id: str) -> sa.TextClause:
