@@ -14,6 +14,7 @@ import pytest
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.postgres import SharedPostgresStorage
 from sigma_assets.storage.connection.database import Database
+from sigma_assets_tests.conftest import cannot_run
 from sigma_assets_tests.postgres import PostgresServer, free_port
 
 
@@ -27,8 +28,10 @@ def pooled(postgres_server: PostgresServer) -> Iterator[Callable[[str], str]]:
 @contextmanager
 def _pgbouncer(server: PostgresServer, mode: str) -> Iterator[str]:
     program, port = shutil.which("pgbouncer"), free_port()
-    if program is None or not server.is_ours:
-        pytest.skip("pgbouncer is not installed, or the server given is not ours")
+    if not server.is_ours:
+        pytest.skip("the server given is not ours")
+    if program is None:
+        cannot_run("pgbouncer is not installed")
     with tempfile.TemporaryDirectory(prefix="sigma_pooler_", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         configuration = Path(folder) / "pgbouncer.ini"
