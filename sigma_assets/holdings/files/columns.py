@@ -25,7 +25,7 @@ from sigma_assets.holdings.brokers.words import (
     not_understood,
     telling_cell,
 )
-from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.findings import Doubt, Findings
 from sigma_assets.holdings.files.layout.column import Column
 from sigma_assets.holdings.files.layout.table import Table
 

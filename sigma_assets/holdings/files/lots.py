@@ -12,7 +12,8 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.brokers.words import is_usd
-from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.files.cells import PLACES, Cells
+from sigma_assets.holdings.files.findings import Doubt
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
 from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.options import OptionTerms
@@ -92,7 +93,7 @@ def _rows(cells: Cells) -> BoolArray:
     rows = ~cells.is_empty("symbol") | ~cells.is_empty("quantity")
     for row in np.flatnonzero(~rows).tolist():
         text = cells.texts("description")[row] or cells.texts("account")[row]
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))
+        cells.skip(row, text[:80], "no symbol and no quantity")
     return rows
 
 
@@ -278,10 +279,9 @@ def _note_both_sides(cells: Cells, frame: pd.DataFrame) -> None:
 
 def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:
     """Ask whether rows that stand there twice are meant: (row, the earlier row that is the same)."""
-    findings: Findings = cells.findings
     for row, first in pairs[:1000]:
         lines = cells.table.lines
-        findings.doubts.append(
+        cells.findings.doubts.append(
             Doubt(
                 "ERR_POS_023",
                 lines[row],

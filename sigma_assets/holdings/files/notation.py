@@ -12,7 +12,7 @@ from sigma_assets.base.numerals import (
     written_date,
 )
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS
-from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.findings import Doubt, Findings
 from sigma_assets.holdings.files.layout.recognition import Found
 from sigma_assets.holdings.files.layout.table import Table
 
