@@ -56,6 +56,11 @@ class Cells:
         """Return the cells of a field, all empty if the file has no column for it."""
         return self.table.texts(name)
 
+    def text(self, row: int, name: str) -> str:
+        """Return a cell, empty if it says that there is nothing."""
+        text = self.texts(name)[row]
+        return "" if text in NOTHING else text
+
     def wrong(self, code: str, row: int, name: str, expected: str, message: str) -> None:
         """Note a problem with what stands in a cell."""
         if not self.findings.is_full:
@@ -160,43 +165,6 @@ class Cells:
             code, expected, message = faults[texts.codes[row]]
             self.wrong(code, row, name, expected, message)
         return known[texts.codes]
-
-
-class RowCells:
-    """One row of `Cells`, for what is checked row by row."""
-
-    def __init__(self, cells: Cells, row: int) -> None:
-        self._cells = cells
-        self.row = row
-
-    def text(self, name: str) -> str:
-        """Return a cell, empty if there is none."""
-        text = self._cells.texts(name)[self.row]
-        return "" if text in NOTHING else text
-
-    def keyword(self, name: str) -> str | None:
-        """Return a cell in upper case, None if it is empty."""
-        return self.text(name).upper() or None
-
-    def number(self, name: str) -> Decimal | None:
-        """Return the number of a cell, None if it is none."""
-        return self._cells.number(self.text(name))
-
-    def day(self, name: str) -> date | None:
-        """Return the day of a cell, None if it is none."""
-        return self._cells.day(self.text(name))
-
-    def a_day(self, name: str) -> str:
-        """Return what is expected in a cell that is no day."""
-        return a_day(self.text(name), self._cells.dates)
-
-    def wrong(self, code: str, name: str, expected: str, message: str) -> None:
-        """Note a problem with what stands in a cell."""
-        self._cells.wrong(code, self.row, name, expected, message)
-
-    def missing(self, code: str, name: str, expected: str) -> None:
-        """Note that a cell is empty."""
-        self._cells.missing(code, self.row, name, expected)
 
 
 def a_day(text: str, order: str | None) -> str:
