@@ -51,7 +51,8 @@ class ReadOptions:
         """Return the options with a yes to a doubt."""
         if doubt.answer == "ignore_columns":
             return replace(self, ignore_columns=self.ignore_columns | {(doubt.column or "").lower()})
-        return replace(self, **{doubt.answer: True})
+        yes: dict[str, Any] = {doubt.answer: True}
+        return replace(self, **yes)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """How a file writes numbers and days: its decimal sign, and whether the day or the month comes first."""
 
 from datetime import date
+from itertools import islice
 
 from sigma_assets.base.numerals import (
     DAY_FIRST,
@@ -31,7 +32,7 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
         if name.partition("#")[0] in NUMBER_FIELDS and not (name in ("value", "closing") and _is_priced(table))
     ]
     for sample in (_FEW, _SAMPLE):
-        cells = [cell for column in columns for cell in column[:sample] if "," in cell or "." in cell]
+        cells = [cell for column in columns for cell in islice(column, sample) if "," in cell or "." in cell]
         if found.delimiter == "," and sample == _SAMPLE and not any("," in cell for cell in cells):
             return "."
         point, comma, open_cell = decimal_signs(cells)
@@ -94,6 +95,6 @@ def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int 
     """Return line and column of a cell."""
     for table in tables:
         for name in names:
-            if cell in table.texts(name):
-                return table.lines[table.texts(name).index(cell)], table.label(name)
+            if (row := table.texts(name).index(cell)) >= 0:
+                return table.lines[row], table.label(name)
     return None, None

@@ -17,7 +17,6 @@ from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.base.numerals import written_clock
 from sigma_assets.holdings.files.cells import PLACES, Cells, exactly, or_nothing
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
-from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.statements import warn_of_par
 from sigma_assets.holdings.files.transactions.actions import (
@@ -252,5 +251,4 @@ def _note_duplicates(cells: Cells) -> None:
         for name in ("account", "date", "action", "symbol", "contract", "quantity", "price", "amount")
         if cells.has(name)
     ]
-    again, first = repeated_rows(*(cells.texts(name).codes for name in names))
-    note_same_rows(cells, list(zip(again.tolist(), first.tolist(), strict=True)))
+    note_same_rows(cells, np.arange(len(cells)), *(cells.texts(name).codes for name in names))
