@@ -27,7 +27,7 @@ class Doubt:
     value: str | None
     question: str
     remedy: str
-    answer: str
+    answer: str = ""
     """The option that a `yes` stands for, as a name of `ReadOptions`; empty where only a person can answer."""
 
     @classmethod

@@ -173,7 +173,6 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray
                     None,
                     "the file has no dates: on which day were its positions entered?",
                     "`--entry-date YYYY-MM-DD`",
-                    "",
                 )
             )
             return np.full(len(cells), np.datetime64(today), dtype="datetime64[D]")

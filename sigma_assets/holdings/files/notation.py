@@ -49,7 +49,6 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
             open_cell,
             "could be a thousand or a fraction: which is the decimal sign?",
             "`--decimal .` or `--decimal ,`",
-            "",
         )
     )
     return "."
@@ -77,7 +76,6 @@ def date_order(tables: list[Table], findings: Findings, today: date) -> str | No
             open_cell,
             f"does {'the year, ' if may_have_year_first else ''}the month or the day come first?",
             f"`--dates mdy`{', `--dates ymd`' if may_have_year_first else ''} or `--dates dmy`, or days as YYYY-MM-DD",
-            "",
         )
     )
     return max(
