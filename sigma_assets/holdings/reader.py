@@ -134,8 +134,10 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
         expected = "a text file such as CSV: export or save it as one"
         findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
     decoded = _text_of(content, findings.problems)
-    del content  # up to 10 MB, which nobody needs any more if the caller does not
-    holdings = None if decoded is None else _read(decoded, today, options, findings)
+    del content  # up to 10 MB, which nobody needs any more if the caller does not; nor the text, once it is cut
+    cut = None if decoded is None else _tables(*decoded, options, findings)
+    del decoded
+    holdings = None if cut is None else _read(*cut, today, options, findings)
     if findings.problems:
         findings.problems = list(dict.fromkeys(findings.problems))
         findings.problems += [doubt.as_problem() for doubt in findings.doubts]
@@ -177,8 +179,10 @@ def _text_of(content: bytes, problems: list[Problem]) -> tuple[str, str] | None:
     return decode(content, problems)
 
 
-def _read(decoded: tuple[str, str], today: date, options: ReadOptions, findings: Findings) -> Holdings | None:
-    text, encoding = decoded
+def _tables(
+    text: str, encoding: str, options: ReadOptions, findings: Findings
+) -> tuple[list[Table], str, Found, str] | None:
+    """Return the tables of a file, how it is encoded, where they were found and their decimal sign."""
     found = find_table(text, stated_delimiter(text), options.source, findings.problems, options.ignore_columns)
     tables = [] if found is None else read_tables(text, found, findings)
     if found is None or findings.is_full or not tables:
@@ -187,6 +191,18 @@ def _read(decoded: tuple[str, str], today: date, options: ReadOptions, findings:
     if any(problem.code == "ERR_CSV_004" for problem in findings.problems):
         return None
     decimal = options.decimal or found.source.decimal or decimal_sign(tables, text, found, findings)
+    return tables, encoding, found, decimal
+
+
+def _read(
+    tables: list[Table],
+    encoding: str,
+    found: Found,
+    decimal: str,
+    today: date,
+    options: ReadOptions,
+    findings: Findings,
+) -> Holdings:
     dates = options.dates or found.source.dates or date_order(tables, findings, today)
     cells = [Cells(table, findings, decimal=decimal, dates=dates) for table in tables]
     for each in () if options.in_usd else cells:
