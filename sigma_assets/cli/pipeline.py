@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import (
@@ -65,11 +65,8 @@ def run(
         }
         for outcome in outcomes
     ]
-    late_start, age = _beyond_the_prices(portfolio_ids)
     word = "outdated" if outdated else "missing"
-    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)}{_range(first, last)}; {age}")
-    for line in late_start:
-        click.echo(line, err=True)
+    _show_rows(rows, portfolio_ids, f"{word}{_range(first, last)}", as_json=as_json)
     if not as_json:
         tell_numbers(portfolio_ids)
     tell_gaps(portfolio_ids)
@@ -111,10 +108,7 @@ def missing(portfolio_ids: tuple[str, ...], outdated: bool, as_json: bool) -> No
         for (portfolio_id, asset), days in found.items()
         if not portfolio_ids or portfolio_id in portfolio_ids
     ]
-    late_start, age = _beyond_the_prices(portfolio_ids)
-    show(rows, as_json=as_json, nothing=f"{_nothing(late_start, word)} up to {inputs.target}; {age}")
-    for line in late_start:
-        click.echo(line, err=True)
+    _show_rows(rows, portfolio_ids, f"{word} up to {inputs.target}", as_json=as_json)
     tell_gaps(portfolio_ids)
 
 
@@ -174,9 +168,13 @@ def execute_with_progress(request: "UpdateRequest", *, quiet: bool = False) -> "
             raise
 
 
-def _nothing(told: Collection[str], word: str) -> str:
-    """Return what is said where no session is missing: not that all is well, if something else is to be told."""
-    return f"no session that can be computed is {word}" if told else f"nothing is {word}"
+def _show_rows(rows: list[dict[str, Any]], portfolio_ids: Collection[str], sought: str, *, as_json: bool) -> None:
+    """Print rows, or that nothing was found: not that all is well, if something else is to be told, which comes then."""
+    told, age = _beyond_the_prices(portfolio_ids)
+    nothing = "no session that can be computed is" if told else "nothing is"
+    show(rows, as_json=as_json, nothing=f"{nothing} {sought}; {age}")
+    for line in told:
+        click.echo(line, err=True)
 
 
 def _range(first: date | None, last: date | None) -> str:

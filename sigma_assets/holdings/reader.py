@@ -9,8 +9,9 @@ import pandas as pd
 from sigma_assets.base.errors import HoldingsError, Problem
 from sigma_assets.base.frames import multipliers
 from sigma_assets.holdings.brokers.sources import Source, as_document
-from sigma_assets.holdings.files.cells import Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.columns import check_columns
+from sigma_assets.holdings.files.findings import Doubt, Findings, Skipped
 from sigma_assets.holdings.files.layout.dialects import DELIMITERS, MAX_BYTES, decode, stated_delimiter
 from sigma_assets.holdings.files.layout.recognition import Found, find_table, starting_point
 from sigma_assets.holdings.files.layout.table import Table, no_holdings, read_tables
@@ -50,9 +51,8 @@ class ReadOptions:
         """Return the options with a yes to a doubt."""
         if doubt.answer == "ignore_columns":
             return replace(self, ignore_columns=self.ignore_columns | {(doubt.column or "").lower()})
-        if doubt.answer == "in_usd":
-            return replace(self, in_usd=True)
-        return replace(self, allow_duplicates=True) if doubt.answer == "allow_duplicates" else self
+        yes: dict[str, Any] = {doubt.answer: True}
+        return replace(self, **yes)
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class Holdings:
             "lots_by_class": self.lots["investment_class"].value_counts().sort_index().to_dict(),
             "closed_lots": int(self.lots["exit_date"].notna().sum()),
             "first_date": _day(self.lots["entry_date"].min()),
-            "last_date": _day(max(self.lots["entry_date"].max(), self.lots["exit_date"].max(), key=_or_never)),
+            "last_date": _day(self.lots[["entry_date", "exit_date"]].max().max()),
             "total_cost_usd": float(cost.sum()),
             "flows": len(self.flows),
             "flows_by_kind": self.flows.groupby("kind")["amount_usd"].sum().to_dict(),
-            "skipped": [asdict(each) for each in self.skipped],
+            "skipped": [each._asdict() for each in self.skipped],
             "warnings": list(self.warnings),
             "doubts": [
                 {name: value for name, value in asdict(each).items() if name != "answer"} for each in self.doubts
@@ -133,10 +133,10 @@ def read_file(content: bytes, file_name: str, today: date, options: ReadOptions 
     if file_name.lower().endswith(_NOT_TEXT):
         expected = "a text file such as CSV: export or save it as one"
         findings.problems.append(Problem("ERR_CSV_002", None, None, None, expected, "is not a .csv file"))
-    located = _locate(content, options, findings.problems)
+    decoded = _text_of(content, findings.problems)
     del content  # up to 10 MB, which nobody needs any more if the caller does not; nor the text, once it is cut
-    cut = None if located is None else _tables(*located, options, findings)
-    del located
+    cut = None if decoded is None else _tables(*decoded, options, findings)
+    del decoded
     holdings = None if cut is None else _read(*cut, today, options, findings)
     if findings.problems:
         findings.problems = list(dict.fromkeys(findings.problems))
@@ -161,36 +161,31 @@ def mapping_of(content: bytes, file_name: str) -> str:
         The file has no header; `problems` says what it begins with.
     """
     problems: list[Problem] = []
-    located = _locate(content, ReadOptions(), problems)
-    if located is None and (decoded := decode(content, [])) and len(content) <= MAX_BYTES:
-        guessed = starting_point(decoded[0], stated_delimiter(decoded[0]))
-        if guessed is not None:
+    if (decoded := _text_of(content, problems)) is not None:
+        text, delimiter = decoded[0], stated_delimiter(decoded[0])
+        if (found := find_table(text, delimiter, None, problems)) is not None:
+            return as_document(found.source)
+        if (guessed := starting_point(text, delimiter)) is not None:
             return guessed
-    if located is None:
-        raise HoldingsError.of(file_name, problems)
-    return as_document(located[2].source)
+    raise HoldingsError.of(file_name, problems)
 
 
-def _locate(content: bytes, options: ReadOptions, problems: list[Problem]) -> tuple[str, str, Found] | None:
+def _text_of(content: bytes, problems: list[Problem]) -> tuple[str, str] | None:
+    """Return the text of a file and the name of its encoding; None after noting in `problems` why there is none."""
     if len(content) > MAX_BYTES:
         expected = f"at most {MAX_BYTES:,} bytes (10 MB)"
         problems.append(Problem("ERR_CSV_001", None, None, None, expected, f"too large: {len(content):,} bytes"))
         return None
-    decoded = decode(content, problems)
-    if decoded is None:
-        return None
-    text, encoding = decoded
-    found = find_table(text, stated_delimiter(text), options.source, problems, options.ignore_columns)
-    return None if found is None else (text, encoding, found)
+    return decode(content, problems)
 
 
 def _tables(
-    text: str, encoding: str, found: Found, options: ReadOptions, findings: Findings
+    text: str, encoding: str, options: ReadOptions, findings: Findings
 ) -> tuple[list[Table], str, Found, str] | None:
     """Return the tables of a file, how it is encoded, where they were found and their decimal sign."""
-    tables, skipped = read_tables(text, found, findings.problems)
-    findings.skipped += [Skipped(*each) for each in skipped]
-    if findings.is_full or not tables:
+    found = find_table(text, stated_delimiter(text), options.source, findings.problems, options.ignore_columns)
+    tables = [] if found is None else read_tables(text, found, findings)
+    if found is None or findings.is_full or not tables:
         return None
     check_columns(tables[0], findings, own_mapping=options.source is not None, ignored_columns=options.ignore_columns)
     if any(problem.code == "ERR_CSV_004" for problem in findings.problems):
@@ -219,7 +214,7 @@ def _read(
         flows = pd.DataFrame({name: [] for name in FLOW_COLUMNS})
     if not len(lots) and not findings.problems:
         lots = lot_frame({name: [] for name in LOT_COLUMNS})
-        findings.problems.append(no_holdings([(each.line, each.text, each.reason) for each in findings.skipped]))
+        findings.problems.append(no_holdings(findings.skipped))
     _note_more(tables[0], found, findings)
     return Holdings(
         source=found.source.name,
@@ -247,10 +242,6 @@ def _note_more(table: Table, found: Found, findings: Findings) -> None:
 def _factors(lots: pd.DataFrame) -> pd.Series:
     columns = (lots[name].to_numpy() for name in ("investment_class", "investment_subtype", "multiplier"))
     return pd.Series(multipliers(*columns), index=lots.index)
-
-
-def _or_never(day: Any) -> pd.Timestamp:
-    return pd.Timestamp.min if pd.isna(day) else day
 
 
 def _day(day: Any) -> date | None:

@@ -1,11 +1,9 @@
 """Commands that change what a portfolio holds. Each is one transaction and can be undone."""
 
 import sys
-from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,13 +60,8 @@ def trade(portfolio_id: str, symbol: str, quantity: str, price: str, day: dateti
     check_day(database, done, done["entry_date"])
     splits = splits_since_entry(database, done, open_lots)
     changes = plan_trade(open_lots, done, splits, lot_id=_lot_id(held, lot_id), short=short)
-    _do(
-        database,
-        portfolio_id,
-        changes,
-        as_json=as_json,
-        notes=unknown_splits(database, done) if changes.seen else {},
-    )
+    notes = unknown_splits(database, done) if changes.seen else {}
+    _do(database, portfolio_id, changes, as_json=as_json, **notes)
 
 
 @click.command()
@@ -87,28 +80,25 @@ def close(portfolio_id: str, symbol: str | None, lot_id: str | None, price: str,
     database = open_database()
     held = _held(database, portfolio_id)
     chosen = _lot_id(held, lot_id)
-    wanted = None if symbol is None else _lot_of(symbol, "1", price, day.date())["symbol"]
-    keys = (
-        [chosen]
-        if chosen
-        else [
-            key
-            for key, lot in held.items()
-            if lot["symbol"] == wanted and lot["underlying_symbol"] != wanted and lot["exit_date"] is None
-        ]
-    )
+    closing = _lot_of(symbol or held[str(chosen)]["symbol"], "1", price, day.date())
+    wanted = closing["symbol"]
+    keys = [
+        key
+        for key, lot in held.items()
+        if key == chosen
+        or (not chosen and lot["symbol"] == wanted != lot["underlying_symbol"] and lot["exit_date"] is None)
+    ]
     if not keys:
         raise HoldingsError(f"no open lot of {symbol}; `sigma-assets lots` lists them")
     changes = Changes()
     for key in keys:
-        lot = held[str(key)]
-        closing = _lot_of(lot["symbol"], "1", price, day.date())
+        lot = held[key]
         if lot["exit_date"] is not None or day.date() < lot["entry_date"]:
             state = f"was closed on {lot['exit_date']}" if lot["exit_date"] else f"was entered on {lot['entry_date']}"
             raise HoldingsError(f"lot {key} ({lot['symbol']}) {state}: cannot be closed on {day.date()}")
         check_day(database, lot, day.date())
-        changes.seen[str(key)] = lot
-        changes.lots[str(key)] = {**lot, "exit_date": day.date(), "exit_price": closing["entry_price"]}
+        changes.seen[key] = lot
+        changes.lots[key] = {**lot, "exit_date": day.date(), "exit_price": closing["entry_price"]}
         changes.words.append(
             f"close {lot['quantity']:,.8g} {lot['symbol']} of {lot['entry_date']} at {price} on {day.date()}"
         )
@@ -187,7 +177,9 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
         )
     database = open_database()
     changes = plan_sync(_held(database, portfolio_id), _as_lots(holdings.lots))
-    note = _about_flows(len(holdings.flows))
+    note = "cash flows stay as they are"
+    if count := len(holdings.flows):
+        note += f": the {count:,} in the file are not entered, `flow` records them"
     if dry_run or not changes.lots:
         record = {"portfolio_id": portfolio_id, "changes": changes.words, "done": False, "flows": note}
         words = changes.words or ["no lot to change"]
@@ -195,19 +187,8 @@ def sync(portfolio_id: str, file: Path, yes: bool, dry_run: bool, as_json: bool,
     if asks:
         click.echo("\n".join([*changes.words, note]), err=True)
         click.confirm(f"Make these {len(changes.words):,} changes?", default=True, abort=True, err=True)
-    _do(
-        database,
-        portfolio_id,
-        changes,
-        as_json=as_json,
-        summary=f"sync with {file.name}: {len(changes.words):,} changes",
-        notes={"flows": note},
-    )
-
-
-def _about_flows(in_file: int) -> str:
-    stay = "cash flows stay as they are"
-    return f"{stay}: the {in_file:,} in the file are not entered, `flow` records them" if in_file else stay
+    summary = f"sync with {file.name}: {len(changes.words):,} changes"
+    _do(database, portfolio_id, changes, as_json=as_json, summary=summary, flows=note)
 
 
 @click.command()
@@ -243,7 +224,7 @@ def _do(
     *,
     as_json: bool,
     summary: str | None = None,
-    notes: Mapping[str, str] = MappingProxyType({}),
+    **notes: str,
 ) -> None:
     words = summary or "; ".join(changes.words)
     apply_edit(database, portfolio_id, words, lots=changes.lots, seen=changes.seen)
@@ -257,15 +238,13 @@ def _held(database: Database, portfolio_id: str) -> "dict[str, Lot]":
 
 
 def _as_lots(rows: pd.DataFrame) -> "list[Lot]":
-    lots = []
-    for row in rows.to_dict("records"):
-        lots.append(
-            {
-                str(name): None if pd.isna(value) else value.date() if isinstance(value, pd.Timestamp) else value
-                for name, value in row.items()
-            }
-        )
-    return lots
+    return [
+        {
+            str(name): None if pd.isna(value) else value.date() if isinstance(value, pd.Timestamp) else value
+            for name, value in row.items()
+        }
+        for row in rows.to_dict("records")
+    ]
 
 
 def _lot_of(symbol: str, quantity: str, price: str, day: date, **kind: str) -> "Lot":

@@ -15,7 +15,7 @@ from sigma_assets.cli.terminal.options import DAY
 from sigma_assets.cli.terminal.printing import after, json_option, show_one
 
 if TYPE_CHECKING:
-    from sigma_assets.holdings.files.cells import Doubt
+    from sigma_assets.holdings.files.findings import Doubt
     from sigma_assets.holdings.reader import Holdings, ReadOptions
 
 _SKIPPED_SHOWN = 12

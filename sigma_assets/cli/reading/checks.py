@@ -75,6 +75,7 @@ def _stored_scopes(
     A few months at a time: what a check reads at once stays small, however long the history is.
     """
     from sigma_assets.automation.jobs import PORTFOLIO_ASSETS, SYMBOL_ASSETS, names
+    from sigma_assets.runs.partitions import Scope
     from sigma_assets.storage.frames.rows import stored_range
     from sigma_assets.storage.portfolios import portfolios
     from sigma_assets.storage.schema import FAMILIES
@@ -87,18 +88,9 @@ def _stored_scopes(
     places += [(asset, one) for one in portfolio_ids or active for asset in names(PORTFOLIO_ASSETS)]
     for asset, portfolio_id in places:
         stored = stored_range(tables.database, FAMILIES[asset][0], portfolio_id)
-        for scope in _scopes(tables, stored, portfolio_id, first, last):
-            yield asset, scope
-
-
-def _scopes(
-    tables: "Tables", stored: tuple[date, date] | None, portfolio_id: str | None, first: date, last: date
-) -> "Iterator[Scope]":
-    from sigma_assets.runs.partitions import Scope
-
-    if stored is None:
-        return
-    sessions = tables.calendar.between(max(first, stored[0]), min(last, stored[1]))
-    for start in range(0, len(sessions), SESSIONS_AT_ONCE):
-        part = sessions[start : start + SESSIONS_AT_ONCE]
-        yield Scope(part, (portfolio_id,) if portfolio_id else ())
+        if stored is None:
+            continue
+        sessions = tables.calendar.between(max(first, stored[0]), min(last, stored[1]))
+        for start in range(0, len(sessions), SESSIONS_AT_ONCE):
+            part = sessions[start : start + SESSIONS_AT_ONCE]
+            yield asset, Scope(part, (portfolio_id,) if portfolio_id else ())

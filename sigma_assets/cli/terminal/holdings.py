@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sigma_assets.cli.terminal.printing import console, errors
 from sigma_assets.cli.terminal.world import open_database, open_instance
+from sigma_assets.storage.connection.database import Database
 
 if TYPE_CHECKING:
     from sigma_assets.reports.gaps.holdings import Holdings
@@ -51,13 +52,10 @@ def tell_gaps(portfolio_ids: Collection[str] = ()) -> None:
     """
     from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.settings import settings
-    from sigma_assets.storage.portfolios import portfolios
 
     database = open_database()
-    active = portfolios(database)
-    names = dict(zip(active["portfolio_id"], active["name"], strict=True))
-    chosen = [key for key in names if not portfolio_ids or key in portfolio_ids]
-    found = holdings_of(database, settings(), chosen, older=older_numbers(chosen))
+    names = _names(database, portfolio_ids)
+    found = holdings_of(database, settings(), list(names), older=older_numbers(names))
     for portfolio_id, holdings in found.items():
         if holdings.gaps:
             _warn(f"{names[portfolio_id]}: {holdings.named}; `sigma-assets status {portfolio_id}` says why")
@@ -76,15 +74,9 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
     from sigma_assets.reports.gaps.holdings import holdings_of
     from sigma_assets.reports.summaries import summaries
     from sigma_assets.settings import settings
-    from sigma_assets.storage.portfolios import portfolios
 
     database = open_database()
-    active = portfolios(database)
-    names = {
-        key: name
-        for key, name in zip(active["portfolio_id"], active["name"], strict=True)
-        if not portfolio_ids or key in portfolio_ids
-    }
+    names = _names(database, portfolio_ids)
     shown = list(names)[:LINES]
     known = summaries(database, shown)
     gaps = {
@@ -106,6 +98,18 @@ def tell_numbers(portfolio_ids: Collection[str] = ()) -> None:
         console.print(
             f"and {len(names) - len(shown):,} more: `sigma-assets report PORTFOLIO` shows each", highlight=False
         )
+
+
+def _names(database: Database, portfolio_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of some active portfolios, by id; of all if none are named."""
+    from sigma_assets.storage.portfolios import portfolios
+
+    active = portfolios(database)
+    return {
+        key: name
+        for key, name in zip(active["portfolio_id"], active["name"], strict=True)
+        if not portfolio_ids or key in portfolio_ids
+    }
 
 
 def tell_import(portfolio_id: str) -> None:

@@ -24,7 +24,7 @@ ignore : columns that hold numbers and are not wanted.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -187,8 +187,7 @@ def source_of(entry: Any, where: str) -> Source:
     if not isinstance(entry, dict):
         raise HoldingsError(f"{where}: expected one mapping with `name`, `kind` and `columns`; `import --show-mapping`"
                             " prints one to start from")  # fmt: skip
-    known = {"name", "kind", "columns", "recognise", "dates", "decimal", "sales", "actions", "classes", "skip", "keep",
-             "section", "action", "also", "symbols", "ignore", "short_mark", "foreign_fees"}  # fmt: skip
+    known = {each.name for each in fields(Source)} - {"is_strict", "document"}
     _refuse(where, "key", set(entry) - known, known)
     entry = {key: value for key, value in entry.items() if value is not None}
     columns = entry.get("columns")
@@ -225,10 +224,7 @@ def source_of(entry: Any, where: str) -> Source:
         kind=kind,
         columns=columns,
         recognise=tuple(plain(str(name)) for name in entry.get("recognise", ())),
-        dates=entry.get("dates"),
-        decimal=entry.get("decimal"),
-        sales=entry.get("sales"),
-        foreign_fees=entry.get("foreign_fees"),
+        **{key: entry.get(key) for key in ("dates", "decimal", "sales", "foreign_fees", "section", "action")},
         short_mark=str(entry["short_mark"]).upper() if "short_mark" in entry else None,
         actions=action_patterns(entry.get("actions", []), where),
         classes={plain(str(name)): pair for name, pair in entry.get("classes", {}).items()},
@@ -238,8 +234,6 @@ def source_of(entry: Any, where: str) -> Source:
         keep=(plain(entry["keep"]["column"]), tuple(map(plain, entry["keep"]["first_of"])))
         if "keep" in entry
         else None,
-        section=entry.get("section"),
-        action=entry.get("action"),
         also=tuple(source_of({"kind": "transactions", **one}, where) for one in entry.get("also", ())),
         symbols={str(theirs).upper(): str(ours) for theirs, ours in entry.get("symbols", {}).items()},
         ignore=frozenset(plain(str(name)) for name in entry.get("ignore", ())),

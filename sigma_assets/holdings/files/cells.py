@@ -1,9 +1,7 @@
-"""The columns of a table as values, and what was found on the way: problems, doubts, skipped lines, warnings."""
+"""The columns of a table as values; what is found on the way goes to the findings."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -23,8 +21,9 @@ from sigma_assets.base.numerals import (
     written_date,
     written_number,
 )
+from sigma_assets.holdings.files.findings import Doubt, Findings, Skipped
 from sigma_assets.holdings.files.layout.column import Column
-from sigma_assets.holdings.files.layout.dialects import MAX_PROBLEMS, is_error_value
+from sigma_assets.holdings.files.layout.dialects import is_error_value
 from sigma_assets.holdings.files.layout.table import Table
 
 PLACES = 8
@@ -32,53 +31,6 @@ PLACES = 8
 
 _A_NUMBER = f"a number such as 1500.25 or 1,500.25, at most {MAX_WHOLE_DIGITS} digits before the point, USD only"
 _OTHER_CURRENCY = re.compile(r"[€£¥₣]|(?:^|[^A-Z])(?:EUR|GBP|CHF|CAD|JPY|AUD|HKD|SEK|NOK|DKK|GBX|INR)(?:$|[^A-Z])")
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A line of the file that is not imported, and why."""
-
-    line: int
-    text: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something that could be read in two ways: it is asked, or refused with its remedy, never guessed."""
-
-    code: str
-    line: int | None
-    column: str | None
-    value: str | None
-    question: str
-    remedy: str
-    answer: str
-    """The option that a `yes` stands for, as a name of `ReadOptions`; empty where only a person can answer."""
-
-    @classmethod
-    def of_column(cls, code: str, line: int, column: str, value: str, question: str, remedy: str) -> "Doubt":
-        """Ask about a column by one of its cells; leaving it out, which `{}` in the remedy names, is one answer."""
-        return cls(code, line, column, value, question, remedy.format(shlex.quote(column)), "ignore_columns")
-
-    def as_problem(self) -> Problem:
-        """Return the refusal of who cannot be asked."""
-        return Problem(self.code, self.line, self.column, self.value, self.remedy, self.question)
-
-
-@dataclass
-class Findings:
-    """What was noticed while a file was read."""
-
-    problems: list[Problem] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there are enough problems to stop looking for more."""
-        return len(self.problems) >= MAX_PROBLEMS
 
 
 class Cells:
@@ -104,6 +56,11 @@ class Cells:
         """Return the cells of a field, all empty if the file has no column for it."""
         return self.table.texts(name)
 
+    def text(self, row: int, name: str) -> str:
+        """Return a cell, empty if it says that there is nothing."""
+        text = self.texts(name)[row]
+        return "" if text in NOTHING else text
+
     def wrong(self, code: str, row: int, name: str, expected: str, message: str) -> None:
         """Note a problem with what stands in a cell."""
         if not self.findings.is_full:
@@ -123,6 +80,10 @@ class Cells:
         """Ask about a column by what stands in one of its cells; see `Doubt.of_column`."""
         where = self.table.lines[row], self.table.label(name), self.texts(name)[row]
         self.findings.doubts.append(Doubt.of_column(code, *where, question, remedy))
+
+    def skip(self, row: int, text: str, reason: str) -> None:
+        """Note a row that is not imported."""
+        self.findings.skipped.append(Skipped(self.table.lines[row], text, reason))
 
     def is_empty(self, name: str) -> BoolArray:
         """Return which cells of a field hold nothing."""
@@ -204,43 +165,6 @@ class Cells:
             code, expected, message = faults[texts.codes[row]]
             self.wrong(code, row, name, expected, message)
         return known[texts.codes]
-
-
-class RowCells:
-    """One row of `Cells`, for what is checked row by row."""
-
-    def __init__(self, cells: Cells, row: int) -> None:
-        self._cells = cells
-        self.row = row
-
-    def text(self, name: str) -> str:
-        """Return a cell, empty if there is none."""
-        text = self._cells.texts(name)[self.row]
-        return "" if text in NOTHING else text
-
-    def keyword(self, name: str) -> str | None:
-        """Return a cell in upper case, None if it is empty."""
-        return self.text(name).upper() or None
-
-    def number(self, name: str) -> Decimal | None:
-        """Return the number of a cell, None if it is none."""
-        return self._cells.number(self.text(name))
-
-    def day(self, name: str) -> date | None:
-        """Return the day of a cell, None if it is none."""
-        return self._cells.day(self.text(name))
-
-    def a_day(self, name: str) -> str:
-        """Return what is expected in a cell that is no day."""
-        return a_day(self.text(name), self._cells.dates)
-
-    def wrong(self, code: str, name: str, expected: str, message: str) -> None:
-        """Note a problem with what stands in a cell."""
-        self._cells.wrong(code, self.row, name, expected, message)
-
-    def missing(self, code: str, name: str, expected: str) -> None:
-        """Note that a cell is empty."""
-        self._cells.missing(code, self.row, name, expected)
 
 
 def a_day(text: str, order: str | None) -> str:

@@ -25,7 +25,7 @@ from sigma_assets.holdings.brokers.words import (
     not_understood,
     telling_cell,
 )
-from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.findings import Doubt, Findings
 from sigma_assets.holdings.files.layout.column import Column
 from sigma_assets.holdings.files.layout.table import Table
 
@@ -162,7 +162,7 @@ def _doubt(table: Table, name: str, cells: Column) -> Doubt | None:
         return None
     return Doubt.of_column(
         "ERR_POS_037",
-        table.lines[int(cells.among([value]).argmax())],
+        table.lines[cells.index(value)],
         name,
         value,
         f"the column {name!r} may say the side, the kind or the end of each lot, but is not understood: ignore it?",
@@ -175,7 +175,7 @@ def _note_telling(table: Table, name: str, cells: Column, findings: Findings) ->
     """Warn of a column that is not used, although its words may change what a lot is."""
     value = telling_cell(cells.at(cells.matching(TELLING_PATTERN)).distinct)
     if value is not None:
-        line = table.lines[int(cells.among([value]).argmax())]
+        line = table.lines[cells.index(value)]
         findings.warnings.append(
             f"line {line}: the column {name!r} is not used, though it says {shown(value)}: if that changes the lot, say so"
             " in Quantity (negative for a short), Investment Class and Subtype, or Exit Date"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sigma_assets.base.contracts import Instrument, contract_in, contract_of, instrument_of, names_underlying
 from sigma_assets.base.conventions import CASH_SUBTYPES
 from sigma_assets.base.frames import BoolArray, FloatArray, usual_multipliers
-from sigma_assets.holdings.files.cells import Cells, RowCells
+from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.kinds import read_classes
 from sigma_assets.holdings.files.layout.column import Codes, Objects, distinct_rows
 from sigma_assets.holdings.files.options import NO_OPTION, OPTION_FIELDS, OptionTerms, contract_terms, option_terms
@@ -177,7 +177,7 @@ def _terms(cells: Cells, found: list[Instrument | None], of_row: Codes, options:
             if (known := by_code[place]) is not None:
                 terms[row] = known
                 continue
-        terms[row] = option_terms(RowCells(cells, row), contract)
+        terms[row] = option_terms(cells, row, contract)
     return terms
 
 

@@ -5,8 +5,9 @@ import re
 from sigma_assets.base.contracts import preferred_share
 from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import Source, plain
-from sigma_assets.holdings.files.cells import Cells, Doubt
+from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.columns import CURRENCIES
+from sigma_assets.holdings.files.findings import Doubt
 
 _PLACES = """
 L LSE UK LN: London, GBp; IL: London, USD or another; DE XETRA F BE DU HM HA MU SG: Germany, EUR; PA: Paris, EUR;

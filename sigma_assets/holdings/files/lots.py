@@ -12,9 +12,10 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.errors import HoldingsError
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.holdings.brokers.words import is_usd
-from sigma_assets.holdings.files.cells import PLACES, Cells, Doubt, Findings, Skipped
+from sigma_assets.holdings.files.cells import PLACES, Cells
+from sigma_assets.holdings.files.findings import Doubt
 from sigma_assets.holdings.files.instruments import Instruments, expired_before, read_instruments
-from sigma_assets.holdings.files.layout.column import repeated_rows
+from sigma_assets.holdings.files.layout.column import distinct_rows
 from sigma_assets.holdings.files.options import OptionTerms
 from sigma_assets.holdings.files.statements import (
     ask_about_signs,
@@ -37,6 +38,8 @@ _DTYPES = {
 }  # fmt: skip
 LOT_COLUMNS = tuple(_DTYPES)
 """Columns of the table `lots` without its ids."""
+_FEW = 1_000
+"""Questions about rows that stand there twice."""
 _NOT_A_TIME = np.datetime64("NaT", "D")
 
 
@@ -92,7 +95,7 @@ def _rows(cells: Cells) -> BoolArray:
     rows = ~cells.is_empty("symbol") | ~cells.is_empty("quantity")
     for row in np.flatnonzero(~rows).tolist():
         text = cells.texts("description")[row] or cells.texts("account")[row]
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], text[:80], "no symbol and no quantity"))
+        cells.skip(row, text[:80], "no symbol and no quantity")
     return rows
 
 
@@ -170,7 +173,6 @@ def _entries(cells: Cells, today: date, entry_date: date | None, rows: BoolArray
                     None,
                     "the file has no dates: on which day were its positions entered?",
                     "`--entry-date YYYY-MM-DD`",
-                    "",
                 )
             )
             return np.full(len(cells), np.datetime64(today), dtype="datetime64[D]")
@@ -256,12 +258,9 @@ def _note_duplicates(cells: Cells, frame: pd.DataFrame) -> None:
     for name in names:
         likeness = likeness * np.uint64(31) + pd.util.hash_array(frame[name].to_numpy())
     alike = frame[pd.Series(likeness).duplicated(keep=False).to_numpy()]
-    if alike.empty:
-        return
-    accounts = cells.texts("account").codes[alike.index.to_numpy()]
-    again, first = repeated_rows(accounts, *(pd.factorize(alike[name])[0] + 1 for name in names))
     rows = alike.index.to_numpy()
-    note_same_rows(cells, list(zip(rows[again].tolist(), rows[first].tolist(), strict=True)))
+    codes = (pd.factorize(alike[name])[0] + 1 for name in names)
+    note_same_rows(cells, rows, cells.texts("account").codes[rows], *codes)
 
 
 def _note_both_sides(cells: Cells, frame: pd.DataFrame) -> None:
@@ -276,18 +275,19 @@ def _note_both_sides(cells: Cells, frame: pd.DataFrame) -> None:
         )
 
 
-def note_same_rows(cells: Cells, pairs: list[tuple[int, int]]) -> None:
-    """Ask whether rows that stand there twice are meant: (row, the earlier row that is the same)."""
-    findings: Findings = cells.findings
-    for row, first in pairs[:1000]:
-        lines = cells.table.lines
-        findings.doubts.append(
+def note_same_rows(cells: Cells, rows: npt.NDArray[np.intp], *codes: npt.NDArray[Any]) -> None:
+    """Ask whether rows that stand there twice are meant: those whose combination of codes an earlier row has."""
+    first, of_row = distinct_rows(*codes)
+    lines = cells.table.lines
+    for place in np.flatnonzero(first[of_row] != np.arange(len(rows)))[:_FEW].tolist():
+        row, earlier = rows[place], rows[first[of_row[place]]]
+        cells.findings.doubts.append(
             Doubt(
                 "ERR_POS_023",
                 lines[row],
                 cells.table.label("symbol"),
                 cells.texts("symbol")[row],
-                f"the same as line {lines[first]}: are both intended?",
+                f"the same as line {lines[earlier]}: are both intended?",
                 "one of the two lines, or `--allow-duplicates`",
                 "allow_duplicates",
             )

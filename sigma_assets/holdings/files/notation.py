@@ -1,6 +1,7 @@
 """How a file writes numbers and days: its decimal sign, and whether the day or the month comes first."""
 
 from datetime import date
+from itertools import islice
 
 from sigma_assets.base.numerals import (
     DAY_FIRST,
@@ -12,7 +13,7 @@ from sigma_assets.base.numerals import (
     written_date,
 )
 from sigma_assets.holdings.brokers.sources import DATE_FIELDS, NUMBER_FIELDS
-from sigma_assets.holdings.files.cells import Doubt, Findings
+from sigma_assets.holdings.files.findings import Doubt, Findings
 from sigma_assets.holdings.files.layout.recognition import Found
 from sigma_assets.holdings.files.layout.table import Table
 
@@ -31,7 +32,7 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
         if name.partition("#")[0] in NUMBER_FIELDS and not (name in ("value", "closing") and _is_priced(table))
     ]
     for sample in (_FEW, _SAMPLE):
-        cells = [cell for column in columns for cell in column[:sample] if "," in cell or "." in cell]
+        cells = [cell for column in columns for cell in islice(column, sample) if "," in cell or "." in cell]
         if found.delimiter == "," and sample == _SAMPLE and not any("," in cell for cell in cells):
             return "."
         point, comma, open_cell = decimal_signs(cells)
@@ -48,7 +49,6 @@ def decimal_sign(tables: list[Table], text: str, found: Found, findings: Finding
             open_cell,
             "could be a thousand or a fraction: which is the decimal sign?",
             "`--decimal .` or `--decimal ,`",
-            "",
         )
     )
     return "."
@@ -76,7 +76,6 @@ def date_order(tables: list[Table], findings: Findings, today: date) -> str | No
             open_cell,
             f"does {'the year, ' if may_have_year_first else ''}the month or the day come first?",
             f"`--dates mdy`{', `--dates ymd`' if may_have_year_first else ''} or `--dates dmy`, or days as YYYY-MM-DD",
-            "",
         )
     )
     return max(
@@ -94,6 +93,6 @@ def _place(tables: list[Table], names: tuple[str, ...], cell: str) -> tuple[int 
     """Return line and column of a cell."""
     for table in tables:
         for name in names:
-            if cell in table.texts(name):
-                return table.lines[table.texts(name).index(cell)], table.label(name)
+            if (row := table.texts(name).index(cell)) >= 0:
+                return table.lines[row], table.label(name)
     return None, None

@@ -10,7 +10,8 @@ from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import in_usd, plain
 from sigma_assets.holdings.brokers.usual import OPEN_PRICES
 from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
-from sigma_assets.holdings.files.cells import Cells, Doubt
+from sigma_assets.holdings.files.cells import Cells
+from sigma_assets.holdings.files.findings import Doubt
 from sigma_assets.holdings.files.instruments import Instruments
 
 _HUNDREDFOLD, _OF_BONDS, _NEARLY = (0.01, 100.0), (0.001, 1_000.0), 0.1

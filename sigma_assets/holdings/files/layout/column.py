@@ -1,9 +1,9 @@
 """The cells of a column: kept as Arrow text, which takes a fifth of the memory of Python's, and looked at once per text."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ _GROUPS = MAX_WHOLE_DIGITS // 3 - 1
 _BARE = rf"[0-9]{{1,{MAX_WHOLE_DIGITS}}}"
 
 
-class Column(Sequence[str]):
+class Column:
     """The cells of a column, by row, from parts that stand one below the other."""
 
     def __init__(self, *parts: pa.StringArray | pa.ChunkedArray) -> None:
@@ -46,14 +46,12 @@ class Column(Sequence[str]):
     def __len__(self) -> int:
         return len(self._cells)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
+    def __getitem__(self, row: int) -> str:
+        return self._cells[int(row)].as_py()
 
-    @overload
-    def __getitem__(self, place: slice) -> "Column": ...
-
-    def __getitem__(self, place: int | slice) -> "str | Column":
-        return Column(self._cells[place]) if isinstance(place, slice) else self._cells[int(place)].as_py()
+    def index(self, text: str) -> int:
+        """Return the first row that has a text, -1 if none has."""
+        return pc.index(self._cells, text).as_py()
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _AT_ONCE):
@@ -131,13 +129,6 @@ def distinct_rows(*codes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.N
     first = np.empty(int(of_row.max(initial=-1)) + 1, dtype=np.intp)
     first[of_row[::-1]] = np.arange(len(of_row) - 1, -1, -1)
     return first, of_row
-
-
-def repeated_rows(*codes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the rows whose combination of codes an earlier row has, and for each of them the first that has it."""
-    first, of_row = distinct_rows(*codes)
-    again = np.flatnonzero(first[of_row] != np.arange(len(of_row)))
-    return again, first[of_row[again]]
 
 
 def total_rows(columns: list[Column]) -> BoolArray:

@@ -127,36 +127,6 @@ def _physical_lines(text: str) -> Iterator[str]:
         start = stop
 
 
-class _Lines:
-    """Feeds physical lines to the csv reader and drops comments and blank lines, but never inside a quoted field."""
-
-    def __init__(self, text: str, lines_before: int, is_comment: Callable[[int, str], bool]) -> None:
-        self._stream = _physical_lines(text)
-        self._is_comment = is_comment
-        self._at_start = True
-        self.number = lines_before
-        self.first = 0
-
-    def start_record(self) -> None:
-        self._at_start = True
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        for line in self._stream:
-            self.number += 1
-            if self._at_start:
-                if not line.strip() or (self.number == 1 and stated_delimiter(line)):
-                    continue
-                if line.startswith("#") and self._is_comment(self.number, line):
-                    continue
-                self._at_start = False
-                self.first = self.number
-            return line
-        raise StopIteration
-
-
 def is_error_value(cell: str) -> bool:
     """Return whether a cell holds what a spreadsheet shows instead of a result, such as `#N/A`.
 
@@ -182,32 +152,42 @@ def records(
     whether it is one.
     """
 
-    def is_comment(number: int, line: str) -> bool:
+    number, first, is_at_start = lines_before, lines_before, True
+
+    def is_comment(line: str) -> bool:
         try:
             return is_row is None or not is_row(number, list(map(str.strip, *_cut([line], delimiter))))
         except csv.Error:
             return True
 
-    has_comments = text.startswith("#") or "\n#" in text or "\r#" in text or stated_delimiter(text)
-    lines = _Lines(text, lines_before, is_comment) if has_comments else None
-    reader = _cut(lines or _physical_lines(text), delimiter)
+    def lines() -> Iterator[str]:
+        """Yield the physical lines without comments and blank lines, but never leave one out inside a quoted field."""
+        nonlocal number, first, is_at_start
+        for line in _physical_lines(text):
+            number += 1
+            if is_at_start:
+                if not line.strip() or (number == 1 and stated_delimiter(line)):
+                    continue
+                if line.startswith("#") and is_comment(line):
+                    continue
+                first, is_at_start = number, False
+            yield line
+
+    reader = _cut(lines(), delimiter)
     while len(problems) < MAX_PROBLEMS:
-        first = lines_before + reader.line_num + 1
-        if lines:
-            lines.start_record()
+        is_at_start = True
         try:
             cells = list(map(str.strip, next(reader)))
         except StopIteration:
             return
         except csv.Error as error:
-            first, last = (lines.first, lines.number) if lines else (first, lines_before + reader.line_num)
             found = f"cannot be read: {error}".replace("\t", "tab")
             problems.append(_problem('fields as in `a,"b, c"`, quotes closed', found, first))
-            if last > first:  # an open quote swallowed lines: where the next record starts is unknown
+            if number > first:  # an open quote swallowed lines: where the next record starts is unknown
                 return
             continue
         if any(cells):
-            yield lines.first if lines else first, cells
+            yield first, cells
 
 
 def _cut(lines: Iterable[str], delimiter: str) -> "Reader":

@@ -15,6 +15,7 @@ from sigma_assets.base.errors import Problem
 from sigma_assets.base.frames import BoolArray
 from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import OUR_COLUMNS, Source, known_sources, plain
+from sigma_assets.holdings.files.findings import Findings, Skipped
 from sigma_assets.holdings.files.layout.column import Column, prose_rows, total_rows
 from sigma_assets.holdings.files.layout.dialects import Record, is_error_value, records
 from sigma_assets.holdings.files.layout.recognition import Found, bare_name
@@ -59,34 +60,34 @@ class Table:
         return self.labels.get(name) or OUR_COLUMNS.get(name, name)
 
 
-def read_tables(text: str, found: Found, problems: list[Problem]) -> tuple[list[Table], list[tuple[int, str, str]]]:
-    """Return the columns of a table, of the further sections of its source too, and the lines left out, with reasons.
+def read_tables(text: str, found: Found, findings: Findings) -> list[Table]:
+    """Return the columns of a table, and of the further sections of its source; lines left out are noted, with reasons.
 
-    Reading ends early when `problems` reaches `MAX_PROBLEMS`.
+    Reading ends early when `findings` is full.
     """
     sources = (found.source, *found.source.also)
     builders = [_Builder(source, found, is_first=not number) for number, source in enumerate(sources)]
-    skipped: list[tuple[int, str, str]] = []
-    sections = {builder.source.section: builder for builder in builders}
-    is_row = _row_test(found, skipped)
+    problems, sections = findings.problems, {builder.source.section: builder for builder in builders}
+    is_row = _row_test(found, findings)
     if found.source.section is not None:
-        _read_sections(records(text, found.delimiter, problems), sections, problems, skipped)
+        _read_sections(records(text, found.delimiter, problems), sections, findings)
     elif (cut := uniform_columns(text, found)) is not None:
-        _read_plain(records(cut.head, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
+        _read_plain(records(cut.head, found.delimiter, problems, is_row=is_row), found, builders[0], findings)
         builders[0].fill(found.line + 1, cut.rows, cut.columns)
         rest = records(cut.tail, found.delimiter, problems, lines_before=found.line + cut.rows, is_row=is_row)
-        _read_plain(rest, found, builders[0], problems, skipped)
+        _read_plain(rest, found, builders[0], findings)
     else:
-        _read_plain(records(text, found.delimiter, problems, is_row=is_row), found, builders[0], problems, skipped)
-    tables = [builder.table(skipped) for builder in builders if builder.names is not None]
+        _read_plain(records(text, found.delimiter, problems, is_row=is_row), found, builders[0], findings)
+    tables = [builder.table(findings) for builder in builders if builder.names is not None]
     if not any(len(table.lines) for table in tables) and not problems:
-        problems.append(no_holdings(skipped))
-    return tables, sorted(skipped)
+        problems.append(no_holdings(findings.skipped))
+    findings.skipped.sort()
+    return tables
 
 
-def no_holdings(skipped: list[tuple[int, str, str]]) -> Problem:
+def no_holdings(skipped: list[Skipped]) -> Problem:
     """Return the refusal of a file without any, which says why its lines are left out."""
-    reasons = Counter(reason for _, _, reason in skipped if reason != _OUTSIDE)
+    reasons = Counter(each.reason for each in skipped if each.reason != _OUTSIDE)
     told = "; ".join(f"{count:,}: {reason}" for reason, count in reasons.most_common(5))
     expected = "one line per lot below the header"
     if told:
@@ -95,7 +96,7 @@ def no_holdings(skipped: list[tuple[int, str, str]]) -> Problem:
     return Problem("ERR_CSV_003", None, None, None, expected, message)
 
 
-def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[int, list[str]], bool]:
+def _row_test(found: Found, findings: Findings) -> Callable[[int, list[str]], bool]:
     """Return what tells whether a line that begins with `#` is a row: it is as wide, and no lot that is commented out."""
     has_account_first = found.source.positions_of(found.names).get("account") == [0]
 
@@ -104,94 +105,72 @@ def _row_test(found: Found, skipped: list[tuple[int, str, str]]) -> Callable[[in
             return False
         if (has_account_first and _ACCOUNT.match(cells[0])) or is_error_value(cells[0]):
             return True
-        skipped.append((line, _line(cells), "a comment (#) with the cells of a row"))
+        findings.skip(line, cells, "a comment (#) with the cells of a row")
         return False
 
     return is_row
 
 
-def _read_plain(
-    stream: Iterator[Record],
-    found: Found,
-    builder: "_Builder",
-    problems: list[Problem],
-    skipped: list[tuple[int, str, str]],
-) -> None:
+def _read_plain(stream: Iterator[Record], found: Found, builder: "_Builder", findings: Findings) -> None:
     width, strict = len(found.names), found.source.is_strict
-    others = {plain(source.recognise[0]): source for source in known_sources()} if found.source.recognise else {}
-    starts = {plain(cells) for source in others.values() for cells in source.recognise}
+    others = [set(source.recognise) for source in known_sources() if source.name in found.others]
     add, ended = builder.add, False
     for line, cells in stream:
         if line <= found.line or ended:
             if line != found.line:
-                skipped.append((line, _line(cells), _OUTSIDE))
+                findings.skip(line, cells, _OUTSIDE)
             continue
         if len(cells) != width:
-            fitted = _fitted(line, cells, width, strict, problems, skipped)
+            fitted = _fitted(line, cells, width, strict, findings)
             if fitted is None:
                 continue
             cells = fitted
         elif cells == found.names:
-            skipped.append((line, _line(cells), "the header again"))
+            findings.skip(line, cells, "the header again")
             continue
-        elif cells[0].lower() in starts and _is_other_header(found, cells):
+        elif others and any(names <= set(map(bare_name, cells)) for names in others):
             ended = True
-            skipped.append((line, _line(cells), _OUTSIDE))
+            findings.skip(line, cells, _OUTSIDE)
             continue
         add(line, cells)
 
 
-def _is_other_header(found: Found, cells: list[str]) -> bool:
-    names = set(map(bare_name, cells))
-    return any(source.name in found.others and set(source.recognise) <= names for source in known_sources())
-
-
-def _fitted(
-    line: int, cells: list[str], width: int, strict: bool, problems: list[Problem], skipped: list[tuple[int, str, str]]
-) -> list[str] | None:
+def _fitted(line: int, cells: list[str], width: int, strict: bool, findings: Findings) -> list[str] | None:
     """Return a record of another width than the header as wide as that; None if it is no row, or a broken one."""
     filled = [cell for cell in cells if cell]
     if not strict and len(filled) <= 1:
-        skipped.append((line, _line(cells), _TEXT))
+        findings.skip(line, cells, _TEXT)
         return None
     if not strict and not any(cells[width:]) and len(cells) >= min(width, 3):
         return cells[:width] if len(cells) > width else cells + [""] * (width - len(cells))
-    message = f"has {len(cells):,} fields"
-    problems.append(Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message))
+    findings.problems.append(_of_another_width(line, cells, width))
     return None
 
 
-def _read_sections(
-    stream: Iterator[Record],
-    sections: dict[str | None, "_Builder"],
-    problems: list[Problem],
-    skipped: list[tuple[int, str, str]],
-) -> None:
+def _of_another_width(line: int, cells: list[str], width: int) -> Problem:
+    message = f"has {len(cells):,} fields"
+    return Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message)
+
+
+def _read_sections(stream: Iterator[Record], sections: dict[str | None, "_Builder"], findings: Findings) -> None:
     for line, cells in stream:
         builder = sections.get(cells[0])
         kind = cells[1].lower() if len(cells) > 1 else ""
         if builder is None:
-            skipped.append((line, _line(cells), f"the section {cells[0][:40]}"))
+            findings.skip(line, cells, f"the section {cells[0][:40]}")
         elif kind == "header":
             builder.start(cells[2:])
         elif kind != "data":
-            skipped.append((line, _line(cells), "a total"))
+            findings.skip(line, cells, "a total")
         elif builder.names is None:
-            problems.append(
-                Problem("ERR_CSV_006", line, None, None, f"a header of {cells[0]} before its rows", "no header")
-            )
+            expected = f"a header of {cells[0]} before its rows"
+            findings.problems.append(Problem("ERR_CSV_006", line, None, None, expected, "no header"))
         else:
-            values = cells[2:]
-            width = builder.width
+            values, width = cells[2:], builder.width
             if len(values) < width or any(values[width:]):
-                message = f"has {len(values):,} fields"
-                problems.append(Problem("ERR_CSV_006", line, None, None, f"{width} fields as in the header", message))
+                findings.problems.append(_of_another_width(line, values, width))
             else:
                 builder.add(line, values[:width])
-
-
-def _line(cells: list[str]) -> str:
-    return ",".join(cell for cell in cells if cell)[:80].replace("\n", " ")
 
 
 def _numbered(names: list[str]) -> list[tuple[str, int]]:
@@ -249,12 +228,12 @@ class _Builder:
             column.append(pa.array(cells, pa.string()))
         self._rows = []
 
-    def table(self, skipped: list[tuple[int, str, str]]) -> Table:
-        """Return the table, without the rows that its source leaves out, which go to `skipped`."""
+    def table(self, findings: Findings) -> Table:
+        """Return the table, without the rows that its source leaves out, which are noted."""
         self._flush()
         names = self.names or []
         columns = [Column(*parts) for parts in self._columns] or [Column() for _ in names]
-        lines, columns = self._without_skipped(names, columns, skipped)
+        lines, columns = self._without_skipped(names, columns, findings)
         places = self.source.positions_of(names)
         table = Table(self.source, self._header_line, names, lines)
         for each, positions in places.items():
@@ -270,7 +249,7 @@ class _Builder:
         return table
 
     def _without_skipped(
-        self, names: list[str], columns: list[Column], skipped: list[tuple[int, str, str]]
+        self, names: list[str], columns: list[Column], findings: Findings
     ) -> tuple["array[int]", list[Column]]:
         plain_names = [plain(name) for name in names]
         reasons: dict[int, str] = {}
@@ -292,7 +271,7 @@ class _Builder:
         if not reasons:
             return self._lines, columns
         for row, reason in reasons.items():
-            skipped.append((self._lines[row], _line([column[row] for column in columns]), reason))
+            findings.skip(self._lines[row], (column[row] for column in columns), reason)
         is_kept = np.ones(len(self._lines), dtype=bool)
         is_kept[list(reasons)] = False
         lines = array("q", np.asarray(self._lines)[is_kept].tobytes())

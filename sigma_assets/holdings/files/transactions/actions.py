@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.base.numerals import NOTHING
 from sigma_assets.holdings.brokers.sources import Source
-from sigma_assets.holdings.files.cells import Cells, Skipped
+from sigma_assets.holdings.files.cells import Cells
 
 Verbs = npt.NDArray[np.object_]
 """What each row does: one of `ACTIONS`, None where a problem was noted."""
@@ -39,7 +39,7 @@ def read_verbs(cells: Cells, quantity: FloatArray) -> Verbs:
         expected = "an action that is known; `--mapping` can name what it is"
         cells.wrong("ERR_POS_027", row, "action", expected, "not understood")
     for row in np.flatnonzero(verbs == "skip").tolist():
-        cells.findings.skipped.append(Skipped(cells.table.lines[row], texts[row][:80], "no trade and no cash flow"))
+        cells.skip(row, texts[row][:80], "no trade and no cash flow")
     is_split = np.isin(verbs, (*BUYS, *SALES)) & cells.texts("description").matching(_A_SPLIT)  # as Yahoo's pairs
     return np.where(is_split, "move", np.where(_are_reinvested(cells, verbs, quantity), "buy", verbs))
 

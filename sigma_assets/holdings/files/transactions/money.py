@@ -6,7 +6,7 @@ import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
 from sigma_assets.holdings.brokers.words import is_usd
-from sigma_assets.holdings.files.cells import Cells, Skipped, or_nothing
+from sigma_assets.holdings.files.cells import Cells, or_nothing
 from sigma_assets.holdings.files.instruments import Instruments
 from sigma_assets.holdings.files.statements import is_in_another_unit
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
@@ -132,8 +132,7 @@ def refuse_foreign_fees(cells: Cells, money: Money, rows: BoolArray) -> BoolArra
         is_foreign |= found
         for row in np.flatnonzero(found).tolist():
             if cells.table.source.foreign_fees == "skip":
-                text = f"a fee of {money.fees[row]:,.2f} {texts[row]}"
-                cells.findings.skipped.append(Skipped(cells.table.lines[row], text, "only USD is kept"))
+                cells.skip(row, f"a fee of {money.fees[row]:,.2f} {texts[row]}", "only USD is kept")
             else:
                 expected = "a fee in USD; `foreign_fees: skip` in a --mapping leaves such fees out"
                 cells.wrong("ERR_POS_028", row, name, expected, "another currency")

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from sigma_assets.base.frames import BoolArray, FloatArray
-from sigma_assets.holdings.files.cells import Cells, Skipped
+from sigma_assets.holdings.files.cells import Cells
 from sigma_assets.holdings.files.instruments import Instruments
 from sigma_assets.holdings.files.transactions.actions import BUYS, SALES, Verbs
 from sigma_assets.holdings.files.transactions.fifo import Book
@@ -51,7 +51,7 @@ def undo_reversals(book: Book, verbs: Verbs, quantity: FloatArray) -> Verbs:
         same.remove(other)
         for each, reason in ((row, f"cancels line {cells.table.lines[other]}"), (other, "was cancelled")):
             text = f"{verbs[each]} {abs(quantity[each]):,g} {instruments.symbol[each]}"
-            cells.findings.skipped.append(Skipped(cells.table.lines[each], text, reason))
+            cells.skip(each, text, reason)
             undone[each] = "skip"
     undone[is_cancel] = "skip"
     return undone

@@ -15,9 +15,8 @@ from sigma_assets.base.calendar import entry_day_problem
 from sigma_assets.base.conventions import FLOW_KINDS
 from sigma_assets.base.frames import BoolArray, FloatArray, SessionArray
 from sigma_assets.base.numerals import written_clock
-from sigma_assets.holdings.files.cells import PLACES, Cells, Skipped, exactly, or_nothing
+from sigma_assets.holdings.files.cells import PLACES, Cells, exactly, or_nothing
 from sigma_assets.holdings.files.instruments import Instruments, read_instruments
-from sigma_assets.holdings.files.layout.column import repeated_rows
 from sigma_assets.holdings.files.lots import LOT_COLUMNS, check_currency, lot_frame, note_same_rows, term_columns
 from sigma_assets.holdings.files.statements import warn_of_par
 from sigma_assets.holdings.files.transactions.actions import (
@@ -110,9 +109,7 @@ def _trade_all(book: Book, splits: list[Split]) -> None:
     is_known &= _has_quantity(cells, verbs, quantity, is_known)
     for row in np.flatnonzero(is_known & book.instruments.is_cash).tolist():
         text = f"{verbs[row]} {book.instruments.symbol[row]}"
-        cells.findings.skipped.append(
-            Skipped(cells.table.lines[row], text, "core cash: cash is what is left of equity")
-        )
+        cells.skip(row, text, "core cash: cash is what is left of equity")
     rows = np.flatnonzero(is_known & ~book.instruments.is_cash)
     rows = rows[::-1] if _is_newest_first(days) else rows
     rows = rows[np.lexsort((_clock(cells, rows), days[rows]))]
@@ -254,5 +251,4 @@ def _note_duplicates(cells: Cells) -> None:
         for name in ("account", "date", "action", "symbol", "contract", "quantity", "price", "amount")
         if cells.has(name)
     ]
-    again, first = repeated_rows(*(cells.texts(name).codes for name in names))
-    note_same_rows(cells, list(zip(again.tolist(), first.tolist(), strict=True)))
+    note_same_rows(cells, np.arange(len(cells)), *(cells.texts(name).codes for name in names))
