@@ -41,7 +41,7 @@ def index_of(instance: dg.DagsterInstance, tables: Tables) -> Materialized:
 
 
 def _storage(instance: dg.DagsterInstance) -> tuple[str, str]:
-    """Return what is another one for another instance, and after PostgreSQL has failed over: events may be lost then."""
+    """Return what identifies an instance's storage; it changes when PostgreSQL fails over, which can lose events."""
     return str(instance.run_storage.get_run_storage_id()), timeline_of(instance)  # type: ignore[attr-defined]
 
 

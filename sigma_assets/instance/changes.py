@@ -43,6 +43,6 @@ class DagsterChanges:
 
 
 def timeline_of(instance: dg.DagsterInstance) -> str:
-    """Return which course of events an instance's storage has followed: see `storage.connection.changes.timeline`."""
+    """Return the timeline of an instance's storage: see `storage.connection.changes.timeline`."""
     engine = getattr(instance.event_log_storage, "_engine", None)
     return timeline(engine) if isinstance(engine, sa.Engine) else ""

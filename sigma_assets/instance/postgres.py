@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 import sigma_assets.instance.event_log.batching  # (batched events in every process that opens the instance)
 import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens it, too)
 from sigma_assets.base.errors import SettingsError
-from sigma_assets.instance.event_log.storage import SharedEventLog, SharedRuns
+from sigma_assets.instance.event_log.storage import LeanEventLog, LeanRuns
 from sigma_assets.instance.health.heartbeats import TABLE as HEARTBEATS
 from sigma_assets.instance.health.heartbeats import Heartbeats
 from sigma_assets.storage.connection.database import CONNECT_SECONDS, place_of, postgres_url
@@ -58,7 +58,7 @@ survives the exception (`instance.warm.server`); this serves the one of `dagster
 Outcome = TypeVar("Outcome")
 
 
-class PooledPostgresEventLogStorage(SharedEventLog, PostgresEventLogStorage):
+class PooledPostgresEventLogStorage(LeanEventLog, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log, which also closes its pool, and stores an event once where a connection breaks."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
@@ -125,7 +125,7 @@ class PooledPostgresEventLogStorage(SharedEventLog, PostgresEventLogStorage):
         self._engine.dispose()
 
 
-class BeatingPostgresRunStorage(SharedRuns, PostgresRunStorage):
+class BeatingPostgresRunStorage(LeanRuns, PostgresRunStorage):
     """Dagster's runs on PostgreSQL, with the signs of life of those in flight."""
 
     @property

@@ -21,7 +21,8 @@ _Asked = tuple[int | None, float | None, int, int]
 class Presence:
     """Remembers what is materialised, and asks Dagster only for what was not yet there when it looked last.
 
-    A look costs two queries, and one more for each asset that is incomplete and that anybody has materialised since.
+    A look costs a query, on PostgreSQL two, and one more for each asset that is incomplete and that anybody has materialised
+    since.
 
     Parameters
     ----------

@@ -17,7 +17,8 @@ from sigma_assets.storage.roster import Roster
 OVERLAP = 10_000
 """Events before the last one seen that are read again: on PostgreSQL a lower number may be committed later."""
 OWED_FOR = timedelta(days=30)
-"""How far back a run over partitions that were there counts as unfinished business."""
+"""How far back runs over partitions that were there are looked for. What one of them owes, a process remembers until it is
+done."""
 
 UNSUCCESSFUL = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
@@ -127,7 +128,7 @@ class Materialized:
         self._cursor[asset] = max(latest.values(), default=seen or 0)
 
     def _take_off(self, owing: Mapping[tuple[str, str], np.ndarray], asset: str, latest: Mapping[str, int]) -> None:
-        """Take what was materialised (partition key -> event) since the runs that owe it were made off what is owed."""
+        """Clear what is owed where a partition was materialised (key -> event) after the run that owes it was made."""
         for key, event in latest.items() if owing else ():
             day, _, name = key.partition("|")
             owed = owing.get((asset, name))
@@ -150,7 +151,7 @@ class Materialized:
             if cover.run_id in self._failed:
                 continue
             (first_event,) = instance.get_records_for_run(cover.run_id, limit=1).records or (None,)
-            made = first_event.storage_id if first_event else 0
+            made = first_event.storage_id if first_event else 1
             since |= {asset: min(since.get(asset, made), made) for asset in cover.assets}
             first = np.searchsorted(self.calendar, np.datetime64(cover.first, "D"))
             covered = slice(first, np.searchsorted(self.calendar, np.datetime64(cover.last, "D"), side="right"))

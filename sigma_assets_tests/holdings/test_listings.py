@@ -126,3 +126,15 @@ def test_symbols_behind_an_american_exchange_are_read():
     assert holdings.lots["symbol"].tolist() == ["AAPL", "BRK.B", "VFIAX"]
     with pytest.raises(HoldingsError, match="found 'LON:VOD'"):
         read(f"{TABLE}\nLON:VOD,{ROW}\n")
+
+
+@pytest.mark.parametrize(
+    "exchange", ["SMART", "UW", "N", "XNAS", "NASDAQ-GS", "OPRA", "Mutual Fund", "Crypto", "None", "--"]
+)
+def test_an_american_exchange_or_none_is_not_asked_about(exchange):
+    assert not read(f"{TABLE},Exchange\nAAPL,10,150,2024-03-14,{exchange}\n").doubts
+
+
+@pytest.mark.parametrize("name", ["Currency", "Quote ccy", "Trading currency", "Base currency"])
+def test_each_column_that_is_held_against_usd_answers_for_its_rows(name):
+    assert not read(f"{TABLE},{name}\nVOD.L,10,150,2024-03-14,USD\n").doubts

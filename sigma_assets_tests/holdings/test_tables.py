@@ -454,6 +454,33 @@ def test_in_our_own_format_each_line_is_a_lot_whatever_the_others_add_up_to():
     assert not read(f"Symbol,Quantity,Entry Price Per Share,Entry Date\n{rows}").doubts
 
 
+@pytest.mark.parametrize(("symbol", "price"), [("CASH_USD", "1"), ("SPAXX", "1"), ("912828YY0", "100")])
+def test_what_always_has_one_price_is_no_total(symbol, price):
+    """Cash and bonds at par: any three numbers of which one is the sum of the others would do."""
+    rows = "".join(f"{symbol},{quantity},{price},2024-03-14\n" for quantity in (1000, 400, 600))
+
+    assert not read(f"Ticker,Shares,Purchase Price,Purchase Date\n{rows}").doubts
+
+
+def test_a_cost_that_no_price_confirms_is_asked_about_before_it_makes_a_price():
+    """It may be the cost of one share."""
+    table = "Symbol,Quantity,Avg Price,Cost,Date\nAAPL,10,50,{}\nMSFT,10,,60,2024-01-02\n"
+
+    with pytest.raises(HoldingsError, match="named Cost Per Share or Total Cost"):
+        read(table.format("51,2024-01-02"))
+    assert prices(read(table.format("500,2024-01-02"))) == {"AAPL": 50, "MSFT": 6}
+
+
+def test_cash_and_private_holdings_are_not_taken_for_names_of_companies():
+    table = "Ticker,Shares,Purchase Price,Purchase Date,Investment Class"
+
+    (warning,) = read(
+        f"{table}\nCash,10,1,2024-03-14,\nStartup,1,5,2024-03-14,PRIVATE\nFord,10,12,2024-03-14,\n"
+    ).warnings
+
+    assert warning.startswith("Ford: read as symbols")
+
+
 def test_lots_that_add_up_to_another_one_at_another_cost_are_lots():
     assert not read(f"Symbol,Quantity,Date Acquired,Cost Basis\nAAPL,15,01/14/2023,2000\n{LOTS}").doubts
 

@@ -35,7 +35,7 @@ _TODAY = re.compile(
     r"|(?:short|long)[- ]term|capital|est(?:imated|\.)?|annual) )*"
     r"(?:gain/loss|gain|loss|g/l|p/l|p&l|profit|change|chn?g|return|yield|high|low|volume|bid|ask|weight|allocation|limit|income)"
     r"(?: (?:today|day|open|ytd|dollar|percent|amt\.?|amount))*(?: ?\(?[$%]\)?| \(usd\))?"
-    r"|(?:%|percent) of (?:account|portfolio|total)|1 day [%$]|open|time|net liq"
+    r"|(?:%|percent) of (?:account|portfolio|total)|1 day [%$]|time|net liq"
 )
 """Names of what a broker or a quote says of a lot today, or of today itself: prices come from the price source."""
 _OTHER_DAY = re.compile(
@@ -54,10 +54,11 @@ _FEES_IN = re.compile(r"(?:comm|commission|fees?) in (?!usd)[a-z]{3}")
 """How Interactive Brokers names a column of fees in the currency of the account."""
 _CURRENCY = re.compile(r"(?:.* )?(?:currency|ccy|curr\.?)(?: code)?")
 _FEE_CURRENCY = re.compile(r"(?:fees?|commissions?|brokerage) (?:currency|ccy|curr\.?)(?: code)?")
-CURRENCIES = frozenset(
+_OF_BROKERS = frozenset(
     {"currency", "currency code", "ccy", "curr."}
     | {f"{what} currency" for what in ("price", "trade", "transaction", "cost", "amount", "local", "security", "quote")}
 )
+"""Columns that say the currency of a row in an export that is recognised; others may be about the account."""
 
 
 def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignored_columns: Collection[str]) -> None:
@@ -88,7 +89,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
             question = f"the column {name!r} is unknown and holds numbers or dates: ignore it?"
             remedy = f"one of {HEADER_COLUMNS}, or `--ignore-column {{}}` (`'*'` for all)"
             if in_usd(plain(name)) == "cost":
-                question = "of a share or of the lot? As long as it is not said, this cost does not count: ignore it?"
+                question = "is this the cost of one share or of the lot? It is not used until you say which: ignore it?"
                 remedy = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
             findings.doubts.append(Doubt.of_column("ERR_CSV_006", line, name, value, question, remedy))
         else:
@@ -120,7 +121,7 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
     """Refuse rows in another currency than USD by a column that no field uses; a mapping's own is read with the rows."""
     for name, cells, *_ in _unknown_columns(table):
         fee = _FEES_IN.fullmatch(plain(name))
-        is_named = plain(name) in CURRENCIES or bool(not table.source.recognise and _CURRENCY.fullmatch(plain(name)))
+        is_named = is_currency(table, name)
         is_named &= "currency" not in table.cells or bool(_FEE_CURRENCY.fullmatch(plain(name)))
         if not (is_named or fee) or {name.lower(), "*"} & set(ignored_columns):
             continue
@@ -138,9 +139,17 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
 def _says_nothing(table: Table, name: str, cells: Column) -> bool:
     """Return whether an unused column is no part of a lot: numbers of today, or what identifies a row or an instrument."""
     words = plain(name)
-    if _TODAY.fullmatch(words) or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
+    is_of_today = _TODAY.fullmatch(words) or (
+        words == "open" and "price" in table.cells
+    )  # without one it may be the price
+    if is_of_today or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
         return not any(map(may_be_day, cells.distinct[:_FEW]))
     return bool(_IDENTIFIER.fullmatch(words) or ("date" in table.cells and _OTHER_DAY.fullmatch(words)))
+
+
+def is_currency(table: Table, name: str) -> bool:
+    """Return whether a column that no field uses says the currency of its row."""
+    return plain(name) in _OF_BROKERS or bool(not table.source.recognise and _CURRENCY.fullmatch(plain(name)))
 
 
 def _is_paid(fee: str) -> bool:

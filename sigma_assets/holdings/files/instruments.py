@@ -96,10 +96,12 @@ def _symbols(cells: Cells, wanted: BoolArray) -> tuple[list[Instrument | None], 
         for row in np.flatnonzero(is_unread[of_row] & wanted).tolist():
             expected = "an option contract as AAPL 1/17/2025 Call $200.00"
             cells.wrong("ERR_POS_025", row, "contract", expected, "looks like an option contract, but is none")
-    if words := list(filter(_NAME.fullmatch, texts.distinct)):
-        cells.findings.warnings.append(
-            f"{', '.join(words[:5])}: read as symbols; if these are names of companies, put their tickers there"
-        )
+    if words := [text for text in texts.distinct if _NAME.fullmatch(text) and not _CASH_NAMES.fullmatch(text)]:
+        rows = texts.among(words) & wanted & ~cells.texts("class").having(lambda text: text.upper() == "PRIVATE")
+        if shown := texts.at(rows).distinct:
+            cells.findings.warnings.append(
+                f"{', '.join(shown[:5])}: read as symbols; if these are names of companies, put their tickers there"
+            )
     is_wrong = np.array([fault is not None for _, fault in read], dtype=bool)[texts.codes]
     for row in np.flatnonzero(is_wrong & wanted & ~is_described).tolist():
         code, expected, message = read[texts.codes[row]][1]

@@ -1,12 +1,12 @@
-"""Listings outside of the United States, whose prices are hardly in USD: asked about where the file does not say so."""
+"""Listings outside of the United States, whose prices are probably not in USD: asked about unless the file says so."""
 
 import re
 
 from sigma_assets.base.contracts import preferred_share
 from sigma_assets.base.numerals import NOTHING
-from sigma_assets.holdings.brokers.sources import Source, plain
+from sigma_assets.holdings.brokers.sources import Source
 from sigma_assets.holdings.files.cells import Cells
-from sigma_assets.holdings.files.columns import CURRENCIES
+from sigma_assets.holdings.files.columns import is_currency
 from sigma_assets.holdings.files.findings import Doubt
 
 _PLACES = """
@@ -32,10 +32,12 @@ _STATED = re.compile(rf"(?i:\b(?:currency|ccy|amounts|values|prices)\b(?: (?:is|
 _NOT_FOREIGN = frozenset({"MKC.V"})
 """Share classes of the United States with the letter of an exchange elsewhere."""
 _AMERICAN = re.compile(
-    r"(?:nasdaq|nyse|otc|(?:new york|amex|arca|bats|cboe|pink|iex|usa?|u\.s\.|united states|mutf|ngs|nms|ngm|ncm|nyq|pcx|ase"
-    r"|pnk|xnas|xnys|xngs|xncm|arcx|xase)(?![a-z])).*|-*|n/?a",
+    r"(?:nasdaq|nyse|otc|(?:new york|amex|arca|bats|bzx|cboe|pink|iex|island|smart|usa?|u\.s\.|united states|mutf"
+    r"|mutual funds?|u[anpqrsvw]|ngs|nms|ngm|ncm|nyq|nys|pcx|ase|pnk|xnas|xnys|xngs|xncm|arcx|xase|xcbo|bato|opra)"
+    r"(?![a-z])).*|n|-*|n/?a|none|unknown|private|crypto.*|coinbase|ccc",
     re.IGNORECASE,
 )
+"""Exchanges of the United States by name, by code (MIC, Yahoo, Bloomberg), and words that name no exchange at all."""
 
 
 def foreign_listing(symbol: str) -> str | None:
@@ -63,7 +65,7 @@ def ask_about_listings(cells: Cells) -> None:
     """
     table = cells.table
     is_open = cells.is_empty("currency") & ~cells.texts("class").having(lambda text: text.upper() == "PRIVATE")
-    for column in [column for name, column in table.unknown.items() if plain(name) in CURRENCIES]:
+    for column in [column for name, column in table.unknown.items() if is_currency(table, name)]:
         is_open &= column.among(NOTHING)
     for name in ("symbol", "exchange"):
         texts = cells.texts(name)

@@ -193,15 +193,19 @@ def ask_about_signs(cells: Cells, rows: BoolArray) -> None:
 def ask_about_totals(cells: Cells, lots: pd.DataFrame) -> None:
     """Ask about a lot that is as much as all others of its symbol together: brokers print a position above its lots.
 
+    Not where all have one price, as cash and bonds at par: there any two numbers that add up to a third one would do.
+
     Parameters
     ----------
     lots : open lots by row of the table; their number, and what they cost, have to add up.
     """
     sizes = pd.DataFrame({"quantity": lots["quantity"], "cost": lots["quantity"] * lots["entry_price"]})
     of_symbol = sizes.groupby(lots["symbol"].to_numpy())
+    prices = lots["entry_price"].groupby(lots["symbol"].to_numpy())
+    varies = prices.transform("max") - prices.transform("min") > _SAME * lots["entry_price"]
     is_total = (sizes * 2 - of_symbol.transform("sum")).abs() <= _SAME * sizes.abs()
     is_exact = (sizes["quantity"] * 2 - of_symbol["quantity"].transform("sum")).abs() < _LEAST
-    for row in sizes.index[is_total.all(axis=1) & is_exact & (of_symbol["cost"].transform("size") > 2)][:_FEW]:
+    for row in sizes.index[is_total.all(axis=1) & is_exact & varies & (of_symbol["cost"].transform("size") > 2)][:_FEW]:
         line, label, symbol = cells.table.lines[row], cells.table.label("symbol"), cells.texts("symbol")[row]
         question = f"as much as all other lots of {symbol} together, at the same cost: is it a lot of its own?"
         remedy = (
@@ -223,10 +227,16 @@ def of_total_cost(
     with np.errstate(divide="ignore", invalid="ignore"):
         is_refused = is_in_another_unit(from_cost / price, instruments)
     off = np.flatnonzero(is_known & ~is_rounded & ~is_refused).tolist()
-    if off and not (is_known & is_rounded).any() and _may_be_of_today(cells) and not cells.table.source.document:
-        stated = f"{cells.table.label('cost')} makes {from_cost[off[0]]:,.8g} each"
+    agrees = bool((is_known & is_rounded).any()) or bool(cells.table.source.document)
+    cost, stated_rows = cells.table.label("cost"), np.flatnonzero(np.isfinite(from_cost) & rows)
+    if len(stated_rows) and not agrees and not cells.table.source.recognise and in_usd(plain(cost)) == "cost":
+        remedy = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
+        cells.doubt("ERR_POS_036", int(stated_rows[0]), "cost", "is this the cost of one share or of the lot?", remedy)
+        return price
+    if off and not agrees and _may_be_of_today(cells):
+        stated = f"{cost} makes {from_cost[off[0]]:,.8g} each"
         remedy = f"the price of the entry, but {stated}: `--ignore-column {{}}` if it is today's price;"
-        remedy += f" `--ignore-column {shlex.quote(cells.table.label('cost'))}` if it is what was paid"
+        remedy += f" `--ignore-column {shlex.quote(cost)}` if it is what was paid"
         cells.doubt(
             "ERR_POS_036", off[0], "price", f"{stated}: is this today's price, and the cost what counts?", remedy
         )

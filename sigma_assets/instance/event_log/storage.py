@@ -19,8 +19,8 @@ LOOK_SECONDS = 0.5
 end; ours keep the price source for less than one, as a rule."""
 
 
-class SharedEventLog(SqlEventLogStorage):
-    """An event log whose waiting steps get the slot that is free, and which stores nothing that nobody reads."""
+class LeanEventLog(SqlEventLogStorage):
+    """An event log whose waiting steps get the slot that is free, and which does not store what nobody reads."""
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
@@ -83,7 +83,7 @@ class SharedEventLog(SqlEventLogStorage):
         super()._store_asset_check_evaluation_planned(event, event_id)
 
 
-class SharedRuns(SqlRunStorage):
+class LeanRuns(SqlRunStorage):
     """Runs that remember that they have the columns of their start and end."""
 
     _has_run_stats = False

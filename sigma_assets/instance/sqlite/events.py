@@ -25,12 +25,12 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.event_log.batching  # noqa: F401  (Dagster hands over batches)
-from sigma_assets.instance.event_log.storage import SharedEventLog
+from sigma_assets.instance.event_log.storage import LeanEventLog
 from sigma_assets.instance.sqlite.engine import exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.reserve import Reserve
 
 
-class BatchedSqliteEventLogStorage(SharedEventLog, ConsolidatedSqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(LeanEventLog, ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with atomic batches, for any number of writing processes.
 
     One file rather than one per run: half the writes, no schema to create for each run, and queries across runs

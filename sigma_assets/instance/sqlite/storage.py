@@ -24,7 +24,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
 import sigma_assets.instance.sensor_rounds  # noqa: F401  (short rounds in the daemon, which opens the instance)
-from sigma_assets.instance.event_log.storage import SharedRuns
+from sigma_assets.instance.event_log.storage import LeanRuns
 from sigma_assets.instance.sqlite.engine import BUSY_TIMEOUT_SECONDS, exclusively, sqlite_engine
 from sigma_assets.instance.sqlite.events import BatchedSqliteEventLogStorage
 from sigma_assets.instance.sqlite.reserve import Reserve
@@ -70,7 +70,7 @@ class _Shared:
         self._engine.dispose()
 
 
-class SharedSqliteRunStorage(_Shared, SharedRuns, SqliteRunStorage):
+class SharedSqliteRunStorage(_Shared, LeanRuns, SqliteRunStorage):
     """Dagster's SQLite run storage, shared by many processes. A run begins and ends on a full disk only as told."""
 
     file = "runs.db"

@@ -10,7 +10,11 @@ import sqlalchemy as sa
 from sigma_assets.storage.connection.replaced import Identity, check_in_place, identity
 
 BUSY_SECONDS = 30
-_TIMELINE = "CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
+_TIMELINE = (
+    "CASE WHEN pg_is_in_recovery() OR EXISTS (SELECT FROM pg_proc WHERE proname = 'aurora_version') THEN ''"
+    " ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
+)
+"""Aurora has no such log, and raises an error; its replicas share the storage of the server, so that none lacks a commit."""
 
 
 class Changes:
@@ -67,9 +71,9 @@ class Changes:
 
 
 def timeline(engine: sa.Engine) -> str:
-    """Return which course of events a server has followed: another one after a failover, or a restore, of PostgreSQL.
+    """Return PostgreSQL's timeline, which changes after a failover and after a restore to a point in time.
 
-    Such a server may lack the last transactions, and number others like them. Always the same on SQLite.
+    Such a server may lack the last transactions, and number others like them. Empty on SQLite, and on a replica.
     """
     if engine.dialect.name == "sqlite":
         return ""

@@ -153,9 +153,9 @@ class Database:
             return persistently(self._changes.version, self.place)
 
     def server_error(self, error: BaseException) -> StorageError | None:
-        """Return what to tell of an error that came past this class, as from Dagster's storage on the same server.
+        """Return a StorageError for an error that bypassed this class, as one of Dagster's storage on the same server does.
 
-        None if it is not the server that has caused it.
+        None if no error of the server is behind it.
         """
         cause = of_server(error)
         return None if cause is None else self._named(cause, "")

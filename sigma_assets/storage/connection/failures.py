@@ -148,7 +148,7 @@ def unusable_file(error: BaseException, folder: Path) -> StorageError | None:
 
 
 def of_server(error: BaseException) -> psycopg2.Error | None:
-    """Return the error of PostgreSQL that has caused another one; None of any other."""
+    """Return the error of PostgreSQL behind an exception, None if there is none."""
     return next((cause for cause in _causes(error) if isinstance(cause, psycopg2.Error)), None)
 
 

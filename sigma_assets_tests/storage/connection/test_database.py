@@ -1,6 +1,7 @@
 """Connections: addresses, transactions, and messages without secrets."""
 
 import os
+import re
 import socket
 import traceback
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sigma_assets.base.errors import StorageError
+from sigma_assets.storage.connection.changes import timeline
 from sigma_assets.storage.connection.database import Database
 from sigma_assets.storage.frames import bulk
 from sigma_assets_tests.conftest import drop_database, fresh_database
@@ -214,3 +216,14 @@ def _flow_journal(portfolio_id: str) -> sa.TextClause:
         "INSERT INTO holdings_changes (portfolio_id, effective_from, kind, changed_at)"
         " VALUES (:id, '2026-01-02', 'flow_added', '2026-01-02 12:00:00')"
     ).bindparams(id=portfolio_id)
+
+
+def test_a_server_without_a_log_of_its_own_has_no_timeline(database: Database) -> None:
+    """As Aurora: it raises an error where others name their place in the log."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no timeline")
+    with database.begin() as connection:
+        assert re.fullmatch("[0-9A-F]{8}", timeline(connection.engine))
+        connection.exec_driver_sql("CREATE FUNCTION aurora_version() RETURNS text LANGUAGE sql AS $$SELECT '15.4'$$")
+
+    assert timeline(connection.engine) == ""

@@ -13,20 +13,21 @@ import pytest
 
 from sigma_assets.base.errors import StorageError
 from sigma_assets.instance.postgres import SharedPostgresStorage
+from sigma_assets.storage.connection import pooler
 from sigma_assets.storage.connection.database import Database
 from sigma_assets_tests.conftest import cannot_run
 from sigma_assets_tests.postgres import PostgresServer, free_port
 
 
 @pytest.fixture
-def pooled(postgres_server: PostgresServer) -> Iterator[Callable[[str], str]]:
+def pooled(postgres_server: PostgresServer) -> Iterator[Callable[..., str]]:
     """Return what starts PgBouncer in a mode and returns the address of a database behind it."""
     with ExitStack() as stack:
-        yield lambda mode: stack.enter_context(_pgbouncer(postgres_server, mode))
+        yield lambda mode, **more: stack.enter_context(_pgbouncer(postgres_server, mode, **more))
 
 
 @contextmanager
-def _pgbouncer(server: PostgresServer, mode: str) -> Iterator[str]:
+def _pgbouncer(server: PostgresServer, mode: str, *, sessions: int = 20) -> Iterator[str]:
     program, port = shutil.which("pgbouncer"), free_port()
     if not server.is_ours:
         pytest.skip("the server given is not ours")
@@ -38,6 +39,7 @@ def _pgbouncer(server: PostgresServer, mode: str) -> Iterator[str]:
         configuration.write_text(
             f"[databases]\n* = host={server.url.host} port={server.url.port} user={server.url.username}\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+            f"default_pool_size = {sessions}\n"
         )
         process = subprocess.Popen([*server.as_user(), program, "-q", str(configuration)], stderr=subprocess.DEVNULL)
         try:
@@ -60,7 +62,7 @@ def _wait_for(port: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
-def test_a_pooler_that_shares_sessions_is_refused(pooled: Callable[[str], str], mode: str) -> None:
+def test_a_pooler_that_shares_sessions_is_refused(pooled: Callable[..., str], mode: str) -> None:
     """Seen: a run that was interrupted as if somebody had canceled it; and "server closed the connection unexpectedly"."""
     address = pooled(mode)
 
@@ -70,9 +72,14 @@ def test_a_pooler_that_shares_sessions_is_refused(pooled: Callable[[str], str], 
         SharedPostgresStorage(address, should_autocreate_tables=False)
 
 
-def test_a_pooler_that_leaves_sessions_alone_is_used(pooled: Callable[[str], str]) -> None:
-    database = Database(pooled("session"))
+@pytest.mark.parametrize("sessions", [1, 20])
+def test_a_pooler_that_leaves_sessions_alone_is_used(
+    pooled: Callable[..., str], monkeypatch: pytest.MonkeyPatch, sessions: int
+) -> None:
+    """Also one that has no second session to give: processes that all start at once would wait for each other's."""
+    monkeypatch.setattr(pooler, "PATIENCE_SECONDS", 0.2)
+    database = Database(pooled("session", sessions=sessions))
 
-    with database.begin(), database.read() as connection:
+    with database.read() as connection:
         assert connection.exec_driver_sql("SHOW timezone").scalar_one() == "UTC"
     database.dispose()
