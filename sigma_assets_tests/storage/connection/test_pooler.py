@@ -41,6 +41,7 @@ def _pgbouncer(server: PostgresServer, mode: str, *, sessions: int = 20) -> Iter
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
             f"default_pool_size = {sessions}\n"
         )
+        configuration.chmod(0o644)  # read as another user, whatever umask a command has left in this process
         process = subprocess.Popen([*server.as_user(), program, "-q", str(configuration)], stderr=subprocess.DEVNULL)
         try:
             _wait_for(port)
