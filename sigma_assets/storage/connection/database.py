@@ -35,8 +35,12 @@ BUSY_SECONDS = 30
 
 _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg2")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
-_SAME_VALUES = "SET datestyle TO ISO; SET timezone TO 'UTC'; SET extra_float_digits TO 1; SET array_nulls TO on"
-"""Whatever the server, the database or the role prefers: without extra digits floats are rounded to 15."""
+_SAME_VALUES = (
+    "SET datestyle TO ISO; SET timezone TO 'UTC'; SET extra_float_digits TO 1; SET array_nulls TO on;"
+    " SET quote_all_identifiers TO off"
+)
+"""Whatever the server, the database or the role prefers: without extra digits floats are rounded to 15, and SQLAlchemy does
+not know types in quotes, which migrations ask for."""
 
 Outcome = TypeVar("Outcome")
 

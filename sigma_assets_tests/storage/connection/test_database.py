@@ -166,6 +166,18 @@ def test_values_come_back_as_they_were_stored_whatever_the_server_prefers(databa
         assert connection.exec_driver_sql("SELECT '{1.5,NULL}'::float8[]").scalar_one() == [1.5, None]
 
 
+def test_types_are_known_although_the_server_quotes_all_names(database: Database) -> None:
+    """`db upgrade` ended in a traceback: it makes tables with the types that others have."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no preferences")
+    prefer(database, "quote_all_identifiers TO on")
+
+    with database.read() as connection:
+        types = {type(column["type"]) for column in sa.inspect(connection).get_columns("lots", schema="sigma")}
+
+    assert types == {sa.TEXT, sa.DATE, sa.DOUBLE_PRECISION}
+
+
 def test_a_name_that_the_database_has_no_characters_for_asks_for_utf_8(postgres_server: PostgresServer) -> None:
     name = fresh_database(postgres_server, "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
     database = Database(postgres_server.url.set(database=name).render_as_string(hide_password=False))
