@@ -159,7 +159,7 @@ class Materialized:
                 owed = owing.setdefault((asset, names[key]), np.zeros(len(self.calendar), dtype=np.int64))
                 owed[covered] = np.maximum(owed[covered], made)
         for asset, made in since.items():
-            self._take_off(owing, asset, newest_events(instance, asset, after=made or None))
+            self._take_off(owing, asset, newest_events(instance, asset, after=made))
         self._failed = {cover.run_id for cover in covers}
         self._owing = {key: owed for key, owed in owing.items() if owed.any()}
         active = {"", *instance.get_dynamic_partitions(str(portfolios_def.name))} if self._owing else set()

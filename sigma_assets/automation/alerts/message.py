@@ -43,7 +43,7 @@ def alert_of(instance: dg.DagsterInstance, run_id: str, configured: Settings) ->
         return _told(instance, run_id, configured)
     except (SQLAlchemyError, StorageError):
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is: that the run failed is told in any case
         logger.exception("run %s: an alert without details", run_id)
         text = (
             f"run {run_id} failed; its details cannot be read ({type(error).__name__}, see the log of the code server)"

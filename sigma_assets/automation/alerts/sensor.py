@@ -87,7 +87,7 @@ def report_failures(context: dg.SensorEvaluationContext, configured: Settings, c
                 if failure is None:
                     continue
                 reported += _report(instance, failure, configured, channel, channels[channel])
-            except Exception as error:
+            except Exception as error:  # whatever it is: the other channels are told all the same
                 if not isinstance(error, AlertError):
                     logger.exception("a failure is not reported by %s", channel)
                 errors[channel] = error

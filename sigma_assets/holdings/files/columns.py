@@ -48,6 +48,8 @@ _IDENTIFIER = re.compile(
 )
 _FEW = 1_000
 """Different cells of a column that tell whether it holds days."""
+NAME_THE_COST = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
+"""What to do about a column Cost."""
 _NOTES = frozenset({"description", "notes", "note", "comment", "memo"})
 _A_CURRENCY = re.compile(r"^[A-Za-z]{3}$|[€£¥₣]|(?i:euro|pound|franc|yen|canadian|australian)")
 _FEES_IN = re.compile(r"(?:comm|commission|fees?) in (?!usd)[a-z]{3}")
@@ -90,7 +92,7 @@ def check_columns(table: Table, findings: Findings, *, own_mapping: bool, ignore
             remedy = f"one of {HEADER_COLUMNS}, or `--ignore-column {{}}` (`'*'` for all)"
             if in_usd(plain(name)) == "cost":
                 question = "is this the cost of one share or of the lot? It is not used until you say which: ignore it?"
-                remedy = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
+                remedy = NAME_THE_COST
             findings.doubts.append(Doubt.of_column("ERR_CSV_006", line, name, value, question, remedy))
         else:
             ignored.append(name)
@@ -139,10 +141,8 @@ def _check_currencies(table: Table, findings: Findings, ignored_columns: Collect
 def _says_nothing(table: Table, name: str, cells: Column) -> bool:
     """Return whether an unused column is no part of a lot: numbers of today, or what identifies a row or an instrument."""
     words = plain(name)
-    is_of_today = _TODAY.fullmatch(words) or (
-        words == "open" and "price" in table.cells
-    )  # without one it may be the price
-    if is_of_today or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
+    is_opening = words == "open" and "price" in table.cells  # where lots have no price, it may be theirs
+    if is_opening or _TODAY.fullmatch(words) or in_usd(words) in (*USUAL_NAMES["value"], *USUAL_NAMES["closing"]):
         return not any(map(may_be_day, cells.distinct[:_FEW]))
     return bool(_IDENTIFIER.fullmatch(words) or ("date" in table.cells and _OTHER_DAY.fullmatch(words)))
 

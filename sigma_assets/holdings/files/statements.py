@@ -11,6 +11,7 @@ from sigma_assets.holdings.brokers.sources import in_usd, plain
 from sigma_assets.holdings.brokers.usual import OPEN_PRICES
 from sigma_assets.holdings.brokers.words import SIDES, STATES, in_words
 from sigma_assets.holdings.files.cells import Cells
+from sigma_assets.holdings.files.columns import NAME_THE_COST
 from sigma_assets.holdings.files.findings import Doubt
 from sigma_assets.holdings.files.instruments import Instruments
 
@@ -230,8 +231,8 @@ def of_total_cost(
     agrees = bool((is_known & is_rounded).any()) or bool(cells.table.source.document)
     cost, stated_rows = cells.table.label("cost"), np.flatnonzero(np.isfinite(from_cost) & rows)
     if len(stated_rows) and not agrees and not cells.table.source.recognise and in_usd(plain(cost)) == "cost":
-        remedy = "the column to be named Cost Per Share or Total Cost, or `--ignore-column {}` to leave it out"
-        cells.doubt("ERR_POS_036", int(stated_rows[0]), "cost", "is this the cost of one share or of the lot?", remedy)
+        question = "is this the cost of one share or of the lot?"
+        cells.doubt("ERR_POS_036", int(stated_rows[0]), "cost", question, NAME_THE_COST)
         return price
     if off and not agrees and _may_be_of_today(cells):
         stated = f"{cost} makes {from_cost[off[0]]:,.8g} each"

@@ -10,7 +10,16 @@ from sigma_assets.base.conventions import EXPOSURE_FACTORS
 from sigma_assets.reports.forms import UNKNOWN, factor_name, percent, ratio, usd, word
 from sigma_assets.reports.histories import month_ends
 from sigma_assets.reports.portfolio import Month, PortfolioReport
-from sigma_assets.reports.words.table import NOTHING_HELD, Column, Source, TextTable, Which, nothing, stored, text_table
+from sigma_assets.reports.words.table import (
+    Column,
+    Source,
+    TextTable,
+    Which,
+    nothing,
+    stored,
+    text_table,
+    too_few_to_correlate,
+)
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_ROWS = 260
@@ -154,10 +163,7 @@ def correlations(report: PortfolioReport) -> TextTable:
     """Return the correlation matrix, those that move together side by side."""
     found = report.heat_map
     if found is None:
-        reason = (
-            "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
-        )
-        return TextTable("correlations", "Correlations", (), (), (), reason)
+        return TextTable("correlations", "Correlations", (), (), (), too_few_to_correlate(report))
     rows = tuple(
         (symbol, *(_short(value) for value in row)) for symbol, row in zip(found.symbols, found.matrix, strict=True)
     )

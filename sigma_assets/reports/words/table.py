@@ -138,6 +138,11 @@ def text_table(
     )
 
 
+def too_few_to_correlate(report: PortfolioReport) -> str:
+    """Return why a report has no correlations."""
+    return "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
+
+
 def nothing(report: PortfolioReport) -> str:
     """Return why a table of a report is empty."""
     return NOTHING_KNOWN if report.holdings else NOTHING_HELD

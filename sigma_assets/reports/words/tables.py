@@ -29,6 +29,7 @@ from sigma_assets.reports.words.table import (
     nothing,
     stored,
     text_table,
+    too_few_to_correlate,
 )
 
 
@@ -186,5 +187,5 @@ def _clusters(report: PortfolioReport) -> TextTable:
     elif report.correlations.get("mean_correlation") is not None:
         note = "No holdings move together: no correlation reaches 0.7."
     else:
-        note = "Not known: it takes two holdings of some size with enough returns." if report.holdings else NOTHING_HELD
+        note = too_few_to_correlate(report)
     return text_table("clusters", "Correlation clusters", columns, report.clusters, note, words=2)

@@ -16,6 +16,7 @@ TRIES = 3
 PATIENCE_SECONDS = 2.0
 """How long a second session is waited for. A session that is shared answers at once; one of its own may have to wait until
 others give theirs back."""
+_SESSION = "SELECT pg_backend_pid()"
 _sure: set[sa.URL] = set()
 
 
@@ -48,7 +49,7 @@ def _compare(connection: Any, address: str, place: str) -> None:
     try:
         for _ in range(TRIES if _is_ready(other) else 0):
             cursor = other.cursor()
-            cursor.execute("SELECT pg_backend_pid()")
+            cursor.execute(_SESSION)
             if not _is_ready(other):
                 return
             if cursor.fetchone()[0] == _session(connection):
@@ -73,5 +74,5 @@ def _is_ready(connection: Any) -> bool:
 
 def _session(connection: Any) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
+        cursor.execute(_SESSION)
         return int(cursor.fetchone()[0])
